@@ -1,0 +1,1 @@
+//! Command line, environment and file, from one table of options.

@@ -1,0 +1,147 @@
+//! The small types that everything else is made of; inside the program no bare `u64` and no hex text.
+//!
+//! Source: consensus-specs, `phase0/beacon-chain.md`, "Custom types".
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+use crate::hex::{self, HexError};
+
+/// Byte strings of a fixed length: read from and shown as 0x-hex.
+macro_rules! bytes {
+    ($($(#[$doc:meta])* $name:ident: $length:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $length]);
+
+        impl std::str::FromStr for $name {
+            type Err = HexError;
+            fn from_str(text: &str) -> Result<Self, HexError> {
+                hex::decode(text).map(Self)
+            }
+        }
+
+        impl AsRef<[u8]> for $name {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(HexVisitor(hex::decode::<$length>)).map(Self)
+            }
+        }
+    )*};
+}
+
+bytes! {
+    /// 32 bytes: a hash tree root, a signing root, a genesis validators root.
+    Root: 32;
+    /// 4 bytes: the version of a fork.
+    Version: 4;
+    /// 4 bytes: what a signature is for.
+    DomainType: 4;
+    /// 32 bytes: domain type and the first 28 bytes of the fork data root.
+    Domain: 32;
+    /// 20 bytes: an address of the execution layer.
+    Address: 20;
+    /// 48 bytes: a compressed point of BLS12-381's G1.
+    PublicKey: 48;
+    /// 96 bytes: a compressed point of BLS12-381's G2.
+    Signature: 96;
+}
+
+impl Root {
+    /// The zero root, of domains that name no network.
+    pub const ZERO: Self = Self([0; 32]);
+}
+
+/// Numbers: read from a decimal string, as the specification writes them, or a JSON number.
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(NumberVisitor).map(Self)
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// A slot, counted from genesis.
+    Slot;
+    /// An epoch, counted from genesis. `u64::MAX` means "never".
+    Epoch;
+    /// Any other number of a container: an index, an amount in Gwei, a time stamp, a gas limit.
+    Uint64;
+}
+
+impl Epoch {
+    /// The epoch that never comes: `FAR_FUTURE_EPOCH`.
+    pub const NEVER: Self = Self(u64::MAX);
+}
+
+struct HexVisitor<const N: usize>(fn(&str) -> Result<[u8; N], HexError>);
+
+impl<const N: usize> Visitor<'_> for HexVisitor<N> {
+    type Value = [u8; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{N} bytes of hex ({} digits)", 2 * N)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; N], E> {
+        (self.0)(text).map_err(E::custom)
+    }
+}
+
+struct NumberVisitor;
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from 0 to {}, as a string or number", u64::MAX)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
+        Ok(number)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
+        // `parse` alone would take a plus sign.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.then(|| text.parse().ok()).flatten();
+        number.ok_or_else(|| {
+            E::custom(format_args!(
+                "expected a whole number from 0 to {}, got {:?}",
+                u64::MAX,
+                hex::shorten(text)
+            ))
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! `0x`-prefixed hex of byte strings whose length is known, the notation of every Ethereum API.
+//!
+//! Reading takes both cases, with or without the prefix; writing gives lower case with it.
+
+use std::fmt;
+
+/// Why a text is not the hex of so many bytes. Shows the value, cut to [`SHOWN_CHARS_MAX`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct HexError {
+    expected_bytes: usize,
+    found: String,
+}
+
+/// How much of a wrong value an error message repeats.
+pub const SHOWN_CHARS_MAX: usize = 80;
+
+/// The `N` bytes that `text` stands for.
+///
+/// # Errors
+/// [`HexError`] when the length differs or a character is no hex digit.
+pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
+    let digits = strip_prefix(text);
+    let mut bytes = [0; N];
+    match const_hex::check_raw(digits) && const_hex::decode_to_slice(digits, &mut bytes).is_ok() {
+        true => Ok(bytes),
+        false => Err(HexError { expected_bytes: N, found: shorten(text) }),
+    }
+}
+
+/// The bytes that `text` stands for, of any length; `None` when it is no hex.
+pub fn decode_any(text: &str) -> Option<Vec<u8>> {
+    let digits = strip_prefix(text);
+    const_hex::check_raw(digits).then(|| const_hex::decode(digits).ok()).flatten()
+}
+
+/// `0x` and lower-case digits.
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    const_hex::encode_prefixed(bytes)
+}
+
+/// At most [`SHOWN_CHARS_MAX`] characters of `text`, for a message.
+pub fn shorten(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+fn strip_prefix(text: &str) -> &str {
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text)
+}
+
+impl fmt::Display for HexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bytes, digits) = (self.expected_bytes, 2 * self.expected_bytes);
+        write!(f, "expected {bytes} bytes of hex ({digits} digits), got {:?}", self.found)
+    }
+}
+
+impl std::error::Error for HexError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_both_cases_with_and_without_prefix() {
+        for text in ["0x0aff", "0aff", "0x0AFF", "0X0Aff"] {
+            assert_eq!(decode::<2>(text), Ok([0x0a, 0xff]), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_whatever_is_not_exactly_so_many_bytes_of_hex() {
+        for text in ["", "0x", "0x0", "0x0a", "0x0aff0", "0x0aff00", "0x0a g", "0x0x0a", "0x0１"] {
+            assert!(decode::<2>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_wrong_value_is_cut_in_the_message() {
+        let error = decode::<2>(&"a".repeat(100_000)).expect_err("too long");
+        assert!(error.to_string().len() < 400);
+    }
+}

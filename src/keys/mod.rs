@@ -1,0 +1,1 @@
+//! Secret keys: where they come from, where they live, and the only way to a signature.

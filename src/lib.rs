@@ -1,0 +1,29 @@
+//! **signerd**, a remote BLS signer for Ethereum validators: it holds the keys, so that the
+//! validator client does not, and gives signatures over HTTP.
+//!
+//! # What a request meets, from socket to signature
+//!
+//! 1. [`server`] accepts the connection and runs one coroutine for it (`server::connection`):
+//!    deadlines, TLS, keep-alive. Everything below is free of sockets and clocks.
+//! 2. [`http`] turns bytes into a `Request`, or into the refusal that the RFCs ask for.
+//! 3. [`api`] guards (host, origin, token) and routes: one match on method and path.
+//! 4. [`consensus`] reads the JSON body as a `Duty` and computes its signing root.
+//! 5. [`slashing`] records the duty on disk and hands out the proof of it, a `Cleared`.
+//! 6. [`keys`] finds the secret key and signs, in locked memory, for the holder of a `Cleared`:
+//!    there is no other way to a signature.
+//!
+//! [`cli`] and [`config`] turn arguments into checked settings before the first thread starts.
+//! Imports go down this list only; `tests/tidy.rs` watches over it.
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod consensus;
+pub mod hex;
+pub mod http;
+pub mod keys;
+pub mod log;
+pub mod metrics;
+pub mod server;
+pub mod slashing;
+pub mod wait;

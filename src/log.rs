@@ -1,0 +1,1 @@
+//! One line per event; never a secret, never a request body.

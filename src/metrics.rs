@@ -1,0 +1,1 @@
+//! Names and counters, in Prometheus text.

@@ -1,0 +1,1 @@
+//! The rim: sockets, coroutines, TLS, deadlines, threads, signals.

@@ -1,0 +1,128 @@
+//! Waiting for an answer that another thread makes: the one place where a request pauses.
+//!
+//! The caller may be a coroutine, whose thread must never block, or a plain thread. `server` says
+//! once, with [`install`], how coroutines park; without it every caller is a plain thread. No lock
+//! is held while parked.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Puts its maker to sleep until somebody wakes it. A wake that comes first is remembered.
+pub trait Park: Send + Sync {
+    /// Sleeps until [`Park::unpark`] has been called. Called by the maker only. May return early.
+    fn park(&self);
+    /// Wakes the maker; from any thread, any number of times.
+    fn unpark(&self);
+}
+
+static NEW_PARK: OnceLock<fn() -> Arc<dyn Park>> = OnceLock::new();
+
+/// Chooses how callers park, for the whole process; the first choice holds.
+pub fn install(new_park: fn() -> Arc<dyn Park>) {
+    NEW_PARK.get_or_init(|| new_park);
+}
+
+/// The two ends of one answer: the worker keeps the [`Promise`], the caller waits on the [`Answer`].
+pub fn promise<T>() -> (Promise<T>, Answer<T>) {
+    let park = NEW_PARK.get().map_or_else(this_thread, |new_park| new_park());
+    let shared = Arc::new(Shared { slot: Mutex::new(Slot::Empty), park });
+    (Promise { shared: Arc::clone(&shared) }, Answer { shared })
+}
+
+/// The worker's end. Dropped without [`Promise::keep`], it wakes the caller with `None`.
+pub struct Promise<T> {
+    shared: Arc<Shared<T>>,
+}
+
+/// The caller's end.
+pub struct Answer<T> {
+    shared: Arc<Shared<T>>,
+}
+
+struct Shared<T> {
+    slot: Mutex<Slot<T>>,
+    park: Arc<dyn Park>,
+}
+
+enum Slot<T> {
+    Empty,
+    Kept(T),
+    Broken,
+}
+
+impl<T> Promise<T> {
+    /// Gives the answer and wakes the caller.
+    pub fn keep(self, value: T) {
+        *self.shared.lock() = Slot::Kept(value);
+        // Dropping wakes.
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        let mut slot = self.shared.lock();
+        if matches!(*slot, Slot::Empty) {
+            *slot = Slot::Broken;
+        }
+        drop(slot);
+        self.shared.park.unpark();
+    }
+}
+
+impl<T> Answer<T> {
+    /// Sleeps until the promise is kept; `None` when the worker gave up on it (it panicked).
+    pub fn wait(self) -> Option<T> {
+        loop {
+            let slot = std::mem::replace(&mut *self.shared.lock(), Slot::Empty);
+            match slot {
+                Slot::Kept(value) => return Some(value),
+                Slot::Broken => return None,
+                Slot::Empty => self.shared.park.park(),
+            }
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Slot<T>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct ThreadPark(std::thread::Thread);
+
+fn this_thread() -> Arc<dyn Park> {
+    Arc::new(ThreadPark(std::thread::current()))
+}
+
+impl Park for ThreadPark {
+    fn park(&self) {
+        std::thread::park();
+    }
+    fn unpark(&self) {
+        self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_arrives_before_or_after_the_caller_waits() {
+        let (promise, answer) = promise();
+        promise.keep(1);
+        assert_eq!(answer.wait(), Some(1));
+
+        let (promise, answer) = super::promise();
+        let worker = std::thread::spawn(move || promise.keep(2));
+        assert_eq!(answer.wait(), Some(2));
+        worker.join().expect("the worker does not panic");
+    }
+
+    #[test]
+    fn a_dropped_promise_wakes_the_caller_with_nothing() {
+        let (promise, answer) = promise::<u8>();
+        std::thread::spawn(move || drop(promise));
+        assert_eq!(answer.wait(), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! The end-to-end suite: the real binary over real sockets.
