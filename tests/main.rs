@@ -1,1 +1,7 @@
-//! The end-to-end suite: the real binary over real sockets.
+//! The end-to-end suite: the real binary over real sockets. One binary, its modules in the order of a
+//! request's way.
+
+mod support;
+
+mod service; // health, keys, negotiation, guards, start and end
+mod tidy; // the rules of the source

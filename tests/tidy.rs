@@ -68,7 +68,10 @@ fn code(text: &str) -> String {
 }
 
 fn layer(module: &str) -> usize {
-    LAYERS.iter().position(|modules| modules.contains(&module)).unwrap_or_else(|| panic!("{module} has no layer"))
+    LAYERS
+        .iter()
+        .position(|modules| modules.contains(&module))
+        .unwrap_or_else(|| panic!("{module} has no layer"))
 }
 
 fn module(file: &str) -> &str {
@@ -88,7 +91,10 @@ fn imports_go_down_only() {
                 if target.is_empty() {
                     continue; // `use crate::{…}` is not our style; the next test sees to it
                 }
-                assert!(layer(module(file)) <= layer(&target), "{file} imports {target}, which stands above it");
+                assert!(
+                    layer(module(file)) <= layer(&target),
+                    "{file} imports {target}, which stands above it"
+                );
             }
         }
         assert!(!text.contains("use crate::{"), "{file}: one line per module of ours");
@@ -118,7 +124,8 @@ fn foreign_crates_stay_home() {
 #[test]
 fn unsafe_code_stays_in_its_files() {
     for (file, text) in sources() {
-        let named = text.contains("unsafe {") || text.contains("unsafe impl") || text.contains("unsafe extern");
+        let named =
+            text.contains("unsafe {") || text.contains("unsafe impl") || text.contains("unsafe extern");
         assert!(!named || UNSAFE_FILES.contains(&file.as_str()), "{file} has unsafe code");
     }
 }
@@ -171,7 +178,8 @@ fn every_dependency_has_its_reason() {
 fn the_top_level_is_what_it_should_be() {
     let expected = "benches packaging scripts src systemd tests Cargo.lock Cargo.toml LICENSE README.md";
     let expected: BTreeSet<&str> = expected.split(' ').collect();
-    let found = fs::read_dir(root()).expect("the repository").map(|entry| entry.expect("an entry").file_name());
+    let found =
+        fs::read_dir(root()).expect("the repository").map(|entry| entry.expect("an entry").file_name());
     for name in found.map(|name| name.into_string().expect("a plain name")) {
         let known = expected.contains(name.as_str()) || name.starts_with('.') || name == "target";
         assert!(known, "{name} does not belong on the top level");

@@ -81,9 +81,10 @@ impl Client {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, value)| {
-            if to_head { 0 } else { value.parse().expect("a length") }
-        });
+        let length = headers
+            .iter()
+            .find(|(name, _)| name == "content-length")
+            .map_or(0, |(_, value)| if to_head { 0 } else { value.parse().expect("a length") });
         while self.buffer.len() < length {
             self.fill()?;
         }

@@ -19,7 +19,8 @@ use client::Client;
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
-    std::env::var_os("SIGNERD_TEST_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_signerd").into(), PathBuf::from)
+    std::env::var_os("SIGNERD_TEST_BINARY")
+        .map_or_else(|| env!("CARGO_BIN_EXE_signerd").into(), PathBuf::from)
 }
 
 /// A running signer, ended when dropped.
@@ -43,8 +44,12 @@ impl Signer {
 
     /// Starts this very command, and waits until it says where it listens.
     pub fn spawn(command: &mut Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
