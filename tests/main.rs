@@ -5,3 +5,6 @@ mod support;
 
 mod service; // health, keys, negotiation, guards, start and end
 mod tidy; // the rules of the source
+//! The end-to-end suite: the real binary over real sockets.
+
+mod bls;
