@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use crate::http::request::{Method, Request};
-use crate::http::response::Response;
+use crate::http::response::{Response, TEXT};
 
 /// Which token a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,11 +121,11 @@ impl Guard {
         if let Err(refusal) = self.admit_host(request) {
             return Some(refusal.into());
         }
-        let mut response = Response::text(204, Cow::Borrowed(""));
-        response.headers = self.shared_with(request);
-        response.headers.push(("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE".into()));
-        response.headers.push(("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept".into()));
-        response.headers.push(("Access-Control-Max-Age", "600".into()));
+        let mut response = Response::new(204, TEXT, &b""[..])
+            .with("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
+            .with("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept")
+            .with("Access-Control-Max-Age", "600");
+        response.headers.extend(self.shared_with(request));
         Some(response)
     }
 

@@ -2,6 +2,7 @@
 
 pub mod guard;
 pub mod keys;
+mod operate;
 pub mod refusal;
 mod sign;
 mod status;
@@ -72,6 +73,7 @@ enum Route<'a> {
     Reload,
     Keystores,
     HighWatermark,
+    SlashingProtection,
 }
 
 impl<'a> Route<'a> {
@@ -85,6 +87,7 @@ impl<'a> Route<'a> {
             "/reload" => Some(Self::Reload),
             "/eth/v1/keystores" => Some(Self::Keystores),
             "/api/v1/eth2/highWatermark" => Some(Self::HighWatermark),
+            "/api/v1/slashing-protection" => Some(Self::SlashingProtection),
             _ => path.strip_prefix("/api/v1/eth2/sign/").filter(|id| !id.contains('/')).map(Self::Sign),
         }
     }
@@ -94,6 +97,7 @@ impl<'a> Route<'a> {
         match self {
             Self::Upcheck | Self::Health | Self::Healthcheck => Scope::Open,
             Self::Keystores => Scope::KeyManager,
+            Self::SlashingProtection => Scope::KeyManager,
             Self::Sign(_) | Self::PublicKeys | Self::Reload | Self::HighWatermark => Scope::Everything,
         }
     }
@@ -103,7 +107,7 @@ impl<'a> Route<'a> {
         match self {
             Self::Sign(_) => "POST",
             Self::PublicKeys | Self::Upcheck | Self::Health | Self::Healthcheck | Self::HighWatermark => "GET, HEAD",
-            Self::Reload => "GET, HEAD, POST",
+            Self::Reload | Self::SlashingProtection => "GET, HEAD, POST",
             Self::Keystores => "GET, HEAD, POST, DELETE",
         }
     }
@@ -123,6 +127,14 @@ impl Api {
             (Route::Upcheck, Method::Get | Method::Head) => Ok(status::upcheck(request.header("accept"))),
             (Route::Health, Method::Get | Method::Head) => Ok(status::health(self)),
             (Route::Healthcheck, Method::Get | Method::Head) => Ok(status::healthcheck(self)),
+            (Route::Reload, Method::Post) => operate::reload(self),
+            (Route::Reload, Method::Get | Method::Head) => Ok(operate::reload_state(self)),
+            (Route::Keystores, Method::Get | Method::Head) => Ok(keys::list(self)),
+            (Route::Keystores, Method::Post) => keys::import(self, &request),
+            (Route::Keystores, Method::Delete) => keys::delete(self, &request),
+            (Route::HighWatermark, Method::Get | Method::Head) => Ok(operate::high_watermark(self)),
+            (Route::SlashingProtection, Method::Get | Method::Head) => operate::export(self, &request),
+            (Route::SlashingProtection, Method::Post) => operate::import(self, &request),
             (route, _) => Err(Refusal::Method(route.methods())),
         }
     }
@@ -130,7 +142,7 @@ impl Api {
     fn has(&self, route: Route<'_>) -> bool {
         match route {
             Route::Keystores => self.key_manager_enabled,
-            Route::HighWatermark => self.protection.is_on(),
+            Route::HighWatermark | Route::SlashingProtection => self.protection.is_on(),
             _ => true,
         }
     }
@@ -153,7 +165,7 @@ impl Service for Api {
     fn body_bytes_max(&self, _method: Method, path: &str) -> usize {
         match Route::of(path) {
             Some(Route::Sign(_)) => SIGN_BODY_BYTES_MAX,
-            Some(Route::Keystores) => KEYSTORES_BODY_BYTES_MAX,
+            Some(Route::Keystores | Route::SlashingProtection) => KEYSTORES_BODY_BYTES_MAX,
             _ => OTHER_BODY_BYTES_MAX,
         }
     }

@@ -3,7 +3,6 @@
 //! Every error body is `{"code":<status>,"message":"…"}`: Lodestar, SSV and eth-docker show the
 //! message to their user. It never holds a secret, nor a key `signature`.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::consensus::primitives::PublicKey;
@@ -145,13 +144,13 @@ impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Self {
         let mut response = Self::error(refusal.status(), &refusal.to_string());
         if let Refusal::Method(allow) = refusal {
-            response.headers.push(("Allow", Cow::Borrowed(allow)));
+            response = response.with("Allow", allow);
         }
         if let Refusal::NoToken = refusal {
-            response.headers.push(("WWW-Authenticate", Cow::Borrowed("Bearer, Basic realm=\"signerd\"")));
+            response = response.with("WWW-Authenticate", "Bearer, Basic realm=\"signerd\"");
         }
         if let Some(seconds) = refusal.retry_after_seconds() {
-            response.headers.push(("Retry-After", Cow::Borrowed(seconds)));
+            response = response.with("Retry-After", seconds);
         }
         response
     }

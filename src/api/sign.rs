@@ -1,15 +1,13 @@
 //! `POST /api/v1/eth2/sign/{identifier}`: the duty of this program.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Api;
 use super::refusal::Refusal;
 use crate::consensus::primitives::{PublicKey, Signature};
 use crate::consensus::request::SignRequest;
-use crate::hex;
 use crate::http::request::Request;
-use crate::http::response::Response;
+use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::secret::SecretKey;
 use crate::keys::table::Found;
 
@@ -39,8 +37,8 @@ fn find(api: &Api, identifier: &str) -> Result<Arc<SecretKey>, Refusal> {
 /// Teku and Prysm send no `Accept` and go by the `Content-Type`.
 fn answer(accept: Option<&str>, signature: &Signature, key: Arc<SecretKey>) -> Response {
     let mut response = match prefers_json(accept) {
-        true => Response::json(200, format!("{{\"signature\":\"{signature}\"}}")),
-        false => Response::text(200, Cow::Owned(hex::encode(signature))),
+        true => Response::new(200, JSON, format!("{{\"signature\":\"{signature}\"}}").into_bytes()),
+        false => Response::new(200, TEXT, signature.to_string().into_bytes()),
     };
     response.lease = Some(key);
     response

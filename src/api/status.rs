@@ -3,21 +3,21 @@
 use serde_json::json;
 
 use super::Api;
-use crate::http::response::Response;
+use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::{loader::Progress, locked};
 use crate::slashing::Protection;
 
 /// `GET /api/v1/eth2/publicKeys`: the loaded keys, sorted.
 pub(super) fn public_keys(api: &Api) -> Response {
     let keys: Vec<String> = api.keys.list().iter().map(ToString::to_string).collect();
-    Response::json(200, json!(keys).to_string())
+    json(200, &json!(keys))
 }
 
 /// `GET /upcheck`: text as Web3Signer, JSON for those who ask for it by name (Lodestar).
 pub(super) fn upcheck(accept: Option<&str>) -> Response {
     match accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("application/json")) {
-        true => Response::json(200, r#"{"status":"OK"}"#.into()),
-        false => Response::text(200, "OK".into()),
+        true => Response::new(200, JSON, &br#"{"status":"OK"}"#[..]),
+        false => Response::new(200, TEXT, &b"OK"[..]),
     }
 }
 
@@ -30,7 +30,7 @@ pub(super) fn health(api: &Api) -> Response {
         "slashing_protection": api.protection.is_on(),
         "network": api.networks.name(),
     });
-    Response::json(200, body.to_string())
+    json(200, &body)
 }
 
 /// `GET /healthcheck`: Web3Signer's form, truthful: 503 while keys load, when one did not open, when
@@ -59,7 +59,7 @@ pub(super) fn healthcheck(api: &Api) -> Response {
         }));
     }
     let body = json!({"status": word(all_up), "checks": checks, "outcome": word(all_up)});
-    Response::json(if all_up { 200 } else { 503 }, body.to_string())
+    json(if all_up { 200 } else { 503 }, &body)
 }
 
 fn loading(api: &Api, progress: &Progress) -> serde_json::Value {
@@ -72,6 +72,10 @@ fn loading(api: &Api, progress: &Progress) -> serde_json::Value {
         "errors": failures.map(|(file, reason)| json!({"file": file, "reason": reason})).collect::<Vec<_>>(),
         "seconds-left": progress.seconds_left,
     })
+}
+
+fn json(status: u16, body: &serde_json::Value) -> Response {
+    Response::new(status, JSON, body.to_string().into_bytes())
 }
 
 fn word(up: bool) -> &'static str {
