@@ -1,1 +1,2 @@
 //! The end-to-end suite: the real binary over real sockets.
+mod roots;
