@@ -6,3 +6,5 @@ mod support;
 mod bls; // signatures and their ciphersuite
 mod service; // health, keys, negotiation, guards, start and end
 mod tidy; // the rules of the source
+//! The end-to-end suite: the real binary over real sockets.
+mod roots;
