@@ -11,3 +11,6 @@ mod roots;
 
 mod interchange; // the EIP-3076 suite through import and clear, broken files, export
 mod scratch; // a directory for one test
+
+mod http;
+mod rig;
