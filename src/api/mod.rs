@@ -142,7 +142,7 @@ impl Api {
     fn has(&self, route: Route<'_>) -> bool {
         match route {
             Route::Keystores => self.key_manager_enabled,
-            Route::HighWatermark | Route::SlashingProtection => self.protection.is_on(),
+            Route::HighWatermark | Route::SlashingProtection => matches!(*self.protection, Protection::On(_)),
             _ => true,
         }
     }

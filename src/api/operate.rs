@@ -70,7 +70,7 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
         .map_err(|_| Refusal::Malformed("the body is no UTF-8: expected an EIP-3076 interchange".to_owned()))?;
     let imported = api.protection.import(text).map_err(|error| match error {
         ImportError::Unavailable(unavailable) => Refusal::Slashing(Refused::Unavailable(unavailable.0)),
-        ImportError::Invalid(error) => Refusal::Malformed(error.to_string()),
+        invalid => Refusal::Malformed(invalid.to_string()),
     })?;
     Ok(answer(200, &json!({"genesis_validators_root": imported.chain.to_string(), "keys": imported.keys})))
 }

@@ -17,7 +17,7 @@ pub(super) fn sign(api: &Api, identifier: &str, mut request: Request) -> Result<
     let key = find(api, identifier)?; // 404, 503
     let duty = SignRequest::parse(&mut request.body, &api.networks)?; // 400
     let root = duty.signing_root(&api.networks)?; // 400 when it differs from the root that was sent
-    let cleared = api.protection.clear(key.public_key(), &duty.slashable(), root)?; // 412; else on disk
+    let cleared = api.protection.clear(&key.public_key(), &duty.slashable(), root)?; // 412; else on disk
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
     timer.signed(duty.kind());
     Ok(answer(request.header("accept"), &signature, key))

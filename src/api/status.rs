@@ -27,7 +27,7 @@ pub(super) fn health(api: &Api) -> Response {
         "status": "healthy",
         "keys_loaded": api.keys.len(),
         "locked": locked::report().locked,
-        "slashing_protection": api.protection.is_on(),
+        "slashing_protection": matches!(*api.protection, Protection::On(_)),
         "network": api.networks.name(),
     });
     json(200, &body)
