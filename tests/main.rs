@@ -1,1 +1,3 @@
 //! The end-to-end suite: the real binary over real sockets.
+
+mod cli;
