@@ -269,13 +269,17 @@ fn metrics(values: &Values) -> Result<Option<Metrics>, Usage> {
     Ok(Some(Metrics { listen, hosts: hosts(values, "metrics-host-allowlist", "metrics-host") }))
 }
 
-/// The allowlist and the listen host; `None` where any host will do.
+/// The allowlist and the listen host; `None` where any host will do. The name `localhost` stands for
+/// the loopback addresses too.
 fn hosts(values: &Values, allowlist: &str, listen_host: &str) -> Option<Vec<String>> {
     let mut hosts = values.list(allowlist);
     if hosts.iter().any(|host| host == "*" || host == "all") {
         return None;
     }
-    hosts.extend(values.text(listen_host));
+    if hosts.iter().any(|host| host == "localhost") {
+        hosts.extend(["127.0.0.1".to_owned(), "[::1]".to_owned()]);
+    }
+    hosts.extend(values.text(listen_host).filter(|host| !hosts.contains(host)));
     Some(hosts)
 }
 

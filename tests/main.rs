@@ -16,3 +16,5 @@ mod scratch; // a directory for one test
 
 mod http;
 mod rig;
+
+mod cli;

@@ -4,11 +4,15 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use argh::{ArgsInfo, EarlyExit, FlagInfoKind, FromArgs};
+use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs};
 
+use super::client::{Request, Server};
 use super::layers::Values;
-use super::{Line, Usage};
+use super::manual::{self, SHELLS};
+use super::{Line, Usage, check, exit};
+use crate::hex;
 
 #[derive(FromArgs, ArgsInfo)]
 /// a remote signer for Ethereum validators
@@ -27,42 +31,84 @@ pub enum Subcommand {
     Wait(Wait),
     /// Reads all options and files as the server would.
     Check(Check),
+    /// Prints a completion script, or the man page.
+    Completions(Completions),
 }
 
 #[derive(FromArgs, ArgsInfo)]
-/// ask a running server for its health: exit code 0 or 1, within a second
+/// ask the server: 0 healthy, 1 not
 #[argh(subcommand, name = "healthcheck")]
 pub struct Healthcheck {
-    /// where it listens; by default where the server's options say
+    /// where it listens, if not where the options of the service say
     #[argh(option)]
-    pub url: Option<String>,
+    url: Option<String>,
+    /// with fewer keys it is not healthy
+    #[argh(option)]
+    expect_keys: Option<u64>,
 }
 
 #[derive(FromArgs, ArgsInfo)]
-/// wait until a running server is healthy, all its keys loaded
+/// wait until all keys are loaded
 #[argh(subcommand, name = "wait")]
 pub struct Wait {
-    /// where it listens; by default where the server's options say
+    /// where it listens, if not where the options of the service say
     #[argh(option)]
-    pub url: Option<String>,
-    /// give up after so many seconds (default: 300)
+    url: Option<String>,
+    /// with fewer keys it is not healthy
+    #[argh(option)]
+    expect_keys: Option<u64>,
+    /// give up after so many seconds (300)
     #[argh(option, default = "300")]
-    pub timeout: u64,
+    timeout: u64,
 }
 
 #[derive(FromArgs, ArgsInfo)]
-/// read all options and files as the server would, and report; writes nothing
+/// dry run: all options and files
 #[argh(subcommand, name = "check")]
 pub struct Check {
     /// report in JSON
     #[argh(switch)]
-    pub json: bool,
+    json: bool,
 }
+
+#[derive(FromArgs, ArgsInfo)]
+/// script for a shell, or the man page
+#[argh(subcommand, name = "completions")]
+pub struct Completions {
+    /// bash, zsh, fish or man
+    #[argh(positional)]
+    shell: String,
+}
+
+/// How long one question to the server may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Between two questions of `wait`.
+const WAIT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Reads the words and options behind the name of a command.
 pub(super) fn parse(command: &[String]) -> Result<Subcommand, EarlyExit> {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     Top::from_args(&["signerd"], &words).map(|top| top.command)
+}
+
+/// The full names of all commands that have no commands of their own, and what argh knows of them.
+pub(super) fn leaves() -> Vec<(String, CommandInfoWithArgs)> {
+    let mut leaves = Vec::new();
+    let mut open: Vec<_> = Top::get_args_info().commands.into_iter().rev().collect();
+    let mut names = Vec::new();
+    names.extend(open.iter().map(|info| info.name.to_owned()));
+    while let (Some(info), Some(name)) = (open.pop(), names.pop()) {
+        if info.command.commands.is_empty() {
+            leaves.push((name, info.command));
+            continue;
+        }
+        for inner in info.command.commands.into_iter().rev() {
+            names.push(format!("{name} {}", inner.name));
+            open.push(inner);
+        }
+    }
+    leaves
 }
 
 /// The names of all commands.
@@ -105,6 +151,57 @@ impl Subcommand {
 ///
 /// # Errors
 /// What is wrong with the files or the server that it needs.
-pub fn run(_command: &Subcommand, _values: &Values) -> Result<u8, Usage> {
+pub fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
+    match command {
+        Subcommand::Healthcheck(Healthcheck { url, expect_keys }) => {
+            let server = Server::find(url.as_deref(), values)?;
+            healthy(&server, *expect_keys).map(|keys| println!("{server} is healthy, {keys} keys"))?;
+        }
+        Subcommand::Wait(Wait { url, expect_keys, timeout }) => {
+            let server = Server::find(url.as_deref(), values)?;
+            let deadline = Instant::now() + Duration::from_secs(*timeout);
+            while let Err(usage) = healthy(&server, *expect_keys) {
+                if Instant::now() > deadline {
+                    return Err(usage);
+                }
+                std::thread::sleep(WAIT_INTERVAL);
+            }
+        }
+        Subcommand::Check(Check { json }) => return check::run(values, *json),
+        Subcommand::Completions(Completions { shell }) => {
+            let expected = || format!("completions: expected one of {}, got {shell:?}", SHELLS.join(", "));
+            let text = manual::completions(shell).ok_or_else(|| Usage::new(exit::USAGE, expected()))?;
+            print!("{text}");
+        }
+    }
     Ok(0)
+}
+
+/// The number of keys that a healthy server holds.
+fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, Usage> {
+    let request = Request { line: "GET /healthcheck", token: None, body: "" };
+    let (status, body) = server.ask(&request, ANSWER_TIMEOUT).map_err(|error| {
+        Usage::new(exit::UNHEALTHY, format!("{server}: {error}")).hint("is it running, and there?")
+    })?;
+    let keys = serde_json::from_str(&body).ok().and_then(|json| keys_loaded(&json)).unwrap_or(0);
+    if status != 200 {
+        return Err(Usage::new(
+            exit::UNHEALTHY,
+            format!("{server} is not healthy ({status}): {}", hex::shorten(&body)),
+        ));
+    }
+    match expect_keys.filter(|expected| keys < *expected) {
+        Some(expected) => {
+            Err(Usage::new(exit::UNHEALTHY, format!("{server}: expected {expected} keys, got {keys}")))
+        }
+        None => Ok(keys),
+    }
+}
+
+/// `keys-loaded`, wherever it stands among the checks.
+fn keys_loaded(json: &serde_json::Value) -> Option<u64> {
+    let found = json.get("keys-loaded").and_then(serde_json::Value::as_u64);
+    found
+        .or_else(|| json.get("data").and_then(keys_loaded))
+        .or_else(|| json.get("checks")?.as_array()?.iter().find_map(keys_loaded))
 }

@@ -99,7 +99,8 @@ impl Values {
             Kind::Secret(_) => "(hidden)".to_owned(),
             Kind::Switch | Kind::Value(_) | Kind::Path(_) | Kind::List(_) => format!("{text:?}"),
         };
-        Usage::new(origin.exit_code(), format!("--{name} from {origin}: expected {expected}, got {shown}"))
+        let option = origin.option(name);
+        Usage::new(origin.exit_code(), format!("{option}: expected {expected}, got {shown}"))
     }
 
     /// Sets what `name` means, unless a stronger layer has set it.
@@ -145,8 +146,7 @@ impl Values {
                         self.set(&name, text, &Origin::Environment(variable.clone()))?;
                     }
                 } else if let Some(meant) = table::nearest_row(&name).filter(|_| !name.starts_with("eth2-")) {
-                    let meant = table::environment_name(prefix, meant);
-                    self.notices.push(format!("{variable} is no option: did you mean {meant}?"));
+                    self.notices.push(format!("{variable} is no option: did you mean that of {meant}?"));
                 }
             }
         }
@@ -196,7 +196,7 @@ impl Values {
     }
 
     fn foreign(&mut self, name: &str, text: &str, origin: &Origin, fate: Fate) -> Result<(), Usage> {
-        let option = format!("--{name} from {origin}");
+        let option = origin.option(name);
         match fate {
             Fate::RefusedWhenEnabled(reason) if name.ends_with("enabled") && text != "false" => {
                 return Err(Usage::new(exit::CONFIG, option).hint(reason));
@@ -213,14 +213,23 @@ impl Values {
 }
 
 pub(super) fn unknown(name: &str, origin: &Origin) -> Usage {
-    let usage = Usage::new(origin.exit_code(), format!("--{name} from {origin} is no option"));
+    let usage = Usage::new(origin.exit_code(), format!("{} is no option", origin.option(name)));
     match table::nearest_row(name) {
-        Some(nearest) => usage.hint(format!("did you mean --{nearest}?")),
+        Some(nearest) => usage.hint(format!("did you mean {nearest}?")),
         None => usage.hint("signerd --help lists all options"),
     }
 }
 
 impl Origin {
+    /// How a message names an option that was given here.
+    fn option(&self, name: &str) -> String {
+        match self {
+            Self::CommandLine | Self::Default => format!("--{name}"),
+            Self::Environment(variable) => variable.clone(),
+            Self::File(path) => format!("{} in {}", name, path.display()),
+        }
+    }
+
     /// Where the mistake is: on the command line, or in the configuration.
     fn exit_code(&self) -> u8 {
         match self {
@@ -233,10 +242,10 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CommandLine => f.write_str("the command line"),
-            Self::Environment(variable) => write!(f, "the environment ({variable})"),
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Default => f.write_str("the defaults"),
+            Self::CommandLine => f.write_str("command line"),
+            Self::Environment(variable) => write!(f, "environment {variable}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
         }
     }
 }

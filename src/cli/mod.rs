@@ -3,6 +3,8 @@
 //! [`parse`] is pure but for the files that the options name: arguments and variables in, a
 //! [`Command`] whose settings are fully checked out.
 
+mod check;
+mod client;
 pub mod commands;
 pub mod layers;
 pub mod manual;
@@ -22,6 +24,8 @@ use table::{Kind, Meaning};
 
 /// Exit codes, as BSD's `sysexits.h` names them.
 pub mod exit {
+    /// A server is not healthy; not one of `sysexits.h`.
+    pub const UNHEALTHY: u8 = 1;
     /// The command line is wrong.
     pub const USAGE: u8 = 64;
     /// A file that was named does not exist or cannot be read.

@@ -66,45 +66,37 @@ pub const GROUPS: &[(&str, &[Row])] = &[
 
 const LISTENING: &[Row] = &[
     row("http-listen-host", Kind::Value("HOST"), "127.0.0.1", "address to listen on").alias(&["host"]),
-    row("http-listen-port", Kind::Value("PORT"), "8080", "port to listen on")
-        .alias(&["port"])
-        .short('p')
-        .eth2("9000"),
+    row("http-listen-port", Kind::Value("PORT"), "8080", "port").alias(&["port"]).short('p').eth2("9000"),
     row("listen-unix", Kind::Path("PATH"), "", "listen on a Unix socket too (mode 0660)"),
-    row(
-        "http-host-allowlist",
-        Kind::List("HOSTS"),
-        "localhost,127.0.0.1,[::1]",
-        "Host headers to serve besides the address; * for any",
-    ),
-    row("http-cors-origins", Kind::List("ORIGINS"), "", "web origins that may call; * for any"),
-    row("idle-connection-timeout-seconds", Kind::Value("N"), "120", "close a connection idle for so long"),
+    row("http-host-allowlist", Kind::List("HOSTS"), "localhost", "Host headers served; *: any"),
+    row("http-cors-origins", Kind::List("ORIGINS"), "", "web origins that may call; *: any"),
+    row("idle-connection-timeout-seconds", Kind::Value("N"), "120", "close an idle connection after"),
     row("workers", Kind::Value("N"), "auto", "signing threads; auto: one a core").short('w'),
 ];
 
 const ACCESS: &[Row] = &[
-    row("tls-cert", Kind::Path("PEM"), "", "serve over TLS with this certificate chain"),
+    row("tls-cert", Kind::Path("PEM"), "", "serve over TLS with this certificate"),
     row("tls-key", Kind::Path("PEM"), "", "its private key"),
     row("tls-keystore-file", Kind::Path("P12"), "", "certificate and key as PKCS#12 instead"),
     row("tls-keystore-password-file", Kind::Path("FILE"), "", "password of the PKCS#12 file"),
-    row("tls-client-ca", Kind::Path("PEM"), "", "serve only clients with a certificate of this CA"),
-    row("tls-known-clients", Kind::Path("FILE"), "", "serve only these: lines of name and SHA-256 print")
+    row("tls-client-ca", Kind::Path("PEM"), "", "serve only clients of this CA"),
+    row("tls-known-clients", Kind::Path("FILE"), "", "serve only these: name, SHA-256 print")
         .alias(&["tls-known-clients-file"]),
     row("tls-allow-ca-clients", Kind::Switch, "", "Web3Signer's switch for --tls-client-ca"),
-    row("tls-allow-any-client", Kind::Switch, "", "no client certificates (the default of PEM files)"),
-    row("auth-token", Kind::Secret("TOKEN"), "", "token that all routes but health ask for"),
-    row("auth-token-file", Kind::Path("FILE"), "", "the same, read from a file"),
+    row("tls-allow-any-client", Kind::Switch, "", "ask no client for a certificate"),
+    row("auth-token", Kind::Secret("TOKEN"), "", "needed on all routes but health"),
+    row("auth-token-file", Kind::Path("FILE"), "", "the same, from a file"),
 ];
 
 const OPERATIONS: &[Row] = &[
-    row("metrics-enabled", Kind::Switch, "true", "serve /metrics on a port of its own").eth2("false"),
+    row("metrics-enabled", Kind::Switch, "true", "serve /metrics").eth2("false"),
     row("metrics-host", Kind::Value("HOST"), "127.0.0.1", "address of the metrics"),
-    row("metrics-port", Kind::Value("PORT"), "8081", "port of the metrics").eth2("9001"),
-    row("metrics-host-allowlist", Kind::List("HOSTS"), "localhost,127.0.0.1,[::1]", "as for the signing API"),
-    row("logging", Kind::Value("LEVEL"), "info", "off, error, warn, info, debug or trace")
+    row("metrics-port", Kind::Value("PORT"), "8081", "their port").eth2("9001"),
+    row("metrics-host-allowlist", Kind::List("HOSTS"), "localhost", "Host headers served"),
+    row("logging", Kind::Value("LEVEL"), "info", "least level logged, off to trace")
         .alias(&["log-level"])
         .short('l'),
-    row("logging-format", Kind::Value("FORMAT"), "plain", "plain, or json"),
+    row("logging-format", Kind::Value("FORMAT"), "plain", "plain or json"),
     row("access-logs-enabled", Kind::Switch, "false", "log every request"),
 ];
 
@@ -112,51 +104,49 @@ const KEYS: &[Row] = &[
     row("keystores-path", Kind::Path("DIR"), "", "EIP-2335 keystores, NAME.json"),
     row("keystores-passwords-path", Kind::Path("DIR"), "", "their passwords, NAME.txt"),
     row("keystores-password-file", Kind::Path("FILE"), "", "one password for all of them"),
-    row("keys", Kind::List("DIRS"), "", "keys in the layout of any client or tool, found out"),
+    row("keys", Kind::List("DIRS"), "", "keys in any client's or tool's layout"),
     row("key-config-path", Kind::Path("DIR"), "", "Web3Signer's key files, *.yaml")
         .alias(&["key-store-path"]),
-    row("key-store-config-file-max-size", Kind::Value("BYTES"), "104857600", "largest of these files"),
-    row("interop-keys", Kind::Value("A..B"), "", "the interop keys A to B-1, for tests"),
+    row("key-store-config-file-max-size", Kind::Value("N"), "104857600", "bytes of these"),
+    row("interop-keys", Kind::Value("A..B"), "", "interop keys A to B-1, for tests"),
     row("mnemonic-file", Kind::Path("FILE"), "", "derive keys from these BIP-39 words"),
     row("mnemonic-passphrase-file", Kind::Path("FILE"), "", "passphrase of the words"),
-    row("key-range", Kind::Value("A..B"), "0..1", "which keys of the words: A to B-1"),
-    row("key-cache", Kind::Path("FILE"), "", "keep keys sealed here, so that a restart is fast"),
-    row("decrypt-memory", Kind::Value("MIB"), "auto", "memory for decryption; auto: half of what is free"),
-    row("expect-keys", Kind::Value("N"), "", "unhealthy with fewer keys"),
+    row("key-range", Kind::Value("A..B"), "0..1", "keys of the words, A to B-1"),
+    row("key-cache", Kind::Path("FILE"), "", "keep keys sealed for a fast restart"),
+    row("decrypt-memory", Kind::Value("MIB"), "auto", "memory for decryption"),
+    row("expect-keys", Kind::Value("N"), "", "not healthy with fewer keys"),
     row("strict", Kind::Switch, "false", "end when a key fails to load"),
     row("require-mlock", Kind::Switch, "false", "end when memory cannot be locked"),
-    row("allow-insecure-permissions", Kind::Switch, "false", "take secret files that others can read")
-        .eth2("true"),
-    row("reload-timeout", Kind::Value("MINUTES"), "30", "give up a reload after so long"),
+    row("allow-insecure-permissions", Kind::Switch, "false", "secrets may be open").eth2("true"),
+    row("reload-timeout", Kind::Value("MINUTES"), "30", "give up a reload after"),
 ];
 
 const KEYMANAGER: &[Row] = &[
-    row("data-dir", Kind::Path("DIR"), "", "imported keys, their token, slashing protection")
-        .alias(&["data-path"]),
-    row("key-manager-api-enabled", Kind::Switch, "true", "serve /eth/v1/keystores")
+    row("data-dir", Kind::Path("DIR"), "", "imported keys, slashing protection").alias(&["data-path"]),
+    row("key-manager-api-enabled", Kind::Switch, "true", "serve its routes")
         .alias(&["enable-key-manager-api"])
         .eth2("false"),
-    row("keymanager-token-file", Kind::Path("FILE"), "", "its token, instead of DATA-DIR/api-token.txt"),
-    row("Xkey-manager-skip-keystore-storage", Kind::Switch, "false", "keep imported keys in memory only"),
+    row("keymanager-token-file", Kind::Path("FILE"), "", "token; else DATA-DIR/api-token.txt"),
+    row("Xkey-manager-skip-keystore-storage", Kind::Switch, "false", "keep imports in memory only"),
 ];
 
 const CHAIN: &[Row] = &[
-    row("network", Kind::Value("NETWORK"), "mainnet", "a network's name, or its config.yaml"),
-    row("Xnetwork-altair-fork-epoch", Kind::Value("EPOCH"), "", "override; so for each later fork"),
-    row("Xnetwork-bellatrix-fork-epoch", Kind::Value("EPOCH"), "", ""),
-    row("Xnetwork-capella-fork-epoch", Kind::Value("EPOCH"), "", ""),
-    row("Xnetwork-deneb-fork-epoch", Kind::Value("EPOCH"), "", ""),
-    row("Xnetwork-electra-fork-epoch", Kind::Value("EPOCH"), "", ""),
-    row("Xnetwork-fulu-fork-epoch", Kind::Value("EPOCH"), "", ""),
-    row("Xnetwork-gloas-fork-epoch", Kind::Value("EPOCH"), "", ""),
-    row("slashing-protection-enabled", Kind::Switch, "", "default: on with --data-dir, off without"),
-    row("slashing-protection-min-slot", Kind::Value("SLOT"), "", "a new key signs no block below"),
-    row("slashing-protection-min-epoch", Kind::Value("EPOCH"), "", "a new key signs no vote below"),
-    row("slashing-protection-db-ignore", Kind::Switch, "false", "pass over Web3Signer's database options"),
+    row("network", Kind::Value("NETWORK"), "mainnet", "a name, or a config.yaml"),
+    row("Xnetwork-altair-fork-epoch", Kind::Value("N"), "", "override; so for each later fork"),
+    row("Xnetwork-bellatrix-fork-epoch", Kind::Value("N"), "", ""),
+    row("Xnetwork-capella-fork-epoch", Kind::Value("N"), "", ""),
+    row("Xnetwork-deneb-fork-epoch", Kind::Value("N"), "", ""),
+    row("Xnetwork-electra-fork-epoch", Kind::Value("N"), "", ""),
+    row("Xnetwork-fulu-fork-epoch", Kind::Value("N"), "", ""),
+    row("Xnetwork-gloas-fork-epoch", Kind::Value("N"), "", ""),
+    row("slashing-protection-enabled", Kind::Switch, "", "default: with a data directory"),
+    row("slashing-protection-min-slot", Kind::Value("N"), "", "a new key signs no block below"),
+    row("slashing-protection-min-epoch", Kind::Value("N"), "", "a new key signs no vote below"),
+    row("slashing-protection-db-ignore", Kind::Switch, "false", "pass over database options"),
 ];
 
 const GENERAL: &[Row] = &[
-    row("config-file", Kind::Path("YAML"), "", "options from a file; names without dashes"),
+    row("config-file", Kind::Path("YAML"), "", "options from a file, without dashes"),
     row("help", Kind::Switch, "", "this text").short('h'),
     row("version", Kind::Switch, "", "name and version").short('V'),
 ];
@@ -219,25 +209,23 @@ pub fn find(name: &str) -> Option<Meaning> {
     row.map(Meaning::Option).or_else(|| foreign().map(|(_, fate)| Meaning::Foreign(*fate)))
 }
 
-/// The known name that is closest to `name`, unless it is far off.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let (distance, nearest) = known.map(|known| (distance(name, known), known)).min()?;
-    (distance <= (name.len() / 3).max(1)).then_some(nearest)
+/// The known names that are closest to `name`, joined by `or`, unless they are far off.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut distances: Vec<_> = known.map(|known| (distance(name, known), known)).collect();
+    distances.sort_unstable();
+    let &(least, _) = distances.first().filter(|(least, _)| *least <= (name.len() / 3).max(1))?;
+    let nearest: Vec<_> = distances.iter().take_while(|(distance, _)| *distance == least).collect();
+    Some(nearest.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" or "))
 }
 
 /// The option that is closest to `name`.
-pub fn nearest_row(name: &str) -> Option<&'static str> {
+pub fn nearest_row(name: &str) -> Option<String> {
     nearest(name, rows().flat_map(Row::names))
 }
 
 /// The option of that letter.
 pub fn short(letter: char) -> Option<&'static Row> {
     rows().find(|row| row.short == Some(letter))
-}
-
-/// The variable that sets `name`, with one of [`ENVIRONMENT_PREFIXES`].
-pub fn environment_name(prefix: &str, name: &str) -> String {
-    format!("{prefix}{}", name.replace('-', "_").to_ascii_uppercase())
 }
 
 impl Row {
@@ -289,13 +277,13 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_names_the_option_that_was_meant() {
         for (slip, meant) in [
-            ("keystore-path", Some("keystores-path")),
+            ("keystore-path", Some("key-store-path or keystores-path")),
             ("http-listen-prot", Some("http-listen-port")),
             ("netwrok", Some("network")),
             ("data-dri", Some("data-dir")),
             ("quorum-wallet", None),
         ] {
-            assert_eq!(nearest_row(slip), meant, "{slip}");
+            assert_eq!(nearest_row(slip).as_deref(), meant, "{slip}");
         }
     }
 
