@@ -3,8 +3,8 @@
 //! Nothing that runs later meets a bad path, address or number; contradictions between options are
 //! settled here, and so is who may do what: one value each, chosen once.
 
+use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::layers::{Dialect, Values};
 use crate::cli::{Usage, exit};
+use crate::keys::sources::{self, Mnemonic, Pair, Passwords, Sources};
 
 /// The service, fully checked.
 pub struct Settings {
@@ -126,45 +127,6 @@ pub struct Log {
     pub json: bool,
 }
 
-/// Where the keys come from.
-#[derive(Default)]
-pub struct Sources {
-    /// A directory of keystores, and where their passwords are.
-    pub keystores: Option<(PathBuf, Passwords)>,
-    /// Directories in any known layout.
-    pub keys_dirs: Vec<PathBuf>,
-    /// Web3Signer's key files.
-    pub key_config_path: Option<PathBuf>,
-    /// The largest of them, in bytes.
-    pub key_config_bytes_max: u64,
-    /// Interop keys.
-    pub interop: Option<Range<u32>>,
-    /// BIP-39 words in a file, and which of their keys.
-    pub mnemonic: Option<Mnemonic>,
-    /// `data_dir`, whose keystores were imported.
-    pub data_dir: Option<PathBuf>,
-    /// Secret files that others can read are taken.
-    pub allow_insecure_permissions: bool,
-}
-
-/// Where the passwords of a directory of keystores are.
-pub enum Passwords {
-    /// A directory of NAME.txt.
-    Directory(PathBuf),
-    /// One file for all.
-    File(PathBuf),
-}
-
-/// Keys from words.
-pub struct Mnemonic {
-    /// The words.
-    pub file: PathBuf,
-    /// Their passphrase.
-    pub passphrase_file: Option<PathBuf>,
-    /// Which keys, as EIP-2334 counts them.
-    pub range: Range<u32>,
-}
-
 /// How keys are loaded.
 pub struct Loading {
     /// Where they are kept sealed for the next start.
@@ -243,6 +205,42 @@ impl Settings {
             Usage::new(exit::CANNOT_CREATE, format!("--data-dir: {}: {error}", path.display()))
         })
     }
+}
+
+/// The token in this file, which is made, with a random one, when it does not exist.
+///
+/// # Errors
+/// When it cannot be read or made, or others can read it.
+pub fn token_of(path: &Path) -> Result<Zeroizing<String>, Usage> {
+    if !path.exists() {
+        make_token(path)
+            .map_err(|error| Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display())))?;
+    }
+    let text = sources::read_private(path, false)
+        .map_err(|error| Usage::new(exit::PERMISSION, error.to_string()))?;
+    match text.trim() {
+        "" => {
+            Err(Usage::new(exit::CONFIG, format!("{}: expected a token, the file is empty", path.display())))
+        }
+        token => Ok(Zeroizing::new(token.to_owned())),
+    }
+}
+
+/// 32 random bytes as hex, readable by us alone, and whole or not there at all.
+fn make_token(path: &Path) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut bytes = Zeroizing::new([0; 32]);
+    let random = ring::rand::SystemRandom::new();
+    ring::rand::SecureRandom::fill(&random, &mut *bytes)
+        .map_err(|_| io::Error::other("no random numbers"))?;
+    let token = Zeroizing::new(const_hex::encode(*bytes));
+    let beside = path.with_extension("new");
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    writeln!(file, "{}", *token)?;
+    file.sync_all()?;
+    std::fs::rename(beside, path)
 }
 
 fn http(values: &Values) -> Result<Http, Usage> {
@@ -384,7 +382,7 @@ fn data_dir(values: &Values) -> Result<Option<PathBuf>, Usage> {
 fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
     let passwords =
         match (values.directory("keystores-passwords-path")?, values.file("keystores-password-file")?) {
-            (Some(directory), None) => Some(Passwords::Directory(directory)),
+            (Some(directory), None) => Some(Passwords::Dir(directory)),
             (None, Some(file)) => Some(Passwords::File(file)),
             (None, None) => None,
             (Some(_), Some(_)) => {
@@ -392,9 +390,9 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
                 return Err(Usage::new(exit::CONFIG, both.to_owned()));
             }
         };
-    let keystores = match (values.directory("keystores-path")?, passwords) {
-        (Some(directory), Some(passwords)) => Some((directory, passwords)),
-        (None, None) => None,
+    let pairs = match (values.directory("keystores-path")?, passwords) {
+        (Some(keystores), Some(passwords)) => vec![Pair { keystores, passwords }],
+        (None, None) => Vec::new(),
         (keystores, _) => {
             let present = if keystores.is_some() { "--keystores-path" } else { "a password option" };
             return Err(Usage::new(exit::CONFIG, format!("{present} stands alone"))
@@ -402,12 +400,10 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
         }
     };
     Ok(Sources {
-        keystores,
+        pairs,
         keys_dirs: values.directories("keys")?,
+        keys_password_file: None,
         key_config_path: values.directory("key-config-path")?,
-        key_config_bytes_max: values
-            .number("key-store-config-file-max-size", 1..=u64::MAX)?
-            .unwrap_or(u64::MAX),
         interop: values.range("interop-keys")?,
         mnemonic: mnemonic(values)?,
         data_dir: data_dir.map(Path::to_owned),

@@ -33,7 +33,9 @@ pub fn start(level: LevelFilter, format: Format) {
         Format::Json => json,
     };
     Builder::new()
-        .filter_level(level)
+        // What libraries say of themselves is for their authors.
+        .filter_level(level.min(LevelFilter::Warn))
+        .filter_module("signerd", level)
         .write_style(WriteStyle::Never)
         .format(write)
         .target(Target::Pipe(Box::new(Line)))

@@ -58,7 +58,8 @@ impl Metrics {
         let mut registry = Registry::default();
         let requests = Family::default();
         let errors = Family::default();
-        let duration = Family::new_with_constructor((|| Histogram::new(BUCKETS_SECONDS)) as fn() -> Histogram);
+        let duration =
+            Family::new_with_constructor((|| Histogram::new(BUCKETS_SECONDS)) as fn() -> Histogram);
         registry.register("signing_requests", "Signatures given, by type of request", requests.clone());
         registry.register("signing_errors", "Requests refused, by reason", errors.clone());
         registry.register("signing_duration_seconds", "Time spent on a request", duration.clone());
@@ -128,8 +129,16 @@ impl Collector for Reader {
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
         for (name, help, value) in [
-            ("eth2_slashingprotection_permitted_signings", "Passed by slashing protection", now.protection_counts.0),
-            ("eth2_slashingprotection_prevented_signings", "Refused by slashing protection", now.protection_counts.1),
+            (
+                "eth2_slashingprotection_permitted_signings",
+                "Passed by slashing protection",
+                now.protection_counts.0,
+            ),
+            (
+                "eth2_slashingprotection_prevented_signings",
+                "Refused by slashing protection",
+                now.protection_counts.1,
+            ),
             ("message_cache_hits", "Signing roots found hashed to the curve", now.cache_counts.0),
             ("message_cache_misses", "Signing roots hashed to the curve", now.cache_counts.1),
         ] {

@@ -1,20 +1,17 @@
 //! The end-to-end suite: the real binary over real sockets. One binary, its modules in the order of a
 //! request's way.
 
-mod bls;
-mod keystores;
 mod support;
 
+mod http; // bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads
+mod rig; // a server with a small service, for the suite above
+
 mod bls; // signatures and their ciphersuite
+mod interchange; // the EIP-3076 suite through import and clear, broken files, export
+mod keystores;
+mod roots; // every good request's signing root, every bad one's refusal
+mod scratch; // a directory for one test // EIP-2335 files that must open, and that must not
+
+mod cli; // command lines, environments, files: effective settings or an error
 mod service; // health, keys, negotiation, guards, start and end
 mod tidy; // the rules of the source
-//! The end-to-end suite: the real binary over real sockets.
-mod roots;
-
-mod interchange; // the EIP-3076 suite through import and clear, broken files, export
-mod scratch; // a directory for one test
-
-mod http;
-mod rig;
-
-mod cli;

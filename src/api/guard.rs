@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn the_port_is_no_part_of_the_host() {
-        for (host, name) in [("localhost:9000", "localhost"), ("a.b", "a.b"), ("[::1]:80", "[::1]"), ("", "")] {
+        for (host, name) in [("localhost:9000", "localhost"), ("a.b", "a.b"), ("[::1]:80", "[::1]"), ("", "")]
+        {
             assert_eq!(without_port(host), name);
         }
     }

@@ -106,7 +106,9 @@ impl<'a> Route<'a> {
     fn methods(self) -> &'static str {
         match self {
             Self::Sign(_) => "POST",
-            Self::PublicKeys | Self::Upcheck | Self::Health | Self::Healthcheck | Self::HighWatermark => "GET, HEAD",
+            Self::PublicKeys | Self::Upcheck | Self::Health | Self::Healthcheck | Self::HighWatermark => {
+                "GET, HEAD"
+            }
             Self::Reload | Self::SlashingProtection => "GET, HEAD, POST",
             Self::Keystores => "GET, HEAD, POST, DELETE",
         }
@@ -129,9 +131,6 @@ impl Api {
             (Route::Healthcheck, Method::Get | Method::Head) => Ok(status::healthcheck(self)),
             (Route::Reload, Method::Post) => operate::reload(self),
             (Route::Reload, Method::Get | Method::Head) => Ok(operate::reload_state(self)),
-            (Route::Keystores, Method::Get | Method::Head) => Ok(keys::list(self)),
-            (Route::Keystores, Method::Post) => keys::import(self, &request),
-            (Route::Keystores, Method::Delete) => keys::delete(self, &request),
             (Route::HighWatermark, Method::Get | Method::Head) => Ok(operate::high_watermark(self)),
             (Route::SlashingProtection, Method::Get | Method::Head) => operate::export(self, &request),
             (Route::SlashingProtection, Method::Post) => operate::import(self, &request),

@@ -66,8 +66,9 @@ pub(super) fn export(api: &Api, request: &Request) -> Result<Response, Refusal> 
 
 /// `POST /api/v1/slashing-protection`: adds an interchange file to what is on record, or nothing of it.
 pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let text = std::str::from_utf8(&request.body)
-        .map_err(|_| Refusal::Malformed("the body is no UTF-8: expected an EIP-3076 interchange".to_owned()))?;
+    let text = std::str::from_utf8(&request.body).map_err(|_| {
+        Refusal::Malformed("the body is no UTF-8: expected an EIP-3076 interchange".to_owned())
+    })?;
     let imported = api.protection.import(text).map_err(|error| match error {
         ImportError::Unavailable(unavailable) => Refusal::Slashing(Refused::Unavailable(unavailable.0)),
         invalid => Refusal::Malformed(invalid.to_string()),
@@ -77,7 +78,10 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
 
 /// The value of a query parameter; all that we take is hex, which nobody percent-encodes.
 fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name)).map(|(_, value)| value)
+    query
+        .split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+        .map(|(_, value)| value)
 }
 
 fn answer(status: u16, body: &serde_json::Value) -> Response {

@@ -50,7 +50,9 @@ fn prefers_json(accept: Option<&str>) -> bool {
     let Some(accept) = accept else { return false };
     let quality = |media: &str| {
         let (kind, _) = media.split_once('/').unwrap_or((media, ""));
-        [media.to_owned(), format!("{kind}/*"), "*/*".to_owned()].iter().find_map(|range| quality_of(accept, range))
+        [media.to_owned(), format!("{kind}/*"), "*/*".to_owned()]
+            .iter()
+            .find_map(|range| quality_of(accept, range))
     };
     let json = quality("application/json").unwrap_or(0.0);
     json > 0.0 && json >= quality("text/plain").unwrap_or(0.0)

@@ -51,7 +51,9 @@ impl Keeper {
         match interchange.map(|json| self.protection.import(&json)) {
             None => {}
             Some(Ok(imported)) => log::info!("slashing protection data of {} key(s) imported", imported.keys),
-            Some(Err(error @ (ImportError::Shape { .. } | ImportError::Version(_) | ImportError::Chain { .. }))) => {
+            Some(Err(
+                error @ (ImportError::Shape { .. } | ImportError::Version(_) | ImportError::Chain { .. }),
+            )) => {
                 return promise.keep(Err(ChangeError::Interchange(error.to_string())));
             }
             Some(Err(ImportError::Unavailable(error))) => {
