@@ -192,7 +192,7 @@ fn preset_bits<const MAINNET: usize, const MINIMAL: usize>(
         length if length == minimal => Preset::Minimal,
         _ => return Err(wrong(&format!("{mainnet} bytes of hex, or {minimal} in preset minimal"), text)),
     };
-    let padding = preset == Preset::Minimal && MINIMAL % 8 != 0;
+    let padding = preset == Preset::Minimal && !MINIMAL.is_multiple_of(8);
     match padding && bytes.last().is_some_and(|last| last >> (MINIMAL % 8) != 0) {
         true => Err(wrong(&format!("no bit above the first {MINIMAL}"), text)),
         false => Ok(PresetBits { bytes, preset }),
