@@ -1,4 +1,5 @@
 //! The end-to-end suite: the real binary over real sockets.
 
 mod bls;
+mod memory;
 mod table;
