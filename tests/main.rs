@@ -15,3 +15,6 @@ mod scratch; // a directory for one test // EIP-2335 files that must open, and t
 mod cli; // command lines, environments, files: effective settings or an error
 mod service; // health, keys, negotiation, guards, start and end
 mod tidy; // the rules of the source
+mod bls;
+mod memory;
+mod table;
