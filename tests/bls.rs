@@ -34,7 +34,7 @@ fn key(scalar: [u8; 32]) -> Result<SecretKey, FillError<Infallible>> {
 }
 
 fn cleared(key: &SecretKey, root: Root) -> Cleared {
-    Protection::Off.clear(&key.public_key(), &Slashable::Never, root)
+    Protection::Off.clear(&key.public_key(), &Slashable::Never, root).unwrap()
 }
 
 #[test]
