@@ -38,7 +38,8 @@ fn load(sources: Sources) -> (Vec<PublicKey>, Progress) {
 
 /// The public keys of these interop indices, sorted.
 fn interop(indices: impl IntoIterator<Item = u32>) -> Vec<PublicKey> {
-    let mut keys: Vec<_> = indices.into_iter().map(|index| derive::interop(index).unwrap().public_key()).collect();
+    let mut keys: Vec<_> =
+        indices.into_iter().map(|index| derive::interop(index).unwrap().public_key()).collect();
     keys.sort();
     keys
 }
@@ -49,9 +50,17 @@ fn keystores(dir: &Path, passwords: Passwords) -> Sources {
 
 #[test]
 fn every_layout_is_recognised_and_each_key_is_opened_once() {
-    for name in
-        ["eth2-val-tools", "lighthouse", "nimbus", "lodestar", "teku", "teku-secrets", "flat", "launchpad", "prysm"]
-    {
+    for name in [
+        "eth2-val-tools",
+        "lighthouse",
+        "nimbus",
+        "lodestar",
+        "teku",
+        "teku-secrets",
+        "flat",
+        "launchpad",
+        "prysm",
+    ] {
         let (keys, progress) = load(Sources { keys_dirs: vec![layouts().join(name)], ..checked_out() });
         assert_eq!(progress.failures, [], "{name}");
         assert_eq!(keys, interop(0..2), "{name}");
