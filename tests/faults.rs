@@ -118,6 +118,37 @@ fn a_damaged_file_stops_the_start_with_a_hint() {
 }
 
 #[test]
+fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
+    let scratch = Scratch::new();
+    let protection = Protection::open(&scratch.settings()).unwrap();
+    for slot in 0..20 {
+        protection.clear(&KEY, &slashable(Message::Block(Slot(slot))), Root::ZERO).unwrap();
+    }
+    drop(protection);
+    let path = scratch.path().join("slashing-protection.redb");
+    let whole = fs::read(&path).unwrap();
+    let used: Vec<_> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
+    let mut stopped = 0;
+    // One bit of each byte at the head; all of byte 9, where one says which commit is the last; and a
+    // sample of the rest.
+    let head = (0..64).map(|at| at * 8 + at % 8).chain(9 * 8..10 * 8);
+    for bit in head.chain(used.iter().step_by(used.len() / 60).map(|at| at * 8 + at % 8)) {
+        let mut damaged = whole.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, damaged).unwrap();
+        match Protection::open(&scratch.settings()) {
+            Err(OpenError::Damaged { .. }) => stopped += 1,
+            Err(error) => panic!("bit {bit}: {error}"),
+            Ok(protection) => {
+                let double = protection.clear(&KEY, &slashable(Message::Block(Slot(19))), Root([1; 32]));
+                assert!(double.is_err(), "bit {bit} made it forget");
+            }
+        }
+    }
+    assert!(stopped > 20, "only {stopped} flips were noticed");
+}
+
+#[test]
 fn a_second_instance_is_refused_and_told_the_process_id() {
     let scratch = Scratch::new();
     let first = Protection::open(&scratch.settings()).unwrap();
