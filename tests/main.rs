@@ -1,3 +1,4 @@
 //! The end-to-end suite: the real binary over real sockets.
 
 mod cli;
+mod roots;
