@@ -2,3 +2,5 @@
 
 mod cli;
 mod roots;
+mod bls;
+mod keystores;
