@@ -4,3 +4,5 @@ mod cli;
 mod roots;
 mod bls;
 mod keystores;
+mod http;
+mod rig;
