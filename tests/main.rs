@@ -1,8 +1,8 @@
 //! The end-to-end suite: the real binary over real sockets.
 
-mod cli;
-mod roots;
 mod bls;
-mod keystores;
+mod cli;
 mod http;
+mod keystores;
 mod rig;
+mod roots;

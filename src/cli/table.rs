@@ -92,7 +92,6 @@ pub const GROUPS: &[(&str, &[Row])] = &[
         path("keystores-password-file", "FILE", "one password for all of them"),
         list("keys", "DIRS", "", "keys in any client's or tool's layout"),
         path("key-config-path", "DIR", "Web3Signer's key files, *.yaml").alias(&["key-store-path"]),
-        text("key-store-config-file-max-size", "N", "104857600", "bytes of these"),
         text("interop-keys", "A..B", "", "interop keys A to B-1, for tests"),
         path("mnemonic-file", "FILE", "derive keys from these BIP-39 words"),
         path("mnemonic-passphrase-file", "FILE", "passphrase of the words"),
@@ -112,7 +111,7 @@ pub const GROUPS: &[(&str, &[Row])] = &[
         switch("Xkey-manager-skip-keystore-storage", "false", "keep imports in memory only"),
     ]),
     ("Network and slashing protection", &[
-        text("network", "NETWORK", "mainnet", "a name, or a config.yaml"),
+        text("network", "NETWORK", "", "name or config.yaml; default: mainnet"),
         text("Xnetwork-altair-fork-epoch", "N", "", "override; so for each later fork"),
         text("Xnetwork-bellatrix-fork-epoch", "N", "", ""),
         text("Xnetwork-capella-fork-epoch", "N", "", ""),
@@ -137,7 +136,7 @@ pub const GROUPS: &[(&str, &[Row])] = &[
 const FOREIGN: &[(Fate, &[&str])] = &[
     (Fate::Ignored, &[
         "metrics-category", "metrics-categories", "metrics-push-*", "vertx-worker-pool-size",
-        "Xworker-pool-size", "signer-load-*", "Xkey-store-parallel-processing-enabled",
+        "Xworker-pool-size", "signer-load-*", "key-store-config-file-max-size", "Xkey-store-parallel-processing-enabled",
         "slashing-protection-pruning-*", "slashing-protection-db-pool-configuration-file",
         "slashing-protection-db-health-check-*", "Xslashing-protection-db-connection-pool-enabled",
         "Xtrusted-setup", "swagger-ui-enabled",
