@@ -1,1 +1,394 @@
 //! Raw values to checked settings: every path, permission and limit, before the first thread.
+//!
+//! Nothing that runs later meets a bad path, address or number; contradictions between options are
+//! settled here, and so is who may do what: one value each, chosen once.
+
+pub mod token;
+
+use std::fs::{self, DirBuilder};
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use log::LevelFilter;
+use zeroize::Zeroizing;
+
+use crate::cli::layers::{Dialect, Values};
+use crate::cli::{Usage, exit};
+use crate::consensus::network::{Fork, Networks};
+use crate::consensus::primitives::{Epoch, Slot};
+use crate::keys::loader;
+use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
+use crate::slashing;
+
+/// The service, fully checked.
+pub struct Settings {
+    /// The signing listener.
+    pub http: Listener,
+    /// A Unix socket beside it.
+    pub unix: Option<PathBuf>,
+    /// Web origins that may call; `*` stands for any.
+    pub cors_origins: Vec<String>,
+    /// A connection idle for so long is closed.
+    pub idle_timeout: Duration,
+    /// TLS of the signing listener; without it, plain HTTP.
+    pub tls: Option<Tls>,
+    /// The metrics listener, unless it is off.
+    pub metrics: Option<Listener>,
+    /// The token that all routes but health ask for.
+    pub auth_token: Option<Zeroizing<String>>,
+    /// Who may use the Keymanager routes.
+    pub keymanager: Keymanager,
+    /// Lines below it are not logged.
+    pub log_level: LevelFilter,
+    /// One JSON object a line, instead of text.
+    pub log_json: bool,
+    /// Every request is logged.
+    pub access_log: bool,
+    /// Where imported keys and slashing protection are kept; [`Settings::make_data_dir`] makes it.
+    pub data_dir: Option<PathBuf>,
+    /// Where the keys come from.
+    pub sources: Sources,
+    /// How they are loaded.
+    pub loading: loader::Settings,
+    /// A key that fails to load ends the start.
+    pub strict: bool,
+    /// With fewer keys the service says that it is not healthy.
+    pub expect_keys: Option<usize>,
+    /// Memory that cannot be locked ends the start.
+    pub require_mlock: bool,
+    /// Signing threads; `None`: one a core.
+    pub workers: Option<usize>,
+    /// A reload that takes longer is given up.
+    pub reload_timeout: Duration,
+    /// Which chain.
+    pub networks: Networks,
+    /// Slashing protection; `None` signs whatever is requested.
+    pub slashing: Option<slashing::Settings>,
+    /// Lines for the log: what was ignored.
+    pub notices: Vec<String>,
+}
+
+/// A TCP listener, and whom it serves.
+pub struct Listener {
+    /// Address and port; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Host headers that are served; `None` for any.
+    pub hosts: Option<Vec<String>>,
+}
+
+/// TLS of the signing listener.
+pub struct Tls {
+    /// Who we are.
+    pub identity: Identity,
+    /// Clients with a certificate of this CA are served.
+    pub client_ca: Option<PathBuf>,
+    /// Clients with these fingerprints are served. With neither, everybody is.
+    pub known_clients: Option<PathBuf>,
+}
+
+/// Certificate and key.
+pub enum Identity {
+    /// Two PEM files: the chain, our certificate first, and the private key.
+    Pem(PathBuf, PathBuf),
+    /// A PKCS#12 file, and a file with its password.
+    Pkcs12(PathBuf, PathBuf),
+}
+
+/// Who may use the Keymanager routes.
+pub enum Keymanager {
+    /// Nobody: the routes do not exist.
+    Off,
+    /// Everybody: a loopback listener, and nothing is kept.
+    Open,
+    /// Who has this token.
+    Token(Zeroizing<String>),
+    /// Who has the token of this file, which is made when it does not exist.
+    TokenFile(PathBuf),
+    /// Nobody: the listener is open to other machines, and there is no token.
+    Closed,
+}
+
+/// A day: nobody waits longer.
+const TIMEOUT_SECONDS_MAX: u64 = 86_400;
+
+/// Where the token of the Keymanager routes is made, in the data directory.
+const TOKEN_FILE: &str = "api-token.txt";
+
+impl Settings {
+    /// Checks all values, and the files that they name.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the option and where it came from.
+    pub fn check(values: &Values) -> Result<Self, Usage> {
+        let http = listener(values, "http-listen-host", "http-listen-port", "http-host-allowlist")?;
+        let data_dir = data_dir(values)?;
+        let auth_token = match (values.text("auth-token"), values.secret("auth-token-file")?) {
+            (Some(_), Some(_)) => return conflict("--auth-token and --auth-token-file exclude each other"),
+            (text, file) => text.map(Zeroizing::new).or(file),
+        };
+        let seconds = |number: Option<u64>| Duration::from_secs(number.unwrap_or(TIMEOUT_SECONDS_MAX));
+        let idle = values.number("idle-connection-timeout-seconds", 1..=TIMEOUT_SECONDS_MAX)?;
+        let reload = values.number("reload-timeout", 1..=TIMEOUT_SECONDS_MAX / 60)?;
+        Ok(Self {
+            unix: values.path("listen-unix"),
+            cors_origins: values.list("http-cors-origins"),
+            idle_timeout: seconds(idle),
+            tls: tls(values)?,
+            metrics: metrics(values, &http)?,
+            keymanager: keymanager(values, &auth_token, data_dir.as_deref(), &http)?,
+            auth_token,
+            log_level: log_level(values)?,
+            log_json: log_json(values)?,
+            access_log: values.on("access-logs-enabled")?,
+            sources: sources(values, data_dir.as_deref())?,
+            loading: loading(values)?,
+            strict: values.on("strict")?,
+            expect_keys: values.count("expect-keys", 0..=u64::from(u32::MAX))?,
+            require_mlock: values.on("require-mlock")?,
+            workers: values.count("workers", 1..=1024)?,
+            reload_timeout: seconds(reload.map(|minutes| 60 * minutes)),
+            networks: networks(values)?,
+            slashing: slashing(values, data_dir.as_deref())?,
+            notices: values.notices.clone(),
+            http,
+            data_dir,
+        })
+    }
+
+    /// Makes the data directory, for us alone, where only its parent exists.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make_data_dir(&self) -> Result<(), Usage> {
+        let Some(path) = self.data_dir.as_ref().filter(|path| !path.exists()) else { return Ok(()) };
+        DirBuilder::new().mode(0o700).create(path).map_err(|error| {
+            Usage::new(exit::CANNOT_CREATE, format!("--data-dir: {}: {error}", path.display()))
+        })
+    }
+}
+
+/// The allowlist holds the listen host too; `localhost` stands for the loopback addresses as well.
+fn listener(values: &Values, host: &str, port: &str, allowlist: &str) -> Result<Listener, Usage> {
+    let address = values.address(host, port)?;
+    let mut hosts = values.list(allowlist);
+    if hosts.iter().any(|host| host == "*" || host == "all") {
+        return Ok(Listener { address, hosts: None });
+    }
+    if hosts.iter().any(|host| host == "localhost") {
+        hosts.extend(["127.0.0.1".to_owned(), "[::1]".to_owned()]);
+    }
+    hosts.extend(values.text(host).filter(|host| !hosts.contains(host)));
+    Ok(Listener { address, hosts: Some(hosts) })
+}
+
+fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> {
+    if !values.on("metrics-enabled")? {
+        return Ok(None);
+    }
+    let metrics = listener(values, "metrics-host", "metrics-port", "metrics-host-allowlist")?;
+    match metrics.address == http.address && http.address.port() != 0 {
+        true => Err(values.wrong("metrics-port", "another port than --http-listen-port")),
+        false => Ok(Some(metrics)),
+    }
+}
+
+fn tls(values: &Values) -> Result<Option<Tls>, Usage> {
+    let (cert, key) = (values.file("tls-cert")?, values.file("tls-key")?);
+    let (store, password) = (values.file("tls-keystore-file")?, values.file("tls-keystore-password-file")?);
+    let (client_ca, known_clients) = (values.file("tls-client-ca")?, values.file("tls-known-clients")?);
+    let any = values.on("tls-allow-any-client")?;
+    let restricted = client_ca.is_some() || known_clients.is_some();
+    let identity = match (cert, key, store, password) {
+        (None, None, None, None) if !restricted => return Ok(None),
+        (None, None, None, None) => return conflict("client certificates need --tls-cert and --tls-key"),
+        (Some(cert), Some(key), None, None) => Identity::Pem(cert, key),
+        (None, None, Some(_), Some(_)) if !restricted && !any => {
+            return conflict(
+                "--tls-keystore-file needs --tls-known-clients, --tls-client-ca or --tls-allow-any-client",
+            );
+        }
+        (None, None, Some(store), Some(password)) => Identity::Pkcs12(store, password),
+        (_, _, None, None) => return conflict("--tls-cert and --tls-key go together"),
+        (None, None, _, _) => {
+            return conflict("--tls-keystore-file and --tls-keystore-password-file go together");
+        }
+        (_, _, _, _) => return conflict("--tls-cert and --tls-keystore-file exclude each other"),
+    };
+    if any && restricted {
+        return conflict("--tls-allow-any-client excludes --tls-client-ca and --tls-known-clients");
+    }
+    if values.on("tls-allow-ca-clients")? && client_ca.is_none() {
+        return conflict(
+            "--tls-allow-ca-clients needs --tls-client-ca: the system's trust store is not read",
+        );
+    }
+    Ok(Some(Tls { identity, client_ca, known_clients }))
+}
+
+fn keymanager(
+    values: &Values,
+    auth_token: &Option<Zeroizing<String>>,
+    data_dir: Option<&Path>,
+    http: &Listener,
+) -> Result<Keymanager, Usage> {
+    if !values.on("key-manager-api-enabled")? {
+        return Ok(Keymanager::Off);
+    }
+    let token = values.secret("keymanager-token-file")?;
+    Ok(match (token.or(auth_token.clone()), data_dir) {
+        (Some(token), _) => Keymanager::Token(token),
+        (None, Some(directory)) => Keymanager::TokenFile(directory.join(TOKEN_FILE)),
+        (None, None) if http.address.ip().is_loopback() => Keymanager::Open,
+        (None, None) => Keymanager::Closed,
+    })
+}
+
+/// The names of Web3Signer (log4j), of py3signer (Python) and of our own log, in any case.
+fn log_level(values: &Values) -> Result<LevelFilter, Usage> {
+    Ok(match values.text("logging").unwrap_or_default().to_ascii_lowercase().as_str() {
+        "off" => LevelFilter::Off,
+        "fatal" | "critical" | "error" => LevelFilter::Error,
+        "warn" | "warning" => LevelFilter::Warn,
+        "info" => LevelFilter::Info,
+        "debug" => LevelFilter::Debug,
+        "trace" | "all" => LevelFilter::Trace,
+        _ => return Err(values.wrong("logging", "off, error, warn, info, debug, trace or all")),
+    })
+}
+
+fn log_json(values: &Values) -> Result<bool, Usage> {
+    match values.text("logging-format").unwrap_or_default().to_ascii_lowercase().as_str() {
+        "plain" | "text" => Ok(false),
+        "json" | "ecs" | "gcp" | "logstash" | "gelf" => Ok(true),
+        _ => Err(values.wrong("logging-format", "plain or json")),
+    }
+}
+
+/// The directory that outlives us. Web3Signer's form keeps imported keys beside the key files, and
+/// makes a missing directory; in our own form it must exist.
+fn data_dir(values: &Values) -> Result<Option<PathBuf>, Usage> {
+    let web3signer = values.dialect == Dialect::Web3signer;
+    let Some(path) = values.path("data-dir") else {
+        let imports = web3signer && values.on("key-manager-api-enabled")?;
+        return Ok(values.path("key-config-path").filter(|_| imports));
+    };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() || (web3signer && !path.exists() && parent.is_dir()) {
+        return Ok(Some(path));
+    }
+    Err(Usage::new(exit::NO_INPUT, format!("--data-dir: {} is no directory", path.display()))
+        .hint(format!("run `mkdir -m 700 {}`", path.display())))
+}
+
+fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
+    let keystores = values.directory("keystores-path")?;
+    let passwords = values.directory("keystores-passwords-path")?;
+    let password_file = values.file("keystores-password-file")?;
+    let keys_dirs = values.directories("keys")?;
+    let pairs = match (keystores, passwords, password_file.clone()) {
+        (_, Some(_), Some(_)) => {
+            return conflict("--keystores-passwords-path and --keystores-password-file exclude each other");
+        }
+        (Some(keystores), Some(passwords), None) => {
+            vec![Pair { keystores, passwords: Passwords::Dir(passwords) }]
+        }
+        (Some(keystores), None, Some(file)) => vec![Pair { keystores, passwords: Passwords::File(file) }],
+        (None, None, None) => Vec::new(),
+        (None, None, Some(_)) if !keys_dirs.is_empty() => Vec::new(),
+        (_, _, _) => {
+            let needed = "--keystores-path goes with --keystores-passwords-path or --keystores-password-file";
+            return conflict(needed);
+        }
+    };
+    Ok(Sources {
+        pairs,
+        keys_dirs,
+        keys_password_file: password_file,
+        key_config_path: values.directory("key-config-path")?,
+        interop: values.range("interop-keys")?,
+        mnemonic: mnemonic(values)?,
+        data_dir: data_dir.map(Path::to_owned),
+        allow_insecure_permissions: values.on("allow-insecure-permissions")?,
+    })
+}
+
+fn mnemonic(values: &Values) -> Result<Option<Mnemonic>, Usage> {
+    let passphrase_file = values.file("mnemonic-passphrase-file")?;
+    match (values.file("mnemonic-file")?, values.range("key-range")?) {
+        (Some(file), Some(range)) => Ok(Some(Mnemonic { file, passphrase_file, range })),
+        (None, _) if passphrase_file.is_some() => {
+            conflict("--mnemonic-passphrase-file needs --mnemonic-file")
+        }
+        (_, _) => Ok(None),
+    }
+}
+
+fn loading(values: &Values) -> Result<loader::Settings, Usage> {
+    const MIB: u64 = 1 << 20;
+    Ok(loader::Settings {
+        decrypt_memory_bytes: values.number("decrypt-memory", 1..=u64::MAX / MIB)?.map(|mib| mib * MIB),
+        key_cache: values.path("key-cache"),
+        imports_in_memory: values.on("Xkey-manager-skip-keystore-storage")?,
+    })
+}
+
+/// The chosen network; unset it is mainnet, and whatever built-in network a request belongs to.
+pub(crate) fn networks(values: &Values) -> Result<Networks, Usage> {
+    let mut networks = match values.text("network") {
+        None => Networks::default(),
+        Some(name) => match Networks::named(&name) {
+            Some(networks) => networks,
+            None => network_of_file(values, &name)?,
+        },
+    };
+    for fork in &Fork::ALL[1..Fork::ALL.len() - 1] {
+        let option = format!("Xnetwork-{}-fork-epoch", fork.name().to_ascii_lowercase());
+        let Some(epoch) = values.number(&option, 0..=u64::MAX)? else { continue };
+        if !networks.set_fork_epoch(*fork, Epoch(epoch)) {
+            return Err(values.wrong(&option, &format!("a fork that {} knows", networks.name())));
+        }
+    }
+    Ok(networks)
+}
+
+fn network_of_file(values: &Values, name: &str) -> Result<Networks, Usage> {
+    if name.contains("://") {
+        return Err(values
+            .wrong("network", "a name or the path of a config.yaml")
+            .hint("nothing is fetched: download the file and give its path"));
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        let names: Vec<_> = Networks::names().collect();
+        return Err(values
+            .wrong("network", "a name or the path of a config.yaml")
+            .hint(format!("the names are {}", names.join(", "))));
+    }
+    let text = fs::read_to_string(path).map_err(|error| Usage::unreadable(path, &error))?;
+    Networks::from_yaml(&text).map_err(|error| Usage::new(exit::CONFIG, format!("{name}: {error}")))
+}
+
+fn slashing(values: &Values, data_dir: Option<&Path>) -> Result<Option<slashing::Settings>, Usage> {
+    let enabled = values.switch("slashing-protection-enabled")?;
+    let min_slot = values.number("slashing-protection-min-slot", 0..=u64::MAX)?;
+    let min_epoch = values.number("slashing-protection-min-epoch", 0..=u64::MAX)?;
+    match (enabled, data_dir) {
+        (Some(true) | None, Some(directory)) => Ok(Some(slashing::Settings {
+            directory: directory.to_owned(),
+            min_slot: Slot(min_slot.unwrap_or(0)),
+            min_epoch: Epoch(min_epoch.unwrap_or(0)),
+            chain: None,
+        })),
+        (Some(true), None) => conflict("--slashing-protection-enabled needs --data-dir for its record"),
+        (Some(false) | None, _) if min_slot.or(min_epoch).is_some() => {
+            conflict("--slashing-protection-min-slot and -epoch need protection, which is off")
+        }
+        (Some(false) | None, _) => Ok(None),
+    }
+}
+
+fn conflict<T>(message: &str) -> Result<T, Usage> {
+    Err(Usage::new(exit::CONFIG, message.to_owned()))
+}

@@ -1,2 +1,35 @@
-//! The end-to-end suite: the real binary over real sockets.
+//! The end-to-end suite: the real binary over real sockets, and the parts below it. One binary.
+
+// What the suites stand on: the binary and a client; directories, random numbers, a failing disk, a
+// server with a small service.
+mod memory_disk;
+mod random;
+mod rig;
+mod scratch;
+mod support;
+
+// Bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads.
+mod http;
+
+// Every good request's signing root, every bad one's refusal.
 mod roots;
+
+// EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
+mod crash;
+mod faults;
+mod interchange;
+mod protection;
+
+// Keys: signatures, files that must open and must not, where they come from, where they lie.
+mod bls;
+mod keystores;
+mod memory;
+mod sources;
+mod table;
+
+// The service: health, negotiation, guards, start and end; command lines.
+mod cli;
+mod service;
+
+// The rules of the source.
+mod tidy;
