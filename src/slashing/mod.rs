@@ -3,8 +3,32 @@
 //!
 //! Check → record on disk → [`Cleared`], in this order. Without protection the proof says so at
 //! start-up, in the log, in health and in metrics.
+//!
+//! One store serves several chains, each named by its genesis validators root: a devnet that is
+//! re-created every day under the same keys just works. An interchange file is about one chain.
 
-use crate::consensus::primitives::{PublicKey, Root};
+mod disk;
+mod interchange;
+pub mod rule;
+mod store;
+mod tables;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use disk::{DATABASE_FILE, Directory};
+use rule::{Bounds, Message};
+use store::Store;
+use tables::View;
+
+pub use disk::Disk;
+pub use interchange::ImportError;
+pub use rule::{HighWatermark, Refused};
+pub use store::Unavailable;
+
+use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::consensus::slashable::Slashable;
 
 /// The proof that a signing root may be signed once: its record is on disk, its kind cannot be
@@ -21,17 +45,276 @@ impl Cleared {
     }
 }
 
+/// How the store is opened.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An existing directory; one process at a time uses it.
+    pub directory: PathBuf,
+    /// The lowest slot of a block for a key without a block on record: a lost store signs no past.
+    pub min_slot: Slot,
+    /// The lowest source epoch, and so target, of a vote for a key without a vote on record.
+    pub min_epoch: Epoch,
+    /// The only chain that interchange files are taken for; `None`: any.
+    pub chain: Option<Root>,
+}
+
 /// Whether this process protects against slashing; chosen once, in `config`.
 pub enum Protection {
     /// Signs whatever is requested, as py3signer does.
     Off,
+    /// Signs what the store clears.
+    On(Guard),
+}
+
+/// An open store, its settings and its counters.
+pub struct Guard {
+    store: Store,
+    chain: Option<Root>,
+    permitted: AtomicU64,
+    prevented: AtomicU64,
+}
+
+/// What an import brought.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The file's chain.
+    pub chain: Root,
+    /// How many keys the file is about.
+    pub keys: usize,
+    /// Whether the store knew nothing of this chain before: the wrong network's file, perhaps.
+    pub new_chain: bool,
 }
 
 impl Protection {
-    /// Clears the way for one signature of `key` over `root`.
-    pub fn clear(&self, _key: &PublicKey, _slashable: &Slashable, root: Root) -> Cleared {
+    /// Protection by the store in `settings.directory`, which is made when there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`]: in use by another process, damaged, or whatever the system says.
+    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let directory = Directory::lock(&settings.directory)?;
+        Self::open_on(Box::new(directory), settings)
+    }
+
+    /// Protection by the store on `disk`. `settings.directory` is for messages only.
+    ///
+    /// # Errors
+    /// As [`Protection::open`].
+    pub fn open_on(disk: Box<dyn Disk>, settings: &Settings) -> Result<Self, OpenError> {
+        let floor = Bounds { min_slot: settings.min_slot, min_epoch: settings.min_epoch, high: None };
+        let store = Store::open(disk, floor);
+        let store = store.map_err(|error| OpenError::of(&settings.directory, error))?;
+        let (permitted, prevented) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self::On(Guard { store, chain: settings.chain, permitted, prevented }))
+    }
+
+    /// Clears the way for one signature of `key` over `root`. When this returns `Ok`, the record of
+    /// the message is on disk. Waits through [`crate::wait`], and only for a message that can be
+    /// slashed.
+    ///
+    /// # Errors
+    /// [`Refused`] with the rule and both messages, or [`Refused::Unavailable`].
+    pub fn clear(&self, key: &PublicKey, slashable: &Slashable, root: Root) -> Result<Cleared, Refused> {
+        let Self::On(guard) = self else { return Ok(Cleared { root }) };
+        let verdict = match *slashable {
+            Slashable::Never => return Ok(Cleared { root }),
+            Slashable::Opaque => Err(Refused::Opaque),
+            Slashable::Block { genesis_validators_root, slot } => {
+                guard.store.record(*key, genesis_validators_root, Message::Block(slot), root)
+            }
+            Slashable::Attestation { genesis_validators_root, source, target } => {
+                guard.store.record(*key, genesis_validators_root, Message::Vote(source, target), root)
+            }
+        };
+        match verdict {
+            Ok(()) => {
+                guard.permitted.fetch_add(1, Ordering::Relaxed);
+                Ok(Cleared { root })
+            }
+            Err(refused) => {
+                if !matches!(refused, Refused::Unavailable(_)) {
+                    guard.prevented.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    /// The interchange file (EIP-3076) of some keys, or of all: of the chain that was recorded
+    /// last. Without protection, or without records, a valid file about no key.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store cannot be read.
+    pub fn export(&self, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
+        let chain = self.view(View::last_chain)?.flatten();
+        self.export_chain(chain.unwrap_or(Root::ZERO), keys)
+    }
+
+    /// The interchange file of some keys, or of all, on one of [`Protection::chains`].
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store cannot be read.
+    pub fn export_chain(&self, chain: Root, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
+        let marks = self.view(|view| view.marks(&chain, keys))?;
+        Ok(interchange::write(chain, &marks.unwrap_or_default()))
+    }
+
+    /// The genesis validators roots of all chains on record. With more than one, somebody who asks
+    /// for an export should say which.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store cannot be read.
+    pub fn chains(&self) -> Result<Vec<Root>, Unavailable> {
+        Ok(self.view(View::chains)?.unwrap_or_default().into_iter().collect())
+    }
+
+    /// Adds an interchange file to what is on record: the maximum of both, all of it or nothing.
+    /// Without protection it is checked, and nothing else.
+    ///
+    /// # Errors
+    /// [`ImportError`]; nothing has changed then.
+    pub fn import(&self, json: &str) -> Result<Imported, ImportError> {
+        let expected = match self {
+            Self::Off => None,
+            Self::On(guard) => guard.chain,
+        };
+        let (chain, marks) = interchange::read(json, expected)?;
+        let keys = marks.len();
+        let new_chain = !self.chains()?.contains(&chain);
+        if let Self::On(guard) = self {
+            guard.store.merge(chain, marks.into_iter().collect())?;
+        }
+        Ok(Imported { chain, keys, new_chain })
+    }
+
+    /// Whether there is a record of this key, on any chain. `false` when the store cannot be read.
+    pub fn knows(&self, key: &PublicKey) -> bool {
+        matches!(self.view(|view| view.knows(key)), Ok(Some(true)))
+    }
+
+    /// Whether records can be written. After a failure this tries again, and repairs the store when
+    /// the disk is back; then it waits through [`crate::wait`].
+    ///
+    /// # Errors
+    /// The reason, for health and log.
+    pub fn health(&self) -> Result<(), String> {
         match self {
-            Self::Off => Cleared { root },
+            Self::Off => Ok(()),
+            Self::On(guard) => guard.store.health().map_err(|unavailable| unavailable.to_string()),
+        }
+    }
+
+    /// The line that nothing is signed at or above.
+    pub fn high_watermark(&self) -> Option<HighWatermark> {
+        match self {
+            Self::Off => None,
+            Self::On(guard) => guard.store.high_watermark(),
+        }
+    }
+
+    /// Draws that line, for all keys and chains, or removes it. On disk when this returns.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it could not be written, or when protection is off.
+    pub fn set_high_watermark(&self, high: Option<HighWatermark>) -> Result<(), Unavailable> {
+        match self {
+            Self::Off => Err(Unavailable("slashing protection is off".to_owned())),
+            Self::On(guard) => guard.store.limit(high),
+        }
+    }
+
+    /// How many messages that can be slashed were cleared and refused since the start.
+    pub fn counters(&self) -> Counters {
+        match self {
+            Self::Off => Counters::default(),
+            Self::On(guard) => Counters {
+                permitted: guard.permitted.load(Ordering::Relaxed),
+                prevented: guard.prevented.load(Ordering::Relaxed),
+            },
+        }
+    }
+
+    /// What `look` sees in the store; `None` without protection.
+    fn view<T>(&self, look: impl FnOnce(&View) -> Result<T, redb::Error>) -> Result<Option<T>, Unavailable> {
+        let Self::On(guard) = self else { return Ok(None) };
+        let view = guard.store.view()?;
+        look(&view).map(Some).map_err(|error| Unavailable(error.to_string()))
+    }
+}
+
+/// For the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Cleared, repeats included.
+    pub permitted: u64,
+    /// Refused by a rule.
+    pub prevented: u64,
+}
+
+/// Why the store does not open. `main` prints [`OpenError::hint`] below it.
+#[derive(Debug)]
+pub enum OpenError {
+    /// Another process uses the directory.
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// The other's process id.
+        pid: String,
+    },
+    /// The system refuses.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file is no database of ours, or a broken one.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    fn of(directory: &Path, error: redb::Error) -> Self {
+        let (path, reason) = (directory.join(DATABASE_FILE), error.to_string());
+        if let redb::Error::Io(error) = error
+            && !is_damage(&error)
+        {
+            return Self::Io { path, error };
+        }
+        Self::Damaged { path, reason }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::InUse { .. } => "stop the other process, or give this one a directory of its own",
+            Self::Io { .. } => "the directory must exist and be writable for this user",
+            Self::Damaged { .. } => {
+                "restore a backup of the file; or move it away and import an interchange file, or set a \
+                 lowest slot and epoch that no key has reached"
+            }
         }
     }
 }
+
+/// redb tells of a strange or shortened file by these.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse { path, pid } => write!(f, "{} is in use by process {pid}", path.display()),
+            Self::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Damaged { path, reason } => {
+                write!(f, "{}: damaged slashing protection store: {reason}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
