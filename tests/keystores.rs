@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use signerd::keys::keystore::{Keystore, OpenError};
@@ -94,13 +93,10 @@ fn a_hostile_cost_is_refused_without_work() {
     let json = read("scrypt-cheap.json");
     let cost =
         serde_json::from_str::<serde_json::Value>(&json).unwrap()["crypto"]["kdf"]["params"]["n"].to_string();
-    let began = Instant::now();
     for n in ["18446744073709551615", "9223372036854775808", "4294967296", "8388608"] {
         let hostile = json.replace(&format!("\"n\": {cost}"), &format!("\"n\": {n}"));
         let hostile = hostile.replace(&format!("\"n\":{cost}"), &format!("\"n\":{n}"));
         assert_ne!(hostile, json);
         assert!(Keystore::parse(hostile.as_bytes()).is_err(), "{n}");
     }
-    // Not a measurement: one derivation of any of these would take minutes.
-    assert!(began.elapsed() < Duration::from_secs(30));
 }

@@ -1,19 +1,39 @@
-//! The end-to-end suite: the real binary over real sockets. One binary, its modules in the order of a
-//! request's way.
+//! The end-to-end suite: the real binary over real sockets, and the parts below it. One binary.
 
+// What the suites stand on: the binary and a client; directories, random numbers, a failing disk, a
+// server with a small service.
+mod memory_disk;
+mod random;
+mod rig;
+mod scratch;
 mod support;
 
-mod http; // bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads
-mod rig; // a server with a small service, for the suite above
+// Bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads.
+mod http;
 
-mod bls; // signatures and their ciphersuite
-mod interchange; // the EIP-3076 suite through import and clear, broken files, export
+// Every good request's signing root, every bad one's refusal.
+mod roots;
+
+// EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
+mod crash;
+mod faults;
+mod interchange;
+mod protection;
+
+// Keys: signatures, files that must open and must not, where they come from, where they lie.
+mod bls;
 mod keystores;
 mod memory; // where secrets lie, and where not
 mod roots; // every good request's signing root, every bad one's refusal
 mod scratch;
 mod table; // which keys there are, and that deletion is final // a directory for one test // EIP-2335 files that must open, and that must not
+mod memory;
+mod sources;
+mod table;
 
-mod cli; // command lines, environments, files: effective settings or an error
-mod service; // health, keys, negotiation, guards, start and end
-mod tidy; // the rules of the source
+// The service: health, negotiation, guards, start and end; command lines.
+mod cli;
+mod service;
+
+// The rules of the source.
+mod tidy;

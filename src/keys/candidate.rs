@@ -167,7 +167,7 @@ impl Prepared {
                 Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
             }
             Candidate::Raw { file } => {
-                let keys = keyconfig::open(&*sources.read_secret(file).map_err(text)?)?;
+                let keys = keyconfig::open(&sources.read_secret(file).map_err(text)?)?;
                 Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
             }
             Candidate::Interop(indices) => {

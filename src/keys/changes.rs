@@ -51,14 +51,10 @@ impl Keeper {
         match interchange.map(|json| self.protection.import(&json)) {
             None => {}
             Some(Ok(imported)) => log::info!("slashing protection data of {} key(s) imported", imported.keys),
-            Some(Err(
-                error @ (ImportError::Shape { .. } | ImportError::Version(_) | ImportError::Chain { .. }),
-            )) => {
-                return promise.keep(Err(ChangeError::Interchange(error.to_string())));
-            }
             Some(Err(ImportError::Unavailable(error))) => {
-                return promise.keep(Err(ChangeError::Internal(error.to_string())));
+                return promise.keep(Err(ChangeError::Unavailable(error.0)));
             }
+            Some(Err(error)) => return promise.keep(Err(ChangeError::Interchange(error.to_string()))),
         }
         self.batches_begun += 1;
         let number = self.batches_begun;
@@ -181,7 +177,7 @@ impl Keeper {
         let told: Vec<_> =
             keys.iter().zip(&statuses).filter(|(_, status)| told(status)).map(|(key, _)| *key).collect();
         let interchange = self.protection.export(Some(&told));
-        let interchange = interchange.map_err(|error| ChangeError::Internal(error.to_string()))?;
+        let interchange = interchange.map_err(|error| ChangeError::Unavailable(error.0))?;
         for (key, status) in keys.iter().zip(&mut statuses) {
             let files = going.remove(key).into_iter().flatten();
             let removed: Result<(), _> = files.filter_map(|home| home.file().map(imports::remove)).collect();

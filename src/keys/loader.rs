@@ -131,8 +131,10 @@ pub struct Deleted {
 pub enum ChangeError {
     /// The slashing protection data of the request is not good: the caller's fault.
     Interchange(String),
-    /// Ours: the slashing protection store, or the loading thread, does not work.
-    Internal(String),
+    /// The slashing protection store does not work.
+    Unavailable(String),
+    /// A bug of ours.
+    Internal(&'static str),
 }
 
 impl Loader {
@@ -219,7 +221,7 @@ impl Loader {
     /// Deletes keys that were imported; waits until none of them signs any more.
     ///
     /// # Errors
-    /// [`ChangeError::Internal`].
+    /// [`ChangeError`].
     pub fn delete(&self, keys: Vec<PublicKey>) -> Result<Deleted, ChangeError> {
         self.ask(|promise| Command::Delete(keys, promise))
     }
@@ -230,8 +232,7 @@ impl Loader {
     ) -> Result<T, ChangeError> {
         let (promise, answer) = wait::promise();
         self.send(command(promise));
-        let lost = || ChangeError::Internal("the thread that keeps the keys has stopped".to_owned());
-        answer.wait().unwrap_or_else(|| Err(lost()))
+        answer.wait().unwrap_or(Err(ChangeError::Internal("the thread that keeps the keys has stopped")))
     }
 
     fn send(&self, command: Command) {
