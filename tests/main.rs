@@ -23,10 +23,6 @@ mod protection;
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;
 mod keystores;
-mod memory; // where secrets lie, and where not
-mod roots; // every good request's signing root, every bad one's refusal
-mod scratch;
-mod table; // which keys there are, and that deletion is final // a directory for one test // EIP-2335 files that must open, and that must not
 mod memory;
 mod sources;
 mod table;
