@@ -1,16 +1,35 @@
-//! The end-to-end suite: the real binary over real sockets. One binary, its modules in the order of a
-//! request's way.
+//! The end-to-end suite: the real binary over real sockets, and the parts below it. One binary.
 
+// What the suites stand on: the binary and a client; directories, random numbers, a failing disk, a
+// server with a small service.
+mod memory_disk;
+mod random;
+mod rig;
+mod scratch;
 mod support;
 
-mod bls; // signatures and their ciphersuite
-mod cli;
+// Bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads.
 mod http;
-mod interchange; // the EIP-3076 suite through import and clear, broken files, export
-mod keystores; // EIP-2335
-mod rig;
+
+// Every good request's signing root, every bad one's refusal.
 mod roots;
-mod scratch; // a directory for one test
-mod service; // health, keys, negotiation, guards, start and end
-mod sources; // layouts, key configurations, reload
-mod tidy; // the rules of the source
+
+// EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
+mod crash;
+mod faults;
+mod interchange;
+mod protection;
+
+// Keys: signatures, files that must open and must not, where they come from, where they lie.
+mod bls;
+mod keystores;
+mod memory;
+mod sources;
+mod table;
+
+// The service: health, negotiation, guards, start and end; command lines.
+mod cli;
+mod service;
+
+// The rules of the source.
+mod tidy;

@@ -88,9 +88,13 @@ impl<'b> Document<'b> {
                     None => seed.deserialize(&mut *tape),
                     Some(track) => seed.deserialize(Tracked::new(&mut *tape, track)),
                 };
-                value.map_err(|error| match error.error() {
-                    ErrorType::Serde(reason) => Failure::Field(reason.clone()),
-                    other => Failure::Field(format!("{other:?}")),
+                value.map_err(|error| {
+                    let reason = if let ErrorType::Serde(reason) = error.error() {
+                        reason
+                    } else {
+                        &error.to_string()
+                    };
+                    Failure::Field(reason.clone())
                 })
             }
             Self::Text(text) => {

@@ -32,12 +32,15 @@ pub(super) struct Kind {
 /// How to read an object, and whether its domain depends on a fork.
 #[derive(Clone, Copy)]
 pub(super) enum Read {
-    Forked(fn(&mut Reader<'_, '_>, &ForkInfo) -> Result<(Duty, Seen), RequestError>),
+    Forked(fn(&mut Reader<'_, '_>, &ForkInfo) -> ForkedObject),
     Genesis(fn(&mut Reader<'_, '_>) -> Result<GenesisDuty, RequestError>),
 }
 
-/// The preset that shows in the length of a field.
-pub(super) type Seen = Option<(Preset, &'static str)>;
+/// A duty, and the preset that shows in the length of a field of it.
+type ForkedObject = Result<(Duty, Seen), RequestError>;
+
+/// A preset, and the field that shows it.
+type Seen = Option<(Preset, &'static str)>;
 
 /// Reads one object of a document.
 pub(super) struct Reader<'r, 'b> {
@@ -136,7 +139,7 @@ impl Reader<'_, '_> {
         self.document.read(Field::named(self.keys))
     }
 
-    fn plain<T: DeserializeOwned>(&mut self, duty: fn(T) -> Duty) -> Result<(Duty, Seen), RequestError> {
+    fn plain<T: DeserializeOwned>(&mut self, duty: fn(T) -> Duty) -> ForkedObject {
         Ok((duty(self.object()?), None))
     }
 
@@ -156,7 +159,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn block(&mut self) -> Result<(Duty, Seen), RequestError> {
+    fn block(&mut self) -> ForkedObject {
         match self.object::<Versioned>()?.version {
             Fork::Phase0 => self.plain(|it: WithBlock<_>| Duty::BlockPhase0(it.block)),
             Fork::Altair => {
@@ -175,13 +178,13 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn contribution(&mut self) -> Result<(Duty, Seen), RequestError> {
+    fn contribution(&mut self) -> ForkedObject {
         let message: Box<ContributionAndProof> = self.object()?;
         let preset = message.contribution.aggregation_bits.preset;
         Ok((Duty::ContributionAndProof(message), Some((preset, "contribution.aggregation_bits"))))
     }
 
-    fn electra(&mut self, wrapped: bool) -> Result<(Duty, Seen), RequestError> {
+    fn electra(&mut self, wrapped: bool) -> ForkedObject {
         let message: Box<AggregateAndProof<AttestationElectra>> = self.data(wrapped)?;
         let AttestationElectra { aggregation_bits, committee_bits, .. } = &message.aggregate;
         let (length, max) = (aggregation_bits.0.length, aggregation_bits_max(committee_bits.preset));
@@ -201,7 +204,7 @@ impl Reader<'_, '_> {
 
 /// An aggregate has three containers. Its version tells which; without one, the schedule of the
 /// network tells whether GLOAS has come (its JSON is ELECTRA's), and the fields tell the rest.
-fn aggregate(reader: &mut Reader<'_, '_>, fork_info: &ForkInfo) -> Result<(Duty, Seen), RequestError> {
+fn aggregate(reader: &mut Reader<'_, '_>, fork_info: &ForkInfo) -> ForkedObject {
     let Shape { version, data, aggregate } = reader.object()?;
     let fork = match (version, aggregate) {
         (Some(version), _) => version,

@@ -72,31 +72,18 @@ pub enum NetworkError {
 
 impl Fork {
     /// Every fork, in order.
+    #[rustfmt::skip]
     pub const ALL: [Self; 9] = [
-        Self::Phase0,
-        Self::Altair,
-        Self::Bellatrix,
-        Self::Capella,
-        Self::Deneb,
-        Self::Electra,
-        Self::Fulu,
-        Self::Gloas,
-        Self::Heze,
+        Self::Phase0, Self::Altair, Self::Bellatrix, Self::Capella, Self::Deneb, Self::Electra, Self::Fulu,
+        Self::Gloas, Self::Heze,
     ];
+
+    const NAMES: [&str; Self::ALL.len()] =
+        ["PHASE0", "ALTAIR", "BELLATRIX", "CAPELLA", "DENEB", "ELECTRA", "FULU", "GLOAS", "HEZE"];
 
     /// The name, as `version` in a request has it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Phase0 => "PHASE0",
-            Self::Altair => "ALTAIR",
-            Self::Bellatrix => "BELLATRIX",
-            Self::Capella => "CAPELLA",
-            Self::Deneb => "DENEB",
-            Self::Electra => "ELECTRA",
-            Self::Fulu => "FULU",
-            Self::Gloas => "GLOAS",
-            Self::Heze => "HEZE",
-        }
+        Self::NAMES[self as usize]
     }
 
     /// The fork of this name, in any case.
@@ -305,127 +292,32 @@ impl std::error::Error for NetworkError {}
 
 /// The built-in networks, mainnet first. Sources: the configurations of eth-clients, gnosischain,
 /// ethpandaops and consensus-specs.
+#[rustfmt::skip]
 static BUILT_IN: [Network; 8] = [
-    network(
-        ("mainnet", Preset::Mainnet, 32),
-        "4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95",
-        [
-            0x0000_0000,
-            0x0100_0000,
-            0x0200_0000,
-            0x0300_0000,
-            0x0400_0000,
-            0x0500_0000,
-            0x0600_0000,
-            0x0700_0000,
-        ],
-        [74_240, 144_896, 194_048, 269_568, 364_032, 411_392, NEVER],
-    ),
-    network(
-        ("sepolia", Preset::Mainnet, 32),
-        "d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078",
-        [
-            0x9000_0069,
-            0x9000_0070,
-            0x9000_0071,
-            0x9000_0072,
-            0x9000_0073,
-            0x9000_0074,
-            0x9000_0075,
-            0x9000_0076,
-        ],
-        [50, 100, 56_832, 132_608, 222_464, 272_640, NEVER],
-    ),
-    network(
-        ("hoodi", Preset::Mainnet, 32),
-        "212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f",
-        [
-            0x1000_0910,
-            0x2000_0910,
-            0x3000_0910,
-            0x4000_0910,
-            0x5000_0910,
-            0x6000_0910,
-            0x7000_0910,
-            0x8000_0910,
-        ],
-        [0, 0, 0, 0, 2_048, 50_688, NEVER],
-    ),
-    network(
-        ("holesky", Preset::Mainnet, 32),
-        "9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1",
-        [
-            0x0101_7000,
-            0x0201_7000,
-            0x0301_7000,
-            0x0401_7000,
-            0x0501_7000,
-            0x0601_7000,
-            0x0701_7000,
-            0x0801_7000,
-        ],
-        [0, 0, 256, 29_696, 115_968, 165_120, NEVER],
-    ),
-    network(
-        ("plataberget", Preset::Mainnet, 32),
-        "bb4a1a9e3f7f4e10edcd734e4acc3b5ffd4f830efe0af2748fa458cfee5d2658",
-        [
-            0x1073_3183,
-            0x2073_3183,
-            0x3073_3183,
-            0x4073_3183,
-            0x5073_3183,
-            0x6073_3183,
-            0x7073_3183,
-            0x8073_3183,
-        ],
-        [0, 0, 0, 0, 0, 0, 1_536],
-    ),
-    network(
-        ("gnosis", Preset::Mainnet, 16),
-        "f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47",
-        [
-            0x0000_0064,
-            0x0100_0064,
-            0x0200_0064,
-            0x0300_0064,
-            0x0400_0064,
-            0x0500_0064,
-            0x0600_0064,
-            0x0700_0064,
-        ],
-        [512, 385_536, 648_704, 889_856, 1_337_856, 1_714_688, NEVER],
-    ),
-    network(
-        ("chiado", Preset::Mainnet, 16),
-        "9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e",
-        [
-            0x0000_006f,
-            0x0100_006f,
-            0x0200_006f,
-            0x0300_006f,
-            0x0400_006f,
-            0x0500_006f,
-            0x0600_006f,
-            0x0700_006f,
-        ],
-        [90, 180, 244_224, 516_608, 948_224, 1_353_216, NEVER],
-    ),
-    network(
-        ("minimal", Preset::Minimal, 8),
-        "",
-        [
-            0x0000_0001,
-            0x0100_0001,
-            0x0200_0001,
-            0x0300_0001,
-            0x0400_0001,
-            0x0500_0001,
-            0x0600_0001,
-            0x0700_0001,
-        ],
-        [NEVER; 7],
-    ),
+    network("mainnet", Preset::Mainnet, 32, "4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95",
+        [0x0000_0000, 0x0100_0000, 0x0200_0000, 0x0300_0000, 0x0400_0000, 0x0500_0000, 0x0600_0000, 0x0700_0000],
+        [74_240, 144_896, 194_048, 269_568, 364_032, 411_392, NEVER]),
+    network("sepolia", Preset::Mainnet, 32, "d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078",
+        [0x9000_0069, 0x9000_0070, 0x9000_0071, 0x9000_0072, 0x9000_0073, 0x9000_0074, 0x9000_0075, 0x9000_0076],
+        [50, 100, 56_832, 132_608, 222_464, 272_640, NEVER]),
+    network("hoodi", Preset::Mainnet, 32, "212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f",
+        [0x1000_0910, 0x2000_0910, 0x3000_0910, 0x4000_0910, 0x5000_0910, 0x6000_0910, 0x7000_0910, 0x8000_0910],
+        [0, 0, 0, 0, 2_048, 50_688, NEVER]),
+    network("holesky", Preset::Mainnet, 32, "9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1",
+        [0x0101_7000, 0x0201_7000, 0x0301_7000, 0x0401_7000, 0x0501_7000, 0x0601_7000, 0x0701_7000, 0x0801_7000],
+        [0, 0, 256, 29_696, 115_968, 165_120, NEVER]),
+    network("plataberget", Preset::Mainnet, 32, "bb4a1a9e3f7f4e10edcd734e4acc3b5ffd4f830efe0af2748fa458cfee5d2658",
+        [0x1073_3183, 0x2073_3183, 0x3073_3183, 0x4073_3183, 0x5073_3183, 0x6073_3183, 0x7073_3183, 0x8073_3183],
+        [0, 0, 0, 0, 0, 0, 1_536]),
+    network("gnosis", Preset::Mainnet, 16, "f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47",
+        [0x0000_0064, 0x0100_0064, 0x0200_0064, 0x0300_0064, 0x0400_0064, 0x0500_0064, 0x0600_0064, 0x0700_0064],
+        [512, 385_536, 648_704, 889_856, 1_337_856, 1_714_688, NEVER]),
+    network("chiado", Preset::Mainnet, 16, "9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e",
+        [0x0000_006f, 0x0100_006f, 0x0200_006f, 0x0300_006f, 0x0400_006f, 0x0500_006f, 0x0600_006f, 0x0700_006f],
+        [90, 180, 244_224, 516_608, 948_224, 1_353_216, NEVER]),
+    network("minimal", Preset::Minimal, 8, "",
+        [0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001, 0x0700_0001],
+        [NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER]),
 ];
 
 static UNKNOWN_MAINNET: Network = unknown(Preset::Mainnet, 32);
@@ -435,7 +327,9 @@ const NEVER: u64 = Epoch::NEVER.0;
 
 /// One row of the table: versions from genesis to GLOAS, and epochs from ALTAIR on.
 const fn network(
-    (name, preset, slots_per_epoch): (&'static str, Preset, u64),
+    name: &'static str,
+    preset: Preset,
+    slots_per_epoch: u64,
     validators_root: &str,
     versions: [u32; 8],
     epochs: [u64; 7],
