@@ -1,1 +1,257 @@
 //! Command line, environment and file, from one table of options.
+//!
+//! [`parse`] is pure but for the files that the options name: arguments and variables in, a
+//! [`Command`] whose settings are fully checked out.
+
+mod check;
+mod client;
+pub mod commands;
+pub mod layers;
+pub mod manual;
+mod read;
+pub mod table;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::config::Settings;
+use commands::Subcommand;
+use layers::{Dialect, Origin, Values};
+use table::{Kind, Meaning};
+
+/// Exit codes, as BSD's `sysexits.h` names them.
+pub mod exit {
+    /// A server is not healthy; not one of `sysexits.h`.
+    pub const UNHEALTHY: u8 = 1;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 64;
+    /// A file that was named does not exist or cannot be read.
+    pub const NO_INPUT: u8 = 66;
+    /// An address cannot be had, a service does not answer.
+    pub const UNAVAILABLE: u8 = 69;
+    /// The system refused a resource.
+    pub const OS: u8 = 71;
+    /// A file cannot be created.
+    pub const CANNOT_CREATE: u8 = 73;
+    /// Reading or writing failed.
+    pub const IO: u8 = 74;
+    /// A permission is missing, or a secret file is open to others.
+    pub const PERMISSION: u8 = 77;
+    /// The configuration is wrong.
+    pub const CONFIG: u8 = 78;
+}
+
+/// Why the program ends before it served: printed as `error:` and `hint:` lines.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// What is wrong, with the value.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// One of [`exit`].
+    pub code: u8,
+}
+
+/// What the program was asked to do.
+pub enum Command {
+    /// To run the service.
+    Serve(Box<Settings>),
+    /// To run a short command; [`commands::run`] does.
+    Run(Box<Subcommand>, Box<Values>),
+    /// To print this text on standard output.
+    Print(String),
+}
+
+/// Reads arguments (the program's name first) and environment.
+///
+/// # Errors
+/// Whatever is wrong with them, or with the files that they name.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Command, Usage> {
+    let variables: BTreeMap<String, String> = environment
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
+        .collect();
+    let mut line = Line::read(arguments.into_iter())?;
+    if let Some(text) = line.text.take() {
+        return Ok(Command::Print(text));
+    }
+    let subcommand = match line.command.is_empty() {
+        true => None,
+        false => match commands::parse(&line.command) {
+            Ok(subcommand) => Some(subcommand),
+            Err(early) if early.status.is_ok() => return Ok(Command::Print(early.output)),
+            Err(early) => return Err(Usage::new(exit::USAGE, one_line(&early.output))),
+        },
+    };
+    let mut values = line.values;
+    if subcommand.as_ref().is_some_and(Subcommand::asks_the_server) {
+        values.add_beneath(commands::server_of_this_container());
+    }
+    values.add_environment(&variables)?;
+    values.add_file()?;
+    values.finish()?;
+    Ok(match subcommand {
+        None => Command::Serve(Box::new(Settings::check(&values)?)),
+        Some(subcommand) => Command::Run(Box::new(subcommand), Box::new(values)),
+    })
+}
+
+/// The arguments, sorted: options of the service, and the words and options of a subcommand.
+pub(crate) struct Line {
+    pub(crate) values: Values,
+    command: Vec<String>,
+    text: Option<String>,
+}
+
+impl Line {
+    /// Reads the program's name and what follows it.
+    pub(crate) fn read(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Usage> {
+        let program = arguments.next().unwrap_or_default();
+        let mut line = Self { values: Values::new(dialect_of(&program)), command: Vec::new(), text: None };
+        let arguments = arguments.map(utf8).collect::<Result<Vec<_>, _>>()?;
+        let mut arguments = arguments.into_iter().peekable();
+        while let Some(argument) = arguments.next() {
+            let Some((name, inline)) = split(&argument)? else {
+                line.word(argument)?;
+                continue;
+            };
+            let text = match (inline, line.is_switch(&name)?) {
+                (Some(text), _) => text,
+                (None, true) => arguments.next_if(|next| is_boolean(next)).unwrap_or_else(|| "true".into()),
+                (None, false) => arguments
+                    .next_if(|next| !next.starts_with("--"))
+                    .ok_or_else(|| Usage::new(exit::USAGE, format!("{argument} needs a value")))?,
+            };
+            line.option(&name, text)?;
+        }
+        Ok(line)
+    }
+
+    fn option(&mut self, name: &str, text: String) -> Result<(), Usage> {
+        if let Some(switch) = commands::is_switch(&self.command, name) {
+            match switch {
+                true if text.eq_ignore_ascii_case("false") => {}
+                true => self.command.push(format!("--{name}")),
+                false => self.command.extend([format!("--{name}"), text]),
+            }
+        } else if name == "help" {
+            self.text = Some(manual::help());
+        } else if name == "version" {
+            self.text = Some(manual::version());
+        } else {
+            self.values.set(name, &text, &Origin::CommandLine)?;
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, word: String) -> Result<(), Usage> {
+        match word.as_str() {
+            _ if !self.command.is_empty() => self.command.push(word),
+            "eth2" => self.values.dialect = Dialect::Web3signer,
+            "eth1" => {
+                return Err(Usage::new(exit::USAGE, "eth1: execution layer keys are not held here".into())
+                    .hint("the word for validator keys is eth2"));
+            }
+            "help" => self.text = Some(manual::help()),
+            "export" | "import" | "watermark-repair" if self.values.dialect == Dialect::Web3signer => {
+                let word = if word == "watermark-repair" { "watermark".to_owned() } else { word };
+                self.command = vec!["slashing".to_owned(), word];
+            }
+            known if commands::names().any(|name| name == known) => self.command.push(word),
+            unknown => {
+                let usage = Usage::new(exit::USAGE, format!("{unknown:?} is no command"));
+                let known = commands::names().chain(["eth2", "help"]);
+                return Err(match table::nearest(unknown, known) {
+                    Some(nearest) => usage.hint(format!("did you mean {nearest}?")),
+                    None => usage.hint("signerd --help lists all commands"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the option may stand alone: then only `true` or `false` follow as its value.
+    fn is_switch(&self, name: &str) -> Result<bool, Usage> {
+        if let Some(switch) = commands::is_switch(&self.command, name) {
+            return Ok(switch);
+        }
+        match table::find(name).ok_or_else(|| layers::unknown(name, &Origin::CommandLine))? {
+            Meaning::Option(row) => Ok(row.kind == Kind::Switch),
+            Meaning::Foreign(_) => Ok(name.ends_with("enabled")),
+        }
+    }
+}
+
+fn dialect_of(program: &OsString) -> Dialect {
+    match Path::new(program).file_stem().is_some_and(|name| name == "web3signer") {
+        true => Dialect::Web3signer,
+        false => Dialect::Signerd,
+    }
+}
+
+fn utf8(argument: OsString) -> Result<String, Usage> {
+    argument.into_string().map_err(|bytes| {
+        Usage::new(exit::USAGE, format!("expected arguments in UTF-8, got {:?}", bytes.to_string_lossy()))
+    })
+}
+
+/// Name and value of `--name=value`, `--name`, `-nvalue`, `-n=value`, `-n`; nothing of a word.
+fn split(argument: &str) -> Result<Option<(String, Option<String>)>, Usage> {
+    if let Some(long) = argument.strip_prefix("--") {
+        let (name, text) = long.split_once('=').map_or((long, None), |(name, text)| (name, Some(text)));
+        return Ok(Some((name.to_owned(), text.map(str::to_owned))));
+    }
+    let Some(rest) = argument.strip_prefix('-') else { return Ok(None) };
+    let mut rest = rest.chars();
+    let row = rest.next().and_then(table::short).ok_or_else(|| {
+        Usage::new(exit::USAGE, format!("{argument} is no option")).hint("signerd --help lists all options")
+    })?;
+    let text = rest.as_str();
+    let text = text.strip_prefix('=').or((!text.is_empty()).then_some(text));
+    Ok(Some((row.name.to_owned(), text.map(str::to_owned))))
+}
+
+fn is_boolean(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl Usage {
+    /// Without a hint.
+    pub fn new(code: u8, message: String) -> Self {
+        Self { message, hint: None, code }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// For a file that was named and cannot be read.
+    pub fn unreadable(path: &Path, error: &io::Error) -> Self {
+        let code = match error.kind() == io::ErrorKind::PermissionDenied {
+            true => exit::PERMISSION,
+            false => exit::NO_INPUT,
+        };
+        Self::new(code, format!("{}: {error}", path.display()))
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
+impl std::error::Error for Usage {}

@@ -2,5 +2,15 @@
 //!
 //! Pure: values in, values out, no clock, no socket, no file but `config.yaml` as text.
 
+mod block;
+mod container;
+mod document;
+mod duty;
+mod forms;
+pub mod network;
 pub mod primitives;
+pub mod request;
+mod root;
 pub mod slashable;
+mod ssz;
+mod values;

@@ -42,7 +42,7 @@ macro_rules! bytes {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_str(HexVisitor(hex::decode::<$length>)).map(Self)
+                deserializer.deserialize_any(HexVisitor::<$length>).map(Self)
             }
         }
     )*};
@@ -105,7 +105,7 @@ impl Epoch {
     pub const NEVER: Self = Self(u64::MAX);
 }
 
-struct HexVisitor<const N: usize>(fn(&str) -> Result<[u8; N], HexError>);
+struct HexVisitor<const N: usize>;
 
 impl<const N: usize> Visitor<'_> for HexVisitor<N> {
     type Value = [u8; N];
@@ -115,7 +115,7 @@ impl<const N: usize> Visitor<'_> for HexVisitor<N> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; N], E> {
-        (self.0)(text).map_err(E::custom)
+        hex::decode(text).map_err(E::custom)
     }
 }
 

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::Refused;
+
 /// A complete answer; framing (`Content-Length`, `Connection`, `Keep-Alive`, `Date`) is added when
 /// it is written.
 pub struct Response {
@@ -20,4 +22,176 @@ pub struct Response {
     /// Kept alive until the last byte is written: while a signature is on its way, its key is in
     /// use, and deleting the key waits.
     pub lease: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// What the connection adds to an answer.
+pub struct Terms<'a> {
+    /// Answers HEAD: everything but the body.
+    pub head_only: bool,
+    /// Whether the connection goes on, and for how many idle seconds at least.
+    pub keep_alive: Option<&'a str>,
+    /// Now: see [`date`].
+    pub date: &'a str,
+}
+
+/// The media type of every JSON body.
+pub const JSON: &str = "application/json";
+/// The media type of every text body.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+
+impl Response {
+    /// An answer without further fields.
+    pub fn new(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { status, content_type, body: body.into(), headers: Vec::new(), close: false, lease: None }
+    }
+
+    /// The body of every error: `{"code":status,"message":"…"}`.
+    pub fn error(status: u16, message: &str) -> Self {
+        let body = serde_json::json!({ "code": status, "message": message });
+        Self::new(status, JSON, body.to_string().into_bytes())
+    }
+
+    /// The same answer with one more header field.
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Appends the answer's bytes to `out`.
+    pub fn write(&self, terms: &Terms<'_>, out: &mut Vec<u8>) {
+        out.reserve(self.body.len() + HEAD_BYTES_TYPICAL);
+        let mut put = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        let number = |number: usize| number.to_string();
+        put(&[
+            "HTTP/1.1 ",
+            &number(self.status.into()),
+            " ",
+            reason(self.status),
+            "\r\nDate: ",
+            terms.date,
+            "\r\n",
+        ]);
+        // RFC 9110, section 8.6: neither of these has a body, nor a length of it.
+        let bodiless = self.status < 200 || matches!(self.status, 204 | 304);
+        if !bodiless {
+            put(&[
+                "Content-Type: ",
+                self.content_type,
+                "\r\nContent-Length: ",
+                &number(self.body.len()),
+                "\r\n",
+            ]);
+        }
+        for (name, value) in &self.headers {
+            put(&[name, ": ", value, "\r\n"]);
+        }
+        match terms.keep_alive {
+            Some(timeout) => put(&["Connection: keep-alive\r\nKeep-Alive: timeout=", timeout, "\r\n\r\n"]),
+            None => put(&["Connection: close\r\n\r\n"]),
+        }
+        if !bodiless && !terms.head_only {
+            out.extend_from_slice(&self.body);
+        }
+    }
+}
+
+impl From<&Refused> for Response {
+    fn from(refused: &Refused) -> Self {
+        let response = Self::error(refused.status, &refused.message);
+        match refused.status {
+            503 => response.with("Retry-After", "1"),
+            _ => response,
+        }
+    }
+}
+
+/// Head of a usual answer, so that `out` grows once.
+const HEAD_BYTES_TYPICAL: usize = 256;
+
+/// Seconds since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
+pub fn date(unix_seconds: u64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
+    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
+    // Years begin in March, so that the leap day is the last one; eras have 400 of them.
+    let since_era = days + 719_468;
+    let (era, day) = (since_era / 146_097, since_era % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year + u64::from(month >= 10);
+    let (weekday, month) = (DAYS[index(days % 7)], MONTHS[index(month)]);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
+fn index(small: u64) -> usize {
+    usize::try_from(small).expect("less than twelve")
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        200 => "OK",
+        202 => "Accepted",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "", // RFC 9112, section 4: the phrase may be empty
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_read_as_the_specification_writes_them() {
+        for (seconds, text) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
+            (4_102_444_800, "Fri, 01 Jan 2100 00:00:00 GMT"),
+        ] {
+            assert_eq!(date(seconds), text);
+        }
+    }
+
+    #[test]
+    fn an_error_message_stays_one_json_string() {
+        let response = Response::error(400, "\"\\\n\u{1}é");
+        assert_eq!(&*response.body, r#"{"code":400,"message":"\"\\\n\u0001é"}"#.as_bytes());
+    }
+
+    #[test]
+    fn head_and_204_have_no_body() {
+        let terms = |head_only| Terms { head_only, keep_alive: Some("9"), date: "" };
+        let mut out = Vec::new();
+        Response::new(200, TEXT, b"OK".as_slice()).write(&terms(true), &mut out);
+        assert!(out.ends_with(b"Keep-Alive: timeout=9\r\n\r\n"));
+        assert!(String::from_utf8_lossy(&out).contains("Content-Length: 2\r\n"));
+        out.clear();
+        Response::new(204, TEXT, b"".as_slice()).write(&terms(false), &mut out);
+        assert!(!String::from_utf8_lossy(&out).contains("Content-"));
+    }
 }

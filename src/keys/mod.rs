@@ -1,1 +1,15 @@
 //! Secret keys: where they come from, where they live, and the only way to a signature.
+
+pub mod candidate;
+mod changes;
+pub mod derive;
+mod imports;
+mod keeper;
+mod keyconfig;
+pub mod keystore;
+pub mod loader;
+pub mod locked;
+mod pool;
+pub mod secret;
+pub mod sources;
+pub mod table;

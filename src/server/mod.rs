@@ -1,1 +1,208 @@
 //! The rim: sockets, coroutines, TLS, deadlines, threads, signals.
+//!
+//! [`Server::bind`] opens the doors before any thread runs, [`Server::run`] serves until a signal ends
+//! it. What a request means is not decided here: every listener hands it to its
+//! [`Service`](crate::api::Service).
+
+mod accept;
+mod bodies;
+mod connection;
+mod listen;
+mod runtime;
+pub mod signers;
+mod socket;
+mod sweeper;
+mod system;
+
+use std::io::{self, PipeWriter};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::api::Service;
+
+pub use self::listen::{Bind, BindError};
+pub use self::runtime::Runtime;
+
+use self::accept::Door;
+use self::bodies::Bodies;
+use self::sweeper::Sweeper;
+use self::system::Signal;
+
+/// What to serve, where, and within which limits.
+#[derive(Default)]
+pub struct Settings {
+    /// Where to listen, and who answers there.
+    pub listeners: Vec<(Bind, Arc<dyn Service>)>,
+    /// The limits of all connections.
+    pub limits: Limits,
+    /// What runs a connection.
+    pub runtime: Runtime,
+}
+
+/// Bounds of number, memory and time. The defaults are the ones to use; tests make them smaller.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at the same time. A validator client has a handful; each costs 16 KiB when idle.
+    pub connections_max: usize,
+    /// Memory of all large bodies (over 16 KiB) that are arriving or being answered.
+    pub bodies_bytes_max: usize,
+    /// For a whole head, the first one with the TLS handshake: it fits in a few packets.
+    pub head: Duration,
+    /// For a whole body: 32 MiB at 10 Mbit/s.
+    pub body: Duration,
+    /// Without a request: validator clients are silent for an epoch (6.4 minutes) at most, and open a
+    /// new connection without harm.
+    pub idle: Duration,
+    /// For a client to take its answers.
+    pub write: Duration,
+    /// For requests at hand to be finished once the server has been told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4_096,
+            bodies_bytes_max: 192 * 1024 * 1024,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            idle: Duration::from_secs(120),
+            write: Duration::from_secs(30),
+            drain: Duration::from_millis(4_500),
+        }
+    }
+}
+
+/// Bound to its addresses, not yet serving.
+pub struct Server {
+    doors: Vec<Door>,
+    limits: Limits,
+    runtime: Runtime,
+}
+
+/// A server at work.
+pub struct Running {
+    house: Arc<House>,
+    accept: JoinHandle<()>,
+    /// Closing it stops the accept thread.
+    stop: PipeWriter,
+}
+
+/// What all connections share.
+struct House {
+    sweeper: Arc<Sweeper>,
+    limits: Arc<Limits>,
+    runtime: Runtime,
+    bodies: Bodies,
+    connections: AtomicUsize,
+    /// What `Keep-Alive` announces.
+    keep_alive_seconds: String,
+}
+
+/// How often a draining server looks whether the last connection has gone.
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+
+/// Descriptors besides the connections: listeners, epoll, key files, the store.
+const OTHER_DESCRIPTORS: u64 = 512;
+
+impl Server {
+    /// Opens all listeners and blocks the signals that [`Server::run`] waits for. Call it before the
+    /// first thread starts, so that all threads leave those signals to the main thread.
+    ///
+    /// # Errors
+    /// [`BindError`] names the first address that cannot be had.
+    pub fn bind(settings: Settings) -> Result<Self, BindError> {
+        system::block_signals();
+        let Settings { listeners, limits, runtime } = settings;
+        system::raise_descriptor_limit(limits.connections_max as u64 + OTHER_DESCRIPTORS);
+        let open = |(bind, service)| Ok(Door { listener: listen::open(bind)?, service });
+        let doors = listeners.into_iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { doors, limits, runtime })
+    }
+
+    /// The addresses in the order of the settings, with the ports that the system has chosen.
+    pub fn addresses(&self) -> Vec<Bind> {
+        self.doors.iter().map(|door| door.listener.address()).collect()
+    }
+
+    /// Starts to serve, on threads of its own.
+    ///
+    /// # Errors
+    /// When the system refuses a thread or a pipe.
+    pub fn start(self) -> io::Result<Running> {
+        self.runtime.start()?;
+        let house = Arc::new(House {
+            sweeper: Arc::new(Sweeper::new()),
+            bodies: Bodies::new(self.limits.bodies_bytes_max),
+            connections: AtomicUsize::new(0),
+            // A client that trusts the announcement never meets a closed connection: the server waits
+            // an eighth longer.
+            keep_alive_seconds: self.limits.idle.mul_f32(0.875).as_secs().to_string(),
+            limits: Arc::new(self.limits),
+            runtime: self.runtime,
+        });
+        let sweeper = Arc::clone(&house.sweeper);
+        thread::Builder::new().name("sweeper".into()).spawn(move || sweeper.run())?;
+        let (stopped, stop) = io::pipe()?;
+        let accept = thread::Builder::new().name("accept".into()).spawn({
+            let house = Arc::clone(&house);
+            move || accept::run(&self.doors, &stopped, &house)
+        })?;
+        Ok(Running { house, accept, stop })
+    }
+
+    /// Serves until SIGTERM or SIGINT, and calls `on_reload` at SIGHUP. Returns when the requests at hand
+    /// are answered, after [`Limits::drain`], or at once when a second signal comes.
+    pub fn run(self, on_reload: impl Fn()) -> ExitCode {
+        let running = match self.start() {
+            Ok(running) => running,
+            Err(error) => {
+                log::error!("cannot start to serve: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        loop {
+            match system::wait_for_signal(Duration::from_secs(3600)) {
+                None => {}
+                Some(Signal::Reload) => on_reload(),
+                Some(Signal::Stop) => break,
+            }
+        }
+        log::info!("stopping: {} connections are open", running.connections());
+        running.drain(|| system::wait_for_signal(DRAIN_STEP) == Some(Signal::Stop));
+        ExitCode::SUCCESS
+    }
+}
+
+impl Running {
+    /// Connections that are open now.
+    pub fn connections(&self) -> usize {
+        self.house.connections.load(Ordering::Acquire)
+    }
+
+    /// Stops: accepts no more, ends idle connections, finishes requests at hand within
+    /// [`Limits::drain`]. Says whether all were finished.
+    pub fn stop(self) -> bool {
+        self.drain(|| {
+            thread::sleep(DRAIN_STEP);
+            false
+        })
+    }
+
+    /// `pause` waits for [`DRAIN_STEP`] and says whether to give up.
+    fn drain(self, mut pause: impl FnMut() -> bool) -> bool {
+        drop(self.stop);
+        self.accept.join().ok();
+        self.house.sweeper.drain();
+        let until = Instant::now() + self.house.limits.drain;
+        while self.house.connections.load(Ordering::Acquire) > 0 {
+            if pause() || Instant::now() >= until {
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,8 @@
+_signerd() {
+    local word=${COMP_WORDS[COMP_CWORD]}
+    case $word in
+    -*) COMPREPLY=($(compgen -W "--Xkey-manager-skip-keystore-storage --Xnetwork-altair-fork-epoch --Xnetwork-bellatrix-fork-epoch --Xnetwork-capella-fork-epoch --Xnetwork-deneb-fork-epoch --Xnetwork-electra-fork-epoch --Xnetwork-fulu-fork-epoch --Xnetwork-gloas-fork-epoch --access-logs-enabled --allow-insecure-permissions --auth-token --auth-token-file --config-file --data-dir --data-path --decrypt-memory --enable-key-manager-api --expect-keys --help --host --http-cors-origins --http-host-allowlist --http-listen-host --http-listen-port --idle-connection-timeout-seconds --interop-keys --json --key-cache --key-config-path --key-manager-api-enabled --key-range --key-store-config-file-max-size --key-store-path --keymanager-token-file --keys --keystores-password-file --keystores-passwords-path --keystores-path --listen-unix --log-level --logging --logging-format --metrics-enabled --metrics-host --metrics-host-allowlist --metrics-port --mnemonic-file --mnemonic-passphrase-file --network --port --reload-timeout --require-mlock --slashing-protection-db-ignore --slashing-protection-enabled --slashing-protection-min-epoch --slashing-protection-min-slot --strict --timeout --tls-allow-any-client --tls-allow-ca-clients --tls-cert --tls-client-ca --tls-key --tls-keystore-file --tls-keystore-password-file --tls-known-clients --tls-known-clients-file --url --version --workers" -- "$word")) ;;
+    *) COMPREPLY=($(compgen -W "healthcheck wait check completions eth2" -- "$word") $(compgen -f -- "$word")) ;;
+    esac
+}
+complete -o filenames -F _signerd signerd web3signer

@@ -1,0 +1,84 @@
+//! `check`: what the server would do with these options and files, without doing it.
+
+use serde_json::{Map, Value, json};
+
+use super::Usage;
+use super::layers::Values;
+use super::table::{self, Kind};
+use crate::config::{Keymanager, Settings};
+
+/// Prints the report; its exit code is that of the first thing that is wrong.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub(super) fn run(values: &Values, json: bool) -> Result<u8, Usage> {
+    let mut report = Map::new();
+    report.insert("options".to_owned(), options(values));
+    report.insert("notices".to_owned(), values.notices.clone().into());
+    let settings = Settings::check(values);
+    let outcome = match &settings {
+        Ok(settings) => effective(settings),
+        Err(usage) => json!({ "error": usage.message }),
+    };
+    report.insert("settings".to_owned(), outcome);
+    match json {
+        true => println!("{:#}", Value::Object(report)),
+        false => print(&report),
+    }
+    settings.map(|_| 0)
+}
+
+/// Every option that has a value, and where it came from. A secret is not shown.
+fn options(values: &Values) -> Value {
+    let mut options = Map::new();
+    for row in table::rows() {
+        let Some(value) = values.value(row.name) else { continue };
+        let texts: Vec<&str> = value.texts.iter().map(|text| text.as_str()).collect();
+        let shown = match row.kind {
+            Kind::Secret(_) => "(hidden)".to_owned(),
+            Kind::List(_) => texts.join(","),
+            Kind::Switch | Kind::Value(_) | Kind::Path(_) => texts.last().copied().unwrap_or("").to_owned(),
+        };
+        options.insert(row.name.to_owned(), json!({ "value": shown, "origin": value.origin.to_string() }));
+    }
+    options.into()
+}
+
+/// What follows from the options together.
+fn effective(settings: &Settings) -> Value {
+    let keymanager = match &settings.keymanager {
+        Keymanager::Off => "off".to_owned(),
+        Keymanager::Open => "open to everybody".to_owned(),
+        Keymanager::Token(_) => "with the given token".to_owned(),
+        Keymanager::TokenFile(path) => format!("with the token in {}", path.display()),
+        Keymanager::Closed => "closed: not on loopback, and no token".to_owned(),
+    };
+    let slashing = settings.slashing.as_ref().map(|slashing| slashing.directory.display().to_string());
+    json!({
+        "listen": settings.http.listen.to_string(),
+        "hosts": settings.http.hosts.as_ref().map_or("*".to_owned(), |hosts| hosts.join(",")),
+        "metrics": settings.metrics.as_ref().map_or("off".to_owned(), |metrics| metrics.listen.to_string()),
+        "tls": settings.tls.is_some(),
+        "keymanager": keymanager,
+        "data-dir": settings.data_dir,
+        "slashing-protection": slashing.unwrap_or_else(|| "off".to_owned()),
+        "network": settings.network.name,
+    })
+}
+
+fn print(report: &Map<String, Value>) {
+    for (part, lines) in report {
+        println!("{part}:");
+        for (name, value) in lines.as_object().into_iter().flatten() {
+            match (value.get("value"), value.get("origin")) {
+                (Some(value), Some(origin)) => println!("  {name}: {} ({})", text(value), text(origin)),
+                _ => println!("  {name}: {}", text(value)),
+            }
+        }
+        lines.as_array().into_iter().flatten().for_each(|line| println!("  {}", text(line)));
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,207 @@
+//! The short commands, for hosts that have neither curl nor a shell.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs};
+
+use super::client::{Request, Server};
+use super::layers::Values;
+use super::manual::{self, SHELLS};
+use super::{Line, Usage, check, exit};
+use crate::hex;
+
+#[derive(FromArgs, ArgsInfo)]
+/// a remote signer for Ethereum validators
+struct Top {
+    #[argh(subcommand)]
+    command: Subcommand,
+}
+
+/// A short command with its own arguments.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub enum Subcommand {
+    /// Asks a running server for its health.
+    Healthcheck(Healthcheck),
+    /// Waits until a running server has loaded its keys.
+    Wait(Wait),
+    /// Reads all options and files as the server would.
+    Check(Check),
+    /// Prints a completion script, or the man page.
+    Completions(Completions),
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// ask the server: 0 healthy, 1 not
+#[argh(subcommand, name = "healthcheck")]
+pub struct Healthcheck {
+    /// where it listens, if not where the options of the service say
+    #[argh(option)]
+    url: Option<String>,
+    /// with fewer keys it is not healthy
+    #[argh(option)]
+    expect_keys: Option<u64>,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// wait until all keys are loaded
+#[argh(subcommand, name = "wait")]
+pub struct Wait {
+    /// where it listens, if not where the options of the service say
+    #[argh(option)]
+    url: Option<String>,
+    /// with fewer keys it is not healthy
+    #[argh(option)]
+    expect_keys: Option<u64>,
+    /// give up after so many seconds (300)
+    #[argh(option, default = "300")]
+    timeout: u64,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// dry run: all options and files
+#[argh(subcommand, name = "check")]
+pub struct Check {
+    /// report in JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// script for a shell, or the man page
+#[argh(subcommand, name = "completions")]
+pub struct Completions {
+    /// bash, zsh, fish or man
+    #[argh(positional)]
+    shell: String,
+}
+
+/// How long one question to the server may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Between two questions of `wait`.
+const WAIT_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Reads the words and options behind the name of a command.
+pub(super) fn parse(command: &[String]) -> Result<Subcommand, EarlyExit> {
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    Top::from_args(&["signerd"], &words).map(|top| top.command)
+}
+
+/// The full names of all commands that have no commands of their own, and what argh knows of them.
+pub(super) fn leaves() -> Vec<(String, CommandInfoWithArgs)> {
+    let mut leaves = Vec::new();
+    let mut open: Vec<_> = Top::get_args_info().commands.into_iter().rev().collect();
+    let mut names = Vec::new();
+    names.extend(open.iter().map(|info| info.name.to_owned()));
+    while let (Some(info), Some(name)) = (open.pop(), names.pop()) {
+        if info.command.commands.is_empty() {
+            leaves.push((name, info.command));
+            continue;
+        }
+        for inner in info.command.commands.into_iter().rev() {
+            names.push(format!("{name} {}", inner.name));
+            open.push(inner);
+        }
+    }
+    leaves
+}
+
+/// The names of all commands.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    Top::get_args_info().commands.into_iter().map(|command| command.name)
+}
+
+/// Whether `name` is an option of the command read so far, and if so, whether it takes no value.
+pub(super) fn is_switch(command: &[String], name: &str) -> Option<bool> {
+    let mut known = Top::get_args_info().commands;
+    let mut found = (name == "help" && !command.is_empty()).then_some(true);
+    for word in command {
+        let Some(info) = known.into_iter().find(|info| info.name == word) else { break };
+        let flag = info.command.flags.iter().find(|flag| flag.long.trim_start_matches('-') == name);
+        found = flag.map(|flag| matches!(flag.kind, FlagInfoKind::Switch)).or(found);
+        known = info.command.commands;
+    }
+    found
+}
+
+/// In a container the server is process 1: its arguments say where it listens.
+pub(super) fn server_of_this_container() -> Option<Values> {
+    let arguments = fs::read("/proc/1/cmdline").ok()?;
+    let arguments = arguments.strip_suffix(b"\0")?.split(|byte| *byte == 0);
+    let arguments: Vec<_> = arguments.map(|bytes| OsString::from_vec(bytes.to_vec())).collect();
+    let name = Path::new(arguments.first()?).file_name()?.to_str()?;
+    matches!(name, "signerd" | "web3signer")
+        .then(|| Line::read(arguments.into_iter()).ok())?
+        .map(|line| line.values)
+}
+
+impl Subcommand {
+    /// Whether it speaks to a server that runs already.
+    pub(super) fn asks_the_server(&self) -> bool {
+        matches!(self, Self::Healthcheck(_) | Self::Wait(_))
+    }
+}
+
+/// Runs a command to its exit code.
+///
+/// # Errors
+/// What is wrong with the files or the server that it needs.
+pub fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
+    match command {
+        Subcommand::Healthcheck(Healthcheck { url, expect_keys }) => {
+            let server = Server::find(url.as_deref(), values)?;
+            healthy(&server, *expect_keys).map(|keys| println!("{server} is healthy, {keys} keys"))?;
+        }
+        Subcommand::Wait(Wait { url, expect_keys, timeout }) => {
+            let server = Server::find(url.as_deref(), values)?;
+            let deadline = Instant::now() + Duration::from_secs(*timeout);
+            while let Err(usage) = healthy(&server, *expect_keys) {
+                if Instant::now() > deadline {
+                    return Err(usage);
+                }
+                std::thread::sleep(WAIT_INTERVAL);
+            }
+        }
+        Subcommand::Check(Check { json }) => return check::run(values, *json),
+        Subcommand::Completions(Completions { shell }) => {
+            let expected = || format!("completions: expected one of {}, got {shell:?}", SHELLS.join(", "));
+            let text = manual::completions(shell).ok_or_else(|| Usage::new(exit::USAGE, expected()))?;
+            print!("{text}");
+        }
+    }
+    Ok(0)
+}
+
+/// The number of keys that a healthy server holds.
+fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, Usage> {
+    let request = Request { line: "GET /healthcheck", token: None, body: "" };
+    let (status, body) = server.ask(&request, ANSWER_TIMEOUT).map_err(|error| {
+        Usage::new(exit::UNHEALTHY, format!("{server}: {error}")).hint("is it running, and there?")
+    })?;
+    let keys = serde_json::from_str(&body).ok().and_then(|json| keys_loaded(&json)).unwrap_or(0);
+    if status != 200 {
+        return Err(Usage::new(
+            exit::UNHEALTHY,
+            format!("{server} is not healthy ({status}): {}", hex::shorten(&body)),
+        ));
+    }
+    match expect_keys.filter(|expected| keys < *expected) {
+        Some(expected) => {
+            Err(Usage::new(exit::UNHEALTHY, format!("{server}: expected {expected} keys, got {keys}")))
+        }
+        None => Ok(keys),
+    }
+}
+
+/// `keys-loaded`, wherever it stands among the checks.
+fn keys_loaded(json: &serde_json::Value) -> Option<u64> {
+    let found = json.get("keys-loaded").and_then(serde_json::Value::as_u64);
+    found
+        .or_else(|| json.get("data").and_then(keys_loaded))
+        .or_else(|| json.get("checks")?.as_array()?.iter().find_map(keys_loaded))
+}

@@ -1,0 +1,123 @@
+//! What an option's text stands for: numbers, ranges, addresses, paths that exist, secrets.
+
+use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::{Range, RangeInclusive};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::layers::Values;
+use super::{Usage, exit};
+
+/// The bits of a file's mode that let others than its owner read it.
+const OTHERS_READ: u32 = 0o044;
+
+impl Values {
+    /// A number within bounds; `auto` counts as unset.
+    pub(crate) fn number(&self, name: &str, bounds: RangeInclusive<u64>) -> Result<Option<u64>, Usage> {
+        let Some(text) = self.text(name).filter(|text| text != "auto") else { return Ok(None) };
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.then(|| text.parse().ok()).flatten().filter(|number| bounds.contains(number));
+        let expected = || format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        number.map(Some).ok_or_else(|| self.wrong(name, &expected()))
+    }
+
+    /// `A..B`, the numbers from A to B-1.
+    pub(crate) fn range(&self, name: &str) -> Result<Option<Range<u32>>, Usage> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let parsed = text.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
+        let range = parsed.filter(|range: &Range<u32>| !range.is_empty());
+        range.map(Some).ok_or_else(|| self.wrong(name, "a range such as 0..64, its end left out"))
+    }
+
+    /// The texts of a list, commas split.
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+        let texts = self.value(name).map(|value| value.texts).unwrap_or_default();
+        let items = texts.iter().flat_map(|text| text.split(','));
+        items.map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+    }
+
+    /// An address to listen on; a name stands for its first IPv4 address, else for its first.
+    pub(crate) fn address(&self, host: &str, port: &str) -> Result<SocketAddr, Usage> {
+        let number = self.number(port, 0..=u64::from(u16::MAX))?.and_then(|port| u16::try_from(port).ok());
+        let text = self.text(host).unwrap_or_default();
+        let bare = text.trim_start_matches('[').trim_end_matches(']');
+        let addresses: Vec<SocketAddr> =
+            (bare, number.unwrap_or(0)).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+        let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+        first.copied().ok_or_else(|| self.wrong(host, "an address of this machine, as 127.0.0.1 or 0.0.0.0"))
+    }
+
+    /// The path that an option names.
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.text(name).map(PathBuf::from)
+    }
+
+    /// A directory that exists and can be listed: one that cannot must not pass for an empty one.
+    pub(crate) fn directory(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
+        let Some(path) = self.path(name) else { return Ok(None) };
+        fs::read_dir(&path).map_err(|error| self.unreadable(name, &path, &error))?;
+        Ok(Some(path))
+    }
+
+    /// All directories of a list, each as for [`Values::directory`].
+    pub(crate) fn directories(&self, name: &str) -> Result<Vec<PathBuf>, Usage> {
+        let paths = self.list(name).into_iter().map(PathBuf::from);
+        paths
+            .map(|path| match fs::read_dir(&path) {
+                Ok(_) => Ok(path),
+                Err(error) => Err(self.unreadable(name, &path, &error)),
+            })
+            .collect()
+    }
+
+    /// A file that exists and can be read.
+    pub(crate) fn file(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
+        let Some(path) = self.path(name) else { return Ok(None) };
+        let opened = fs::File::open(&path).and_then(|file| file.metadata());
+        let metadata = opened.map_err(|error| self.unreadable(name, &path, &error))?;
+        match metadata.is_dir() {
+            true => Err(self.wrong(name, "a file, not a directory")),
+            false => Ok(Some(path)),
+        }
+    }
+
+    /// A file whose content is nobody else's business.
+    pub(crate) fn secret_file(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
+        let Some(path) = self.file(name)? else { return Ok(None) };
+        if self.switch("allow-insecure-permissions")? != Some(true) {
+            let mode = fs::metadata(&path).map_err(|error| self.unreadable(name, &path, &error))?;
+            refuse_open_to_others(&path, mode.permissions().mode())?;
+        }
+        Ok(Some(path))
+    }
+
+    /// The first line of a secret file.
+    pub(crate) fn secret(&self, name: &str) -> Result<Option<Zeroizing<String>>, Usage> {
+        let Some(path) = self.secret_file(name)? else { return Ok(None) };
+        let text =
+            Zeroizing::new(fs::read_to_string(&path).map_err(|error| self.unreadable(name, &path, &error))?);
+        let line = text.trim();
+        match line.is_empty() || line.contains(char::is_whitespace) {
+            true => Err(Usage::new(exit::CONFIG, format!("{}: expected one token", path.display()))),
+            false => Ok(Some(Zeroizing::new(line.to_owned()))),
+        }
+    }
+
+    fn unreadable(&self, name: &str, path: &Path, error: &std::io::Error) -> Usage {
+        let usage = Usage::unreadable(path, error);
+        Usage { message: format!("--{name}: {}", usage.message), ..usage }
+    }
+}
+
+fn refuse_open_to_others(path: &Path, mode: u32) -> Result<(), Usage> {
+    if mode & OTHERS_READ == 0 {
+        return Ok(());
+    }
+    let path = path.display();
+    let message = format!("{path}: others can read this secret (mode {:04o})", mode & 0o7777);
+    Err(Usage::new(exit::PERMISSION, message)
+        .hint(format!("run `chmod go-rwx {path}`, or give --allow-insecure-permissions")))
+}

@@ -1,0 +1,207 @@
+//! A JSON body that is read several times: first its head, then the object that the head names.
+//!
+//! Small bodies go through simd-json, whose tape can be read again and again but takes up to twenty
+//! times the body; larger ones through serde_json, which reads the text anew each time. Neither
+//! recurses into more than [`DEPTH_MAX`] levels: coroutines have small stacks.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_path_to_error::{Deserializer as Tracked, Track};
+use simd_json::{Buffers, ErrorType};
+
+use super::request::RequestError;
+
+/// Levels of nesting in a body. The deepest message has 11.
+const DEPTH_MAX: usize = 32;
+
+/// The largest body that simd-json reads.
+const TAPE_BODY_BYTES_MAX: usize = 256 * 1024;
+
+thread_local! {
+    /// Reused from body to body. Borrowed while a tape is made, which never waits.
+    static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers::with_max_depth(4096, DEPTH_MAX));
+}
+
+/// A JSON object, checked as far as its reader does so at first.
+pub(super) enum Document<'b> {
+    /// Parsed into a tape.
+    Tape(simd_json::Deserializer<'b>),
+    /// Parsed anew by each reading.
+    Text(&'b str),
+}
+
+/// Why a reading failed.
+enum Failure {
+    Json(String),
+    Field(String),
+}
+
+impl<'b> Document<'b> {
+    /// Opens a body with the reader for its size; simd-json unescapes strings in place.
+    pub(super) fn open(body: &'b mut [u8]) -> Result<Self, RequestError> {
+        match body.len() <= TAPE_BODY_BYTES_MAX {
+            true => Self::open_tape(body),
+            false => Self::open_text(body),
+        }
+    }
+
+    fn open_tape(body: &'b mut [u8]) -> Result<Self, RequestError> {
+        require_object(body)?;
+        let tape = BUFFERS
+            .with_borrow_mut(|buffers| simd_json::Deserializer::from_slice_with_buffers(body, buffers));
+        tape.map(Self::Tape).map_err(|error| RequestError::Json(error.to_string()))
+    }
+
+    fn open_text(body: &'b [u8]) -> Result<Self, RequestError> {
+        require_object(body)?;
+        if depth(body) > DEPTH_MAX {
+            return Err(RequestError::Json(format!("more than {DEPTH_MAX} levels of nesting")));
+        }
+        std::str::from_utf8(body).map(Self::Text).map_err(|error| RequestError::Json(error.to_string()))
+    }
+
+    /// Reads the object as what the seed makes of it. Only after a failure is it read once more,
+    /// with a record of the path, to name the field.
+    pub(super) fn read<S: DeserializeSeed<'b> + Copy>(&mut self, seed: S) -> Result<S::Value, RequestError> {
+        if let Ok(value) = self.attempt(seed, None) {
+            return Ok(value);
+        }
+        let mut track = Track::new();
+        self.attempt(seed, Some(&mut track)).map_err(|failure| match failure {
+            Failure::Json(reason) => RequestError::Json(reason),
+            Failure::Field(reason) => RequestError::Field { path: track.path().to_string(), reason },
+        })
+    }
+
+    fn attempt<S: DeserializeSeed<'b>>(
+        &mut self,
+        seed: S,
+        track: Option<&mut Track>,
+    ) -> Result<S::Value, Failure> {
+        match self {
+            Self::Tape(tape) => {
+                tape.restart();
+                let value = match track {
+                    None => seed.deserialize(&mut *tape),
+                    Some(track) => seed.deserialize(Tracked::new(&mut *tape, track)),
+                };
+                value.map_err(|error| {
+                    let reason = if let ErrorType::Serde(reason) = error.error() {
+                        reason
+                    } else {
+                        &error.to_string()
+                    };
+                    Failure::Field(reason.clone())
+                })
+            }
+            Self::Text(text) => {
+                let mut json = serde_json::Deserializer::from_str(text);
+                let value = match track {
+                    None => seed.deserialize(&mut json),
+                    Some(track) => seed.deserialize(Tracked::new(&mut json, track)),
+                };
+                value.and_then(|value| json.end().map(|()| value)).map_err(|error| match error.is_data() {
+                    true => Failure::Field(error.to_string()),
+                    false => Failure::Json(error.to_string()),
+                })
+            }
+        }
+    }
+}
+
+/// One field of the document, under any of its names; all else is skipped.
+pub(super) struct Field<T>(&'static [&'static str], PhantomData<T>);
+
+impl<T> Field<T> {
+    /// The field that goes by these names.
+    pub(super) const fn named(names: &'static [&'static str]) -> Self {
+        Self(names, PhantomData)
+    }
+}
+
+impl<T> Clone for Field<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Field<T> {}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Field<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Field<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<T, M::Error> {
+        let mut value = None;
+        while let Some(wanted) = map.next_key_seed(NameIn(self.0))? {
+            if !wanted {
+                map.next_value::<IgnoredAny>()?;
+            } else if value.replace(map.next_value()?).is_some() {
+                return Err(M::Error::duplicate_field(self.0[0]));
+            }
+        }
+        value.ok_or_else(|| M::Error::missing_field(self.0[0]))
+    }
+}
+
+/// Whether a key is one of these names.
+struct NameIn(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for NameIn {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NameIn {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(self.0.contains(&key))
+    }
+}
+
+fn require_object(body: &[u8]) -> Result<(), RequestError> {
+    match body.trim_ascii_start().first() {
+        Some(b'{') => Ok(()),
+        Some(_) => Err(RequestError::Json("expected an object".to_owned())),
+        None => Err(RequestError::Json("expected an object, got nothing".to_owned())),
+    }
+}
+
+/// How deep brackets nest outside of strings.
+fn depth(body: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string) = (0_usize, 0, false);
+    let mut bytes = body.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if in_string => drop(bytes.next()),
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}

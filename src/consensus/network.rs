@@ -1,0 +1,355 @@
+//! Networks: the few facts of a chain that a signing root depends on, built in or from `config.yaml`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::primitives::{Epoch, Root, Slot, Version};
+use crate::hex::HexError;
+
+/// The forks in their order. From one to the next the format of messages may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Fork {
+    Phase0,
+    Altair,
+    Bellatrix,
+    Capella,
+    Deneb,
+    Electra,
+    Fulu,
+    Gloas,
+    Heze,
+}
+
+/// The set of constants that a network is built on, as far as they shape what is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// 64 committees a slot, 512 members of the sync committee. Gnosis has these too.
+    Mainnet,
+    /// 4 committees a slot, 32 members of the sync committee.
+    Minimal,
+}
+
+/// The network that `--network` chose; without it mainnet, and whichever built-in network the fork
+/// versions of a request belong to.
+#[derive(Clone)]
+pub struct Networks {
+    chosen: Network,
+    recognise_others: bool,
+}
+
+/// The facts of one network.
+#[derive(Clone)]
+pub(super) struct Network {
+    /// Its name, for messages.
+    pub(super) name: Cow<'static, str>,
+    /// Decides the lengths of bit vectors.
+    pub(super) preset: Preset,
+    slots_per_epoch: u64,
+    genesis_validators_root: Option<Root>,
+    /// Version and first epoch of each fork, in the order of [`Fork::ALL`].
+    forks: [Option<(Version, Epoch)>; Fork::ALL.len()],
+}
+
+/// Why a `config.yaml` is of no use.
+#[derive(Debug)]
+pub enum NetworkError {
+    /// It is no YAML map.
+    Yaml(String),
+    /// It has no such key, which is needed.
+    Missing(&'static str),
+    /// A key has a value that cannot be.
+    Value {
+        /// The key.
+        key: String,
+        /// What was expected and found.
+        reason: String,
+    },
+}
+
+impl Fork {
+    /// Every fork, in order.
+    #[rustfmt::skip]
+    pub const ALL: [Self; 9] = [
+        Self::Phase0, Self::Altair, Self::Bellatrix, Self::Capella, Self::Deneb, Self::Electra, Self::Fulu,
+        Self::Gloas, Self::Heze,
+    ];
+
+    const NAMES: [&str; Self::ALL.len()] =
+        ["PHASE0", "ALTAIR", "BELLATRIX", "CAPELLA", "DENEB", "ELECTRA", "FULU", "GLOAS", "HEZE"];
+
+    /// The name, as `version` in a request has it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    /// The fork of this name, in any case.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fork| fork.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl Default for Networks {
+    fn default() -> Self {
+        Self { chosen: BUILT_IN[0].clone(), recognise_others: true }
+    }
+}
+
+impl Networks {
+    /// The built-in network of this name, in any case.
+    pub fn named(name: &str) -> Option<Self> {
+        let network = BUILT_IN.iter().find(|network| network.name.eq_ignore_ascii_case(name))?;
+        Some(Self { chosen: network.clone(), recognise_others: false })
+    }
+
+    /// The network that a `config.yaml` describes. Only the keys that matter are read: the name,
+    /// the preset, slots per epoch, versions and epochs of forks. A fork without an epoch never
+    /// comes.
+    ///
+    /// # Errors
+    /// When it is no YAML, has no `GENESIS_FORK_VERSION`, or a value cannot be read.
+    pub fn from_yaml(text: &str) -> Result<Self, NetworkError> {
+        let config: Config =
+            serde_saphyr::from_str(text).map_err(|error| NetworkError::Yaml(error.to_string()))?;
+        Ok(Self { chosen: config.network()?, recognise_others: false })
+    }
+
+    /// The names of the built-in networks.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|network| &*network.name)
+    }
+
+    /// The name of the chosen network.
+    pub fn name(&self) -> &str {
+        &self.chosen.name
+    }
+
+    /// How many slots an epoch of the chosen network has.
+    pub fn slots_per_epoch(&self) -> u64 {
+        self.chosen.slots_per_epoch
+    }
+
+    /// The root of the chosen network's first validators; only built-in networks know it.
+    pub fn genesis_validators_root(&self) -> Option<Root> {
+        self.chosen.genesis_validators_root
+    }
+
+    /// Moves a fork of the chosen network, for rehearsals. `false` when the network does not know
+    /// the fork's version.
+    pub fn set_fork_epoch(&mut self, fork: Fork, epoch: Epoch) -> bool {
+        let known = &mut self.chosen.forks[fork as usize];
+        known.as_mut().map(|(_, begin)| *begin = epoch).is_some()
+    }
+
+    /// The chosen network.
+    pub(super) fn chosen(&self) -> &Network {
+        &self.chosen
+    }
+
+    /// The network of a request whose fork has this version. `None` when nothing was chosen and no
+    /// built-in network has it.
+    pub(super) fn of(&self, version: Version) -> Option<&Network> {
+        if !self.recognise_others || self.chosen.fork_of(version).is_some() {
+            return Some(&self.chosen);
+        }
+        BUILT_IN.iter().find(|network| network.fork_of(version).is_some())
+    }
+}
+
+impl Network {
+    /// What is assumed of a network that nobody knows, but whose preset shows.
+    pub(super) fn unknown(preset: Preset) -> &'static Self {
+        match preset {
+            Preset::Mainnet => &UNKNOWN_MAINNET,
+            Preset::Minimal => &UNKNOWN_MINIMAL,
+        }
+    }
+
+    /// The epoch that this slot is in.
+    pub(super) fn epoch_at(&self, slot: Slot) -> Epoch {
+        Epoch(slot.0 / self.slots_per_epoch)
+    }
+
+    /// The version of the first fork.
+    pub(super) fn genesis_version(&self) -> Version {
+        self.version(Fork::Phase0).expect("only unknown networks have no versions, and nobody chose one")
+    }
+
+    /// The version of a fork.
+    pub(super) fn version(&self, fork: Fork) -> Option<Version> {
+        self.forks[fork as usize].map(|(version, _)| version)
+    }
+
+    /// The fork that has this version. Where networks reuse a version, the latest.
+    pub(super) fn fork_of(&self, version: Version) -> Option<Fork> {
+        Fork::ALL.into_iter().rev().find(|fork| self.version(*fork) == Some(version))
+    }
+
+    /// Whether a fork has come by this epoch.
+    pub(super) fn has(&self, fork: Fork, epoch: Epoch) -> bool {
+        self.forks[fork as usize].is_some_and(|(_, begin)| begin != Epoch::NEVER && begin <= epoch)
+    }
+}
+
+/// The keys of a `config.yaml` that matter, as text: to YAML an unquoted `0x10000038` is a number,
+/// and numbers may be quoted.
+struct Config(BTreeMap<String, String>);
+
+impl Config {
+    const NEEDED: [&str; 3] = ["CONFIG_NAME", "PRESET_BASE", "SLOTS_PER_EPOCH"];
+
+    fn needs(key: &str) -> bool {
+        let fork = key.strip_suffix("_FORK_VERSION").or_else(|| key.strip_suffix("_FORK_EPOCH"));
+        Self::NEEDED.contains(&key)
+            || fork.is_some_and(|fork| fork == "GENESIS" || Fork::named(fork).is_some())
+    }
+
+    fn network(&self) -> Result<Network, NetworkError> {
+        let (preset, slots_per_epoch) = match self.get("PRESET_BASE").unwrap_or("mainnet") {
+            "mainnet" => (Preset::Mainnet, 32),
+            "gnosis" => (Preset::Mainnet, 16),
+            "minimal" => (Preset::Minimal, 8),
+            other => {
+                let reason = format!("expected mainnet, minimal or gnosis, got {other:?}");
+                return Err(NetworkError::Value { key: "PRESET_BASE".to_owned(), reason });
+            }
+        };
+        let slots_per_epoch = self.number("SLOTS_PER_EPOCH")?.unwrap_or(slots_per_epoch);
+        if slots_per_epoch == 0 {
+            let reason = "expected at least 1, got 0".to_owned();
+            return Err(NetworkError::Value { key: "SLOTS_PER_EPOCH".to_owned(), reason });
+        }
+        let genesis = self.version("GENESIS")?.ok_or(NetworkError::Missing("GENESIS_FORK_VERSION"))?;
+        let mut forks = [None; Fork::ALL.len()];
+        forks[0] = Some((genesis, Epoch(0)));
+        for fork in &Fork::ALL[1..] {
+            let epoch = self.number(&format!("{}_FORK_EPOCH", fork.name()))?.map_or(Epoch::NEVER, Epoch);
+            forks[*fork as usize] = self.version(fork.name())?.map(|version| (version, epoch));
+        }
+        let name = Cow::Owned(self.get("CONFIG_NAME").unwrap_or("custom").to_owned());
+        Ok(Network { name, preset, slots_per_epoch, genesis_validators_root: None, forks })
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    fn version(&self, fork: &str) -> Result<Option<Version>, NetworkError> {
+        let key = format!("{fork}_FORK_VERSION");
+        let version = self.get(&key).map(str::parse).transpose();
+        version.map_err(|error: HexError| NetworkError::Value { key, reason: error.to_string() })
+    }
+
+    fn number(&self, key: &str) -> Result<Option<u64>, NetworkError> {
+        let number = self.get(key).map(|text| text.parse().map_err(|_| text)).transpose();
+        number.map_err(|text| {
+            let reason = format!("expected a whole number from 0 to {}, got {text:?}", u64::MAX);
+            NetworkError::Value { key: key.to_owned(), reason }
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Config;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of keys like GENESIS_FORK_VERSION")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Config, M::Error> {
+                let mut found = BTreeMap::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if Config::needs(&key) {
+                        found.insert(key, map.next_value()?);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Config(found))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Yaml(reason) => write!(f, "no network configuration: {reason}"),
+            Self::Missing(key) => write!(f, "{key} is missing"),
+            Self::Value { key, reason } => write!(f, "{key}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for NetworkError {}
+
+/// The built-in networks, mainnet first. Sources: the configurations of eth-clients, gnosischain,
+/// ethpandaops and consensus-specs.
+#[rustfmt::skip]
+static BUILT_IN: [Network; 8] = [
+    network("mainnet", Preset::Mainnet, 32, "4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95",
+        [0x0000_0000, 0x0100_0000, 0x0200_0000, 0x0300_0000, 0x0400_0000, 0x0500_0000, 0x0600_0000, 0x0700_0000],
+        [74_240, 144_896, 194_048, 269_568, 364_032, 411_392, NEVER]),
+    network("sepolia", Preset::Mainnet, 32, "d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078",
+        [0x9000_0069, 0x9000_0070, 0x9000_0071, 0x9000_0072, 0x9000_0073, 0x9000_0074, 0x9000_0075, 0x9000_0076],
+        [50, 100, 56_832, 132_608, 222_464, 272_640, NEVER]),
+    network("hoodi", Preset::Mainnet, 32, "212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f",
+        [0x1000_0910, 0x2000_0910, 0x3000_0910, 0x4000_0910, 0x5000_0910, 0x6000_0910, 0x7000_0910, 0x8000_0910],
+        [0, 0, 0, 0, 2_048, 50_688, NEVER]),
+    network("holesky", Preset::Mainnet, 32, "9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1",
+        [0x0101_7000, 0x0201_7000, 0x0301_7000, 0x0401_7000, 0x0501_7000, 0x0601_7000, 0x0701_7000, 0x0801_7000],
+        [0, 0, 256, 29_696, 115_968, 165_120, NEVER]),
+    network("plataberget", Preset::Mainnet, 32, "bb4a1a9e3f7f4e10edcd734e4acc3b5ffd4f830efe0af2748fa458cfee5d2658",
+        [0x1073_3183, 0x2073_3183, 0x3073_3183, 0x4073_3183, 0x5073_3183, 0x6073_3183, 0x7073_3183, 0x8073_3183],
+        [0, 0, 0, 0, 0, 0, 1_536]),
+    network("gnosis", Preset::Mainnet, 16, "f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47",
+        [0x0000_0064, 0x0100_0064, 0x0200_0064, 0x0300_0064, 0x0400_0064, 0x0500_0064, 0x0600_0064, 0x0700_0064],
+        [512, 385_536, 648_704, 889_856, 1_337_856, 1_714_688, NEVER]),
+    network("chiado", Preset::Mainnet, 16, "9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e",
+        [0x0000_006f, 0x0100_006f, 0x0200_006f, 0x0300_006f, 0x0400_006f, 0x0500_006f, 0x0600_006f, 0x0700_006f],
+        [90, 180, 244_224, 516_608, 948_224, 1_353_216, NEVER]),
+    network("minimal", Preset::Minimal, 8, "",
+        [0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001, 0x0700_0001],
+        [NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER]),
+];
+
+static UNKNOWN_MAINNET: Network = unknown(Preset::Mainnet, 32);
+static UNKNOWN_MINIMAL: Network = unknown(Preset::Minimal, 8);
+
+const NEVER: u64 = Epoch::NEVER.0;
+
+/// One row of the table: versions from genesis to GLOAS, and epochs from ALTAIR on.
+const fn network(
+    name: &'static str,
+    preset: Preset,
+    slots_per_epoch: u64,
+    validators_root: &str,
+    versions: [u32; 8],
+    epochs: [u64; 7],
+) -> Network {
+    let genesis_validators_root = match const_hex::const_decode_to_array(validators_root.as_bytes()) {
+        Ok(root) => Some(Root(root)),
+        Err(_) => None,
+    };
+    let mut forks = [None; Fork::ALL.len()];
+    let mut index = 0;
+    while index < versions.len() {
+        let epoch = if index == 0 { 0 } else { epochs[index - 1] };
+        forks[index] = Some((Version(versions[index].to_be_bytes()), Epoch(epoch)));
+        index += 1;
+    }
+    Network { name: Cow::Borrowed(name), preset, slots_per_epoch, genesis_validators_root, forks }
+}
+
+const fn unknown(preset: Preset, slots_per_epoch: u64) -> Network {
+    let forks = [None; Fork::ALL.len()];
+    let name = Cow::Borrowed("unknown");
+    Network { name, preset, slots_per_epoch, genesis_validators_root: None, forks }
+}

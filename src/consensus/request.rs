@@ -1,0 +1,221 @@
+//! The body of a sign request: JSON in, a message and its signing root out.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::block::ForkInfo;
+use super::document::Document;
+use super::duty::{self, Duty, Facts, GenesisDuty};
+use super::forms::{DomainName, Kind, Read, Reader};
+use super::network::{Network, Networks, Preset};
+use super::primitives::{DomainType, Epoch, Root, Version};
+use super::root;
+use super::slashable::Slashable;
+
+/// A request that is complete and well-formed.
+pub struct SignRequest {
+    kind: &'static str,
+    /// The roots that the client says it wants signed, under each spelling.
+    claims: [(&'static str, Option<Root>); 2],
+    subject: Subject,
+}
+
+enum Subject {
+    Forked { duty: Duty, fork_info: ForkInfo, preset: Preset },
+    Genesis(GenesisDuty),
+    Raw { root: Root, domain: Option<DomainType> },
+}
+
+/// Why a request cannot be signed: status 400 in each case.
+#[derive(Debug)]
+pub enum RequestError {
+    /// The body is no JSON object, or nests too deep.
+    Json(String),
+    /// A field is missing, there twice, or has a value that cannot be.
+    Field {
+        /// The way to the field, joined by dots.
+        path: String,
+        /// What was expected and found.
+        reason: String,
+    },
+    /// The client and this program disagree about what is to be signed.
+    Mismatch {
+        /// How the client spelled the field.
+        field: &'static str,
+        /// What it sent.
+        claimed: Root,
+        /// The root of what it asked to sign.
+        computed: Root,
+        /// What decided the computed root.
+        facts: String,
+    },
+}
+
+/// What is read first.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "type")]
+    kind: Option<&'static Kind>,
+    #[serde(rename = "signingRoot")]
+    camel: Option<Root>,
+    #[serde(rename = "signing_root")]
+    snake: Option<Root>,
+}
+
+/// What else is read when there is no type.
+#[derive(Deserialize)]
+struct RawForm {
+    fork_info: Option<IgnoredAny>,
+    domain: Option<DomainType>,
+    domain_name: Option<DomainName>,
+}
+
+/// A signing root and what it was made of.
+struct Computed<'n> {
+    facts: Facts,
+    version: Version,
+    genesis_validators_root: Root,
+    epoch: Option<Epoch>,
+    network: &'n Network,
+}
+
+impl SignRequest {
+    /// Reads a body; unescapes its strings in place.
+    ///
+    /// # Errors
+    /// When it is no JSON, or not the whole of a message of a known type.
+    pub fn parse(body: &mut [u8], networks: &Networks) -> Result<Self, RequestError> {
+        Self::read(&mut Document::open(body)?, networks)
+    }
+
+    fn read(document: &mut Document<'_>, networks: &Networks) -> Result<Self, RequestError> {
+        let head = document.read(PhantomData::<Head>)?;
+        let claims = [("signingRoot", head.camel), ("signing_root", head.snake)];
+        let Some(kind) = head.kind else {
+            return Ok(Self { kind: "RAW", claims, subject: raw(document, head.camel.or(head.snake))? });
+        };
+        let mut reader = Reader { document, networks, keys: kind.keys };
+        let subject = match kind.read {
+            Read::Genesis(read) => Subject::Genesis(read(&mut reader)?),
+            Read::Forked(read) => {
+                let fork_info = reader.fork_info()?;
+                let (duty, seen) = read(&mut reader, &fork_info)?;
+                let preset = reader.preset(&fork_info, seen)?;
+                Subject::Forked { duty, fork_info, preset }
+            }
+        };
+        Ok(Self { kind: kind.names[0], claims, subject })
+    }
+
+    /// The type of the message, as the specification spells it, or `RAW`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The root to sign. `networks` are those that the request was parsed with.
+    ///
+    /// # Errors
+    /// When the client sent another root.
+    pub fn signing_root(&self, networks: &Networks) -> Result<Root, RequestError> {
+        let computed = match &self.subject {
+            Subject::Raw { root, .. } => {
+                return self.compare(*root, || "a request without a type".to_owned());
+            }
+            Subject::Genesis(duty) => Computed::for_all_forks(duty, networks.chosen()),
+            Subject::Forked { duty, fork_info, preset } => {
+                let network = networks.of(fork_info.fork.current_version);
+                Computed::for_fork(duty, fork_info, network.unwrap_or_else(|| Network::unknown(*preset)))
+            }
+        };
+        self.compare(computed.root(), || format!("{} {computed}", self.kind))
+    }
+
+    /// What slashing protection must know of the message.
+    pub fn slashable(&self) -> Slashable {
+        match &self.subject {
+            Subject::Forked { duty, fork_info, .. } => duty.slashable(fork_info.genesis_validators_root),
+            Subject::Genesis(_) => Slashable::Never,
+            Subject::Raw { domain, .. } => duty::slashable_raw(*domain),
+        }
+    }
+
+    fn compare(&self, computed: Root, facts: impl Fn() -> String) -> Result<Root, RequestError> {
+        for (field, claim) in self.claims {
+            match claim {
+                Some(claimed) if claimed != computed => {
+                    return Err(RequestError::Mismatch { field, claimed, computed, facts: facts() });
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(computed)
+    }
+}
+
+/// The form of py3signer: a root, and at best the name or the value of its domain.
+fn raw(document: &mut Document<'_>, root: Option<Root>) -> Result<Subject, RequestError> {
+    let form = document.read(PhantomData::<RawForm>)?;
+    let missing = |path: &str, reason: &str| {
+        Err(RequestError::Field { path: path.to_owned(), reason: reason.to_owned() })
+    };
+    let Some(root) = root.filter(|_| form.fork_info.is_none()) else {
+        return missing("type", "missing; only a bare signingRoot, without fork_info, goes without a type");
+    };
+    let named = form.domain_name.map(|DomainName(domain)| domain);
+    match (form.domain, named) {
+        (Some(domain), Some(named)) if domain != named => missing("domain_name", "contradicts domain"),
+        (domain, named) => Ok(Subject::Raw { root, domain: domain.or(named) }),
+    }
+}
+
+impl<'n> Computed<'n> {
+    fn for_fork(duty: &Duty, fork_info: &ForkInfo, network: &'n Network) -> Self {
+        let (facts, moment) = duty.facts();
+        let epoch = root::epoch(moment, network);
+        let version = root::version(duty, epoch, fork_info, network);
+        let genesis_validators_root = fork_info.genesis_validators_root;
+        Self { facts, version, genesis_validators_root, epoch: Some(epoch), network }
+    }
+
+    fn for_all_forks(duty: &GenesisDuty, network: &'n Network) -> Self {
+        let (facts, version) = duty.facts();
+        let version = version.unwrap_or_else(|| network.genesis_version());
+        Self { facts, version, genesis_validators_root: Root::ZERO, epoch: None, network }
+    }
+
+    fn root(&self) -> Root {
+        let domain = root::domain(self.facts.domain_type, self.version, self.genesis_validators_root);
+        root::signing_root(self.facts.root, domain)
+    }
+}
+
+impl fmt::Display for Computed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Facts { container, domain_type, root } = &self.facts;
+        write!(f, "as {container} with root {root}, domain type {domain_type}, version {}", self.version)?;
+        if let Some(epoch) = self.epoch {
+            write!(f, " of epoch {epoch}")?;
+        }
+        write!(f, ", genesis_validators_root {}", self.genesis_validators_root)?;
+        write!(f, ", network {} (chosen with --network)", self.network.name)
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(reason) => write!(f, "the body is no JSON object: {reason}"),
+            // The root of the document has no name.
+            Self::Field { path, reason } if path == "." => f.write_str(reason),
+            Self::Field { path, reason } => write!(f, "{path}: {reason}"),
+            Self::Mismatch { field, claimed, computed, facts } => {
+                write!(f, "{field}: got {claimed}, but the request has {computed}: {facts}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}

@@ -1,0 +1,213 @@
+//! A [`Candidate`]: one thing that can be opened and gives a key, or a few.
+
+use std::fs::{self, File};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::derive;
+use super::keyconfig;
+use super::keystore::{self, FILE_BYTES_MAX, Keystore};
+use super::secret::SecretKey;
+use super::sources::{SourceError, Sources, read_bounded};
+use super::table::Origin;
+use crate::consensus::primitives::PublicKey;
+
+/// A key, or a few, that can be opened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Candidate {
+    /// An EIP-2335 file.
+    Keystore {
+        /// The file.
+        file: PathBuf,
+        /// The file with its password.
+        password: PathBuf,
+        /// Whether it came in through the API, and may be deleted by it.
+        imported: bool,
+    },
+    /// Prysm's wallet: many keys in the form of one keystore.
+    Wallet {
+        /// The file.
+        file: PathBuf,
+        /// The file with its password.
+        password: PathBuf,
+    },
+    /// The bare keys of a key configuration file.
+    Raw {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Devnet keys.
+    Interop(Indices),
+    /// Keys derived from the phrase.
+    Derived(Indices),
+}
+
+/// The first index and one past the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Indices(pub u32, pub u32);
+
+/// A key with its origin, ready for the table.
+pub type Opened = (SecretKey, Origin);
+
+/// A file with the same size and time of change is the same file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+/// A candidate whose file was read, so that its cost and, mostly, its public key are known.
+pub struct Prepared {
+    /// What it is.
+    pub candidate: Candidate,
+    keystore: Option<Keystore>,
+}
+
+impl Candidate {
+    /// The file that holds the secret.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Keystore { file, .. } | Self::Wallet { file, .. } | Self::Raw { file } => Some(file),
+            Self::Interop(_) | Self::Derived(_) => None,
+        }
+    }
+
+    /// What a message calls it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Keystore { file, .. } | Self::Wallet { file, .. } | Self::Raw { file } => {
+                file.display().to_string()
+            }
+            Self::Interop(Indices(start, end)) => format!("interop keys {start}..{end}"),
+            Self::Derived(Indices(start, end)) => format!("mnemonic keys {start}..{end}"),
+        }
+    }
+
+    /// How many keys it will bring, as far as can be told without opening it.
+    pub fn keys_expected(&self) -> usize {
+        match self {
+            Self::Keystore { .. } | Self::Wallet { .. } | Self::Raw { .. } => 1,
+            Self::Interop(indices) | Self::Derived(indices) => indices.range().len(),
+        }
+    }
+
+    /// What its file looks like now; `None` when it has none, or it cannot be seen.
+    pub fn stamp(&self) -> Option<Stamp> {
+        let metadata = fs::metadata(self.file()?).ok()?;
+        Some(Stamp { bytes: metadata.len(), modified: metadata.modified().ok() })
+    }
+
+    /// Reads the file, if it is a keystore.
+    ///
+    /// # Errors
+    /// The file and the reason.
+    pub fn prepare(self) -> Result<Prepared, SourceError> {
+        let keystore = match &self {
+            Self::Keystore { file, .. } | Self::Wallet { file, .. } => {
+                // A wallet's message has some 200 bytes a key.
+                let bytes_max =
+                    if matches!(self, Self::Wallet { .. }) { WALLET_BYTES_MAX } else { FILE_BYTES_MAX };
+                let json = File::open(file).and_then(|opened| read_bounded(opened, bytes_max));
+                let json = json.map_err(|error| SourceError::new(file, error))?;
+                Some(Keystore::parse(&json).map_err(|error| SourceError::new(file, error))?)
+            }
+            Self::Raw { .. } | Self::Interop(_) | Self::Derived(_) => None,
+        };
+        Ok(Prepared { candidate: self, keystore })
+    }
+}
+
+/// 100,000 keys of Prysm's.
+const WALLET_BYTES_MAX: usize = 32 << 20;
+
+impl Indices {
+    /// For loops.
+    pub fn range(self) -> Range<u32> {
+        self.0..self.1
+    }
+}
+
+impl Prepared {
+    /// The public key, where the file declares it.
+    pub fn declared_key(&self) -> Option<PublicKey> {
+        self.keystore.as_ref().and_then(Keystore::public_key)
+    }
+
+    /// What its derivation takes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.keystore.as_ref().map_or(0, Keystore::memory_bytes)
+    }
+
+    /// Opens it. May take long: for a thread of the pool.
+    ///
+    /// # Errors
+    /// A sentence; it names the file that is to blame, if that is not the candidate's own.
+    pub fn open(&self, sources: &Sources) -> Result<Vec<Opened>, String> {
+        let origin = |path: Option<&str>, imported: bool| Origin {
+            derivation_path: path.map(str::to_owned),
+            readonly: !imported,
+            file: self.candidate.file().map(Path::to_owned),
+        };
+        let keystore = self.keystore.as_ref().ok_or("not a keystore");
+        match &self.candidate {
+            Candidate::Keystore { password, imported, .. } => {
+                let (keystore, password) = (keystore?, sources.read_secret(password).map_err(text)?);
+                let secret = keystore.open(&password).map_err(text)?;
+                Ok(vec![(secret, origin(keystore.path(), *imported))])
+            }
+            Candidate::Wallet { password, .. } => {
+                let password = sources.read_secret(password).map_err(text)?;
+                let keys = open_wallet(&keystore?.open_bytes(&password).map_err(text)?)?;
+                Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
+            }
+            Candidate::Raw { file } => {
+                let keys = keyconfig::open(&sources.read_secret(file).map_err(text)?)?;
+                Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
+            }
+            Candidate::Interop(indices) => {
+                let open = |index| Ok((derive::interop(index).map_err(text)?, origin(None, false)));
+                indices.range().map(open).collect()
+            }
+            Candidate::Derived(indices) => {
+                let mnemonic = sources.mnemonic.as_ref().ok_or("no mnemonic")?;
+                let parent = mnemonic.parent(sources).map_err(text)?;
+                let path = |index| Some(derive::path(index));
+                let open = |index| {
+                    let secret = parent.signing_key(index).map_err(text)?;
+                    Ok((secret, origin(path(index).as_deref(), false)))
+                };
+                indices.range().map(open).collect()
+            }
+        }
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Prysm's accounts: lists of private and public keys in base64, as JSON.
+fn open_wallet(json: &[u8]) -> Result<Vec<SecretKey>, String> {
+    #[derive(Deserialize)]
+    struct Accounts<'a> {
+        #[serde(borrow)]
+        private_keys: Vec<&'a str>,
+    }
+    // The parser's own words could repeat a key.
+    let accounts: Accounts<'_> =
+        serde_json::from_slice(json).map_err(|_| "the wallet holds no list private_keys of base64 texts")?;
+    let open = |key: &str| {
+        let bytes = STANDARD.decode(key).map(Zeroizing::new);
+        let scalar: Option<&[u8; 32]> =
+            bytes.as_ref().ok().and_then(|bytes| bytes.as_slice().try_into().ok());
+        let scalar = scalar.ok_or("a private key of the wallet is not 32 bytes of base64")?;
+        keystore::fill(|slot| *slot = *scalar).map_err(text)
+    };
+    accounts.private_keys.into_iter().map(open).collect()
+}

@@ -1,0 +1,285 @@
+//! The thread that keeps the keys: it alone changes which keys there are, one command after the
+//! other. Derivations run in a [`Pool`] and come back as commands.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::candidate::{Candidate, Opened, Prepared, Stamp};
+use super::changes::Batch;
+use super::loader::{ChangeError, Deleted, ImportStatus, NewKey, Settings, Status};
+use super::pool::{Job, Pool};
+use super::sources::{Scan, Sources};
+use super::table::{Found, KeyTable};
+use crate::consensus::primitives::PublicKey;
+use crate::slashing::Protection;
+use crate::wait::Promise;
+
+/// What the keeper is asked to do.
+pub(super) enum Command {
+    /// Scan all sources again.
+    Reload,
+    /// A job has ended.
+    Opened(Ticket, Result<Vec<Opened>, String>),
+    /// Import keystores, after this slashing protection data.
+    Import(Vec<NewKey>, Option<String>, Promise<Result<Vec<ImportStatus>, ChangeError>>),
+    /// Delete imported keys.
+    Delete(Vec<PublicKey>, Promise<Result<Deleted, ChangeError>>),
+}
+
+/// Whom a job was for.
+pub(super) enum Ticket {
+    /// The running load: a candidate, and what its file looked like when it was read.
+    Load(Candidate, Option<Stamp>),
+    /// A keystore of an import: the number of the import, and the keystore's place in it.
+    Import(u64, usize),
+}
+
+/// Everything that the thread owns.
+pub(super) struct Keeper {
+    pub(super) sources: Arc<Sources>,
+    settings: Settings,
+    pub(super) table: Arc<KeyTable>,
+    pub(super) protection: Arc<Protection>,
+    pub(super) commands: Sender<Command>,
+    pub(super) status: Arc<Status>,
+    pool: Pool,
+    /// What every candidate has brought or, as far as its file tells, will bring.
+    pub(super) held: HashMap<Candidate, Held>,
+    /// How many candidates of the running load are still out; `None` while none is running.
+    outstanding: Option<usize>,
+    /// Imports whose keystores are being opened.
+    pub(super) batches: HashMap<u64, Batch>,
+    pub(super) batches_begun: u64,
+    /// Imported keys that have no file.
+    pub(super) in_memory: HashSet<PublicKey>,
+}
+
+/// What is known of a candidate that is loaded or being opened.
+pub(super) struct Held {
+    /// What its file looked like when they were read; none without a file.
+    pub(super) stamp: Option<Stamp>,
+    /// Its keys. An index of them would be larger than all else here; it is only searched for
+    /// deletions.
+    pub(super) keys: Box<[PublicKey]>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        sources: Sources,
+        settings: Settings,
+        table: Arc<KeyTable>,
+        protection: Arc<Protection>,
+        commands: Sender<Command>,
+        status: Arc<Status>,
+    ) -> Self {
+        Self {
+            sources: Arc::new(sources),
+            pool: Pool::new(settings.decrypt_memory_bytes),
+            settings,
+            table,
+            protection,
+            commands,
+            status,
+            held: HashMap::new(),
+            outstanding: None,
+            batches: HashMap::new(),
+            batches_begun: 0,
+            in_memory: HashSet::new(),
+        }
+    }
+
+    /// Loads what the first scan has found, then obeys for as long as the process lives.
+    pub(super) fn run(mut self, scan: Scan, commands: &Receiver<Command>) {
+        self.load(scan);
+        let mut reported = Instant::now();
+        loop {
+            let patience = if self.outstanding.is_some() { REPORT_INTERVAL } else { Duration::MAX };
+            match commands.recv_timeout(patience) {
+                Ok(command) => self.obey(command),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.outstanding.is_some() && reported.elapsed() >= REPORT_INTERVAL {
+                self.report();
+                reported = Instant::now();
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Reload => match self.sources.scan() {
+                Ok(scan) => self.load(scan),
+                Err(error) => {
+                    log::error!("reload: {error}");
+                    self.status.end(Some(error.to_string()));
+                }
+            },
+            Command::Opened(Ticket::Load(candidate, stamp), opened) => self.opened(candidate, stamp, opened),
+            Command::Opened(Ticket::Import(batch, place), opened) => self.opened_import(batch, place, opened),
+            Command::Import(keys, interchange, promise) => self.import(keys, interchange, promise),
+            Command::Delete(keys, promise) => promise.keep(self.delete(&keys)),
+        }
+    }
+
+    /// Where imports are kept, if they are.
+    pub(super) fn imports_dir(&self) -> Option<&Path> {
+        self.sources.data_dir.as_deref().filter(|_| !self.settings.imports_in_memory)
+    }
+
+    /// Opens something in the pool; the answer comes back as a command.
+    pub(super) fn push(
+        &self,
+        (memory_bytes, urgent): (u64, bool),
+        ticket: Ticket,
+        open: impl FnOnce() -> Result<Vec<Opened>, String> + Send + 'static,
+    ) {
+        let commands = self.commands.clone();
+        let work = move || {
+            let opened =
+                catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err("internal fault".to_owned()));
+            // Without a keeper the process is about to end.
+            let _ = commands.send(Command::Opened(ticket, opened));
+        };
+        self.pool.push(Job { memory_bytes, urgent, work: Box::new(work) });
+    }
+
+    /// Drops the keys whose sources are gone, and opens what is new or changed.
+    fn load(&mut self, scan: Scan) {
+        let found: HashSet<&Candidate> = scan.candidates.iter().collect();
+        let gone: Vec<_> = self.held.extract_if(|candidate, _| !found.contains(candidate)).collect();
+        self.drop_keys(gone.iter().flat_map(|(_, held)| held.keys.iter().copied()).collect());
+
+        let mut failures = scan.failures;
+        let mut known: HashSet<_> = self.held.values().flat_map(|held| held.keys.iter().copied()).collect();
+        let mut fresh = Vec::new();
+        for candidate in scan.candidates {
+            let stamp = candidate.stamp();
+            if self.held.get(&candidate).is_none_or(|held| held.stamp != stamp) {
+                match candidate.prepare() {
+                    Ok(prepared) => fresh.extend(self.admit(prepared, stamp, &mut known)),
+                    Err(failure) => failures.push(failure),
+                }
+            }
+        }
+        self.table.expect(fresh.iter().filter_map(|(prepared, _)| prepared.declared_key()).collect());
+        let total = fresh.iter().map(|(prepared, _)| prepared.candidate.keys_expected()).sum();
+        self.status.begin(total);
+        failures
+            .into_iter()
+            .for_each(|failure| self.failed(failure.path.display().to_string(), failure.reason));
+        self.outstanding = Some(fresh.len());
+        for (prepared, stamp) in fresh {
+            let sources = Arc::clone(&self.sources);
+            let ticket = Ticket::Load(prepared.candidate.clone(), stamp);
+            self.push((prepared.memory_bytes(), false), ticket, move || prepared.open(&sources));
+        }
+        self.finish();
+    }
+
+    /// Lets a candidate through unless its key is there already, from another source.
+    fn admit(
+        &mut self,
+        prepared: Prepared,
+        stamp: Option<Stamp>,
+        known: &mut HashSet<PublicKey>,
+    ) -> Option<(Prepared, Option<Stamp>)> {
+        let keys: Box<[PublicKey]> = prepared.declared_key().into_iter().collect();
+        match self.held.get_mut(&prepared.candidate) {
+            // A file that has changed: its keys sign until the new ones are there.
+            Some(held) => held.keys = held.keys.iter().chain(&keys).copied().collect(),
+            None if keys.iter().all(|key| known.insert(*key)) => {
+                self.held.insert(prepared.candidate.clone(), Held { stamp, keys });
+            }
+            None => {
+                log::info!("{}: its key comes from another source already", prepared.candidate.name());
+                if keys.iter().all(|key| matches!(self.table.find(key), Found::Ready(_))) {
+                    self.held.insert(prepared.candidate, Held { stamp, keys });
+                }
+                return None;
+            }
+        }
+        Some((prepared, stamp))
+    }
+
+    /// Takes what a candidate has brought.
+    fn opened(&mut self, candidate: Candidate, stamp: Option<Stamp>, opened: Result<Vec<Opened>, String>) {
+        self.status.advance(candidate.keys_expected());
+        self.outstanding = self.outstanding.map(|outstanding| outstanding - 1);
+        // Deleted in the meantime: what it has brought is wiped.
+        if let Some(held) = self.held.remove(&candidate) {
+            match opened {
+                Ok(opened) => self.publish(candidate, stamp, opened, &held),
+                Err(reason) => self.give_up(candidate, reason, held),
+            }
+        }
+        self.finish();
+    }
+
+    fn publish(&mut self, candidate: Candidate, stamp: Option<Stamp>, opened: Vec<Opened>, before: &Held) {
+        let keys: Box<[_]> = opened.iter().map(|(secret, _)| secret.public_key()).collect();
+        let new: HashSet<_> = self.table.insert(opened).into_iter().collect();
+        let twice = keys.iter().filter(|key| !new.contains(key) && !before.keys.contains(key)).count();
+        if twice > 0 {
+            log::info!("{}: {twice} key(s) of it come from another source already", candidate.name());
+        }
+        let gone = before.keys.iter().filter(|key| !keys.contains(key)).copied().collect();
+        self.held.insert(candidate, Held { stamp, keys });
+        self.drop_keys(gone);
+    }
+
+    fn give_up(&mut self, candidate: Candidate, reason: String, mut held: Held) {
+        self.table.forget(&held.keys);
+        self.failed(candidate.name(), reason);
+        // A file that was changed for the worse: the keys of before stay, and its old stamp makes the
+        // next reload try again.
+        let (table, keys) = (&self.table, held.keys.iter());
+        held.keys = keys.filter(|key| matches!(table.find(key), Found::Ready(_))).copied().collect();
+        if !held.keys.is_empty() {
+            self.held.insert(candidate, held);
+        }
+    }
+
+    fn failed(&self, name: String, reason: String) {
+        log::error!("{name}: {reason}");
+        self.status.lock().failures.push((name, reason));
+    }
+
+    /// Removes those of `keys` that no source has any more.
+    fn drop_keys(&self, mut keys: Vec<PublicKey>) {
+        if keys.is_empty() {
+            return;
+        }
+        let held: HashSet<_> = self.held.values().flat_map(|held| held.keys.iter()).collect();
+        keys.retain(|key| !held.contains(key) && !self.in_memory.contains(key));
+        let removed = self.table.remove(&keys);
+        log::info!("{} key(s) dropped: their files are gone", removed.len());
+    }
+
+    fn finish(&mut self) {
+        if self.outstanding == Some(0) {
+            self.outstanding = None;
+            let failed = self.status.lock().failures.len();
+            log::info!("all sources are read: {} key(s) loaded, {failed} failed", self.table.len());
+            self.status.end(None);
+        }
+    }
+
+    fn report(&self) {
+        let progress = self.status.progress(self.table.len());
+        let left = progress.seconds_left.map_or(String::new(), |seconds| format!(", about {seconds} s left"));
+        log::info!(
+            "{} key(s) loaded, {} to go, {} failed{left}",
+            progress.loaded,
+            progress.pending,
+            progress.failed
+        );
+    }
+}
+
+/// How often the log tells how far loading is.
+const REPORT_INTERVAL: Duration = Duration::from_secs(2);

@@ -1,0 +1,119 @@
+//! Web3Signer's key configuration files: YAML, several documents a file, of the types `file-raw` and
+//! `file-keystore`.
+//!
+//! Source: Web3Signer's documentation, "Key configuration file parameters".
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
+
+use super::candidate::Candidate;
+use super::keystore::{self, scrub_stack};
+use super::secret::SecretKey;
+use super::sources::{Scan, SourceError, extension, list, read_bounded};
+use crate::hex;
+
+/// Adds what the `*.yaml` and `*.yml` files of `dir` name. Relative paths begin there.
+///
+/// # Errors
+/// A directory that cannot be read; a bad file is a failure of the scan.
+pub(super) fn scan(dir: &Path, scan: &mut Scan) -> Result<(), SourceError> {
+    for file in list(dir)? {
+        if !["yaml", "yml"].contains(&extension(&file).to_ascii_lowercase().as_str()) {
+            continue;
+        }
+        match scan_file(dir, &file) {
+            Ok(candidates) => scan.candidates.extend(candidates),
+            Err(error) => scan.failures.push(error),
+        }
+    }
+    Ok(())
+}
+
+/// The bare keys in the text of a file.
+///
+/// # Errors
+/// A sentence that repeats nothing of the file.
+pub(super) fn open(yaml: &str) -> Result<Vec<SecretKey>, String> {
+    let keys = read(yaml)?.into_iter().filter_map(|document| document.private_key);
+    keys.map(|key| {
+        let bytes = Zeroizing::new(hex::decode_any(&key.0).unwrap_or_default());
+        let scalar: &[u8; 32] =
+            bytes.as_slice().try_into().map_err(|_| "privateKey: expected 32 bytes of hex".to_owned())?;
+        let secret = keystore::fill(|slot| *slot = *scalar).map_err(|error| error.to_string());
+        scrub_stack();
+        secret
+    })
+    .collect()
+}
+
+/// The largest file; Web3Signer's own bound.
+const FILE_BYTES_MAX: usize = 100 << 20;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    r#type: String,
+    key_type: Option<String>,
+    private_key: Option<Hidden>,
+    keystore_file: Option<PathBuf>,
+    keystore_password_file: Option<PathBuf>,
+}
+
+/// A text that is wiped.
+struct Hidden(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+fn scan_file(dir: &Path, file: &Path) -> Result<Vec<Candidate>, SourceError> {
+    let fault = |reason: String| SourceError::new(file, reason);
+    let bytes = File::open(file).and_then(|opened| read_bounded(opened, FILE_BYTES_MAX));
+    let bytes = bytes.map_err(|error| SourceError::new(file, error))?;
+    let yaml = str::from_utf8(&bytes).map_err(|_| fault("expected UTF-8 text".to_owned()))?;
+    let mut candidates = Vec::new();
+    for document in read(yaml).map_err(fault)? {
+        candidates.push(document.candidate(dir, file).map_err(fault)?);
+    }
+    // All bare keys of a file are one candidate.
+    let mut raw = 0;
+    candidates.retain(|candidate| {
+        !matches!(candidate, Candidate::Raw { .. }) || std::mem::replace(&mut raw, 1) == 0
+    });
+    Ok(candidates)
+}
+
+/// The parser's own words could repeat a key: only the place is told.
+fn read(yaml: &str) -> Result<Vec<Document>, String> {
+    serde_saphyr::from_multiple(yaml).map_err(|error| match error.location() {
+        Some(place) => format!("line {}, column {}: no key configuration", place.line(), place.column()),
+        None => "no key configuration".to_owned(),
+    })
+}
+
+impl Document {
+    fn candidate(self, dir: &Path, file: &Path) -> Result<Candidate, String> {
+        if self.key_type.as_ref().is_some_and(|key_type| !key_type.eq_ignore_ascii_case("BLS")) {
+            return Err("keyType: only BLS keys are signed with here".to_owned());
+        }
+        match self.r#type.as_str() {
+            "file-raw" if self.private_key.is_some() => Ok(Candidate::Raw { file: file.to_owned() }),
+            "file-raw" => Err("privateKey is missing".to_owned()),
+            "file-keystore" => Ok(Candidate::Keystore {
+                file: dir.join(self.keystore_file.ok_or("keystoreFile is missing")?),
+                password: dir.join(self.keystore_password_file.ok_or("keystorePasswordFile is missing")?),
+                imported: false,
+            }),
+            other => Err(format!(
+                "type {:?} is not supported: let an agent of the vault write keystores into a directory, and name \
+                 it with --keystores-path",
+                hex::shorten(other)
+            )),
+        }
+    }
+}

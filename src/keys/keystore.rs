@@ -1,0 +1,428 @@
+//! EIP-2335 keystores: JSON and password to a secret key in its locked slot.
+//!
+//! [`Keystore::parse`] checks every size and cost before any work is done, so that a hostile file
+//! costs microseconds; [`Keystore::open`] derives, compares the checksum and decrypts in place.
+//! Strict about what protects the key, lenient about the rest: `uuid`, `path`, `description` and
+//! `pubkey` may be missing, unknown fields are ignored.
+//!
+//! Source: EIP-2335; RFC 7914 (scrypt), RFC 8018 (PBKDF2), SP 800-38A (counter mode).
+
+use std::convert::Infallible;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use aes::cipher::{KeyIvInit, StreamCipher};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::secret::{FillError, SecretKey};
+use crate::consensus::primitives::{PublicKey, Root};
+use crate::hex;
+
+/// The largest keystore file that is read; real ones have about 1 KiB.
+pub const FILE_BYTES_MAX: usize = 64 << 10;
+/// The most memory that one scrypt derivation may ask for; the usual n = 2^18, r = 8 takes 256 MiB.
+pub const SCRYPT_MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// The most memory that scrypt may go through in total, p times over: 64 usual derivations.
+pub const SCRYPT_WORK_BYTES_MAX: u64 = 16 << 30;
+/// The most rounds of PBKDF2; the usual count is 2^18.
+pub const PBKDF2_ROUNDS_MAX: u64 = 1 << 24;
+/// The longest derived key; only its first [`DERIVED_KEY_BYTES`] are ever used.
+pub const DERIVED_KEY_BYTES_MAX: u64 = 1024;
+/// The longest salt; the usual one has 32 bytes.
+pub const SALT_BYTES_MAX: u64 = 1024;
+
+/// What the ciphers and the checksum use of the derived key. Both derivations give the same first
+/// bytes for any longer length.
+const DERIVED_KEY_BYTES: usize = 32;
+
+/// Why a keystore did not open.
+#[derive(Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// Not the JSON of a keystore: which field, its value, and what was expected.
+    Malformed(String),
+    /// Another version than 4.
+    Version(u64),
+    /// The file asks for more than [`SCRYPT_MEMORY_BYTES_MAX`] or [`SCRYPT_WORK_BYTES_MAX`].
+    Memory {
+        /// What it asks for; `u64::MAX` when that does not even fit.
+        asked_bytes: u64,
+        /// The limit that it breaks.
+        limit_bytes: u64,
+    },
+    /// Checksum mismatch: the password is wrong, or the file is damaged.
+    Checksum,
+    /// The decrypted bytes are no secret key: zero, or not below the order of the curve.
+    NoSecretKey,
+    /// The secret belongs to another public key than the file declares.
+    PublicKey {
+        /// What the file says.
+        declared: PublicKey,
+        /// What the secret gives.
+        derived: PublicKey,
+    },
+    /// There is no locked memory left for the key.
+    Slot(String),
+}
+
+/// A keystore that was read and found sound, still locked.
+pub struct Keystore(File);
+
+impl Keystore {
+    /// Reads the JSON of a keystore and checks all limits; spends no memory on the derivation.
+    ///
+    /// # Errors
+    /// Every [`OpenError`] that does not need the password.
+    pub fn parse(json: &[u8]) -> Result<Self, OpenError> {
+        // The JSON library repeats wrong values: a password that was sent as a keystore must not
+        // come back in a message.
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(malformed("expected a JSON object"));
+        }
+        let AnyVersion { version } = read(json)?;
+        if version != VERSION {
+            return Err(OpenError::Version(version));
+        }
+        let file: File = read(json)?;
+        file.crypto.kdf.check()?;
+        Ok(Self(file))
+    }
+
+    /// The public key that the file declares.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        self.0.pubkey
+    }
+
+    /// The EIP-2334 path of the key, if the file tells one.
+    pub fn path(&self) -> Option<&str> {
+        self.0.path.as_deref().filter(|path| !path.is_empty())
+    }
+
+    /// The checksum of the file: differs when the password, the salt or the secret does.
+    pub fn checksum(&self) -> &Root {
+        &self.0.crypto.checksum.message
+    }
+
+    /// How much memory the derivation takes.
+    pub fn memory_bytes(&self) -> u64 {
+        match self.0.crypto.kdf {
+            Kdf::Scrypt { n, r, p, .. } => scrypt_memory_bytes(n, r, p),
+            Kdf::Pbkdf2 { .. } => 0,
+        }
+    }
+
+    /// Derives, compares the checksum and decrypts into a locked slot. Takes as long as the file
+    /// wants: call it from a thread of its own.
+    ///
+    /// # Errors
+    /// A wrong password, a secret that is none, another public key, or no locked memory.
+    pub fn open(&self, password: &str) -> Result<SecretKey, OpenError> {
+        let cipher = &self.0.crypto.cipher;
+        let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
+            malformed(format_args!("crypto.cipher.message has {} bytes, expected 32", cipher.message.0.len()))
+        })?;
+        let key = self.unlock(password)?;
+        let secret = fill(|slot| {
+            *slot = *message;
+            cipher.apply(&key, slot);
+        });
+        scrub_stack();
+        let secret = secret?;
+        match self.0.pubkey {
+            Some(declared) if declared != secret.public_key() => {
+                Err(OpenError::PublicKey { declared, derived: secret.public_key() })
+            }
+            Some(_) | None => Ok(secret),
+        }
+    }
+
+    /// Opens a keystore that holds something else than one key (Prysm's wallet).
+    ///
+    /// # Errors
+    /// [`OpenError::Checksum`] when the password is wrong.
+    pub fn open_bytes(&self, password: &str) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let cipher = &self.0.crypto.cipher;
+        let key = self.unlock(password)?;
+        let mut bytes = Zeroizing::new(cipher.message.0.clone());
+        cipher.apply(&key, &mut bytes);
+        scrub_stack();
+        Ok(bytes)
+    }
+
+    /// The derived key, once the checksum says that it is the right one.
+    fn unlock(&self, password: &str) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
+        let crypto = &self.0.crypto;
+        let key = crypto.kdf.derive(normalise(password).as_bytes())?;
+        scrub_stack();
+        let sum = Sha256::new().chain_update(&key[16..]).chain_update(&crypto.cipher.message.0).finalize();
+        match same(&sum.into(), &crypto.checksum.message.0) {
+            true => Ok(key),
+            false => Err(OpenError::Checksum),
+        }
+    }
+}
+
+/// A secret key written into its locked slot, in big endian.
+///
+/// # Errors
+/// [`OpenError::NoSecretKey`] and [`OpenError::Slot`].
+pub fn fill(write: impl FnOnce(&mut [u8; 32])) -> Result<SecretKey, OpenError> {
+    let filled = SecretKey::fill(|slot| {
+        write(slot);
+        Ok::<(), Infallible>(())
+    });
+    filled.map_err(|error| match error {
+        FillError::Source(never) => match never {},
+        FillError::Zero | FillError::Order => OpenError::NoSecretKey,
+        FillError::Arena(error) => OpenError::Slot(error.to_string()),
+    })
+}
+
+/// NFKD, then without C0, C1 and Delete: a line end goes, spaces stay.
+fn normalise(password: &str) -> Zeroizing<String> {
+    // UAX #15: NFKD makes at most 18 characters of one, of at most 4 bytes; so this is never
+    // reallocated, and no copy is left behind.
+    let mut normalised = Zeroizing::new(String::with_capacity(password.len() * 18 * 4));
+    normalised.extend(password.nfkd().filter(|character| !character.is_control()));
+    normalised
+}
+
+/// Compares without telling by its duration where the difference is.
+fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
+    let difference = left.iter().zip(right).fold(0, |found, (left, right)| found | (left ^ right));
+    std::hint::black_box(difference) == 0
+}
+
+/// Overwrites the part of the stack that the cipher and hash crates have used: they keep padded
+/// passwords and key schedules in local variables and do not wipe all of them.
+#[inline(never)]
+pub fn scrub_stack() {
+    let mut area = [0_u8; STACK_SCRUBBED_BYTES];
+    std::hint::black_box(&mut area).zeroize();
+}
+
+/// Several times what the derivations use, well below the stack of any thread.
+const STACK_SCRUBBED_BYTES: usize = 16 << 10;
+
+const VERSION: u64 = 4;
+
+fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, OpenError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(malformed)?;
+    deserializer.end().map_err(malformed)?;
+    Ok(value)
+}
+
+fn malformed(what: impl fmt::Display) -> OpenError {
+    OpenError::Malformed(what.to_string())
+}
+
+#[derive(Deserialize)]
+struct AnyVersion {
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct File {
+    crypto: Crypto,
+    #[serde(default, deserialize_with = "read_public_key")]
+    pubkey: Option<PublicKey>,
+    path: Option<String>,
+}
+
+/// Wallets of Prysm have an empty one.
+fn read_public_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PublicKey>, D::Error> {
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("" | "0x") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(D::Error::custom),
+    }
+}
+
+#[derive(Deserialize)]
+struct Crypto {
+    kdf: Kdf,
+    checksum: Checksum,
+    cipher: Cipher,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "function", content = "params", rename_all = "lowercase")]
+enum Kdf {
+    Scrypt { dklen: u64, n: u64, r: u64, p: u64, salt: Bytes },
+    Pbkdf2 { dklen: u64, c: u64, prf: Prf, salt: Bytes },
+}
+
+#[derive(Deserialize)]
+enum Prf {
+    #[serde(rename = "hmac-sha256")]
+    HmacSha256,
+}
+
+#[derive(Deserialize)]
+struct Checksum {
+    #[serde(rename = "function")]
+    _function: Hash,
+    message: Root,
+}
+
+#[derive(Deserialize)]
+enum Hash {
+    #[serde(rename = "sha256")]
+    Sha256,
+}
+
+#[derive(Deserialize)]
+struct Cipher {
+    function: CipherFunction,
+    params: CipherParams,
+    message: Bytes,
+}
+
+#[derive(Deserialize)]
+enum CipherFunction {
+    #[serde(rename = "aes-128-ctr")]
+    Aes128Ctr,
+    /// Not in the EIP; py3signer reads it.
+    #[serde(rename = "aes-256-ctr")]
+    Aes256Ctr,
+}
+
+#[derive(Deserialize)]
+struct CipherParams {
+    #[serde(deserialize_with = "read_iv")]
+    iv: [u8; 16],
+}
+
+fn read_iv<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
+    hex::decode(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// Hex of any length.
+struct Bytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let refused = || D::Error::custom(format_args!("expected hex, got {:?}", hex::shorten(&text)));
+        hex::decode_any(&text).map(Self).ok_or_else(refused)
+    }
+}
+
+impl Kdf {
+    fn check(&self) -> Result<(), OpenError> {
+        let (dklen, salt) = match self {
+            Self::Scrypt { dklen, n, r, p, salt } => {
+                check_scrypt(*n, *r, *p)?;
+                (dklen, salt)
+            }
+            Self::Pbkdf2 { dklen, c, prf: Prf::HmacSha256, salt } => {
+                within("c", *c, 1..=PBKDF2_ROUNDS_MAX)?;
+                (dklen, salt)
+            }
+        };
+        within("dklen", *dklen, DERIVED_KEY_BYTES as u64..=DERIVED_KEY_BYTES_MAX)?;
+        within("salt (its length)", salt.0.len() as u64, 0..=SALT_BYTES_MAX)
+    }
+
+    fn derive(&self, password: &[u8]) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
+        let mut key = Zeroizing::new([0; DERIVED_KEY_BYTES]);
+        match self {
+            Self::Scrypt { n, r, p, salt, .. } => {
+                let params = scrypt_params(*n, *r, *p)?;
+                scrypt::scrypt(password, &salt.0, &params, &mut *key).map_err(malformed)?;
+            }
+            Self::Pbkdf2 { c, salt, .. } => {
+                let rounds = u32::try_from(*c).map_err(malformed)?;
+                pbkdf2::pbkdf2_hmac::<Sha256>(password, &salt.0, rounds, &mut *key);
+            }
+        }
+        Ok(key)
+    }
+}
+
+fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), OpenError> {
+    if !n.is_power_of_two() || n == 1 {
+        return Err(malformed(format_args!("crypto.kdf.params.n is {n}, expected a power of two above 1")));
+    }
+    within("r", r, 1..=u64::MAX)?;
+    within("p", p, 1..=u64::MAX)?;
+    let work = scrypt_memory_bytes(n, r, 0).saturating_mul(p);
+    for (asked_bytes, limit_bytes) in
+        [(scrypt_memory_bytes(n, r, p), SCRYPT_MEMORY_BYTES_MAX), (work, SCRYPT_WORK_BYTES_MAX)]
+    {
+        if asked_bytes > limit_bytes {
+            return Err(OpenError::Memory { asked_bytes, limit_bytes });
+        }
+    }
+    scrypt_params(n, r, p).map(|_| ())
+}
+
+/// A table of n blocks and p blocks of state, of 128r bytes each (RFC 7914, section 5).
+fn scrypt_memory_bytes(n: u64, r: u64, p: u64) -> u64 {
+    n.saturating_add(p).saturating_mul(128).saturating_mul(r)
+}
+
+fn scrypt_params(n: u64, r: u64, p: u64) -> Result<scrypt::Params, OpenError> {
+    let narrow = |number| u32::try_from(number).map_err(malformed);
+    let log_n = u8::try_from(n.ilog2()).map_err(malformed)?;
+    scrypt::Params::new(log_n, narrow(r)?, narrow(p)?).map_err(|_| {
+        malformed(format_args!(
+            "crypto.kdf.params: n = {n}, r = {r}, p = {p} break RFC 7914: n is below 2^(16r)"
+        ))
+    })
+}
+
+fn within(name: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), OpenError> {
+    match range.contains(&value) {
+        true => Ok(()),
+        false => Err(malformed(format_args!(
+            "crypto.kdf.params.{name} is {value}, expected {} to {}",
+            range.start(),
+            range.end()
+        ))),
+    }
+}
+
+impl Cipher {
+    /// Encrypts and decrypts: a counter mode is its own inverse.
+    fn apply(&self, key: &[u8; DERIVED_KEY_BYTES], message: &mut [u8]) {
+        let iv = &self.params.iv.into();
+        match self.function {
+            CipherFunction::Aes128Ctr => {
+                let (half, _) = key.split_first_chunk::<16>().expect("32 bytes have a first half");
+                ctr::Ctr128BE::<aes::Aes128>::new(half.into(), iv).apply_keystream(message);
+            }
+            CipherFunction::Aes256Ctr => {
+                ctr::Ctr128BE::<aes::Aes256>::new(key.into(), iv).apply_keystream(message);
+            }
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "no EIP-2335 keystore: {what}"),
+            Self::Version(found) => write!(f, "keystore version {found}, expected {VERSION}"),
+            Self::Memory { asked_bytes, limit_bytes } => {
+                let (asked, limit) = (asked_bytes >> 20, limit_bytes >> 20);
+                write!(f, "scrypt asks for {asked} MiB of memory or work, the limit is {limit} MiB")
+            }
+            Self::Checksum => {
+                f.write_str("checksum mismatch: the password is wrong, or the keystore is damaged")
+            }
+            Self::NoSecretKey => {
+                f.write_str("the decrypted secret is zero or not below the order of the curve")
+            }
+            Self::PublicKey { declared, derived } => {
+                write!(f, "the keystore declares the public key {declared}, its secret has {derived}")
+            }
+            Self::Slot(error) => write!(f, "no locked memory for the key: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}

@@ -1,0 +1,344 @@
+//! The keys of this process, from their sources to the table: loading behind open ports, reloading,
+//! importing and deleting.
+//!
+//! [`Loader`] is the handle that requests use: it never blocks but through [`crate::wait`]. All
+//! changes happen on one thread, `keys::keeper`, in the order in which they were asked for.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use zeroize::Zeroizing;
+
+use super::imports;
+use super::keeper::{Command, Keeper};
+use super::sources::{SourceError, Sources};
+use super::table::KeyTable;
+use crate::consensus::primitives::PublicKey;
+use crate::slashing::Protection;
+use crate::wait;
+
+/// How to load; the sources themselves are [`Sources`].
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `--decrypt-memory`: the most memory for derivations; otherwise half of what is free.
+    pub decrypt_memory_bytes: Option<u64>,
+    /// `--key-cache`: where opened keys are kept sealed for the next start.
+    pub key_cache: Option<PathBuf>,
+    /// Whether imported keys are only held in memory, although there is a data directory.
+    pub imports_in_memory: bool,
+}
+
+/// The handle to the thread that loads, imports and deletes keys.
+pub struct Loader {
+    commands: Mutex<Sender<Command>>,
+    status: Arc<Status>,
+    table: Arc<KeyTable>,
+}
+
+/// How far loading is.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Keys that can sign.
+    pub loaded: usize,
+    /// Keys still to be opened.
+    pub pending: usize,
+    /// Files or keys that did not open.
+    pub failed: usize,
+    /// How long the rest will take, once that can be told.
+    pub seconds_left: Option<u64>,
+    /// Which did not open, and why.
+    pub failures: Vec<(String, String)>,
+    /// Whether nothing is being loaded.
+    pub complete: bool,
+}
+
+/// What became of the last reload.
+#[derive(Clone, Debug, Default)]
+pub struct ReloadState {
+    /// Where it stands.
+    pub stage: ReloadStage,
+    /// When it ended.
+    pub last_operation: Option<SystemTime>,
+    /// Why it failed, or the first thing that went wrong.
+    pub last_error: Option<String>,
+}
+
+/// Where a reload stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReloadStage {
+    /// There was none.
+    #[default]
+    Idle,
+    /// Keys are being loaded.
+    Running,
+    /// All sources were read, all keys opened.
+    Completed,
+    /// All sources were read, some keys did not open.
+    CompletedWithErrors,
+    /// A source could not be read: the keys are those of before.
+    Failed,
+}
+
+/// Keys are being loaded already.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Running;
+
+/// A keystore to be imported.
+pub struct NewKey {
+    /// Its JSON.
+    pub keystore: String,
+    /// Its password.
+    pub password: Zeroizing<String>,
+}
+
+/// What became of one keystore of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportStatus {
+    /// It signs from now on.
+    Imported,
+    /// Its key was there before.
+    Duplicate,
+    /// It did not open, or could not be stored.
+    Error(String),
+}
+
+/// What became of one key of a deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeleteStatus {
+    /// It does not sign any more, and its files are gone.
+    Deleted,
+    /// It was not there, but it has signed here before.
+    NotActive,
+    /// Nothing is known of it.
+    NotFound,
+    /// It was left alone, or is not wholly gone.
+    Error(String),
+}
+
+/// A deletion's answer.
+pub struct Deleted {
+    /// One for each key, in their order.
+    pub statuses: Vec<DeleteStatus>,
+    /// The slashing protection data of the keys that are deleted or not active (EIP-3076).
+    pub interchange: String,
+}
+
+/// Why a change was not made at all.
+#[derive(Debug)]
+pub enum ChangeError {
+    /// The slashing protection data of the request is not good: the caller's fault.
+    Interchange(String),
+    /// The slashing protection store does not work.
+    Unavailable(String),
+    /// A bug of ours.
+    Internal(&'static str),
+}
+
+impl Loader {
+    /// Lists all sources, and opens what they hold behind the caller's back.
+    ///
+    /// # Errors
+    /// A source that cannot be read.
+    pub fn start(
+        sources: Sources,
+        settings: Settings,
+        table: Arc<KeyTable>,
+        protection: Arc<Protection>,
+    ) -> Result<Arc<Self>, SourceError> {
+        if let Some(data_dir) = &sources.data_dir {
+            imports::clean(data_dir)?;
+        }
+        if let Some(mnemonic) = &sources.mnemonic {
+            mnemonic.parent(&sources)?;
+        }
+        let scan = sources.scan()?;
+        let (commands, receiver) = mpsc::channel();
+        let status = Arc::new(Status::default());
+        let keeper = Keeper::new(
+            sources,
+            settings,
+            Arc::clone(&table),
+            protection,
+            commands.clone(),
+            Arc::clone(&status),
+        );
+        status.lock().load = Some(Load::new(false));
+        thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || keeper.run(scan, &receiver))
+            .expect("the system gives a thread at start");
+        Ok(Arc::new(Self { commands: Mutex::new(commands), status, table }))
+    }
+
+    /// How far loading is.
+    pub fn progress(&self) -> Progress {
+        self.status.progress(self.table.len())
+    }
+
+    /// Sleeps until nothing is being loaded: for plain threads.
+    pub fn wait_loaded(&self) -> Progress {
+        let state = self.status.lock();
+        drop(self.status.changed.wait_while(state, |state| state.load.is_some()));
+        self.progress()
+    }
+
+    /// Scans all sources again, behind the caller's back.
+    ///
+    /// # Errors
+    /// [`Running`].
+    pub fn reload(&self) -> Result<(), Running> {
+        let mut state = self.status.lock();
+        if state.load.is_some() {
+            return Err(Running);
+        }
+        state.load = Some(Load::new(true));
+        state.reload.stage = ReloadStage::Running;
+        drop(state);
+        self.send(Command::Reload);
+        Ok(())
+    }
+
+    /// What became of the last reload.
+    pub fn reload_state(&self) -> ReloadState {
+        self.status.lock().reload.clone()
+    }
+
+    /// Imports keystores, after the slashing protection data in `interchange`; waits.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing is imported then.
+    pub fn import(
+        &self,
+        keys: Vec<NewKey>,
+        interchange: Option<String>,
+    ) -> Result<Vec<ImportStatus>, ChangeError> {
+        self.ask(|promise| Command::Import(keys, interchange, promise))
+    }
+
+    /// Deletes keys that were imported; waits until none of them signs any more.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn delete(&self, keys: Vec<PublicKey>) -> Result<Deleted, ChangeError> {
+        self.ask(|promise| Command::Delete(keys, promise))
+    }
+
+    fn ask<T>(
+        &self,
+        command: impl FnOnce(wait::Promise<Result<T, ChangeError>>) -> Command,
+    ) -> Result<T, ChangeError> {
+        let (promise, answer) = wait::promise();
+        self.send(command(promise));
+        answer.wait().unwrap_or(Err(ChangeError::Internal("the thread that keeps the keys has stopped")))
+    }
+
+    fn send(&self, command: Command) {
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without a receiver the command is dropped, and so is the promise in it: the caller learns.
+        let _ = commands.send(command);
+    }
+}
+
+impl Progress {
+    /// Whether all keys are there, and if not, why.
+    ///
+    /// # Errors
+    /// A sentence for a health check.
+    pub fn verdict(&self, expect_keys: Option<usize>) -> Result<(), String> {
+        let Self { loaded, pending, failed, .. } = self;
+        match expect_keys {
+            _ if !self.complete => Err(format!("keys are being loaded: {loaded} loaded, {pending} to go")),
+            _ if *failed > 0 => Err(format!("{failed} keystore(s) did not open")),
+            Some(expected) if *loaded < expected => Err(format!("{loaded} keys, expected {expected}")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// What the keeper tells the world.
+#[derive(Default)]
+pub(super) struct Status {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// The load that is running.
+    load: Option<Load>,
+    pub(super) failures: Vec<(String, String)>,
+    reload: ReloadState,
+}
+
+/// A load that is running.
+struct Load {
+    is_reload: bool,
+    began: Instant,
+    /// Keys to be opened: all, and those that are done.
+    total: usize,
+    done: usize,
+}
+
+impl Status {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says how many keys the running load is about.
+    pub(super) fn begin(&self, total: usize) {
+        let mut state = self.lock();
+        state.failures.clear();
+        state.load.iter_mut().for_each(|load| load.total = total);
+    }
+
+    /// Says that so many of them have opened or failed.
+    pub(super) fn advance(&self, keys: usize) {
+        self.lock().load.iter_mut().for_each(|load| load.done += keys);
+    }
+
+    /// Ends the running load.
+    pub(super) fn end(&self, failed: Option<String>) {
+        let mut state = self.lock();
+        let was_reload = state.load.take().is_some_and(|load| load.is_reload);
+        let first = state.failures.first().map(|(name, reason)| format!("{name}: {reason}"));
+        if was_reload {
+            state.reload = ReloadState {
+                stage: match (&failed, &first) {
+                    (Some(_), _) => ReloadStage::Failed,
+                    (None, Some(_)) => ReloadStage::CompletedWithErrors,
+                    (None, None) => ReloadStage::Completed,
+                },
+                last_operation: Some(SystemTime::now()),
+                last_error: failed.or(first),
+            };
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn progress(&self, loaded: usize) -> Progress {
+        let state = self.lock();
+        Progress {
+            loaded,
+            pending: state.load.as_ref().map_or(0, |load| load.total - load.done),
+            failed: state.failures.len(),
+            seconds_left: state.load.as_ref().and_then(Load::seconds_left),
+            failures: state.failures.clone(),
+            complete: state.load.is_none(),
+        }
+    }
+}
+
+impl Load {
+    fn new(is_reload: bool) -> Self {
+        Self { is_reload, began: Instant::now(), total: 0, done: 0 }
+    }
+
+    fn seconds_left(&self) -> Option<u64> {
+        let (done, left) = (self.done as u64, (self.total - self.done) as u64);
+        (self.began.elapsed().as_secs() * left).checked_div(done)
+    }
+}

@@ -1,0 +1,313 @@
+//! Memory for secret scalars: locked, out of core dumps, between guard pages, wiped on release.
+//!
+//! One slab of 64 KiB holds 2,047 scalars, so that 100,000 keys stay far below the usual limit on
+//! locked memory (`RLIMIT_MEMLOCK`, 8 MiB). A slab is never given back: its slots are used again.
+//! Invariants: a free slot is zero; a slot has one owner; whether every slab is locked is known.
+//! System calls go through [`System`], so that everything else also runs under Miri.
+
+#![allow(unsafe_code, reason = "raw pages: each block says why it is sound")]
+
+use std::fmt;
+use std::io;
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroize;
+
+/// Bytes of a scalar of BLS12-381.
+pub const SLOT_BYTES: usize = 32;
+
+/// What the kernel locks for one slab: its slots, and memsec's canary of 16 bytes before them.
+const SLAB_BYTES: usize = 64 * 1024;
+
+/// The slots of one slab: one slot less than would fill it makes room for the canary.
+const SLAB_SLOTS: usize = SLAB_BYTES / SLOT_BYTES - 1;
+
+/// The place of one scalar. Nobody else sees it; dropping wipes it and hands it back.
+pub struct Slot(Place);
+
+/// What is known of the locked memory, for health and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockReport {
+    /// Whether the kernel agreed to lock every slab; without it, secrets can reach the swap.
+    pub locked: bool,
+    /// Bytes of all slabs.
+    pub bytes: usize,
+}
+
+/// Why there is no memory for a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArenaError {
+    /// The system has no memory left.
+    Memory,
+    /// The memory cannot be locked, and [`require_lock`] asked for that.
+    Lock,
+}
+
+impl Slot {
+    /// A free slot, all zero.
+    ///
+    /// # Errors
+    /// [`ArenaError`] when another slab is needed and cannot be had.
+    pub fn take() -> Result<Self, ArenaError> {
+        arena().take().map(Self)
+    }
+
+    /// What the slot holds.
+    pub fn bytes(&self) -> &[u8; SLOT_BYTES] {
+        // SAFETY: the place lies in a slab, which lives as long as the process, and was initialised
+        // with it; this `Slot` is its only owner, so a shared borrow of it admits no writer.
+        unsafe { self.0.0.as_ref() }
+    }
+
+    /// What the slot holds, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8; SLOT_BYTES] {
+        // SAFETY: as in `bytes`; the exclusive borrow of the only owner excludes every other access.
+        unsafe { self.0.0.as_mut() }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        arena().give_back(self.0);
+    }
+}
+
+/// Whether the memory is locked, and how much there is. Makes the first slab if there is none, for
+/// before that nobody knows.
+pub fn report() -> LockReport {
+    arena().report()
+}
+
+/// From now on memory that cannot be locked is refused instead of used.
+///
+/// # Errors
+/// [`ArenaError`] when the first slab, or one that is already in use, is not locked.
+pub fn require_lock() -> Result<(), ArenaError> {
+    arena().require_lock()
+}
+
+/// Closes the process to debuggers and core dumps (`prctl(2)`, `getrlimit(2)`).
+///
+/// # Errors
+/// The system's, when it refuses either.
+pub fn harden() -> io::Result<()> {
+    let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls take integers and a pointer to a live struct, and keep nothing.
+    let answers = unsafe {
+        [libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0), libc::setrlimit(libc::RLIMIT_CORE, &no_core)]
+    };
+    if answers == [0, 0] { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets the calling thread run only when nobody else wants to: keys are derived behind signatures.
+pub fn lower_priority() {
+    // SAFETY: takes integers only. On Linux, process 0 means the calling thread. A refusal does no
+    // harm: the thread goes on as it was.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE_MAX) };
+}
+
+/// The lowest priority of `nice(2)`.
+const NICE_MAX: libc::c_int = 19;
+
+/// A slot's address. It has one holder: the free list or a [`Slot`].
+#[derive(Clone, Copy)]
+struct Place(NonNull<[u8; SLOT_BYTES]>);
+
+// SAFETY: a place is plain memory without ties to a thread, and has one holder at a time.
+unsafe impl Send for Place {}
+// SAFETY: a shared `Slot` gives out shared borrows only.
+unsafe impl Sync for Place {}
+
+/// All slabs, and the slots that are free.
+struct Arena {
+    system: System,
+    free: Vec<Place>,
+    slabs: usize,
+    locked: bool,
+    must_lock: bool,
+}
+
+/// The system calls of an arena.
+#[derive(Clone, Copy)]
+struct System {
+    /// [`SLAB_SLOTS`] slots of zeroes that stay until the process ends.
+    slab: fn() -> Option<NonNull<[u8; SLOT_BYTES]>>,
+    /// Whether that memory is locked.
+    lock: fn(NonNull<[u8; SLOT_BYTES]>) -> bool,
+}
+
+static ARENA: Mutex<Arena> = Mutex::new(Arena::new(if cfg!(miri) { HEAP } else { PAGES }));
+
+/// The arena of the process, for a moment: no holder of this lock waits for anything.
+fn arena() -> MutexGuard<'static, Arena> {
+    ARENA.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Arena {
+    const fn new(system: System) -> Self {
+        Self { system, free: Vec::new(), slabs: 0, locked: true, must_lock: false }
+    }
+
+    fn take(&mut self) -> Result<Place, ArenaError> {
+        if self.free.is_empty() {
+            self.grow()?;
+        }
+        self.free.pop().ok_or(ArenaError::Memory)
+    }
+
+    fn give_back(&mut self, mut place: Place) {
+        // SAFETY: the place was taken from this arena, and its holder has given it up.
+        unsafe { place.0.as_mut() }.zeroize();
+        self.free.push(place);
+    }
+
+    fn report(&mut self) -> LockReport {
+        let grown = self.slabs > 0 || self.grow().is_ok();
+        LockReport { locked: grown && self.locked, bytes: self.slabs * SLAB_BYTES }
+    }
+
+    fn require_lock(&mut self) -> Result<(), ArenaError> {
+        self.must_lock = true;
+        if self.slabs == 0 {
+            self.grow()?;
+        }
+        self.check_lock()
+    }
+
+    fn check_lock(&self) -> Result<(), ArenaError> {
+        if self.must_lock && !self.locked { Err(ArenaError::Lock) } else { Ok(()) }
+    }
+
+    fn grow(&mut self) -> Result<(), ArenaError> {
+        // Checked before as well as after, so that only one slab is ever made in vain.
+        self.check_lock()?;
+        let first = (self.system.slab)().ok_or(ArenaError::Memory)?;
+        self.slabs += 1;
+        self.locked &= (self.system.lock)(first);
+        self.check_lock()?;
+        // The last slot goes in first, so that slots are handed out upwards.
+        for index in (0..SLAB_SLOTS).rev() {
+            // SAFETY: the slab has that many slots.
+            self.free.push(Place(unsafe { first.add(index) }));
+        }
+        Ok(())
+    }
+}
+
+/// Pages of the kernel.
+const PAGES: System = System {
+    slab: || {
+        // SAFETY: any size may be asked for; memsec puts a guard page on either side.
+        let slab = unsafe { memsec::malloc_sized(SLAB_SLOTS * SLOT_BYTES) }?.cast::<[u8; SLOT_BYTES]>();
+        // SAFETY: the slab is as large as that, and nobody else has it.
+        unsafe { slab.write_bytes(0, SLAB_SLOTS) };
+        Some(slab)
+    },
+    lock: |slab| {
+        // SAFETY: the range is the slab's own. `malloc_sized` has asked the same (and took the pages
+        // out of core dumps), but keeps the answer to itself; to lock twice costs no more.
+        unsafe { memsec::mlock(slab.cast().as_ptr(), SLAB_SLOTS * SLOT_BYTES) }
+    },
+};
+
+/// Ordinary memory, where there are no pages to lock: under Miri.
+const HEAP: System = System {
+    slab: || Some(NonNull::from(Box::leak(vec![[0u8; SLOT_BYTES]; SLAB_SLOTS].into_boxed_slice())).cast()),
+    lock: |_| true,
+};
+
+impl fmt::Display for ArenaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "no memory left for keys",
+            Self::Lock => "memory for keys cannot be locked: raise RLIMIT_MEMLOCK (LimitMEMLOCK=, ulimit -l)",
+        })
+    }
+}
+
+impl std::error::Error for ArenaError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSES_TO_LOCK: System = System { lock: |_| false, ..HEAP };
+
+    fn write(mut place: Place, byte: u8) {
+        // SAFETY: the tests' arenas are their own, so nobody else sees the place.
+        unsafe { *place.0.as_mut() = [byte; SLOT_BYTES] }
+    }
+
+    fn read(place: Place) -> [u8; SLOT_BYTES] {
+        // SAFETY: as in `write`.
+        unsafe { *place.0.as_ref() }
+    }
+
+    #[test]
+    fn a_slot_is_zero_when_taken_and_wiped_when_given_back() {
+        let mut arena = Arena::new(HEAP);
+        let place = arena.take().unwrap();
+        assert_eq!(read(place), [0; SLOT_BYTES]);
+        write(place, 0xa5);
+        arena.give_back(place);
+        assert_eq!(read(place), [0; SLOT_BYTES]);
+        assert_eq!(arena.take().unwrap().0, place.0, "a free slot is used again");
+    }
+
+    #[test]
+    fn slots_do_not_overlap_and_a_slab_is_full_before_the_next() {
+        let mut arena = Arena::new(HEAP);
+        let places: Vec<Place> = (0..SLAB_SLOTS).map(|_| arena.take().unwrap()).collect();
+        assert_eq!(arena.report().bytes, SLAB_BYTES);
+        let next = arena.take().unwrap();
+        assert_eq!(arena.report().bytes, 2 * SLAB_BYTES);
+        for (index, &place) in places.iter().enumerate() {
+            write(place, u8::try_from(index % 251).unwrap());
+        }
+        write(next, 0xff);
+        for (index, &place) in places.iter().enumerate() {
+            assert_eq!(read(place), [u8::try_from(index % 251).unwrap(); SLOT_BYTES], "slot {index}");
+        }
+    }
+
+    #[test]
+    fn memory_that_is_not_locked_is_reported_or_refused() {
+        let mut arena = Arena::new(REFUSES_TO_LOCK);
+        assert!(arena.take().is_ok());
+        assert_eq!(arena.report(), LockReport { locked: false, bytes: SLAB_BYTES });
+        assert_eq!(arena.require_lock(), Err(ArenaError::Lock));
+
+        let mut arena = Arena::new(HEAP);
+        assert_eq!(arena.require_lock(), Ok(()));
+        arena.system = REFUSES_TO_LOCK;
+        assert!((0..SLAB_SLOTS).all(|_| arena.take().is_ok()));
+        for _ in 0..3 {
+            assert_eq!(arena.take().err(), Some(ArenaError::Lock), "the second slab cannot be locked");
+        }
+        assert_eq!(arena.report(), LockReport { locked: false, bytes: 2 * SLAB_BYTES });
+    }
+
+    #[test]
+    fn without_memory_there_is_no_slot() {
+        let mut arena = Arena::new(System { slab: || None, ..HEAP });
+        assert_eq!(arena.take().err(), Some(ArenaError::Memory));
+        assert_eq!(arena.report(), LockReport { locked: false, bytes: 0 });
+    }
+
+    #[test]
+    fn threads_take_and_drop_slots_of_their_own() {
+        std::thread::scope(|scope| {
+            for byte in 1..=4 {
+                scope.spawn(move || {
+                    for _ in 0..100 {
+                        let mut slot = Slot::take().unwrap();
+                        assert_eq!(slot.bytes(), &[0; SLOT_BYTES]);
+                        *slot.bytes_mut() = [byte; SLOT_BYTES];
+                        assert_eq!(slot.bytes(), &[byte; SLOT_BYTES]);
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,247 @@
+//! [`KeyTable`]: which keys there are. Readers take no lock; a batch of changes is published at once.
+//!
+//! A map is never changed: a writer copies the 256 pointers to its leaves and the leaves that
+//! change, and swaps the whole. A key's leaf follows from its first bits, so that the leaves in
+//! their order are the sorted list.
+//!
+//! Deletion is final. [`KeyTable::remove`] publishes a map without the key and then waits until its
+//! own is the only reference to the secret. Nobody can make another: every reference is cloned from
+//! a map, and an old map counts as one for as long as any reader still looks at it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::secret::SecretKey;
+use crate::consensus::primitives::PublicKey;
+
+/// The keys of this process.
+pub struct KeyTable {
+    map: ArcSwap<Map>,
+    /// Held while a map is made from the last one.
+    writing: Mutex<()>,
+    /// Held until what was removed is gone: who asks to remove it again waits as well.
+    removing: Mutex<()>,
+}
+
+/// Where a key came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// EIP-2334 path, as its keystore tells it.
+    pub derivation_path: Option<String>,
+    /// Whether the Keymanager API must leave it alone, because others own its file.
+    pub readonly: bool,
+    /// The keystore's file.
+    pub file: Option<PathBuf>,
+}
+
+/// What is known of a key.
+pub enum Found {
+    /// It can sign. Whoever holds this delays its deletion.
+    Ready(Arc<SecretKey>),
+    /// It is still being decrypted.
+    Pending,
+    /// Nobody has heard of it.
+    Unknown,
+}
+
+impl KeyTable {
+    /// Without keys.
+    #[expect(clippy::new_without_default, reason = "an empty table is a decision")]
+    pub fn new() -> Self {
+        let empty = Arc::new(Leaf::default());
+        let map = Map { leaves: std::array::from_fn(|_| Arc::clone(&empty)) };
+        Self { map: ArcSwap::from_pointee(map), writing: Mutex::new(()), removing: Mutex::new(()) }
+    }
+
+    /// The secret of this public key. Takes no lock, never waits.
+    pub fn find(&self, key: &PublicKey) -> Found {
+        self.map.load().leaf(key).find(key)
+    }
+
+    /// Publishes these keys at once, and returns those that were new; of a key that is there already
+    /// the second copy is wiped.
+    pub fn insert(&self, keys: Vec<(SecretKey, Origin)>) -> Vec<PublicKey> {
+        self.change(|map| {
+            keys.into_iter().filter_map(|(secret, origin)| map.insert(secret, origin)).collect()
+        })
+    }
+
+    /// Announces keys that are known but still being decrypted; [`KeyTable::insert`] makes them ready.
+    pub fn expect(&self, keys: Vec<PublicKey>) {
+        self.change(|map| keys.into_iter().for_each(|key| map.expect(key)));
+    }
+
+    /// Takes back what [`KeyTable::expect`] announced: they could not be decrypted.
+    pub fn forget(&self, keys: &[PublicKey]) {
+        self.change(|map| keys.iter().for_each(|key| map.forget(key)));
+    }
+
+    /// Removes these keys, ready or pending, and returns those that were ready. Waits until no
+    /// signature holds one of them and all are wiped: for plain threads only, and not for the holder
+    /// of such a key.
+    pub fn remove(&self, keys: &[PublicKey]) -> Vec<PublicKey> {
+        let _removing = lock(&self.removing);
+        let removed: Vec<_> = self.change(|map| {
+            keys.iter().for_each(|key| map.forget(key));
+            keys.iter().filter_map(|key| map.remove(key)).collect()
+        });
+        removed.into_iter().map(wiped).collect()
+    }
+
+    /// The public keys that can sign, sorted.
+    pub fn list(&self) -> Vec<PublicKey> {
+        self.map.load().loaded().map(|loaded| loaded.secret.public_key()).collect()
+    }
+
+    /// As [`KeyTable::list`], each with its origin.
+    pub fn entries(&self) -> Vec<(PublicKey, Origin)> {
+        let map = self.map.load();
+        map.loaded().map(|loaded| (loaded.secret.public_key(), Origin::clone(&loaded.origin))).collect()
+    }
+
+    /// How many keys can sign.
+    pub fn len(&self) -> usize {
+        self.map.load().leaves.iter().map(|leaf| leaf.ready.len()).sum()
+    }
+
+    /// Whether no key can sign.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Publishes what `edit` makes of the present map. When this returns, nobody reads an older one
+    /// but those who hold a reference that counts: `arc_swap` sees to it.
+    fn change<T>(&self, edit: impl FnOnce(&mut Map) -> T) -> T {
+        let _writing = lock(&self.writing);
+        let mut map = Map::clone(&self.map.load());
+        let answer = edit(&mut map);
+        map.shrink();
+        self.map.store(Arc::new(map));
+        answer
+    }
+}
+
+/// Waits until nobody else holds this key, and wipes it. Looks again and again, because a
+/// notification would cost every signature something, and removals are rare.
+fn wiped(secret: Arc<SecretKey>) -> PublicKey {
+    let mut pause = PAUSE_MIN;
+    while Arc::strong_count(&secret) > 1 {
+        thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+    secret.public_key()
+}
+
+const PAUSE_MIN: Duration = Duration::from_micros(20);
+const PAUSE_MAX: Duration = Duration::from_millis(2);
+
+/// One state of the table.
+#[derive(Clone)]
+struct Map {
+    leaves: [Arc<Leaf>; LEAVES],
+}
+
+/// So many that a leaf of 100,000 keys is copied within microseconds, so few that the pointers are.
+const LEAVES: usize = 256;
+
+/// The keys that begin with the same bits; both lists are sorted.
+#[derive(Clone, Default)]
+struct Leaf {
+    ready: Vec<Loaded>,
+    pending: Vec<PublicKey>,
+}
+
+#[derive(Clone)]
+struct Loaded {
+    secret: Arc<SecretKey>,
+    origin: Arc<Origin>,
+}
+
+impl Origin {
+    /// Without the room that the texts grew in: it would be half of what a key costs.
+    fn shrunk(mut self) -> Self {
+        self.derivation_path.as_mut().map(String::shrink_to_fit);
+        self.file.as_mut().map(PathBuf::shrink_to_fit);
+        self
+    }
+}
+
+impl Map {
+    fn insert(&mut self, secret: SecretKey, origin: Origin) -> Option<PublicKey> {
+        let key = secret.public_key();
+        self.forget(&key);
+        let position = self.leaf(&key).position(&key).err()?;
+        let loaded = Loaded { secret: Arc::new(secret), origin: Arc::new(origin.shrunk()) };
+        self.leaf_mut(&key).ready.insert(position, loaded);
+        Some(key)
+    }
+
+    fn remove(&mut self, key: &PublicKey) -> Option<Arc<SecretKey>> {
+        let position = self.leaf(key).position(key).ok()?;
+        Some(self.leaf_mut(key).ready.remove(position).secret)
+    }
+
+    fn expect(&mut self, key: PublicKey) {
+        let leaf = self.leaf(&key);
+        if let (Err(_), Err(position)) = (leaf.position(&key), leaf.pending.binary_search(&key)) {
+            self.leaf_mut(&key).pending.insert(position, key);
+        }
+    }
+
+    fn forget(&mut self, key: &PublicKey) {
+        if let Ok(position) = self.leaf(key).pending.binary_search(key) {
+            self.leaf_mut(key).pending.remove(position);
+        }
+    }
+
+    fn leaf(&self, key: &PublicKey) -> &Leaf {
+        &self.leaves[leaf_index(key)]
+    }
+
+    /// This map's own copy of the leaf: made when it is first changed.
+    fn leaf_mut(&mut self, key: &PublicKey) -> &mut Leaf {
+        Arc::make_mut(&mut self.leaves[leaf_index(key)])
+    }
+
+    fn loaded(&self) -> impl Iterator<Item = &Loaded> {
+        self.leaves.iter().flat_map(|leaf| &leaf.ready)
+    }
+
+    /// Gives back what the leaves of this map alone have to spare.
+    fn shrink(&mut self) {
+        for leaf in self.leaves.iter_mut().filter_map(Arc::get_mut) {
+            leaf.ready.shrink_to_fit();
+            leaf.pending.shrink_to_fit();
+        }
+    }
+}
+
+/// Bits 2 to 9 of the key: the first two are the same in every compressed point, those after them
+/// are the sign and the beginning of a coordinate. Keeps the order of keys.
+fn leaf_index(key: &PublicKey) -> usize {
+    let [first, second, ..] = key.0;
+    usize::from((first << 2) | (second >> 6))
+}
+
+impl Leaf {
+    fn find(&self, key: &PublicKey) -> Found {
+        match (self.position(key), self.pending.binary_search(key)) {
+            (Ok(position), _) => Found::Ready(Arc::clone(&self.ready[position].secret)),
+            (Err(_), Ok(_)) => Found::Pending,
+            (Err(_), Err(_)) => Found::Unknown,
+        }
+    }
+
+    /// Where the key is, or where it would have to be.
+    fn position(&self, key: &PublicKey) -> Result<usize, usize> {
+        self.ready.binary_search_by_key(key, |loaded| loaded.secret.public_key())
+    }
+}
+
+fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

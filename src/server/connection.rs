@@ -1,0 +1,312 @@
+//! One connection: requests in, answers out, in their order, until one side wants to end.
+//!
+//! The loop is written over [`Stream`] and knows neither sockets nor coroutines nor TLS: it runs on
+//! `may` and on plain threads alike. It never reads past what it needs without looking, so a client may
+//! send the next request before it has the last answer (pipelining); answers that are ready go out
+//! together.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::api::Service;
+use crate::http::Refused;
+use crate::http::body::{Decoder, Part};
+use crate::http::request::{self, Framing, HEAD_BYTES_MAX, Head, Method};
+use crate::http::response::{Response, Terms};
+
+use super::House;
+use super::bodies::{Share, too_large};
+
+/// What a connection is waiting for; each phase has its own deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The first byte of the next request.
+    Idle,
+    /// The rest of the head; at the beginning the handshake and the first byte as well.
+    Head,
+    /// The rest of the body.
+    Body,
+    /// The service's answer.
+    Work,
+    /// The client, who must take the answer.
+    Write,
+    /// The client's goodbye.
+    Linger,
+}
+
+/// The byte stream under a connection. Reads and writes wait, and fail with
+/// [`ErrorKind::TimedOut`] when the deadline of the phase has passed.
+pub(super) trait Stream: Read + Write {
+    /// Begins a phase: its time counts from now.
+    fn enter(&mut self, phase: Phase);
+    /// Waits until there is something to read, and needs no buffer for it. May return early.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`].
+    fn wait_readable(&mut self) -> io::Result<()>;
+    /// A piece of work is done: others may run now.
+    fn cede(&mut self);
+    /// Tells the client that nothing more will come.
+    fn close_writing(&mut self);
+}
+
+/// Answers that are held back to go out together with the next one.
+const OUTBOX_BYTES_MAX: usize = 16 * 1024;
+
+/// What is read and forgotten after the last answer: closing with unread bytes would reset the
+/// connection, and a reset eats the answer on its way (RFC 9112, section 9.6).
+const LINGER_BYTES_MAX: usize = 64 * 1024;
+
+/// Serves one client to the end.
+pub(super) fn serve(stream: impl Stream, service: &dyn Service, house: &House, peer: Option<IpAddr>) {
+    let mut connection = Connection::new(stream, service, house, peer);
+    match connection.run() {
+        Ok(()) => connection.linger(),
+        Err(End::Gone) => {}
+        Err(End::Refused(refused)) => connection.refuse(&refused),
+    }
+}
+
+/// Turns one client away.
+pub(super) fn turn_away(stream: impl Stream, service: &dyn Service, house: &House, refused: &Refused) {
+    Connection::new(stream, service, house, None).refuse(refused);
+}
+
+struct Connection<'a, S> {
+    stream: S,
+    service: &'a dyn Service,
+    house: &'a House,
+    peer: Option<IpAddr>,
+    inbox: Inbox,
+    outbox: Vec<u8>,
+    /// An answer has promised that the connection stays open.
+    has_promised: bool,
+    /// The request at hand is a HEAD.
+    head_only: bool,
+}
+
+/// Why a connection ends without a last proper answer.
+enum End {
+    /// The client left, or is not worth an answer.
+    Gone,
+    /// The client gets this answer.
+    Refused(Refused),
+}
+
+impl From<Refused> for End {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl<'a, S: Stream> Connection<'a, S> {
+    fn new(stream: S, service: &'a dyn Service, house: &'a House, peer: Option<IpAddr>) -> Self {
+        let (inbox, outbox) = (Inbox::default(), Vec::new());
+        Self { stream, service, house, peer, inbox, outbox, has_promised: false, head_only: false }
+    }
+
+    fn run(&mut self) -> Result<(), End> {
+        loop {
+            let head = self.read_head()?;
+            self.head_only = head.request.method == Method::Head;
+            if !self.exchange(head)? {
+                return Ok(());
+            }
+            self.stream.cede();
+        }
+    }
+
+    fn read_head(&mut self) -> Result<Head, End> {
+        let mut searched = 0;
+        if let Some(head) = self.take_head(&mut searched)? {
+            return Ok(head);
+        }
+        self.flush()?;
+        if self.inbox.unread().is_empty() && self.has_promised {
+            self.rest()?;
+            if let Some(head) = self.take_head(&mut searched)? {
+                return Ok(head);
+            }
+        }
+        self.stream.enter(Phase::Head);
+        loop {
+            let has_begun = !self.inbox.unread().is_empty();
+            self.receive(has_begun)?;
+            if let Some(head) = self.take_head(&mut searched)? {
+                return Ok(head);
+            }
+        }
+    }
+
+    /// Waits for the next request; holds no buffers meanwhile.
+    fn rest(&mut self) -> Result<(), End> {
+        self.inbox = Inbox::default();
+        self.outbox = Vec::new();
+        self.stream.enter(Phase::Idle);
+        self.stream.wait_readable().map_err(|_| End::Gone)?;
+        self.receive(false)
+    }
+
+    fn take_head(&mut self, searched: &mut usize) -> Result<Option<Head>, End> {
+        // RFC 9112, section 2.2: empty lines before a request are noise.
+        while *searched == 0 && self.inbox.unread().starts_with(b"\r\n") {
+            self.inbox.consume(2);
+        }
+        let Some(length) = request::find_end(self.inbox.unread(), searched)? else { return Ok(None) };
+        let head = request::parse(&self.inbox.unread()[..length], self.peer);
+        self.inbox.consume(length);
+        Ok(Some(head?))
+    }
+
+    /// Reads the body, answers; says whether the connection goes on.
+    fn exchange(&mut self, head: Head) -> Result<bool, End> {
+        let (body, share) = self.read_body(&head)?;
+        let mut request = head.request;
+        request.body = body;
+        self.stream.enter(Phase::Work);
+        let answer = catch_unwind(AssertUnwindSafe(|| self.service.answer(request)));
+        drop(share);
+        let response = answer.unwrap_or_else(|_| Response::error(500, "internal error, see the log"));
+        let goes_on = head.keep_alive && !response.close && !self.house.sweeper.is_draining();
+        self.write(&response, goes_on);
+        // Whoever holds a lease waits for this answer to be gone.
+        if !goes_on || response.lease.is_some() || self.outbox.len() > OUTBOX_BYTES_MAX {
+            self.flush()?;
+        }
+        self.has_promised = true;
+        Ok(goes_on)
+    }
+
+    fn read_body(&mut self, head: &Head) -> Result<(Zeroizing<Vec<u8>>, Share<'a>), End> {
+        let bytes_max = self.service.body_bytes_max(head.request.method, &head.request.path);
+        let expected_bytes = match head.framing {
+            Framing::Absent if head.request.method == Method::Post && bytes_max > 0 => {
+                return Err(Refused::new(411, "expected Content-Length or Transfer-Encoding: chunked").into());
+            }
+            Framing::Length(length) if usize::try_from(length).map_or(true, |length| length > bytes_max) => {
+                return Err(too_large(bytes_max).into());
+            }
+            Framing::Length(length) => length,
+            Framing::Absent | Framing::Chunked => 0,
+        };
+        let mut body = self.house.bodies.body(bytes_max);
+        let mut decoder = Decoder::new(head.framing);
+        let mut is_waiting = false;
+        loop {
+            let mut input = self.inbox.unread();
+            let part = decoder.next(&mut input)?;
+            if let Part::Data(data) = part {
+                body.extend(data, expected_bytes)?;
+            }
+            let (is_complete, needs_more) = (part == Part::End, part == Part::NeedsMore);
+            let used = self.inbox.unread().len() - input.len();
+            self.inbox.consume(used);
+            if is_complete {
+                return Ok(body.finish());
+            }
+            if needs_more && !is_waiting {
+                is_waiting = true;
+                if head.expects_continue && body.is_empty() {
+                    self.outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                }
+                self.flush()?;
+                self.stream.enter(Phase::Body);
+            }
+            if needs_more {
+                self.receive(true)?;
+            }
+        }
+    }
+
+    /// Reads what there is; `has_begun` says whether a part of a request has arrived before.
+    fn receive(&mut self, has_begun: bool) -> Result<(), End> {
+        match self.inbox.receive(&mut self.stream) {
+            Ok(1..) => Ok(()),
+            Ok(0) if has_begun => Err(Refused::new(400, "the request ends before it is complete").into()),
+            Err(error) if error.kind() == ErrorKind::TimedOut && has_begun => {
+                Err(Refused::new(408, "the request did not arrive in time").into())
+            }
+            Ok(0) | Err(_) => Err(End::Gone),
+        }
+    }
+
+    fn write(&mut self, response: &Response, goes_on: bool) {
+        let date = self.house.sweeper.date();
+        let keep_alive = goes_on.then_some(self.house.keep_alive_seconds.as_str());
+        let terms = Terms { head_only: self.head_only, keep_alive, date: &date.1 };
+        response.write(&terms, &mut self.outbox);
+    }
+
+    fn flush(&mut self) -> Result<(), End> {
+        if !self.outbox.is_empty() {
+            self.stream.enter(Phase::Write);
+            let written = self.stream.write_all(&self.outbox).and_then(|()| self.stream.flush());
+            self.outbox.clear();
+            written.map_err(|_| End::Gone)?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, refused: &Refused) {
+        self.write(&Response::from(refused), false);
+        if self.flush().is_ok() {
+            self.linger();
+        }
+    }
+
+    fn linger(&mut self) {
+        self.stream.enter(Phase::Linger);
+        self.stream.close_writing();
+        let mut left = LINGER_BYTES_MAX;
+        while left > 0 {
+            self.inbox.consume(self.inbox.unread().len());
+            match self.inbox.receive(&mut self.stream) {
+                Ok(length @ 1..) => left = left.saturating_sub(length),
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// What has arrived and is not yet understood. What has been understood is wiped: it may be a password.
+#[derive(Default)]
+struct Inbox {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+/// First size of an inbox: a usual request fits. The second size holds the longest head.
+const INBOX_BYTES: usize = 2 * 1024;
+
+impl Inbox {
+    fn unread(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.bytes[self.start..self.start + length].zeroize();
+        self.start += length;
+    }
+
+    fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; INBOX_BYTES];
+        } else if self.end == self.bytes.len() {
+            // Full: more is coming than fits.
+            let mut larger = vec![0; HEAD_BYTES_MAX];
+            let length = self.unread().len();
+            larger[..length].copy_from_slice(self.unread());
+            self.bytes.zeroize();
+            *self = Self { bytes: larger, start: 0, end: length };
+        } else if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        let length = stream.read(&mut self.bytes[self.end..])?;
+        self.end += length;
+        Ok(length)
+    }
+}

@@ -1,0 +1,91 @@
+//! The runtime of connections: one `may` worker, or one thread each.
+//!
+//! `may` is sound for us in this form only (DESIGN: threads): one worker, no default features, none of
+//! its timeouts, sleeps or cancellations. The threads are the twin of the coroutines: tests run the same
+//! connections on both, and the twin is the way out should `may` ever fail us.
+
+use std::io;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
+
+use may::sync::Blocker;
+
+use crate::wait::{self, Park, Promise};
+
+use super::system;
+
+/// What runs a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Runtime {
+    /// A coroutine each, all on one worker thread.
+    #[default]
+    Coroutines,
+    /// A thread each.
+    Threads,
+}
+
+/// Stack of a connection in words of 8 bytes: 64 KiB, mapped as it is touched.
+const STACK_WORDS: usize = 0x2000;
+
+/// Stacks that are kept for the next connection. A kept one holds the pages that it ever touched.
+const STACKS_KEPT_MAX: usize = 16;
+
+impl Runtime {
+    /// Runs `connection` to its end, on its own.
+    pub(super) fn spawn(self, connection: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        match self {
+            Self::Coroutines => system::spawn_coroutine(STACK_WORDS, connection),
+            Self::Threads => std::thread::Builder::new().spawn(connection).map(drop),
+        }
+    }
+
+    /// Starts the worker, once for the process. Signals must be blocked by now.
+    pub(super) fn start(self) -> io::Result<()> {
+        static STARTED: OnceLock<()> = OnceLock::new();
+        if self == Self::Threads || STARTED.get().is_some() {
+            return Ok(());
+        }
+        // Its name for pinning the worker is the first core, where a signer works as well: no pinning.
+        may::config().set_workers(1).set_stack_size(STACK_WORDS).set_pool_capacity(STACKS_KEPT_MAX);
+        may::config().set_worker_pin(false);
+        wait::install(|| Arc::new(CoroutinePark(Blocker::new(true))));
+        // The first coroutine installs may's signal handlers; it must have run before they go.
+        let (promise, answer) = wait::promise();
+        system::spawn_coroutine(STACK_WORDS, move || promise.keep(()))?;
+        answer.wait();
+        system::restore_fault_signals();
+        STARTED.set(()).ok();
+        Ok(())
+    }
+}
+
+/// Lets all others run: the caller goes to the end of the queue, behind fresh events.
+///
+/// `may`'s own yield keeps the worker in its local queue and away from epoll; a wake-up from another
+/// thread does not.
+pub(super) fn hop() {
+    static HOPPER: OnceLock<Sender<Promise<()>>> = OnceLock::new();
+    let hopper = HOPPER.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel::<Promise<()>>();
+        std::thread::spawn(move || receiver.into_iter().for_each(|promise| promise.keep(())));
+        sender
+    });
+    let (promise, answer) = wait::promise();
+    if hopper.send(promise).is_ok() {
+        answer.wait();
+    }
+}
+
+/// Parks coroutines and threads alike: `Blocker` finds out which one made it.
+struct CoroutinePark(Blocker);
+
+impl Park for CoroutinePark {
+    fn park(&self) {
+        // Fails only when timed or cancelled, and neither is ever asked for.
+        self.0.park(None).ok();
+    }
+
+    fn unpark(&self) {
+        self.0.unpark();
+    }
+}

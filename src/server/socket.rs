@@ -1,0 +1,178 @@
+//! A connected socket whose waits end at a deadline, for coroutines and for threads.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use may::io::{CoIo, WaitIo};
+
+use super::Limits;
+use super::connection::{Phase, Stream};
+use super::runtime::{self, Runtime};
+use super::sweeper::{Sweeper, TICK, Watch};
+use super::system::{self, POLLIN, POLLOUT};
+
+/// Pieces of work (a read, a request) that a connection may do in a row; then the others run.
+const WORK_IN_A_ROW_MAX: u32 = 32;
+
+/// After the last answer the client gets this long to take it and to close its side.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The events of epoll after which a read may find the end of the stream without a further event.
+const HANGUP: usize = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR) as usize;
+
+/// TCP or Unix, connected, non-blocking.
+pub(super) struct Socket {
+    // Declared before `stream`: it leaves epoll before the descriptor is closed, else the number could
+    // already be another connection's.
+    waiter: Waiter,
+    // Reads and writes any stream socket, not only TCP.
+    stream: TcpStream,
+    sweeper: Arc<Sweeper>,
+    watch: Arc<Watch>,
+    limits: Arc<Limits>,
+    is_drained: bool,
+    has_hangup: bool,
+    work_in_a_row: u32,
+}
+
+enum Waiter {
+    Coroutine(CoIo<Borrowed>),
+    Thread,
+}
+
+/// A descriptor that somebody else closes.
+struct Borrowed(RawFd);
+
+impl AsRawFd for Borrowed {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}
+
+impl Socket {
+    pub(super) fn new(
+        stream: TcpStream,
+        runtime: Runtime,
+        sweeper: &Arc<Sweeper>,
+        limits: &Arc<Limits>,
+    ) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let waiter = match runtime {
+            Runtime::Coroutines => Waiter::Coroutine(CoIo::new(Borrowed(stream.as_raw_fd()))?),
+            Runtime::Threads => Waiter::Thread,
+        };
+        let waker = match &waiter {
+            Waiter::Coroutine(io) => Some(io.waker()),
+            Waiter::Thread => None,
+        };
+        Ok(Self {
+            waiter,
+            stream,
+            sweeper: Arc::clone(sweeper),
+            watch: sweeper.watch(waker),
+            limits: Arc::clone(limits),
+            is_drained: false,
+            has_hangup: false,
+            work_in_a_row: 0,
+        })
+    }
+
+    /// Sleeps until something happens on the socket, or fails when the time is over.
+    fn wait(&mut self, events: i16) -> io::Result<()> {
+        if self.sweeper.is_due(&self.watch) {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        match &self.waiter {
+            Waiter::Coroutine(io) => self.has_hangup |= io.wait_io() & HANGUP != 0,
+            Waiter::Thread => {
+                system::poll(&mut [system::pollfd(self.stream.as_fd(), events)], Some(TICK));
+            }
+        }
+        self.is_drained = false;
+        self.work_in_a_row = 0;
+        Ok(())
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cede();
+        loop {
+            if self.is_drained {
+                self.wait(POLLIN)?;
+            }
+            match (&self.stream).read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(POLLIN)?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+                Ok(length) => {
+                    // A short read has emptied the socket: whatever comes now makes a new event
+                    // (epoll(7), question 9), and the next read can wait for it at once.
+                    self.is_drained = length > 0 && length < buffer.len() && !self.has_hangup;
+                    return Ok(length);
+                }
+            }
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match (&self.stream).write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(POLLOUT)?,
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Socket {
+    fn enter(&mut self, phase: Phase) {
+        let within = match phase {
+            Phase::Idle => Some(self.limits.idle),
+            Phase::Head => Some(self.limits.head),
+            Phase::Body => Some(self.limits.body),
+            Phase::Work => None,
+            Phase::Write => Some(self.limits.write),
+            Phase::Linger => Some(LINGER),
+        };
+        self.sweeper.set(&self.watch, within, phase == Phase::Idle);
+    }
+
+    fn wait_readable(&mut self) -> io::Result<()> {
+        if !self.is_drained
+            && self.stream.peek(&mut [0]).map_err(|error| error.kind()) != Err(ErrorKind::WouldBlock)
+        {
+            return Ok(()); // data, the end, or an error: the next read will tell
+        }
+        self.wait(POLLIN)
+    }
+
+    fn cede(&mut self) {
+        self.work_in_a_row += 1;
+        if self.work_in_a_row >= WORK_IN_A_ROW_MAX {
+            self.work_in_a_row = 0;
+            if let Waiter::Coroutine(_) = self.waiter {
+                runtime::hop();
+            }
+        }
+    }
+
+    fn close_writing(&mut self) {
+        self.stream.shutdown(Shutdown::Write).ok();
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.watch.end();
+    }
+}

@@ -1,0 +1,144 @@
+//! System calls that the standard library has no safe form of, and the spawning of coroutines: all
+//! `unsafe` code of `server` is here.
+#![expect(unsafe_code, reason = "system calls without a safe form in the standard library, and may's spawn")]
+
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+pub(super) use libc::{POLLIN, POLLOUT};
+
+/// What a signal asks of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// SIGTERM, SIGINT
+    Stop,
+    /// SIGHUP
+    Reload,
+}
+
+/// Blocks the signals that [`wait_for_signal`] takes, for this thread and all that it spawns.
+pub(super) fn block_signals() {
+    let set = signals();
+    // SAFETY: `set` is initialised; the old mask is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
+}
+
+/// The next signal; `None` when there was none in this time.
+pub(super) fn wait_for_signal(within: Duration) -> Option<Signal> {
+    let (set, within) = (signals(), timespec(within));
+    // SAFETY: both structures are initialised, and no details of the signal are asked for.
+    match unsafe { libc::sigtimedwait(&set, ptr::null_mut(), &within) } {
+        libc::SIGTERM | libc::SIGINT => Some(Signal::Stop),
+        libc::SIGHUP => Some(Signal::Reload),
+        _ => None,
+    }
+}
+
+/// Undoes may's handlers of SIGSEGV and SIGBUS: after a stack overflow they would abandon one
+/// coroutine in silence and go on; a signer must stop instead.
+pub(super) fn restore_fault_signals() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: the default action runs no code of ours.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// One descriptor for [`poll`].
+pub(super) fn pollfd(fd: BorrowedFd<'_>, events: i16) -> libc::pollfd {
+    libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }
+}
+
+/// Sleeps until one of `sources` is ready (its `revents` says so), or the time is over.
+pub(super) fn poll(sources: &mut [libc::pollfd], within: Option<Duration>) {
+    let within = within.map(timespec);
+    let within = within.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let count = sources.len() as libc::nfds_t;
+    // SAFETY: `sources` is a valid slice of `count` elements, `within` is null or initialised. An
+    // interrupted call leaves `revents` 0, and callers look again.
+    unsafe { libc::ppoll(sources.as_mut_ptr(), count, within, ptr::null()) };
+}
+
+/// Sets the backlog of a listening socket: the standard library's own is smaller.
+pub(super) fn set_backlog(listener: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
+    // SAFETY: the descriptor is open, and listen() takes no pointers.
+    match unsafe { libc::listen(listener.as_raw_fd(), backlog) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The user at the other end of a Unix socket.
+pub(super) fn peer_uid(stream: BorrowedFd<'_>) -> Option<u32> {
+    let mut credentials = MaybeUninit::<libc::ucred>::uninit();
+    let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).expect("12 bytes");
+    // SAFETY: the buffer is as long as `length` says.
+    let result = unsafe {
+        let buffer = credentials.as_mut_ptr().cast();
+        libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, buffer, &mut length)
+    };
+    // SAFETY: on success the kernel has filled the structure.
+    (result == 0).then(|| unsafe { credentials.assume_init() }.uid)
+}
+
+/// Raises the soft limit of open descriptors towards `wanted`, as far as the hard limit lets it.
+pub(super) fn raise_descriptor_limit(wanted: u64) {
+    // SAFETY: an all-zero rlimit is valid, and both calls get a pointer to it.
+    unsafe {
+        let mut limit = mem::zeroed::<libc::rlimit>();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 && limit.rlim_cur < wanted {
+            limit.rlim_cur = wanted.min(limit.rlim_max);
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
+}
+
+/// Runs `action` while new files get at most the permissions 0660.
+pub(super) fn with_group_umask<T>(action: impl FnOnce() -> T) -> T {
+    // SAFETY: umask() cannot fail; it concerns the whole process, which has one thread so far.
+    let old = unsafe { libc::umask(0o117) };
+    let result = action();
+    // SAFETY: as above.
+    unsafe { libc::umask(old) };
+    result
+}
+
+/// Takes ownership of a descriptor that the parent process left open for us.
+pub(super) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl() on a number that is no descriptor fails, it does no harm.
+    match unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } {
+        // SAFETY: the descriptor is open, and by the protocol of LISTEN_FDS it is ours alone.
+        0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Starts a coroutine with a stack of this many words.
+pub(super) fn spawn_coroutine(stack_words: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let builder = may::coroutine::Builder::new().stack_size(stack_words);
+    // SAFETY: one worker runs all coroutines, so thread-local values never change under them, and
+    // nothing borrows one across a wait; a stack that overflows meets its guard page and ends the
+    // process (`restore_fault_signals`). The handle may be dropped: it only joins.
+    unsafe { builder.spawn(body) }.map(drop)
+}
+
+fn signals() -> libc::sigset_t {
+    // SAFETY: an all-zero sigset_t is valid memory for sigemptyset() to initialise.
+    unsafe {
+        let mut set = mem::zeroed();
+        libc::sigemptyset(&mut set);
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+            libc::sigaddset(&mut set, signal);
+        }
+        set
+    }
+}
+
+fn timespec(duration: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: duration.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    }
+}

@@ -1,0 +1,87 @@
+//! Signatures against the vectors of ethereum/bls12-381-tests.
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use signerd::consensus::primitives::{Root, Signature};
+use signerd::consensus::slashable::Slashable;
+use signerd::hex;
+use signerd::keys::secret::{FillError, SecretKey};
+use signerd::slashing::{Cleared, Protection};
+
+#[derive(Deserialize)]
+struct Case {
+    input: Input,
+    output: Option<Signature>,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    privkey: Root,
+    message: Root,
+}
+
+/// The order of the curve's groups, big-endian.
+const ORDER: &str = "0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001";
+
+pub(crate) fn key(scalar: [u8; 32]) -> Result<SecretKey, FillError<Infallible>> {
+    SecretKey::fill(|slot| {
+        *slot = scalar;
+        Ok(())
+    })
+}
+
+pub(crate) fn cleared(key: &SecretKey, root: Root) -> Cleared {
+    Protection::Off.clear(&key.public_key(), &Slashable::Never, root)
+}
+
+#[test]
+fn every_vector_gives_its_signature_made_anew_and_from_the_cache() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/bls_sign");
+    let mut signed = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let case: Case = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        match case.output {
+            None => assert!(matches!(key(case.input.privkey.0), Err(FillError::Zero)), "{path:?}"),
+            Some(expected) => {
+                let key = key(case.input.privkey.0).unwrap();
+                for round in ["first", "second"] {
+                    let signature = key.sign(cleared(&key, case.input.message));
+                    assert_eq!(signature, expected, "{path:?}, {round} time");
+                }
+                signed += 1;
+            }
+        }
+    }
+    assert_eq!(signed, 9);
+}
+
+#[test]
+fn a_scalar_that_is_no_secret_key_is_refused() {
+    let order: [u8; 32] = hex::decode(ORDER).unwrap();
+    let with_last_byte = |byte| {
+        let mut scalar = order;
+        scalar[31] = byte;
+        scalar
+    };
+    assert!(matches!(key([0; 32]), Err(FillError::Zero)));
+    assert!(matches!(key(order), Err(FillError::Order)));
+    assert!(matches!(key(with_last_byte(2)), Err(FillError::Order)));
+    assert!(matches!(key([0xff; 32]), Err(FillError::Order)));
+    assert!(key(with_last_byte(0)).is_ok());
+}
+
+#[test]
+fn a_source_that_fails_is_passed_on() {
+    let result = SecretKey::fill(|slot| {
+        slot[0] = 1;
+        Err("wrong password")
+    });
+    assert!(matches!(result, Err(FillError::Source("wrong password"))));
+}

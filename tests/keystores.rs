@@ -1,0 +1,102 @@
+//! EIP-2335: every case of `vectors/eip2335`, and what the index cannot say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use signerd::keys::keystore::{Keystore, OpenError};
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    keystore: String,
+    password_file: String,
+    expect: Expect,
+    pubkey: Option<String>,
+    #[serde(default)]
+    fast: bool,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Expect {
+    Ok,
+    Refuse,
+}
+
+fn vectors() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/eip2335")
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(vectors().join(name)).unwrap()
+}
+
+#[test]
+fn every_keystore_of_the_index_opens_or_is_refused_as_it_says() {
+    let cases: Vec<Case> = serde_json::from_str(&read("cases.json")).unwrap();
+    assert_eq!(cases.len(), 64);
+    for case in cases {
+        let (json, password) = (read(&case.keystore), read(&case.password_file));
+        let parsed = Keystore::parse(json.as_bytes());
+        assert!(!case.fast || parsed.is_err(), "{}: not refused before the derivation", case.name);
+        let opened = parsed.and_then(|keystore| keystore.open(&password));
+        let found = opened.map(|secret| secret.public_key());
+        match &case.pubkey {
+            Some(pubkey) if case.expect == Expect::Ok => {
+                assert_eq!(found, Ok(pubkey.parse().unwrap()), "{}", case.name);
+            }
+            _ => assert!(found.is_err() && case.expect == Expect::Refuse, "{}", case.name),
+        }
+    }
+}
+
+#[test]
+fn a_refusal_says_what_is_wrong_and_never_what_was_decrypted() {
+    for (name, expected) in [
+        ("bad-password-wrong", "checksum mismatch: the password is wrong, or the keystore is damaged"),
+        ("bad-version-3", "keystore version 3, expected 4"),
+        ("bad-scrypt-n-2^30", "scrypt asks for 1048576 MiB of memory or work, the limit is 1024 MiB"),
+        ("bad-scrypt-p-2^28", "the limit is"),
+        ("bad-kdf-unknown", "argon2id"),
+        ("bad-pbkdf2-c-0", "crypto.kdf.params.c is 0, expected 1 to 16777216"),
+        ("bad-iv-8-bytes", "expected 16 bytes of hex"),
+        ("bad-secret-order", "the decrypted secret is zero or not below the order of the curve"),
+        ("bad-pubkey-mismatch", "its secret has 0x"),
+        ("bad-json-array", "expected a JSON object"),
+    ] {
+        let (json, password) = (read(&format!("{name}.json")), read(&format!("{name}.txt")));
+        let opened = Keystore::parse(json.as_bytes()).and_then(|keystore| keystore.open(&password));
+        let error = opened.err().unwrap().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_password_that_was_sent_as_a_keystore_is_not_repeated() {
+    for sent in ["\"hunter2\"", "hunter2", "[\"hunter2\"]"] {
+        let error = Keystore::parse(sent.as_bytes()).err().unwrap();
+        assert!(matches!(&error, OpenError::Malformed(reason) if !reason.contains("hunter2")), "{error}");
+    }
+}
+
+#[test]
+fn aes_256_takes_the_whole_derived_key() {
+    // Made with Python's hashlib and OpenSSL's aes-256-ctr.
+    let keystore = Keystore::parse(read("../keystores/aes-256-ctr.json").as_bytes()).unwrap();
+    let secret = keystore.open("correct horse battery staple").unwrap();
+    assert_eq!(Some(secret.public_key()), keystore.public_key());
+}
+
+#[test]
+fn a_hostile_cost_is_refused_without_work() {
+    let json = read("scrypt-cheap.json");
+    let cost =
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()["crypto"]["kdf"]["params"]["n"].to_string();
+    for n in ["18446744073709551615", "9223372036854775808", "4294967296", "8388608"] {
+        let hostile = json.replace(&format!("\"n\": {cost}"), &format!("\"n\": {n}"));
+        let hostile = hostile.replace(&format!("\"n\":{cost}"), &format!("\"n\":{n}"));
+        assert_ne!(hostile, json);
+        assert!(Keystore::parse(hostile.as_bytes()).is_err(), "{n}");
+    }
+}

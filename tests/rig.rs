@@ -1,0 +1,117 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+//! A server with a small service for the tests of HTTP, and a client that sends raw bytes.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use signerd::api::Service;
+use signerd::http::request::{Method, Request};
+use signerd::http::response::{Response, TEXT};
+use signerd::server::{Bind, Limits, Running, Runtime, Server, Settings};
+
+/// Both runtimes: the second is the twin of the first.
+pub const RUNTIMES: [Runtime; 2] = [Runtime::Coroutines, Runtime::Threads];
+
+/// Most bytes of body that the echo takes.
+pub const ECHO_BYTES_MAX: usize = 1024;
+
+/// Says what it was asked; see [`Echo::answer`].
+pub struct Echo;
+
+impl Service for Echo {
+    fn answer(&self, request: Request) -> Response {
+        let text = |text: String| Response::new(200, TEXT, text.into_bytes());
+        match (request.method, request.path.as_str()) {
+            (Method::Get | Method::Head, "/upcheck") => Response::new(200, TEXT, b"OK".as_slice()),
+            (_, "/panic") => panic!("asked to panic"),
+            (_, "/close") => Response { close: true, ..text("closing".into()) },
+            (_, "/empty") => Response::new(204, TEXT, b"".as_slice()),
+            (_, "/large") => Response::new(200, TEXT, vec![b'x'; 8 << 20]),
+            (_, "/sum") => {
+                let sum = request.body.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+                text(format!("{} bytes, sum {sum}", request.body.len()))
+            }
+            (_, "/wait") => {
+                let (promise, answer) = signerd::wait::promise();
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(300));
+                    promise.keep("waited");
+                });
+                text(answer.wait().expect("kept").into())
+            }
+            (method, path) => text(format!(
+                "{method:?} {path} ?{} host={} body={}",
+                request.query,
+                request.header("host").unwrap_or("-"),
+                String::from_utf8_lossy(&request.body)
+            )),
+        }
+    }
+
+    fn body_bytes_max(&self, _: Method, path: &str) -> usize {
+        match path {
+            "/upcheck" => 0,
+            "/sum" => 32 << 20,
+            _ => ECHO_BYTES_MAX,
+        }
+    }
+}
+
+/// A server on a port of its own.
+pub struct Rig {
+    pub address: SocketAddr,
+    pub running: Running,
+}
+
+impl Rig {
+    pub fn start(runtime: Runtime, limits: Limits) -> Self {
+        Self::serve(runtime, limits, Arc::new(Echo))
+    }
+
+    pub fn serve(runtime: Runtime, limits: Limits, service: Arc<dyn Service>) -> Self {
+        let listeners = vec![(Bind::Tcp(([127, 0, 0, 1], 0).into()), service)];
+        let server = Server::bind(Settings { listeners, limits, runtime }).unwrap();
+        let [Bind::Tcp(address)] = server.addresses()[..] else { panic!("one TCP listener") };
+        Self { address, running: server.start().unwrap() }
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        connect(self.address)
+    }
+
+    /// Sends `bytes`, ends the sending side, and gives all that comes back.
+    pub fn exchange(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        stream.write_all(bytes).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        read_all(&mut stream)
+    }
+}
+
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+pub fn read_all(stream: &mut impl Read) -> String {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Reads exactly one answer with a body of known length.
+pub fn read_answer(stream: &mut impl Read) -> String {
+    let (mut bytes, mut byte) = (Vec::new(), [0]);
+    while !bytes.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        bytes.push(byte[0]);
+    }
+    let head = String::from_utf8(bytes).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).unwrap();
+    head + &String::from_utf8(body).unwrap()
+}
