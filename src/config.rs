@@ -3,8 +3,11 @@
 //! Nothing that runs later meets a bad path, address or number; contradictions between options are
 //! settled here, and so is who may do what: one value each, chosen once.
 
-use std::io;
+pub mod token;
+
+use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,66 +16,64 @@ use zeroize::Zeroizing;
 
 use crate::cli::layers::{Dialect, Values};
 use crate::cli::{Usage, exit};
-use crate::keys::sources::{self, Mnemonic, Pair, Passwords, Sources};
+use crate::consensus::network::{Fork, Networks};
+use crate::consensus::primitives::{Epoch, Slot};
+use crate::keys::loader;
+use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
+use crate::slashing;
 
 /// The service, fully checked.
 pub struct Settings {
-    /// Which program the command line was written for.
-    pub dialect: Dialect,
     /// The signing listener.
-    pub http: Http,
-    /// The metrics listener, unless it is off.
-    pub metrics: Option<Metrics>,
-    /// TLS of the signing listener; without it, plain HTTP.
-    pub tls: Option<Tls>,
-    /// The token that all routes but health ask for.
-    pub auth_token: Option<Zeroizing<String>>,
-    /// Who may use the Keymanager routes.
-    pub keymanager: Keymanager,
-    /// Imported keys are kept in memory only.
-    pub skip_keystore_storage: bool,
-    /// What is logged, and how.
-    pub log: Log,
-    /// Where imported keys and slashing protection are kept; made by [`Settings::make_data_dir`].
-    pub data_dir: Option<PathBuf>,
-    /// Where the keys come from.
-    pub sources: Sources,
-    /// How they are loaded.
-    pub loading: Loading,
-    /// Which chain.
-    pub network: Network,
-    /// Slashing protection; `None` signs whatever is requested.
-    pub slashing: Option<Slashing>,
-    /// Signing threads; `None`: one a core.
-    pub workers: Option<usize>,
-    /// With fewer keys the service says that it is not healthy.
-    pub expect_keys: Option<usize>,
-    /// Unlockable memory ends the start.
-    pub require_mlock: bool,
-    /// Lines for the log: what was ignored, and what is worth a second look.
-    pub notices: Vec<String>,
-}
-
-/// The signing listener.
-pub struct Http {
-    /// Address and port; port 0 lets the system choose.
-    pub listen: SocketAddr,
+    pub http: Listener,
     /// A Unix socket beside it.
     pub unix: Option<PathBuf>,
-    /// Host headers that are served; `None` for any.
-    pub hosts: Option<Vec<String>>,
     /// Web origins that may call; `*` stands for any.
     pub cors_origins: Vec<String>,
     /// A connection idle for so long is closed.
     pub idle_timeout: Duration,
+    /// TLS of the signing listener; without it, plain HTTP.
+    pub tls: Option<Tls>,
+    /// The metrics listener, unless it is off.
+    pub metrics: Option<Listener>,
+    /// The token that all routes but health ask for.
+    pub auth_token: Option<Zeroizing<String>>,
+    /// Who may use the Keymanager routes.
+    pub keymanager: Keymanager,
+    /// Lines below it are not logged.
+    pub log_level: LevelFilter,
+    /// One JSON object a line, instead of text.
+    pub log_json: bool,
     /// Every request is logged.
     pub access_log: bool,
+    /// Where imported keys and slashing protection are kept; [`Settings::make_data_dir`] makes it.
+    pub data_dir: Option<PathBuf>,
+    /// Where the keys come from.
+    pub sources: Sources,
+    /// How they are loaded.
+    pub loading: loader::Settings,
+    /// A key that fails to load ends the start.
+    pub strict: bool,
+    /// With fewer keys the service says that it is not healthy.
+    pub expect_keys: Option<usize>,
+    /// Memory that cannot be locked ends the start.
+    pub require_mlock: bool,
+    /// Signing threads; `None`: one a core.
+    pub workers: Option<usize>,
+    /// A reload that takes longer is given up.
+    pub reload_timeout: Duration,
+    /// Which chain.
+    pub networks: Networks,
+    /// Slashing protection; `None` signs whatever is requested.
+    pub slashing: Option<slashing::Settings>,
+    /// Lines for the log: what was ignored.
+    pub notices: Vec<String>,
 }
 
-/// The metrics listener.
-pub struct Metrics {
-    /// Address and port.
-    pub listen: SocketAddr,
+/// A TCP listener, and whom it serves.
+pub struct Listener {
+    /// Address and port; port 0 lets the system choose.
+    pub address: SocketAddr,
     /// Host headers that are served; `None` for any.
     pub hosts: Option<Vec<String>>,
 }
@@ -89,20 +90,10 @@ pub struct Tls {
 
 /// Certificate and key.
 pub enum Identity {
-    /// Two PEM files.
-    Pem {
-        /// The chain, our certificate first.
-        certificates: PathBuf,
-        /// The private key.
-        key: PathBuf,
-    },
-    /// One PKCS#12 file.
-    Pkcs12 {
-        /// The file.
-        file: PathBuf,
-        /// A file whose first line is its password.
-        password_file: PathBuf,
-    },
+    /// Two PEM files: the chain, our certificate first, and the private key.
+    Pem(PathBuf, PathBuf),
+    /// A PKCS#12 file, and a file with its password.
+    Pkcs12(PathBuf, PathBuf),
 }
 
 /// Who may use the Keymanager routes.
@@ -119,49 +110,11 @@ pub enum Keymanager {
     Closed,
 }
 
-/// What is logged, and how.
-pub struct Log {
-    /// Lines below it are dropped.
-    pub level: LevelFilter,
-    /// One JSON object a line, instead of text.
-    pub json: bool,
-}
-
-/// How keys are loaded.
-pub struct Loading {
-    /// Where they are kept sealed for the next start.
-    pub key_cache: Option<PathBuf>,
-    /// Memory for decryption, in bytes; `None`: what the machine has.
-    pub memory_bytes: Option<u64>,
-    /// A key that fails ends the start.
-    pub strict: bool,
-    /// A reload that takes longer is given up.
-    pub reload_timeout: Duration,
-}
-
-/// Which chain.
-pub struct Network {
-    /// A name, or the path of a `config.yaml`.
-    pub name: String,
-    /// Fork epochs that override it, by fork name.
-    pub fork_epochs: Vec<(&'static str, u64)>,
-}
-
-/// Slashing protection.
-pub struct Slashing {
-    /// The directory of the store.
-    pub directory: PathBuf,
-    /// A key that was never seen signs no block below this slot.
-    pub min_slot: Option<u64>,
-    /// A key that was never seen signs no vote below this epoch.
-    pub min_epoch: Option<u64>,
-}
-
-/// Forks whose epoch can be overridden.
-const FORKS: [&str; 7] = ["altair", "bellatrix", "capella", "deneb", "electra", "fulu", "gloas"];
-
 /// A day: nobody waits longer.
 const TIMEOUT_SECONDS_MAX: u64 = 86_400;
+
+/// Where the token of the Keymanager routes is made, in the data directory.
+const TOKEN_FILE: &str = "api-token.txt";
 
 impl Settings {
     /// Checks all values, and the files that they name.
@@ -169,184 +122,132 @@ impl Settings {
     /// # Errors
     /// The first thing that is wrong, with the option and where it came from.
     pub fn check(values: &Values) -> Result<Self, Usage> {
-        let http = http(values)?;
+        let http = listener(values, "http-listen-host", "http-listen-port", "http-host-allowlist")?;
         let data_dir = data_dir(values)?;
-        let auth_token = auth_token(values)?;
-        let skip_keystore_storage = values.switch("Xkey-manager-skip-keystore-storage")? == Some(true);
+        let auth_token = match (values.text("auth-token"), values.secret("auth-token-file")?) {
+            (Some(_), Some(_)) => return conflict("--auth-token and --auth-token-file exclude each other"),
+            (text, file) => text.map(Zeroizing::new).or(file),
+        };
+        let seconds = |number: Option<u64>| Duration::from_secs(number.unwrap_or(TIMEOUT_SECONDS_MAX));
+        let idle = values.number("idle-connection-timeout-seconds", 1..=TIMEOUT_SECONDS_MAX)?;
+        let reload = values.number("reload-timeout", 1..=TIMEOUT_SECONDS_MAX / 60)?;
         Ok(Self {
-            dialect: values.dialect,
-            metrics: metrics(values)?,
+            unix: values.path("listen-unix"),
+            cors_origins: values.list("http-cors-origins"),
+            idle_timeout: seconds(idle),
             tls: tls(values)?,
+            metrics: metrics(values, &http)?,
             keymanager: keymanager(values, &auth_token, data_dir.as_deref(), &http)?,
             auth_token,
-            skip_keystore_storage,
-            log: logging(values)?,
+            log_level: log_level(values)?,
+            log_json: log_json(values)?,
+            access_log: values.on("access-logs-enabled")?,
             sources: sources(values, data_dir.as_deref())?,
             loading: loading(values)?,
-            network: network(values)?,
+            strict: values.on("strict")?,
+            expect_keys: values.count("expect-keys", 0..=u64::from(u32::MAX))?,
+            require_mlock: values.on("require-mlock")?,
+            workers: values.count("workers", 1..=1024)?,
+            reload_timeout: seconds(reload.map(|minutes| 60 * minutes)),
+            networks: networks(values)?,
             slashing: slashing(values, data_dir.as_deref())?,
-            workers: count(values, "workers", 1..=1024)?,
-            expect_keys: count(values, "expect-keys", 0..=u64::from(u32::MAX))?,
-            require_mlock: values.switch("require-mlock")? == Some(true),
             notices: values.notices.clone(),
             http,
             data_dir,
         })
     }
 
-    /// Makes the data directory, readable by nobody else, where only its parent exists.
+    /// Makes the data directory, for us alone, where only its parent exists.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn make_data_dir(&self) -> Result<(), Usage> {
-        use std::os::unix::fs::DirBuilderExt;
         let Some(path) = self.data_dir.as_ref().filter(|path| !path.exists()) else { return Ok(()) };
-        std::fs::DirBuilder::new().mode(0o700).create(path).map_err(|error| {
+        DirBuilder::new().mode(0o700).create(path).map_err(|error| {
             Usage::new(exit::CANNOT_CREATE, format!("--data-dir: {}: {error}", path.display()))
         })
     }
 }
 
-/// The token in this file, which is made, with a random one, when it does not exist.
-///
-/// # Errors
-/// When it cannot be read or made, or others can read it.
-pub fn token_of(path: &Path) -> Result<Zeroizing<String>, Usage> {
-    if !path.exists() {
-        make_token(path)
-            .map_err(|error| Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display())))?;
-    }
-    let text = sources::read_private(path, false)
-        .map_err(|error| Usage::new(exit::PERMISSION, error.to_string()))?;
-    match text.trim() {
-        "" => {
-            Err(Usage::new(exit::CONFIG, format!("{}: expected a token, the file is empty", path.display())))
-        }
-        token => Ok(Zeroizing::new(token.to_owned())),
-    }
-}
-
-/// 32 random bytes as hex, readable by us alone, and whole or not there at all.
-fn make_token(path: &Path) -> io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut bytes = Zeroizing::new([0; 32]);
-    let random = ring::rand::SystemRandom::new();
-    ring::rand::SecureRandom::fill(&random, &mut *bytes)
-        .map_err(|_| io::Error::other("no random numbers"))?;
-    let token = Zeroizing::new(const_hex::encode(*bytes));
-    let beside = path.with_extension("new");
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    writeln!(file, "{}", *token)?;
-    file.sync_all()?;
-    std::fs::rename(beside, path)
-}
-
-fn http(values: &Values) -> Result<Http, Usage> {
-    let idle = values.number("idle-connection-timeout-seconds", 1..=TIMEOUT_SECONDS_MAX)?;
-    Ok(Http {
-        listen: values.address("http-listen-host", "http-listen-port")?,
-        unix: values.path("listen-unix"),
-        hosts: hosts(values, "http-host-allowlist", "http-listen-host"),
-        cors_origins: values.list("http-cors-origins"),
-        idle_timeout: Duration::from_secs(idle.unwrap_or(TIMEOUT_SECONDS_MAX)),
-        access_log: values.switch("access-logs-enabled")? == Some(true),
-    })
-}
-
-fn metrics(values: &Values) -> Result<Option<Metrics>, Usage> {
-    if values.switch("metrics-enabled")? != Some(true) {
-        return Ok(None);
-    }
-    let listen = values.address("metrics-host", "metrics-port")?;
-    let signing = values.address("http-listen-host", "http-listen-port")?;
-    if listen == signing && listen.port() != 0 {
-        return Err(values.wrong("metrics-port", "another port than --http-listen-port"));
-    }
-    Ok(Some(Metrics { listen, hosts: hosts(values, "metrics-host-allowlist", "metrics-host") }))
-}
-
-/// The allowlist and the listen host; `None` where any host will do. The name `localhost` stands for
-/// the loopback addresses too.
-fn hosts(values: &Values, allowlist: &str, listen_host: &str) -> Option<Vec<String>> {
+/// The allowlist holds the listen host too; `localhost` stands for the loopback addresses as well.
+fn listener(values: &Values, host: &str, port: &str, allowlist: &str) -> Result<Listener, Usage> {
+    let address = values.address(host, port)?;
     let mut hosts = values.list(allowlist);
     if hosts.iter().any(|host| host == "*" || host == "all") {
-        return None;
+        return Ok(Listener { address, hosts: None });
     }
     if hosts.iter().any(|host| host == "localhost") {
         hosts.extend(["127.0.0.1".to_owned(), "[::1]".to_owned()]);
     }
-    hosts.extend(values.text(listen_host).filter(|host| !hosts.contains(host)));
-    Some(hosts)
+    hosts.extend(values.text(host).filter(|host| !hosts.contains(host)));
+    Ok(Listener { address, hosts: Some(hosts) })
+}
+
+fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> {
+    if !values.on("metrics-enabled")? {
+        return Ok(None);
+    }
+    let metrics = listener(values, "metrics-host", "metrics-port", "metrics-host-allowlist")?;
+    match metrics.address == http.address && http.address.port() != 0 {
+        true => Err(values.wrong("metrics-port", "another port than --http-listen-port")),
+        false => Ok(Some(metrics)),
+    }
 }
 
 fn tls(values: &Values) -> Result<Option<Tls>, Usage> {
-    let pem = (values.file("tls-cert")?, values.secret_file("tls-key")?);
-    let pkcs12 = (values.file("tls-keystore-file")?, values.secret_file("tls-keystore-password-file")?);
-    let client_ca = values.file("tls-client-ca")?;
-    let known_clients = values.file("tls-known-clients")?;
-    let pair = |message: &str| Err(Usage::new(exit::CONFIG, message.to_owned()));
-    let identity = match (pem, pkcs12) {
-        ((None, None), (None, None)) if client_ca.is_none() && known_clients.is_none() => return Ok(None),
-        ((None, None), (None, None)) => return pair("client certificates need --tls-cert and --tls-key"),
-        ((Some(certificates), Some(key)), (None, None)) => Identity::Pem { certificates, key },
-        ((None, None), (Some(file), Some(password_file))) => Identity::Pkcs12 { file, password_file },
-        ((Some(_), None) | (None, Some(_)), (None, None)) => {
-            return pair("--tls-cert and --tls-key go together");
+    let (cert, key) = (values.file("tls-cert")?, values.file("tls-key")?);
+    let (store, password) = (values.file("tls-keystore-file")?, values.file("tls-keystore-password-file")?);
+    let (client_ca, known_clients) = (values.file("tls-client-ca")?, values.file("tls-known-clients")?);
+    let any = values.on("tls-allow-any-client")?;
+    let restricted = client_ca.is_some() || known_clients.is_some();
+    let identity = match (cert, key, store, password) {
+        (None, None, None, None) if !restricted => return Ok(None),
+        (None, None, None, None) => return conflict("client certificates need --tls-cert and --tls-key"),
+        (Some(cert), Some(key), None, None) => Identity::Pem(cert, key),
+        (None, None, Some(_), Some(_)) if !restricted && !any => {
+            return conflict(
+                "--tls-keystore-file needs --tls-known-clients, --tls-client-ca or --tls-allow-any-client",
+            );
         }
-        ((None, None), _) => return pair("--tls-keystore-file and --tls-keystore-password-file go together"),
-        _ => return pair("--tls-cert and --tls-keystore-file exclude each other"),
+        (None, None, Some(store), Some(password)) => Identity::Pkcs12(store, password),
+        (_, _, None, None) => return conflict("--tls-cert and --tls-key go together"),
+        (None, None, _, _) => {
+            return conflict("--tls-keystore-file and --tls-keystore-password-file go together");
+        }
+        (_, _, _, _) => return conflict("--tls-cert and --tls-keystore-file exclude each other"),
     };
-    let any = values.switch("tls-allow-any-client")? == Some(true);
-    if any && (client_ca.is_some() || known_clients.is_some()) {
-        return pair("--tls-allow-any-client excludes --tls-client-ca and --tls-known-clients");
+    if any && restricted {
+        return conflict("--tls-allow-any-client excludes --tls-client-ca and --tls-known-clients");
     }
-    if values.switch("tls-allow-ca-clients")? == Some(true) && client_ca.is_none() {
-        return Err(Usage::new(exit::CONFIG, "--tls-allow-ca-clients: which CA?".to_owned()).hint(
-            "name its certificate with --tls-client-ca: there is no trust store of the system in here",
-        ));
-    }
-    if matches!(identity, Identity::Pkcs12 { .. }) && !any && client_ca.is_none() && known_clients.is_none() {
-        return pair(
-            "--tls-keystore-file needs --tls-known-clients-file, --tls-client-ca or --tls-allow-any-client",
+    if values.on("tls-allow-ca-clients")? && client_ca.is_none() {
+        return conflict(
+            "--tls-allow-ca-clients needs --tls-client-ca: the system's trust store is not read",
         );
     }
     Ok(Some(Tls { identity, client_ca, known_clients }))
-}
-
-fn auth_token(values: &Values) -> Result<Option<Zeroizing<String>>, Usage> {
-    let token = values.text("auth-token").map(Zeroizing::new);
-    let filed = values.secret("auth-token-file")?;
-    match token.is_some() && filed.is_some() {
-        true => {
-            Err(Usage::new(exit::CONFIG, "--auth-token and --auth-token-file exclude each other".to_owned()))
-        }
-        false => Ok(token.or(filed)),
-    }
 }
 
 fn keymanager(
     values: &Values,
     auth_token: &Option<Zeroizing<String>>,
     data_dir: Option<&Path>,
-    http: &Http,
+    http: &Listener,
 ) -> Result<Keymanager, Usage> {
-    if values.switch("key-manager-api-enabled")? != Some(true) {
+    if !values.on("key-manager-api-enabled")? {
         return Ok(Keymanager::Off);
     }
-    Ok(match (values.secret("keymanager-token-file")?, auth_token, data_dir) {
-        (Some(token), _, _) => Keymanager::Token(token),
-        (None, Some(token), _) => Keymanager::Token(token.clone()),
-        (None, None, Some(directory)) => Keymanager::TokenFile(directory.join("api-token.txt")),
-        (None, None, None) if http.listen.ip().is_loopback() => Keymanager::Open,
-        (None, None, None) => Keymanager::Closed,
+    let token = values.secret("keymanager-token-file")?;
+    Ok(match (token.or(auth_token.clone()), data_dir) {
+        (Some(token), _) => Keymanager::Token(token),
+        (None, Some(directory)) => Keymanager::TokenFile(directory.join(TOKEN_FILE)),
+        (None, None) if http.address.ip().is_loopback() => Keymanager::Open,
+        (None, None) => Keymanager::Closed,
     })
 }
 
-fn logging(values: &Values) -> Result<Log, Usage> {
-    // The names of Web3Signer (log4j), of py3signer (Python) and of `log`, in any case.
-    let level = match values.text("logging").unwrap_or_default().to_ascii_lowercase().as_str() {
+/// The names of Web3Signer (log4j), of py3signer (Python) and of our own log, in any case.
+fn log_level(values: &Values) -> Result<LevelFilter, Usage> {
+    Ok(match values.text("logging").unwrap_or_default().to_ascii_lowercase().as_str() {
         "off" => LevelFilter::Off,
         "fatal" | "critical" | "error" => LevelFilter::Error,
         "warn" | "warning" => LevelFilter::Warn,
@@ -354,22 +255,24 @@ fn logging(values: &Values) -> Result<Log, Usage> {
         "debug" => LevelFilter::Debug,
         "trace" | "all" => LevelFilter::Trace,
         _ => return Err(values.wrong("logging", "off, error, warn, info, debug, trace or all")),
-    };
-    let json = match values.text("logging-format").unwrap_or_default().to_ascii_lowercase().as_str() {
-        "plain" | "text" => false,
-        "json" | "ecs" | "gcp" | "logstash" | "gelf" => true,
-        _ => return Err(values.wrong("logging-format", "plain or json")),
-    };
-    Ok(Log { level, json })
+    })
 }
 
-/// The directory that outlives us. Web3Signer's form keeps imported keys beside the key files and
+fn log_json(values: &Values) -> Result<bool, Usage> {
+    match values.text("logging-format").unwrap_or_default().to_ascii_lowercase().as_str() {
+        "plain" | "text" => Ok(false),
+        "json" | "ecs" | "gcp" | "logstash" | "gelf" => Ok(true),
+        _ => Err(values.wrong("logging-format", "plain or json")),
+    }
+}
+
+/// The directory that outlives us. Web3Signer's form keeps imported keys beside the key files, and
 /// makes a missing directory; in our own form it must exist.
 fn data_dir(values: &Values) -> Result<Option<PathBuf>, Usage> {
     let web3signer = values.dialect == Dialect::Web3signer;
     let Some(path) = values.path("data-dir") else {
-        let imports = values.switch("key-manager-api-enabled")? == Some(true);
-        return Ok(values.path("key-config-path").filter(|_| web3signer && imports));
+        let imports = web3signer && values.on("key-manager-api-enabled")?;
+        return Ok(values.path("key-config-path").filter(|_| imports));
     };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if path.is_dir() || (web3signer && !path.exists() && parent.is_dir()) {
@@ -380,98 +283,112 @@ fn data_dir(values: &Values) -> Result<Option<PathBuf>, Usage> {
 }
 
 fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
-    let passwords =
-        match (values.directory("keystores-passwords-path")?, values.file("keystores-password-file")?) {
-            (Some(directory), None) => Some(Passwords::Dir(directory)),
-            (None, Some(file)) => Some(Passwords::File(file)),
-            (None, None) => None,
-            (Some(_), Some(_)) => {
-                let both = "--keystores-passwords-path and --keystores-password-file exclude each other";
-                return Err(Usage::new(exit::CONFIG, both.to_owned()));
-            }
-        };
-    let pairs = match (values.directory("keystores-path")?, passwords) {
-        (Some(keystores), Some(passwords)) => vec![Pair { keystores, passwords }],
-        (None, None) => Vec::new(),
-        (keystores, _) => {
-            let present = if keystores.is_some() { "--keystores-path" } else { "a password option" };
-            return Err(Usage::new(exit::CONFIG, format!("{present} stands alone"))
-                .hint("--keystores-path goes with --keystores-passwords-path or --keystores-password-file"));
+    let keystores = values.directory("keystores-path")?;
+    let passwords = values.directory("keystores-passwords-path")?;
+    let password_file = values.file("keystores-password-file")?;
+    let keys_dirs = values.directories("keys")?;
+    let pairs = match (keystores, passwords, password_file.clone()) {
+        (_, Some(_), Some(_)) => {
+            return conflict("--keystores-passwords-path and --keystores-password-file exclude each other");
+        }
+        (Some(keystores), Some(passwords), None) => {
+            vec![Pair { keystores, passwords: Passwords::Dir(passwords) }]
+        }
+        (Some(keystores), None, Some(file)) => vec![Pair { keystores, passwords: Passwords::File(file) }],
+        (None, None, None) => Vec::new(),
+        (None, None, Some(_)) if !keys_dirs.is_empty() => Vec::new(),
+        (_, _, _) => {
+            let needed = "--keystores-path goes with --keystores-passwords-path or --keystores-password-file";
+            return conflict(needed);
         }
     };
     Ok(Sources {
         pairs,
-        keys_dirs: values.directories("keys")?,
-        keys_password_file: None,
+        keys_dirs,
+        keys_password_file: password_file,
         key_config_path: values.directory("key-config-path")?,
         interop: values.range("interop-keys")?,
         mnemonic: mnemonic(values)?,
         data_dir: data_dir.map(Path::to_owned),
-        allow_insecure_permissions: values.switch("allow-insecure-permissions")? == Some(true),
+        allow_insecure_permissions: values.on("allow-insecure-permissions")?,
     })
 }
 
 fn mnemonic(values: &Values) -> Result<Option<Mnemonic>, Usage> {
-    let passphrase_file = values.secret_file("mnemonic-passphrase-file")?;
-    let range = values.range("key-range")?;
-    Ok(match (values.secret_file("mnemonic-file")?, range) {
-        (Some(file), Some(range)) => Some(Mnemonic { file, passphrase_file, range }),
-        _ if passphrase_file.is_some() => {
-            return Err(Usage::new(
-                exit::CONFIG,
-                "--mnemonic-passphrase-file without --mnemonic-file".to_owned(),
-            ));
+    let passphrase_file = values.file("mnemonic-passphrase-file")?;
+    match (values.file("mnemonic-file")?, values.range("key-range")?) {
+        (Some(file), Some(range)) => Ok(Some(Mnemonic { file, passphrase_file, range })),
+        (None, _) if passphrase_file.is_some() => {
+            conflict("--mnemonic-passphrase-file needs --mnemonic-file")
         }
-        _ => None,
-    })
+        (_, _) => Ok(None),
+    }
 }
 
-fn loading(values: &Values) -> Result<Loading, Usage> {
+fn loading(values: &Values) -> Result<loader::Settings, Usage> {
     const MIB: u64 = 1 << 20;
-    let minutes = values.number("reload-timeout", 1..=TIMEOUT_SECONDS_MAX / 60)?;
-    Ok(Loading {
+    Ok(loader::Settings {
+        decrypt_memory_bytes: values.number("decrypt-memory", 1..=u64::MAX / MIB)?.map(|mib| mib * MIB),
         key_cache: values.path("key-cache"),
-        memory_bytes: values.number("decrypt-memory", 1..=u64::MAX / MIB)?.map(|mib| mib * MIB),
-        strict: values.switch("strict")? == Some(true),
-        reload_timeout: Duration::from_secs(60 * minutes.unwrap_or(TIMEOUT_SECONDS_MAX / 60)),
+        imports_in_memory: values.on("Xkey-manager-skip-keystore-storage")?,
     })
 }
 
-fn network(values: &Values) -> Result<Network, Usage> {
-    let name = values.text("network").unwrap_or_default();
+/// The chosen network; unset it is mainnet, and whatever built-in network a request belongs to.
+pub(crate) fn networks(values: &Values) -> Result<Networks, Usage> {
+    let mut networks = match values.text("network") {
+        None => Networks::default(),
+        Some(name) => match Networks::named(&name) {
+            Some(networks) => networks,
+            None => network_of_file(values, &name)?,
+        },
+    };
+    for fork in &Fork::ALL[1..Fork::ALL.len() - 1] {
+        let option = format!("Xnetwork-{}-fork-epoch", fork.name().to_ascii_lowercase());
+        let Some(epoch) = values.number(&option, 0..=u64::MAX)? else { continue };
+        if !networks.set_fork_epoch(*fork, Epoch(epoch)) {
+            return Err(values.wrong(&option, &format!("a fork that {} knows", networks.name())));
+        }
+    }
+    Ok(networks)
+}
+
+fn network_of_file(values: &Values, name: &str) -> Result<Networks, Usage> {
     if name.contains("://") {
         return Err(values
             .wrong("network", "a name or the path of a config.yaml")
-            .hint("nothing is fetched from the network: download the file and give its path"));
+            .hint("nothing is fetched: download the file and give its path"));
     }
-    let mut fork_epochs = Vec::new();
-    for fork in FORKS {
-        let epoch = values.number(&format!("Xnetwork-{fork}-fork-epoch"), 0..=u64::MAX)?;
-        fork_epochs.extend(epoch.map(|epoch| (fork, epoch)));
+    let path = Path::new(name);
+    if !path.exists() {
+        let names: Vec<_> = Networks::names().collect();
+        return Err(values
+            .wrong("network", "a name or the path of a config.yaml")
+            .hint(format!("the names are {}", names.join(", "))));
     }
-    Ok(Network { name, fork_epochs })
+    let text = fs::read_to_string(path).map_err(|error| Usage::unreadable(path, &error))?;
+    Networks::from_yaml(&text).map_err(|error| Usage::new(exit::CONFIG, format!("{name}: {error}")))
 }
 
-fn slashing(values: &Values, data_dir: Option<&Path>) -> Result<Option<Slashing>, Usage> {
+fn slashing(values: &Values, data_dir: Option<&Path>) -> Result<Option<slashing::Settings>, Usage> {
     let enabled = values.switch("slashing-protection-enabled")?;
     let min_slot = values.number("slashing-protection-min-slot", 0..=u64::MAX)?;
     let min_epoch = values.number("slashing-protection-min-epoch", 0..=u64::MAX)?;
     match (enabled, data_dir) {
-        (Some(true) | None, Some(directory)) => {
-            Ok(Some(Slashing { directory: directory.to_owned(), min_slot, min_epoch }))
-        }
-        (Some(true), None) => Err(Usage::new(
-            exit::CONFIG,
-            "--slashing-protection-enabled needs a directory for its record".to_owned(),
-        )
-        .hint("give --data-dir DIR")),
+        (Some(true) | None, Some(directory)) => Ok(Some(slashing::Settings {
+            directory: directory.to_owned(),
+            min_slot: Slot(min_slot.unwrap_or(0)),
+            min_epoch: Epoch(min_epoch.unwrap_or(0)),
+            chain: None,
+        })),
+        (Some(true), None) => conflict("--slashing-protection-enabled needs --data-dir for its record"),
         (Some(false) | None, _) if min_slot.or(min_epoch).is_some() => {
-            Err(Usage::new(exit::CONFIG, "--slashing-protection-min-… while protection is off".to_owned()))
+            conflict("--slashing-protection-min-slot and -epoch need protection, which is off")
         }
         (Some(false) | None, _) => Ok(None),
     }
 }
 
-fn count(values: &Values, name: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<Option<usize>, Usage> {
-    Ok(values.number(name, bounds)?.and_then(|number| usize::try_from(number).ok()))
+fn conflict<T>(message: &str) -> Result<T, Usage> {
+    Err(Usage::new(exit::CONFIG, message.to_owned()))
 }

@@ -4,7 +4,6 @@
 //! Listeners first, so that a port in use ends the start before any thread runs; keys last, decrypted
 //! behind the open ports.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
@@ -12,19 +11,17 @@ use crate::api::guard::{Allowlist, Guard, Token};
 use crate::api::refusal::Refusal;
 use crate::api::{Api, Service};
 use crate::cli::{Usage, exit};
-use crate::config::{self, Keymanager, Settings};
-use crate::consensus::network::{Fork, Networks};
-use crate::consensus::primitives::{Epoch, Slot};
+use crate::config::{Keymanager, Settings, token};
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
-use crate::keys::loader::{self, Loader};
+use crate::keys::loader::Loader;
 use crate::keys::table::KeyTable;
 use crate::keys::{locked, secret};
 use crate::log as log_lines;
 use crate::metrics::{Metrics, Readings};
 use crate::server::signers::Signers;
 use crate::server::{self, Bind, Limits, Server};
-use crate::slashing::{self, Protection};
+use crate::slashing::Protection;
 
 /// Serves until a signal ends it.
 ///
@@ -32,29 +29,25 @@ use crate::slashing::{self, Protection};
 /// Whatever keeps the service from starting, with what to do about it.
 pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
     secure_memory(&settings)?;
-    let networks = networks(&settings.network)?;
     settings.make_data_dir()?;
     let guards = Guards::new(&settings)?;
     let (signing, metrics) = (Arc::new(Late::default()), Arc::new(Late::default()));
     let server = bind(&settings, &signing, &metrics)?;
-    log_lines::start(
-        settings.log.level,
-        if settings.log.json { log_lines::Format::Json } else { log_lines::Format::Plain },
-    );
+    log_lines::start(settings.log_level, settings.log_json);
 
-    let protection = Arc::new(protection(&settings, &networks)?);
+    let protection = Arc::new(protection(&settings)?);
     let keys = Arc::new(KeyTable::new());
     let loader = load(&settings, &keys, &protection)?;
     let counters = Metrics::new(readings(&keys, &loader, &protection));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
-    announce(&settings, &server, &networks, &protection);
+    announce(&settings, &server, &protection);
     watch_loading(&settings, &loader).map_err(|error| no_thread(&error))?;
     metrics.serve(MetricsPage { metrics: Arc::clone(&counters), guard: guards.metrics });
     signing.serve(Api {
         keys,
         loader: Arc::clone(&loader),
         protection,
-        networks,
+        networks: settings.networks,
         signer: Box::new(signer),
         guard: guards.signing,
         metrics: counters,
@@ -83,30 +76,6 @@ fn secure_memory(settings: &Settings) -> Result<(), Usage> {
     Ok(())
 }
 
-fn networks(network: &config::Network) -> Result<Networks, Usage> {
-    let mut networks = match Networks::named(&network.name) {
-        // Nothing chosen, or the default by name: the other public networks are recognised too.
-        _ if network.name == DEFAULT_NETWORK => Networks::default(),
-        Some(networks) => networks,
-        None => read_network(Path::new(&network.name))?,
-    };
-    for (name, epoch) in &network.fork_epochs {
-        let fork = Fork::named(name).expect("config knows the forks by name");
-        networks.set_fork_epoch(fork, Epoch(*epoch));
-    }
-    Ok(networks)
-}
-
-fn read_network(path: &Path) -> Result<Networks, Usage> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let names: Vec<_> = Networks::names().collect();
-        Usage::new(exit::NO_INPUT, format!("--network: {}: {error}", path.display()))
-            .hint(format!("give the path of a config.yaml, or one of {}", names.join(", ")))
-    })?;
-    Networks::from_yaml(&text)
-        .map_err(|error| Usage::new(exit::CONFIG, format!("--network: {}: {error}", path.display())))
-}
-
 /// The rules of both listeners.
 struct Guards {
     signing: Guard,
@@ -118,7 +87,7 @@ impl Guards {
         let everything = || settings.auth_token.as_ref().map(|token| Token::new(token));
         let key_manager_token = match &settings.keymanager {
             Keymanager::Token(token) => Some(Token::new(token)),
-            Keymanager::TokenFile(path) => Some(Token::new(&config::token_of(path)?)),
+            Keymanager::TokenFile(path) => Some(Token::new(&token::read_or_make(path)?)),
             Keymanager::Off | Keymanager::Open | Keymanager::Closed => None,
         };
         let hosts = |hosts: &Option<Vec<String>>| hosts.clone().map_or(Allowlist::All, Allowlist::new);
@@ -128,7 +97,7 @@ impl Guards {
                 key_manager_token,
                 key_manager_needs_token: !matches!(settings.keymanager, Keymanager::Open),
                 hosts: hosts(&settings.http.hosts),
-                origins: Allowlist::new(settings.http.cors_origins.clone()),
+                origins: Allowlist::new(settings.cors_origins.clone()),
             },
             metrics: Guard {
                 token: everything(),
@@ -144,13 +113,13 @@ impl Guards {
 fn bind(settings: &Settings, signing: &Arc<Late>, metrics: &Arc<Late>) -> Result<Server, Usage> {
     let mut listeners: Vec<(Bind, Arc<dyn Service>)> = Vec::new();
     if let Some(listen) = &settings.metrics {
-        listeners.push((Bind::Tcp(listen.listen), Arc::clone(metrics) as _));
+        listeners.push((Bind::Tcp(listen.address), Arc::clone(metrics) as _));
     }
-    listeners.push((Bind::Tcp(settings.http.listen), Arc::clone(signing) as _));
-    if let Some(path) = &settings.http.unix {
+    listeners.push((Bind::Tcp(settings.http.address), Arc::clone(signing) as _));
+    if let Some(path) = &settings.unix {
         listeners.push((Bind::Unix(path.clone()), Arc::clone(signing) as _));
     }
-    let limits = Limits { idle: settings.http.idle_timeout, ..Limits::default() };
+    let limits = Limits { idle: settings.idle_timeout, ..Limits::default() };
     Server::bind(server::Settings { listeners, limits, ..server::Settings::default() }).map_err(|error| {
         let hint = match error.source.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -166,15 +135,9 @@ fn bind(settings: &Settings, signing: &Arc<Late>, metrics: &Arc<Late>) -> Result
     })
 }
 
-fn protection(settings: &Settings, networks: &Networks) -> Result<Protection, Usage> {
+fn protection(settings: &Settings) -> Result<Protection, Usage> {
     let Some(wanted) = &settings.slashing else { return Ok(Protection::Off) };
-    let wanted = slashing::Settings {
-        directory: wanted.directory.clone(),
-        min_slot: Slot(wanted.min_slot.unwrap_or(0)),
-        min_epoch: Epoch(wanted.min_epoch.unwrap_or(0)),
-        chain: networks.genesis_validators_root().filter(|_| settings.network.name != DEFAULT_NETWORK),
-    };
-    Protection::open(&wanted)
+    Protection::open(wanted)
         .map_err(|error| Usage::new(exit::UNAVAILABLE, format!("slashing protection: {error}")))
 }
 
@@ -183,13 +146,13 @@ fn load(
     keys: &Arc<KeyTable>,
     protection: &Arc<Protection>,
 ) -> Result<Arc<Loader>, Usage> {
-    let how = loader::Settings {
-        decrypt_memory_bytes: settings.loading.memory_bytes,
-        key_cache: settings.loading.key_cache.clone(),
-        imports_in_memory: settings.skip_keystore_storage,
-    };
-    Loader::start(settings.sources.clone(), how, Arc::clone(keys), Arc::clone(protection))
-        .map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))
+    Loader::start(
+        settings.sources.clone(),
+        settings.loading.clone(),
+        Arc::clone(keys),
+        Arc::clone(protection),
+    )
+    .map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))
 }
 
 fn readings(
@@ -214,8 +177,8 @@ fn readings(
 }
 
 /// The first lines of the log: what a person must know of this process. The addresses come last.
-fn announce(settings: &Settings, server: &Server, networks: &Networks, protection: &Protection) {
-    log::info!("signerd {}, network {}", env!("CARGO_PKG_VERSION"), networks.name());
+fn announce(settings: &Settings, server: &Server, protection: &Protection) {
+    log::info!("signerd {}, network {}", env!("CARGO_PKG_VERSION"), settings.networks.name());
     for notice in &settings.notices {
         log::warn!("{notice}");
     }
@@ -244,7 +207,7 @@ fn announce(settings: &Settings, server: &Server, networks: &Networks, protectio
 
 /// `--strict`: a key that is missing once loading has ended, ends the process.
 fn watch_loading(settings: &Settings, loader: &Arc<Loader>) -> std::io::Result<()> {
-    if !settings.loading.strict {
+    if !settings.strict {
         return Ok(());
     }
     let (loader, expect_keys) = (Arc::clone(loader), settings.expect_keys);
@@ -321,9 +284,6 @@ impl MetricsPage {
         }
     }
 }
-
-/// See `networks`.
-const DEFAULT_NETWORK: &str = "mainnet";
 
 /// The media type of Prometheus' text in the form of OpenMetrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

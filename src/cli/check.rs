@@ -55,14 +55,14 @@ fn effective(settings: &Settings) -> Value {
     };
     let slashing = settings.slashing.as_ref().map(|slashing| slashing.directory.display().to_string());
     json!({
-        "listen": settings.http.listen.to_string(),
+        "listen": settings.http.address.to_string(),
         "hosts": settings.http.hosts.as_ref().map_or("*".to_owned(), |hosts| hosts.join(",")),
-        "metrics": settings.metrics.as_ref().map_or("off".to_owned(), |metrics| metrics.listen.to_string()),
+        "metrics": settings.metrics.as_ref().map_or("off".to_owned(), |metrics| metrics.address.to_string()),
         "tls": settings.tls.is_some(),
         "keymanager": keymanager,
         "data-dir": settings.data_dir,
         "slashing-protection": slashing.unwrap_or_else(|| "off".to_owned()),
-        "network": settings.network.name,
+        "network": settings.networks.name(),
     })
 }
 

@@ -3,18 +3,25 @@
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::{Range, RangeInclusive};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::layers::Values;
 use super::{Usage, exit};
-
-/// The bits of a file's mode that let others than its owner read it.
-const OTHERS_READ: u32 = 0o044;
+use crate::keys::sources::read_private;
 
 impl Values {
+    /// Whether a switch is on.
+    pub(crate) fn on(&self, name: &str) -> Result<bool, Usage> {
+        Ok(self.switch(name)? == Some(true))
+    }
+
+    /// A number of things within bounds.
+    pub(crate) fn count(&self, name: &str, bounds: RangeInclusive<u64>) -> Result<Option<usize>, Usage> {
+        Ok(self.number(name, bounds)?.and_then(|number| usize::try_from(number).ok()))
+    }
+
     /// A number within bounds; `auto` counts as unset.
     pub(crate) fn number(&self, name: &str, bounds: RangeInclusive<u64>) -> Result<Option<u64>, Usage> {
         let Some(text) = self.text(name).filter(|text| text != "auto") else { return Ok(None) };
@@ -84,25 +91,17 @@ impl Values {
         }
     }
 
-    /// A file whose content is nobody else's business.
-    pub(crate) fn secret_file(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
-        let Some(path) = self.file(name)? else { return Ok(None) };
-        if self.switch("allow-insecure-permissions")? != Some(true) {
-            let mode = fs::metadata(&path).map_err(|error| self.unreadable(name, &path, &error))?;
-            refuse_open_to_others(&path, mode.permissions().mode())?;
-        }
-        Ok(Some(path))
-    }
-
-    /// The first line of a secret file.
+    /// The token in a file that nobody else can read.
     pub(crate) fn secret(&self, name: &str) -> Result<Option<Zeroizing<String>>, Usage> {
-        let Some(path) = self.secret_file(name)? else { return Ok(None) };
-        let text =
-            Zeroizing::new(fs::read_to_string(&path).map_err(|error| self.unreadable(name, &path, &error))?);
-        let line = text.trim();
-        match line.is_empty() || line.contains(char::is_whitespace) {
-            true => Err(Usage::new(exit::CONFIG, format!("{}: expected one token", path.display()))),
-            false => Ok(Some(Zeroizing::new(line.to_owned()))),
+        let Some(path) = self.file(name)? else { return Ok(None) };
+        let text = read_private(&path, self.on("allow-insecure-permissions")?)
+            .map_err(|error| Usage::new(exit::PERMISSION, format!("--{name}: {error}")))?;
+        let token = text.trim();
+        match token.is_empty() || token.contains(char::is_whitespace) {
+            true => {
+                Err(Usage::new(exit::CONFIG, format!("--{name}: {}: expected one token", path.display())))
+            }
+            false => Ok(Some(Zeroizing::new(token.to_owned()))),
         }
     }
 
@@ -110,14 +109,4 @@ impl Values {
         let usage = Usage::unreadable(path, error);
         Usage { message: format!("--{name}: {}", usage.message), ..usage }
     }
-}
-
-fn refuse_open_to_others(path: &Path, mode: u32) -> Result<(), Usage> {
-    if mode & OTHERS_READ == 0 {
-        return Ok(());
-    }
-    let path = path.display();
-    let message = format!("{path}: others can read this secret (mode {:04o})", mode & 0o7777);
-    Err(Usage::new(exit::PERMISSION, message)
-        .hint(format!("run `chmod go-rwx {path}`, or give --allow-insecure-permissions")))
 }

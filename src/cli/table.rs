@@ -54,131 +54,103 @@ pub enum Fate {
 pub const ENVIRONMENT_PREFIXES: [&str; 4] = ["SIGNERD_", "WEB3SIGNER_ETH2_", "WEB3SIGNER_", "PY3SIGNER_"];
 
 /// The options that act, by group.
+#[rustfmt::skip]
 pub const GROUPS: &[(&str, &[Row])] = &[
-    ("Signing API", LISTENING),
-    ("TLS and access", ACCESS),
-    ("Metrics and logs", OPERATIONS),
-    ("Keys", KEYS),
-    ("Keymanager API", KEYMANAGER),
-    ("Network and slashing protection", CHAIN),
-    ("General", GENERAL),
-];
-
-const LISTENING: &[Row] = &[
-    row("http-listen-host", Kind::Value("HOST"), "127.0.0.1", "address to listen on").alias(&["host"]),
-    row("http-listen-port", Kind::Value("PORT"), "8080", "port").alias(&["port"]).short('p').eth2("9000"),
-    row("listen-unix", Kind::Path("PATH"), "", "listen on a Unix socket too (mode 0660)"),
-    row("http-host-allowlist", Kind::List("HOSTS"), "localhost", "Host headers served; *: any"),
-    row("http-cors-origins", Kind::List("ORIGINS"), "", "web origins that may call; *: any"),
-    row("idle-connection-timeout-seconds", Kind::Value("N"), "120", "close an idle connection after"),
-    row("workers", Kind::Value("N"), "auto", "signing threads; auto: one a core").short('w'),
-];
-
-const ACCESS: &[Row] = &[
-    row("tls-cert", Kind::Path("PEM"), "", "serve over TLS with this certificate"),
-    row("tls-key", Kind::Path("PEM"), "", "its private key"),
-    row("tls-keystore-file", Kind::Path("P12"), "", "certificate and key as PKCS#12 instead"),
-    row("tls-keystore-password-file", Kind::Path("FILE"), "", "password of the PKCS#12 file"),
-    row("tls-client-ca", Kind::Path("PEM"), "", "serve only clients of this CA"),
-    row("tls-known-clients", Kind::Path("FILE"), "", "serve only these: name, SHA-256 print")
-        .alias(&["tls-known-clients-file"]),
-    row("tls-allow-ca-clients", Kind::Switch, "", "Web3Signer's switch for --tls-client-ca"),
-    row("tls-allow-any-client", Kind::Switch, "", "ask no client for a certificate"),
-    row("auth-token", Kind::Secret("TOKEN"), "", "needed on all routes but health"),
-    row("auth-token-file", Kind::Path("FILE"), "", "the same, from a file"),
-];
-
-const OPERATIONS: &[Row] = &[
-    row("metrics-enabled", Kind::Switch, "true", "serve /metrics").eth2("false"),
-    row("metrics-host", Kind::Value("HOST"), "127.0.0.1", "address of the metrics"),
-    row("metrics-port", Kind::Value("PORT"), "8081", "their port").eth2("9001"),
-    row("metrics-host-allowlist", Kind::List("HOSTS"), "localhost", "Host headers served"),
-    row("logging", Kind::Value("LEVEL"), "info", "least level logged, off to trace")
-        .alias(&["log-level"])
-        .short('l'),
-    row("logging-format", Kind::Value("FORMAT"), "plain", "plain or json"),
-    row("access-logs-enabled", Kind::Switch, "false", "log every request"),
-];
-
-const KEYS: &[Row] = &[
-    row("keystores-path", Kind::Path("DIR"), "", "EIP-2335 keystores, NAME.json"),
-    row("keystores-passwords-path", Kind::Path("DIR"), "", "their passwords, NAME.txt"),
-    row("keystores-password-file", Kind::Path("FILE"), "", "one password for all of them"),
-    row("keys", Kind::List("DIRS"), "", "keys in any client's or tool's layout"),
-    row("key-config-path", Kind::Path("DIR"), "", "Web3Signer's key files, *.yaml")
-        .alias(&["key-store-path"]),
-    row("key-store-config-file-max-size", Kind::Value("N"), "104857600", "bytes of these"),
-    row("interop-keys", Kind::Value("A..B"), "", "interop keys A to B-1, for tests"),
-    row("mnemonic-file", Kind::Path("FILE"), "", "derive keys from these BIP-39 words"),
-    row("mnemonic-passphrase-file", Kind::Path("FILE"), "", "passphrase of the words"),
-    row("key-range", Kind::Value("A..B"), "0..1", "keys of the words, A to B-1"),
-    row("key-cache", Kind::Path("FILE"), "", "keep keys sealed for a fast restart"),
-    row("decrypt-memory", Kind::Value("MIB"), "auto", "memory for decryption"),
-    row("expect-keys", Kind::Value("N"), "", "not healthy with fewer keys"),
-    row("strict", Kind::Switch, "false", "end when a key fails to load"),
-    row("require-mlock", Kind::Switch, "false", "end when memory cannot be locked"),
-    row("allow-insecure-permissions", Kind::Switch, "false", "secrets may be open").eth2("true"),
-    row("reload-timeout", Kind::Value("MINUTES"), "30", "give up a reload after"),
-];
-
-const KEYMANAGER: &[Row] = &[
-    row("data-dir", Kind::Path("DIR"), "", "imported keys, slashing protection").alias(&["data-path"]),
-    row("key-manager-api-enabled", Kind::Switch, "true", "serve its routes")
-        .alias(&["enable-key-manager-api"])
-        .eth2("false"),
-    row("keymanager-token-file", Kind::Path("FILE"), "", "token; else DATA-DIR/api-token.txt"),
-    row("Xkey-manager-skip-keystore-storage", Kind::Switch, "false", "keep imports in memory only"),
-];
-
-const CHAIN: &[Row] = &[
-    row("network", Kind::Value("NETWORK"), "mainnet", "a name, or a config.yaml"),
-    row("Xnetwork-altair-fork-epoch", Kind::Value("N"), "", "override; so for each later fork"),
-    row("Xnetwork-bellatrix-fork-epoch", Kind::Value("N"), "", ""),
-    row("Xnetwork-capella-fork-epoch", Kind::Value("N"), "", ""),
-    row("Xnetwork-deneb-fork-epoch", Kind::Value("N"), "", ""),
-    row("Xnetwork-electra-fork-epoch", Kind::Value("N"), "", ""),
-    row("Xnetwork-fulu-fork-epoch", Kind::Value("N"), "", ""),
-    row("Xnetwork-gloas-fork-epoch", Kind::Value("N"), "", ""),
-    row("slashing-protection-enabled", Kind::Switch, "", "default: with a data directory"),
-    row("slashing-protection-min-slot", Kind::Value("N"), "", "a new key signs no block below"),
-    row("slashing-protection-min-epoch", Kind::Value("N"), "", "a new key signs no vote below"),
-    row("slashing-protection-db-ignore", Kind::Switch, "false", "pass over database options"),
-];
-
-const GENERAL: &[Row] = &[
-    row("config-file", Kind::Path("YAML"), "", "options from a file, without dashes"),
-    row("help", Kind::Switch, "", "this text").short('h'),
-    row("version", Kind::Switch, "", "name and version").short('V'),
+    ("Signing API", &[
+        text("http-listen-host", "HOST", "127.0.0.1", "address to listen on").alias(&["host"]),
+        text("http-listen-port", "PORT", "8080", "port").alias(&["port"]).short('p').eth2("9000"),
+        path("listen-unix", "PATH", "listen on a Unix socket too (mode 0660)"),
+        list("http-host-allowlist", "HOSTS", "localhost", "Host headers served; *: any"),
+        list("http-cors-origins", "ORIGINS", "", "web origins that may call; *: any"),
+        text("idle-connection-timeout-seconds", "N", "120", "close an idle connection after"),
+        text("workers", "N", "auto", "signing threads; auto: one a core").short('w'),
+    ]),
+    ("TLS and access", &[
+        path("tls-cert", "PEM", "serve over TLS with this certificate"),
+        path("tls-key", "PEM", "its private key"),
+        path("tls-keystore-file", "P12", "certificate and key as PKCS#12 instead"),
+        path("tls-keystore-password-file", "FILE", "password of the PKCS#12 file"),
+        path("tls-client-ca", "PEM", "serve only clients of this CA"),
+        path("tls-known-clients", "FILE", "serve only these: name, SHA-256 print").alias(&["tls-known-clients-file"]),
+        switch("tls-allow-ca-clients", "", "Web3Signer's switch for --tls-client-ca"),
+        switch("tls-allow-any-client", "", "ask no client for a certificate"),
+        row("auth-token", Kind::Secret("TOKEN"), "", "needed on all routes but health"),
+        path("auth-token-file", "FILE", "the same, from a file"),
+    ]),
+    ("Metrics and logs", &[
+        switch("metrics-enabled", "true", "serve /metrics").eth2("false"),
+        text("metrics-host", "HOST", "127.0.0.1", "address of the metrics"),
+        text("metrics-port", "PORT", "8081", "their port").eth2("9001"),
+        list("metrics-host-allowlist", "HOSTS", "localhost", "Host headers served"),
+        text("logging", "LEVEL", "info", "least level logged, off to trace").alias(&["log-level"]).short('l'),
+        text("logging-format", "FORMAT", "plain", "plain or json"),
+        switch("access-logs-enabled", "false", "log every request"),
+    ]),
+    ("Keys", &[
+        path("keystores-path", "DIR", "EIP-2335 keystores, NAME.json"),
+        path("keystores-passwords-path", "DIR", "their passwords, NAME.txt"),
+        path("keystores-password-file", "FILE", "one password for all of them"),
+        list("keys", "DIRS", "", "keys in any client's or tool's layout"),
+        path("key-config-path", "DIR", "Web3Signer's key files, *.yaml").alias(&["key-store-path"]),
+        text("interop-keys", "A..B", "", "interop keys A to B-1, for tests"),
+        path("mnemonic-file", "FILE", "derive keys from these BIP-39 words"),
+        path("mnemonic-passphrase-file", "FILE", "passphrase of the words"),
+        text("key-range", "A..B", "0..1", "keys of the words, A to B-1"),
+        path("key-cache", "FILE", "keep keys sealed for a fast restart"),
+        text("decrypt-memory", "MIB", "auto", "memory for decryption"),
+        text("expect-keys", "N", "", "not healthy with fewer keys"),
+        switch("strict", "false", "end when a key fails to load"),
+        switch("require-mlock", "false", "end when memory cannot be locked"),
+        switch("allow-insecure-permissions", "false", "secrets may be open").eth2("true"),
+        text("reload-timeout", "MINUTES", "30", "give up a reload after"),
+    ]),
+    ("Keymanager API", &[
+        path("data-dir", "DIR", "imported keys, slashing protection").alias(&["data-path"]),
+        switch("key-manager-api-enabled", "true", "serve its routes").alias(&["enable-key-manager-api"]).eth2("false"),
+        path("keymanager-token-file", "FILE", "token; else DATA-DIR/api-token.txt"),
+        switch("Xkey-manager-skip-keystore-storage", "false", "keep imports in memory only"),
+    ]),
+    ("Network and slashing protection", &[
+        text("network", "NETWORK", "", "name or config.yaml; default: mainnet"),
+        text("Xnetwork-altair-fork-epoch", "N", "", "override; so for each later fork"),
+        text("Xnetwork-bellatrix-fork-epoch", "N", "", ""),
+        text("Xnetwork-capella-fork-epoch", "N", "", ""),
+        text("Xnetwork-deneb-fork-epoch", "N", "", ""),
+        text("Xnetwork-electra-fork-epoch", "N", "", ""),
+        text("Xnetwork-fulu-fork-epoch", "N", "", ""),
+        text("Xnetwork-gloas-fork-epoch", "N", "", ""),
+        switch("slashing-protection-enabled", "", "default: with a data directory"),
+        text("slashing-protection-min-slot", "N", "", "a new key signs no block below"),
+        text("slashing-protection-min-epoch", "N", "", "a new key signs no vote below"),
+        switch("slashing-protection-db-ignore", "false", "pass over database options"),
+    ]),
+    ("General", &[
+        path("config-file", "YAML", "options from a file, without dashes"),
+        switch("help", "", "this text").short('h'),
+        switch("version", "", "name and version").short('V'),
+    ]),
 ];
 
 /// Options of Web3Signer that do not act; a final `*` stands for any end.
-const FOREIGN: &[(&str, Fate)] = &[
-    ("metrics-category", Fate::Ignored),
-    ("metrics-categories", Fate::Ignored),
-    ("metrics-push-*", Fate::Ignored),
-    ("vertx-worker-pool-size", Fate::Ignored),
-    ("Xworker-pool-size", Fate::Ignored),
-    ("signer-load-*", Fate::Ignored),
-    ("Xkey-store-parallel-processing-enabled", Fate::Ignored),
-    ("slashing-protection-pruning-*", Fate::Ignored),
-    ("slashing-protection-db-pool-configuration-file", Fate::Ignored),
-    ("slashing-protection-db-health-check-*", Fate::Ignored),
-    ("Xslashing-protection-db-connection-pool-enabled", Fate::Ignored),
-    ("Xtrusted-setup", Fate::Ignored),
-    ("swagger-ui-enabled", Fate::Ignored),
-    ("Xsigning-ext-enabled", Fate::RefusedWhenEnabled("proofs of validation are not served")),
-    ("slashing-protection-db-url", Fate::Database),
-    ("slashing-protection-db-username", Fate::Database),
-    ("slashing-protection-db-password", Fate::Database),
-    ("azure-*", Fate::RefusedWhenEnabled(VAULTS)),
-    ("aws-*", Fate::RefusedWhenEnabled(VAULTS)),
-    ("gcp-*", Fate::RefusedWhenEnabled(VAULTS)),
-    ("commit-boost-*", Fate::RefusedWhenEnabled("Commit-Boost's API is not served")),
-    ("proxy-keystores-*", Fate::RefusedWhenEnabled("Commit-Boost's API is not served")),
+#[rustfmt::skip]
+const FOREIGN: &[(Fate, &[&str])] = &[
+    (Fate::Ignored, &[
+        "metrics-category", "metrics-categories", "metrics-push-*", "vertx-worker-pool-size",
+        "Xworker-pool-size", "signer-load-*", "key-store-config-file-max-size", "Xkey-store-parallel-processing-enabled",
+        "slashing-protection-pruning-*", "slashing-protection-db-pool-configuration-file",
+        "slashing-protection-db-health-check-*", "Xslashing-protection-db-connection-pool-enabled",
+        "Xtrusted-setup", "swagger-ui-enabled",
+    ]),
+    (Fate::Database, &[
+        "slashing-protection-db-url", "slashing-protection-db-username", "slashing-protection-db-password",
+    ]),
+    (Fate::RefusedWhenEnabled("proofs of validation are not served"), &["Xsigning-ext-enabled"]),
+    (Fate::RefusedWhenEnabled("Commit-Boost's API is not served"), &["commit-boost-*", "proxy-keystores-*"]),
+    (
+        Fate::RefusedWhenEnabled("no cloud vault is read: let its agent write keystores for --keystores-path"),
+        &["azure-*", "aws-*", "gcp-*"],
+    ),
 ];
-
-const VAULTS: &str =
-    "cloud vaults are not read: let their agent write keystores to a directory for --keystores-path";
 
 /// What a name on the command line, in the environment or in a file means.
 #[derive(Clone, Copy, Debug)]
@@ -205,8 +177,9 @@ pub fn named(name: &str) -> &'static Row {
 /// Finds a long name, without dashes, in any case.
 pub fn find(name: &str) -> Option<Meaning> {
     let row = rows().find(|row| row.names().any(|known| known.eq_ignore_ascii_case(name)));
-    let foreign = || FOREIGN.iter().find(|(pattern, _)| matches(pattern, name));
-    row.map(Meaning::Option).or_else(|| foreign().map(|(_, fate)| Meaning::Foreign(*fate)))
+    let foreign =
+        || FOREIGN.iter().find(|(_, patterns)| patterns.iter().any(|pattern| matches(pattern, name)));
+    row.map(Meaning::Option).or_else(|| foreign().map(|(fate, _)| Meaning::Foreign(*fate)))
 }
 
 /// The known names that are closest to `name`, joined by `or`, unless they are far off.
@@ -247,7 +220,25 @@ impl Row {
     }
 }
 
-const fn row(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Row {
+type Text = &'static str;
+
+const fn switch(name: Text, default: Text, help: Text) -> Row {
+    row(name, Kind::Switch, default, help)
+}
+
+const fn text(name: Text, word: Text, default: Text, help: Text) -> Row {
+    row(name, Kind::Value(word), default, help)
+}
+
+const fn path(name: Text, word: Text, help: Text) -> Row {
+    row(name, Kind::Path(word), "", help)
+}
+
+const fn list(name: Text, word: Text, default: Text, help: Text) -> Row {
+    row(name, Kind::List(word), default, help)
+}
+
+const fn row(name: Text, kind: Kind, default: Text, help: Text) -> Row {
     Row { name, aliases: &[], short: None, kind, default, eth2_default: None, help }
 }
 
@@ -295,7 +286,10 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), count);
         for name in names {
-            assert!(FOREIGN.iter().all(|(pattern, _)| !matches(pattern, name)), "{name}");
+            assert!(
+                FOREIGN.iter().flat_map(|(_, patterns)| *patterns).all(|pattern| !matches(pattern, name)),
+                "{name}"
+            );
         }
     }
 }
