@@ -25,5 +25,6 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod server;
+pub mod service;
 pub mod slashing;
 pub mod wait;

@@ -1,1 +1,135 @@
-//! One line per event; never a secret, never a request body.
+//! One line per event on stderr; never a secret, never a request body.
+//!
+//! The lines go through a bounded channel to a thread of their own: a pipe that nobody reads must not
+//! stall the service. What does not fit is dropped, and counted in the next line that does.
+
+use std::io::{self, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use env_logger::fmt::Formatter;
+use env_logger::{Builder, Target, WriteStyle};
+use log::{LevelFilter, Record};
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `2026-11-21T10:00:00Z INFO  message`
+    Plain,
+    /// One JSON object a line: `time`, `level`, `target`, `message`.
+    Json,
+}
+
+/// Sends all later log lines to stderr, from a thread of its own. Call once.
+pub fn start(level: LevelFilter, format: Format) {
+    let (sender, receiver) = sync_channel(LINES_WAITING_MAX);
+    if SENDER.set(sender).is_err() {
+        return;
+    }
+    let write = match format {
+        Format::Plain => plain,
+        Format::Json => json,
+    };
+    Builder::new()
+        // What libraries say of themselves is for their authors.
+        .filter_level(level.min(LevelFilter::Warn))
+        .filter_module("signerd", level)
+        .write_style(WriteStyle::Never)
+        .format(write)
+        .target(Target::Pipe(Box::new(Line)))
+        .init();
+    let writer = std::thread::Builder::new().name("log".into());
+    if writer.spawn(move || write_out(&receiver)).is_err() {
+        // Without its thread the channel fills up and lines are dropped; the service goes on.
+        let _ = io::stderr().write_all(b"error: the log thread does not start\n");
+    }
+}
+
+/// Waits, a second at most, until the lines so far are written; before the process ends.
+pub fn flush() {
+    let Some(sender) = SENDER.get() else { return };
+    let (done, written) = sync_channel(1);
+    if sender.try_send(Event::Flush(done)).is_ok() {
+        let _ = written.recv_timeout(Duration::from_secs(1));
+    }
+}
+
+enum Event {
+    Line(Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+static SENDER: OnceLock<SyncSender<Event>> = OnceLock::new();
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// What env_logger writes to: one call is one line.
+struct Line;
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let sent = SENDER.get().is_some_and(|sender| sender.try_send(Event::Line(line.to_vec())).is_ok());
+        if !sent {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write_out(events: &Receiver<Event>) {
+    let mut stderr = io::stderr();
+    for event in events {
+        match event {
+            Event::Line(line) => {
+                // A closed stderr is no reason to stop signing.
+                let _ = stderr.write_all(&line);
+                let dropped = DROPPED.swap(0, Ordering::Relaxed);
+                if dropped > 0 {
+                    let _ = writeln!(stderr, "WARN  {dropped} log lines were dropped: stderr is not read");
+                }
+            }
+            Event::Flush(done) => {
+                let _ = done.try_send(());
+            }
+        }
+    }
+}
+
+fn plain(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let message = one_line(&record.args().to_string());
+    writeln!(out, "{} {:<5} {message}", out.timestamp(), record.level())
+}
+
+fn json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let line = serde_json::json!({
+        "time": out.timestamp().to_string(),
+        "level": record.level().as_str(),
+        "target": record.target(),
+        "message": record.args().to_string(),
+    });
+    writeln!(out, "{line}")
+}
+
+/// Control characters escaped: what a client sent must not forge a line or drive a terminal.
+fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// 4,096 lines are a few hundred KiB, and longer than any burst that a healthy reader lets pile up.
+const LINES_WAITING_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_stays_on_one_line() {
+        assert_eq!(one_line("a\nERROR forged\u{1b}[2J"), "a\\nERROR forged\\u{1b}[2J");
+        assert_eq!(one_line("schlüssel"), "schlüssel");
+    }
+}

@@ -6,7 +6,7 @@ use signerd::cli::{self, Command, Usage};
 
 fn main() -> ExitCode {
     match run() {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => code,
         Err(usage) => {
             eprintln!("{usage}");
             ExitCode::from(usage.code)
@@ -14,13 +14,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<u8, Usage> {
+fn run() -> Result<ExitCode, Usage> {
     match cli::parse(std::env::args_os(), std::env::vars_os())? {
-        Command::Serve(_settings) => Ok(0),
-        Command::Run(command, values) => cli::commands::run(&command, &values),
+        Command::Serve(settings) => signerd::service::run(*settings),
+        Command::Run(command, values) => cli::commands::run(&command, &values).map(ExitCode::from),
         Command::Print(text) => {
             print!("{text}");
-            Ok(0)
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

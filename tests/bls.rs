@@ -26,15 +26,15 @@ struct Input {
 /// The order of the curve's groups, big-endian.
 const ORDER: &str = "0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001";
 
-fn key(scalar: [u8; 32]) -> Result<SecretKey, FillError<Infallible>> {
+pub(crate) fn key(scalar: [u8; 32]) -> Result<SecretKey, FillError<Infallible>> {
     SecretKey::fill(|slot| {
         *slot = scalar;
         Ok(())
     })
 }
 
-fn cleared(key: &SecretKey, root: Root) -> Cleared {
-    Protection::Off.clear(&key.public_key(), &Slashable::Never, root).unwrap()
+pub(crate) fn cleared(key: &SecretKey, root: Root) -> Cleared {
+    Protection::Off.clear(&key.public_key(), &Slashable::Never, root)
 }
 
 #[test]

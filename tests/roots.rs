@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use signerd::consensus::network::Networks;
+use signerd::consensus::network::{Fork, Networks};
+use signerd::consensus::primitives::Epoch;
 use signerd::consensus::request::SignRequest;
+use signerd::consensus::slashable::Slashable;
 
 fn lines(file: &str) -> Vec<Value> {
     let path = format!("{}/tests/vectors/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -84,4 +86,299 @@ fn every_bad_request_is_refused_with_a_reason_whichever_reader_takes_it() {
         }
     }
     assert!(wrong.is_empty(), "{} passed:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A coroutine has 64 KiB; the connection's loop, HTTP and routing take the rest.
+const STACK_BYTES: usize = 40 * 1024;
+
+#[test]
+fn every_request_and_hostile_nesting_fit_a_small_stack() {
+    let files = ["sign_requests.jsonl", "sign_requests_gloas.jsonl", "bad_requests.jsonl"];
+    let lines = files.map(lines).concat();
+    let mut bodies: Vec<_> = lines.iter().map(|line| (body(line), network(line))).collect();
+    // As deep as allowed, beside the deepest field, in a message that fails there.
+    let whole =
+        lines.iter().find(|line| line["name"] == "block_v2/mainnet/altair/cur/full-a").expect("a block");
+    for deep in ["[".repeat(19) + &"]".repeat(19), "{\"k\":".repeat(19) + "0" + &"}".repeat(19)] {
+        let text = whole["request"].to_string();
+        let field = text.find("\"attesting_indices\"").expect("a slashing");
+        let nested = format!("{}\"unknown\":{deep},\"data\":{deep},{}", &text[..field], &text[field..]);
+        assert!(
+            root(nested.clone().into_bytes(), &network(whole)).is_err_and(|reason| reason.contains("data"))
+        );
+        bodies.push((nested.into_bytes(), network(whole)));
+    }
+    let run = move || {
+        for (body, network) in bodies {
+            let _ = (root(body.clone(), &network), root(grown(body), &network));
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).expect("a thread");
+    thread.join().expect("an overflow would end the process");
+}
+
+const FORK_INFO: &str = r#""fork_info":{"fork":{"previous_version":"0x70733183","current_version":"0x80733183",
+    "epoch":"1536"},"genesis_validators_root":"0xbb4a1a9e3f7f4e10edcd734e4acc3b5ffd4f830efe0af2748fa458cfee5d2658"}"#;
+
+/// The line's message under another type and key, as it is inside its wrapper.
+fn bare(line: &Value, name: &str, key: &str) -> Vec<u8> {
+    let request = line["request"].as_object().expect("an object");
+    let data = request.values().find_map(|object| object.get("data")).expect("a wrapped message");
+    format!(r#"{{"type":"{name}",{FORK_INFO},"{key}":{data}}}"#).into_bytes()
+}
+
+#[test]
+fn messages_of_gloas_may_come_bare_and_under_the_names_that_clients_use() {
+    let lines = lines("sign_requests_gloas.jsonl");
+    for (name, kind, key) in [
+        ("payload_attestation_message/plataberget/1", "PAYLOAD_ATTESTATION", "payload_attestation_data"),
+        ("payload_attestation_message/plataberget/1", "payload_attestation", "payload_attestation"),
+        (
+            "payload_attestation_message/plataberget/1",
+            "PAYLOAD_ATTESTATION_MESSAGE",
+            "payload_attestation_message",
+        ),
+        ("builder_request_auth/plataberget/0", "REQUEST_AUTH", "request_auth"),
+        ("builder_request_auth/plataberget/0", "BUILDER_REQUEST_AUTH", "builder_request_auth"),
+        ("proposer_preferences/plataberget/1", "Proposer_Preferences", "proposer_preferences"),
+        ("execution_payload_bid/plataberget/1", "EXECUTION_PAYLOAD_BID", "execution_payload_bid"),
+        (
+            "execution_payload_envelope/plataberget/1",
+            "EXECUTION_PAYLOAD_ENVELOPE",
+            "execution_payload_envelope",
+        ),
+    ] {
+        let line = lines.iter().find(|line| line["name"] == name).expect("the line");
+        let expected = line["signing_root"].as_str().map(str::to_owned).ok_or_else(String::new);
+        assert_eq!(root(bare(line, kind, key), &network(line)), expected, "{name} as {kind}");
+    }
+}
+
+#[test]
+fn without_a_chosen_network_fork_info_tells_it() {
+    let networks = Networks::default();
+    let mut known = 0;
+    for line in [lines("sign_requests.jsonl"), lines("sign_requests_gloas.jsonl")].concat() {
+        // Of minimal the vectors have fork epochs of their own; messages without fork_info are mainnet's.
+        let built_in = !["minimal", "custom"].contains(&line["network"].as_str().expect("a network"));
+        let mainnet = line["network"] == "mainnet";
+        if mainnet || (built_in && line["request"]["fork_info"]["fork"].is_object()) {
+            let genesis =
+                ["VALIDATOR_REGISTRATION", "DEPOSIT"].contains(&line["request"]["type"].as_str().unwrap());
+            if mainnet || !genesis {
+                let expected = Ok(line["signing_root"].as_str().expect("a root").to_owned());
+                assert_eq!(root(body(&line), &networks), expected, "{}", line["name"]);
+                known += 1;
+            }
+        }
+    }
+    assert!(known > 700, "{known}");
+}
+
+#[test]
+fn of_an_unknown_network_the_lengths_tell_the_preset() {
+    let lines = lines("sign_requests.jsonl");
+    for network in ["mainnet", "minimal"] {
+        for name in ["sync_committee_contribution_and_proof", "aggregate_and_proof_v2"] {
+            let prefix = format!("{name}/{network}/electra/cur");
+            let line = lines.iter().find(|line| line["name"].as_str().expect("a name").starts_with(&prefix));
+            let mut request = line.expect("the line")["request"].clone();
+            request["fork_info"]["fork"]["previous_version"] = "0xaabbccdd".into();
+            request["fork_info"]["fork"]["current_version"] = "0xaabbccdd".into();
+            for key in ["signingRoot", "signing_root"] {
+                request.as_object_mut().expect("an object").remove(key);
+            }
+            assert!(root(request.to_string().into_bytes(), &Networks::default()).is_ok(), "{prefix}");
+        }
+    }
+}
+
+#[test]
+fn a_bare_root_is_signed_as_it_is_and_guarded_by_its_domain() {
+    let root = "0x00000000000000000000000000000000000000000000000000000000000000aa";
+    let other = "0x00000000000000000000000000000000000000000000000000000000000000bb";
+    let networks = Networks::default();
+    for (rest, slashable) in [
+        ("", Some(Slashable::Opaque)),
+        (r#","domain_name":"beacon_attester""#, Some(Slashable::Opaque)),
+        (r#","domain_name":"BEACON_PROPOSER""#, Some(Slashable::Opaque)),
+        (r#","domain_name":"DOMAIN_RANDAO""#, Some(Slashable::Never)),
+        (r#","domain":"0x01000000""#, Some(Slashable::Opaque)),
+        (r#","domain":"0x00000000""#, Some(Slashable::Opaque)),
+        (r#","domain":"0x07000000""#, Some(Slashable::Never)),
+        (r#","domain":null,"domain_name":null"#, Some(Slashable::Opaque)),
+        (r#","domain":"0x07000000","domain_name":"sync_committee""#, Some(Slashable::Never)),
+        (r#","domain":"0x01000000","domain_name":"randao""#, None),
+        (r#","domain":"0x01""#, None),
+        (r#","domain_name":"attester""#, None),
+        (&format!(r#","signing_root":"{other}""#), None),
+        (&format!(",{FORK_INFO}"), None),
+    ] {
+        let mut body = format!(r#"{{"signingRoot":"{root}"{rest}}}"#).into_bytes();
+        let signed = SignRequest::parse(&mut body, &networks).and_then(|request| {
+            assert_eq!(request.kind(), "RAW");
+            request.signing_root(&networks).map(|root| (root.to_string(), request.slashable()))
+        });
+        assert_eq!(signed.ok(), slashable.map(|class| (root.to_owned(), class)), "{rest}");
+    }
+}
+
+#[test]
+fn votes_and_blocks_are_slashable_and_nothing_else_is() {
+    let networks = Networks::default();
+    for line in [lines("sign_requests.jsonl"), lines("sign_requests_gloas.jsonl")].concat() {
+        let request = &line["request"];
+        let number =
+            |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok()).expect("a number");
+        let expected = match request["type"].as_str().expect("a type").to_ascii_uppercase().as_str() {
+            "ATTESTATION" => {
+                let data = &request["attestation"];
+                Some((number(&data["source"]["epoch"]), number(&data["target"]["epoch"])))
+            }
+            "BLOCK" => Some((number(&request["block"]["slot"]), 0)),
+            "BLOCK_V2" => {
+                let object = &request["beacon_block"];
+                let block = object["block"].as_object().or(object["block_header"].as_object());
+                Some((number(&block.expect("a block")["slot"]), 0))
+            }
+            _ => None,
+        };
+        let parsed = SignRequest::parse(&mut body(&line), &network(&line)).expect("a good request");
+        let (chain, got) = match parsed.slashable() {
+            Slashable::Never => (None, None),
+            Slashable::Block { genesis_validators_root, slot } => {
+                (Some(genesis_validators_root), Some((slot.0, 0)))
+            }
+            Slashable::Attestation { genesis_validators_root, source, target } => {
+                (Some(genesis_validators_root), Some((source.0, target.0)))
+            }
+            Slashable::Opaque => panic!("{} is no bare root", line["name"]),
+        };
+        assert_eq!(got, expected, "{}", line["name"]);
+        if let Some(chain) = chain {
+            let root = request["fork_info"]["genesis_validators_root"].as_str().expect("a root");
+            assert_eq!(chain, root.parse().expect("a root"), "{}", line["name"]);
+        }
+    }
+    assert_eq!(networks.name(), "mainnet");
+}
+
+#[test]
+fn a_mismatch_shows_both_roots_and_what_decides() {
+    let bad = lines("bad_requests.jsonl");
+    let line = bad.iter().find(|line| line["name"] == "root/mismatch-att").expect("the line");
+    let reason = root(body(line), &network(line)).expect_err("a mismatch");
+    let claimed = line["request"]["signingRoot"].as_str().expect("a root");
+    for part in [claimed, "ATTESTATION", "0x01000000", "0x06000000", "epoch 414330", "network mainnet"] {
+        assert!(reason.contains(part), "{part} is not in: {reason}");
+    }
+}
+
+#[test]
+fn an_error_names_the_field_and_what_was_expected_whichever_reader_takes_it() {
+    let good = lines("sign_requests.jsonl");
+    let line = good.iter().find(|line| line["name"] == "attestation/mainnet/fulu/cur").expect("the line");
+    let set = |path: &str, value: Value| {
+        let mut request = line["request"].clone();
+        *request.pointer_mut(path).expect("a field") = value;
+        request.to_string().into_bytes()
+    };
+    let number = "expected a whole number from 0 to 18446744073709551615";
+    for (path, value, expected) in [
+        (
+            "/attestation/target/epoch",
+            "abc".into(),
+            format!("attestation.target.epoch: {number}, got \"abc\""),
+        ),
+        (
+            "/attestation/source/root",
+            "0x12".into(),
+            "attestation.source.root: expected 32 bytes of hex".to_owned(),
+        ),
+        (
+            "/attestation/source",
+            serde_json::json!(["1", "0x"]),
+            "attestation.source: invalid type: ".to_owned(),
+        ),
+        (
+            "/fork_info/fork",
+            "x".repeat(9_000).into(),
+            "fork_info.fork: invalid type: string, expected an object".to_owned(),
+        ),
+        (
+            "/fork_info/fork/epoch",
+            true.into(),
+            "fork_info.fork.epoch: invalid type: boolean `true`".to_owned(),
+        ),
+        ("/type", "EXIT".into(), "type: expected one of AGGREGATE_AND_PROOF, ".to_owned()),
+    ] {
+        for body in [set(path, value.clone()), grown(set(path, value.clone()))] {
+            let reason = root(body, &network(line)).expect_err("a wrong value");
+            assert!(reason.starts_with(&expected), "{path}: {reason}");
+            assert!(reason.len() < 500, "{path}: {} bytes", reason.len());
+        }
+    }
+}
+
+#[test]
+fn a_config_is_read_as_clients_write_it() {
+    let text = "# comment\nPRESET_BASE: 'minimal'\nCONFIG_NAME: testnet # here too\n\
+        TERMINAL_TOTAL_DIFFICULTY: 115792089237316195423570985008687907853269984665640564039457584007913129638912\n\
+        GENESIS_FORK_VERSION: 0x10000038\nALTAIR_FORK_VERSION: '0x20000038'\nALTAIR_FORK_EPOCH: \"7\"\n\
+        DENEB_FORK_VERSION: 0x50000038\nDENEB_FORK_EPOCH: 18446744073709551615\n\
+        BLOB_SCHEDULE:\n  - EPOCH: 1\n    MAX_BLOBS_PER_BLOCK: 9\n";
+    let networks = Networks::from_yaml(text).expect("a config");
+    assert_eq!((networks.name(), networks.slots_per_epoch()), ("testnet", 8));
+    assert_eq!(networks.genesis_validators_root(), None);
+    for (broken, reason) in [
+        ("PRESET_BASE: mainnet\n", "GENESIS_FORK_VERSION is missing"),
+        (
+            "GENESIS_FORK_VERSION: 0x1000\n",
+            "GENESIS_FORK_VERSION: expected 4 bytes of hex (8 digits), got \"0x1000\"",
+        ),
+        (
+            "GENESIS_FORK_VERSION: 0x10000038\nALTAIR_FORK_EPOCH: soon\n",
+            "ALTAIR_FORK_EPOCH: expected a whole number",
+        ),
+        (
+            "GENESIS_FORK_VERSION: 0x10000038\nPRESET_BASE: maximal\n",
+            "PRESET_BASE: expected mainnet, minimal or gnosis",
+        ),
+        ("GENESIS_FORK_VERSION: 0x10000038\nSLOTS_PER_EPOCH: 0\n", "SLOTS_PER_EPOCH: expected at least 1"),
+        ("just text", "no network configuration: "),
+    ] {
+        let error = Networks::from_yaml(broken).err().expect(broken).to_string();
+        assert!(error.starts_with(reason), "{broken}: {error}");
+    }
+}
+
+#[test]
+fn built_in_networks_agree_with_the_vectors() {
+    for line in lines("sign_requests.jsonl") {
+        let name = line["network"].as_str().expect("a name");
+        if let Some(mut networks) = Networks::named(&name.to_uppercase()).filter(|_| name != "minimal") {
+            assert_eq!(root(body(&line), &networks), root(body(&line), &network(&line)), "{}", line["name"]);
+            assert_eq!(networks.slots_per_epoch().to_string(), line["config"]["SLOTS_PER_EPOCH"], "{name}");
+            let chain = networks.genesis_validators_root().expect("a public network has one").to_string();
+            assert_eq!(chain, line["config"]["GENESIS_VALIDATORS_ROOT"], "{name}");
+            assert!(networks.set_fork_epoch(Fork::Gloas, Epoch(0)));
+        }
+    }
+    assert!(Networks::named("goerli").is_none());
+    assert!(Networks::names().any(|name| name == "holesky"));
+}
+
+#[test]
+fn a_fork_can_be_moved() {
+    let line = lines("sign_requests.jsonl").into_iter().find(|line| {
+        line["name"] == "client/lighthouse/plataberget/aggregate_and_proof" // no version: the schedule decides
+    });
+    let line = line.expect("the line");
+    let mut networks = network(&line);
+    assert!(root(body(&line), &networks).is_ok());
+    assert!(networks.set_fork_epoch(Fork::Gloas, Epoch::NEVER));
+    assert!(
+        root(body(&line), &networks).is_err_and(|reason| reason.contains("AggregateAndProof of ELECTRA"))
+    );
+    assert!(!networks.set_fork_epoch(Fork::Heze, Epoch(0)), "the config has no version of it");
 }

@@ -32,7 +32,9 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
     let ImportRequest { keystores, passwords, slashing_protection } = read(&request.body)?;
     if keystores.len() != passwords.len() {
         let (keystores, passwords) = (keystores.len(), passwords.len());
-        return Err(malformed(format_args!("{keystores} keystores and {passwords} passwords: expected as many")));
+        return Err(malformed(format_args!(
+            "{keystores} keystores and {passwords} passwords: expected as many"
+        )));
     }
     let keys = keystores.into_iter().zip(passwords).enumerate().map(|(place, (keystore, password))| {
         let wrong = |what| malformed(format_args!("{what}[{place}]: expected a string"));
@@ -42,7 +44,8 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
         })
     });
     let keys = keys.collect::<Result<Vec<_>, Refusal>>()?;
-    let interchange = slashing_protection.map(|json| document(json).ok_or_else(|| malformed("slashing_protection: expected a string")));
+    let interchange = slashing_protection
+        .map(|json| document(json).ok_or_else(|| malformed("slashing_protection: expected a string")));
     let statuses = api.loader.import(keys, interchange.transpose()?)?;
     let statuses = statuses.into_iter().map(|status| match status {
         ImportStatus::Imported => json!({"status": "imported"}),
@@ -87,7 +90,8 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let (line, column) = (error.inner().line(), error.inner().column());
-        let what = if error.inner().is_data() { "a field is missing or of the wrong kind" } else { "no JSON" };
+        let what =
+            if error.inner().is_data() { "a field is missing or of the wrong kind" } else { "no JSON" };
         malformed(format_args!("{what} at {} (line {line}, column {column})", error.path()))
     })?;
     deserializer.end().map_err(|_| malformed("expected nothing after the JSON object"))?;
@@ -178,7 +182,11 @@ mod tests {
 
     #[test]
     fn a_bad_body_is_placed_and_not_repeated() {
-        for body in [r#"{"keystores":["{}"],"passwords":"hunter2"}"#, r#"{"keystores":[],"passwords":["hunter2""#, "hunter2"] {
+        for body in [
+            r#"{"keystores":["{}"],"passwords":"hunter2"}"#,
+            r#"{"keystores":[],"passwords":["hunter2""#,
+            "hunter2",
+        ] {
             let refusal = read::<ImportRequest<'_>>(body.as_bytes()).err().unwrap();
             assert!(refusal.status() == 400 && !refusal.to_string().contains("hunter2"), "{refusal}");
         }

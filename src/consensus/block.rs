@@ -9,8 +9,8 @@ use super::network::Preset;
 use super::primitives::{Address, Epoch, PublicKey, Root, Signature, Slot, Uint64, Version};
 use super::ssz::{self, HashTreeRoot};
 use super::values::{
-    Bitlist, ByteList, ByteVector, List, PresetBits, ProgressiveBitlist, ProgressiveBytes, ProgressiveList,
-    Uint256, Vector,
+    Bitlist, ByteList, ByteVector, Flag, List, PresetBits, ProgressiveBitlist, ProgressiveBytes,
+    ProgressiveList, Uint256, Vector,
 };
 
 containers! {
@@ -54,7 +54,7 @@ containers! {
     }
     /// A block.
     BeaconBlock<B> = container {
-        slot: Slot, proposer_index: Uint64, parent_root: Root, state_root: Root, body: B
+        slot: Slot, proposer_index: Uint64, parent_root: Root, state_root: Root, body: Box<B>
     }
     /// A body of PHASE0.
     BeaconBlockBody = container {
@@ -74,11 +74,11 @@ containers! {
     Eth1Data = container { deposit_root: Root, deposit_count: Uint64, block_hash: Root }
     /// Two blocks of one proposer and slot.
     ProposerSlashing = container {
-        signed_header_1: Signed<BeaconBlockHeader>, signed_header_2: Signed<BeaconBlockHeader>
+        signed_header_1: Box<Signed<BeaconBlockHeader>>, signed_header_2: Box<Signed<BeaconBlockHeader>>
     }
     /// Two votes that contradict each other.
     AttesterSlashing = container {
-        attestation_1: IndexedAttestation, attestation_2: IndexedAttestation
+        attestation_1: Box<IndexedAttestation>, attestation_2: Box<IndexedAttestation>
     }
     /// A vote and who gave it.
     IndexedAttestation = container {
@@ -146,7 +146,7 @@ containers! {
     BuilderExitRequest = container { source_address: Address, pubkey: PublicKey }
     /// Whether a payload came in time.
     PayloadAttestationData = container {
-        beacon_block_root: Root, slot: Slot, payload_present: bool, blob_data_available: bool
+        beacon_block_root: Root, slot: Slot, payload_present: Flag, blob_data_available: Flag
     }
     /// What a proposer asks of builders.
     ProposerPreferences = container {

@@ -16,7 +16,7 @@ macro_rules! objects {
 
         impl<'de $(, $param: serde::Deserialize<'de>)?> serde::Deserialize<'de> for $name $(<$param>)? {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+                use serde::de::{Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 
                 #[derive(serde::Deserialize)]
                 #[serde(field_identifier)]
@@ -34,6 +34,11 @@ macro_rules! objects {
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str("an object")
+                    }
+
+                    // The default would repeat the whole text in its message.
+                    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+                        Err(E::invalid_type(Unexpected::Other("string"), &self))
                     }
 
                     fn visit_map<Map: MapAccess<'de>>(self, mut map: Map) -> Result<Self::Value, Map::Error> {

@@ -53,6 +53,11 @@ pub(super) fn byte_vector(bytes: &[u8]) -> Root {
     container(&mut chunks[..bytes.len().div_ceil(32)])
 }
 
+/// Root of a boolean.
+pub(super) fn boolean(value: bool) -> Root {
+    Root(number(u64::from(value)))
+}
+
 /// Root of a list of at most `limit` items.
 pub(super) fn list<T: HashTreeRoot>(items: &[T], limit: usize) -> Root {
     let depth = depth_of(limit.div_ceil(T::PER_CHUNK));
@@ -190,12 +195,6 @@ numbers! { Slot Epoch Uint64 }
 impl HashTreeRoot for Root {
     fn hash_tree_root(&self) -> Root {
         *self
-    }
-}
-
-impl HashTreeRoot for bool {
-    fn hash_tree_root(&self) -> Root {
-        Root(number(u64::from(*self)))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Unexpected, Visitor};
 
 use super::network::Preset;
 use super::primitives::Root;
@@ -53,6 +53,9 @@ pub(super) struct PresetBits<const MAINNET: usize, const MINIMAL: usize> {
     pub(super) preset: Preset,
 }
 
+/// `true` or `false`.
+pub(super) struct Flag(bool);
+
 /// A number of 256 bits, little-endian.
 pub(super) struct Uint256([u8; 32]);
 
@@ -100,6 +103,7 @@ values! {
         => |list| ssz::progressive_bitlist(&list.0.bytes, list.0.length);
     [const MAINNET: usize, const MINIMAL: usize] PresetBits<MAINNET, MINIMAL>:
         Text(preset_bits) => |bits| ssz::byte_vector(&bits.bytes);
+    [] Flag: Truth => |flag| ssz::boolean(flag.0);
     [] Uint256: Text(uint256) => |number| Root(number.0);
 }
 
@@ -125,6 +129,25 @@ impl<T> Visitor<'_> for Text<T> {
     }
 }
 
+/// Reads a boolean.
+struct Truth;
+
+impl Visitor<'_> for Truth {
+    type Value = Flag;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("true or false")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Flag, E> {
+        Ok(Flag(value))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Flag, E> {
+        Err(E::custom(wrong("true or false without quotes", text)))
+    }
+}
+
 /// Reads at most `limit` items.
 struct Items<I, T> {
     limit: usize,
@@ -136,6 +159,11 @@ impl<'de, I: Deserialize<'de>, T> Visitor<'de> for Items<I, T> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an array of at most {} items", self.limit)
+    }
+
+    // The default would repeat the whole text in its message.
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<T, E> {
+        Err(E::invalid_type(Unexpected::Other("string"), &self))
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut sequence: S) -> Result<T, S::Error> {

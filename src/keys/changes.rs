@@ -51,12 +51,10 @@ impl Keeper {
         match interchange.map(|json| self.protection.import(&json)) {
             None => {}
             Some(Ok(imported)) => log::info!("slashing protection data of {} key(s) imported", imported.keys),
-            Some(Err(ImportError::Invalid(error))) => {
-                return promise.keep(Err(ChangeError::Interchange(error.to_string())));
-            }
             Some(Err(ImportError::Unavailable(error))) => {
                 return promise.keep(Err(ChangeError::Unavailable(error.0)));
             }
+            Some(Err(error)) => return promise.keep(Err(ChangeError::Interchange(error.to_string()))),
         }
         self.batches_begun += 1;
         let number = self.batches_begun;

@@ -131,7 +131,7 @@ struct Arena {
 /// The system calls of an arena.
 #[derive(Clone, Copy)]
 struct System {
-    /// [`SLAB_SLOTS`] slots of initialised memory that stays until the process ends.
+    /// [`SLAB_SLOTS`] slots of zeroes that stay until the process ends.
     slab: fn() -> Option<NonNull<[u8; SLOT_BYTES]>>,
     /// Whether that memory is locked.
     lock: fn(NonNull<[u8; SLOT_BYTES]>) -> bool,
@@ -188,11 +188,8 @@ impl Arena {
         self.check_lock()?;
         // The last slot goes in first, so that slots are handed out upwards.
         for index in (0..SLAB_SLOTS).rev() {
-            // SAFETY: the slab has SLAB_SLOTS slots of initialised memory, seen by nobody else.
-            let mut place = unsafe { first.add(index) };
-            // SAFETY: as above.
-            unsafe { place.as_mut() }.zeroize();
-            self.free.push(Place(place));
+            // SAFETY: the slab has that many slots.
+            self.free.push(Place(unsafe { first.add(index) }));
         }
         Ok(())
     }
@@ -201,8 +198,11 @@ impl Arena {
 /// Pages of the kernel.
 const PAGES: System = System {
     slab: || {
-        // SAFETY: any size may be asked for. memsec puts a guard page on either side, and fills it.
-        unsafe { memsec::malloc_sized(SLAB_SLOTS * SLOT_BYTES) }.map(NonNull::cast)
+        // SAFETY: any size may be asked for; memsec puts a guard page on either side.
+        let slab = unsafe { memsec::malloc_sized(SLAB_SLOTS * SLOT_BYTES) }?.cast::<[u8; SLOT_BYTES]>();
+        // SAFETY: the slab is as large as that, and nobody else has it.
+        unsafe { slab.write_bytes(0, SLAB_SLOTS) };
+        Some(slab)
     },
     lock: |slab| {
         // SAFETY: the range is the slab's own. `malloc_sized` has asked the same (and took the pages
@@ -213,7 +213,7 @@ const PAGES: System = System {
 
 /// Ordinary memory, where there are no pages to lock: under Miri.
 const HEAP: System = System {
-    slab: || Some(NonNull::from(Box::leak(vec![[0xd0; SLOT_BYTES]; SLAB_SLOTS].into_boxed_slice())).cast()),
+    slab: || Some(NonNull::from(Box::leak(vec![[0u8; SLOT_BYTES]; SLAB_SLOTS].into_boxed_slice())).cast()),
     lock: |_| true,
 };
 

@@ -161,12 +161,21 @@ struct Loaded {
     origin: Arc<Origin>,
 }
 
+impl Origin {
+    /// Without the room that the texts grew in: it would be half of what a key costs.
+    fn shrunk(mut self) -> Self {
+        self.derivation_path.as_mut().map(String::shrink_to_fit);
+        self.file.as_mut().map(PathBuf::shrink_to_fit);
+        self
+    }
+}
+
 impl Map {
     fn insert(&mut self, secret: SecretKey, origin: Origin) -> Option<PublicKey> {
         let key = secret.public_key();
         self.forget(&key);
         let position = self.leaf(&key).position(&key).err()?;
-        let loaded = Loaded { secret: Arc::new(secret), origin: Arc::new(origin) };
+        let loaded = Loaded { secret: Arc::new(secret), origin: Arc::new(origin.shrunk()) };
         self.leaf_mut(&key).ready.insert(position, loaded);
         Some(key)
     }

@@ -9,6 +9,7 @@ mod bodies;
 mod connection;
 mod listen;
 mod runtime;
+pub mod signers;
 mod socket;
 mod sweeper;
 mod system;

@@ -9,13 +9,14 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::rule::{BlockMark, Marks, VoteMark};
+use super::store::Unavailable;
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot, Uint64};
 
 const VERSION: Uint64 = Uint64(5);
 
-/// Why a text is not an interchange file that can be imported.
+/// Why an import changed nothing. All but the last are the caller's fault.
 #[derive(Debug, PartialEq, Eq)]
-pub enum InterchangeError {
+pub enum ImportError {
     /// No JSON, or not of this shape; names the field.
     Shape {
         /// As in `data[0].signed_blocks[2].slot`.
@@ -32,30 +33,28 @@ pub enum InterchangeError {
         /// The file's.
         found: Root,
     },
+    /// The store could not be written.
+    Unavailable(Unavailable),
 }
 
 /// The chain and the marks of a file; those of a key that comes twice are merged.
-///
-/// # Errors
-/// [`InterchangeError`]; `expected` is the only chain to accept.
-pub fn read(
+/// `expected` is the only chain to accept.
+pub(super) fn read(
     json: &str,
     expected: Option<Root>,
-) -> Result<(Root, BTreeMap<PublicKey, Marks>), InterchangeError> {
+) -> Result<(Root, BTreeMap<PublicKey, Marks>), ImportError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let shape = |field: String, error: serde_json::Error| InterchangeError::Shape {
-        field,
-        reason: error.to_string(),
-    };
+    let shape =
+        |field: String, error: serde_json::Error| ImportError::Shape { field, reason: error.to_string() };
     let file: In = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| shape(error.path().to_string(), error.into_inner()))?;
     deserializer.end().map_err(|error| shape(".".to_owned(), error))?;
     if file.metadata.interchange_format_version != VERSION {
-        return Err(InterchangeError::Version(file.metadata.interchange_format_version.0));
+        return Err(ImportError::Version(file.metadata.interchange_format_version.0));
     }
     let found = file.metadata.genesis_validators_root;
     if let Some(expected) = expected.filter(|expected| *expected != found) {
-        return Err(InterchangeError::Chain { expected, found });
+        return Err(ImportError::Chain { expected, found });
     }
     let mut keys = BTreeMap::<PublicKey, Marks>::new();
     for key in file.data {
@@ -66,7 +65,7 @@ pub fn read(
 }
 
 /// The file of a chain with these marks, one line a key.
-pub fn write(chain: Root, marks: &[(PublicKey, Marks)]) -> String {
+pub(super) fn write(chain: Root, marks: &[(PublicKey, Marks)]) -> String {
     // Numbers and hex need no escaping.
     let root = |root: Option<Root>| root.map_or(String::new(), |root| format!(r#","signing_root":"{root}""#));
     let keys = marks.iter().map(|(pubkey, marks)| {
@@ -132,20 +131,25 @@ impl InKey {
     }
 }
 
-impl fmt::Display for InterchangeError {
+impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shape { field, reason } => write!(f, "slashing protection data: {field}: {reason}"),
-            Self::Version(found) => write!(
-                f,
-                "slashing protection data: metadata.interchange_format_version: expected {VERSION}, got {found}"
-            ),
-            Self::Chain { expected, found } => write!(
-                f,
-                "slashing protection data: metadata.genesis_validators_root: expected {expected}, got {found}"
-            ),
+            Self::Shape { field, reason } => write!(f, "interchange file: {field}: {reason}"),
+            Self::Version(found) => {
+                write!(f, "metadata.interchange_format_version: expected {VERSION}, got {found}")
+            }
+            Self::Chain { expected, found } => {
+                write!(f, "metadata.genesis_validators_root: expected {expected}, got {found}")
+            }
+            Self::Unavailable(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for InterchangeError {}
+impl std::error::Error for ImportError {}
+
+impl From<Unavailable> for ImportError {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}

@@ -8,24 +8,25 @@
 //! re-created every day under the same keys just works. An interchange file is about one chain.
 
 mod disk;
-pub mod interchange;
-mod ledger;
-mod record;
-pub mod refused;
+mod interchange;
 pub mod rule;
 mod store;
+mod tables;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use disk::{DATABASE_FILE, Directory, Disk};
-pub use interchange::InterchangeError;
-pub use ledger::Unavailable;
-pub use refused::Refused;
-use rule::{Bounds, HighWatermark};
-use store::{Store, View};
+use disk::{DATABASE_FILE, Directory};
+use rule::{Bounds, Message};
+use store::Store;
+use tables::View;
+
+pub use disk::Disk;
+pub use interchange::ImportError;
+pub use rule::{HighWatermark, Refused};
+pub use store::Unavailable;
 
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::consensus::slashable::Slashable;
@@ -91,14 +92,14 @@ impl Protection {
     /// [`OpenError`]: in use by another process, damaged, or whatever the system says.
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let directory = Directory::lock(&settings.directory)?;
-        Self::open_on(directory, settings)
+        Self::open_on(Box::new(directory), settings)
     }
 
     /// Protection by the store on `disk`. `settings.directory` is for messages only.
     ///
     /// # Errors
     /// As [`Protection::open`].
-    pub fn open_on(disk: impl Disk, settings: &Settings) -> Result<Self, OpenError> {
+    pub fn open_on(disk: Box<dyn Disk>, settings: &Settings) -> Result<Self, OpenError> {
         let floor = Bounds { min_slot: settings.min_slot, min_epoch: settings.min_epoch, high: None };
         let store = Store::open(disk, floor);
         let store = store.map_err(|error| OpenError::of(&settings.directory, error))?;
@@ -114,10 +115,15 @@ impl Protection {
     /// [`Refused`] with the rule and both messages, or [`Refused::Unavailable`].
     pub fn clear(&self, key: &PublicKey, slashable: &Slashable, root: Root) -> Result<Cleared, Refused> {
         let Self::On(guard) = self else { return Ok(Cleared { root }) };
-        let verdict = match rule::subject(slashable) {
-            Ok(None) => return Ok(Cleared { root }),
-            Ok(Some((chain, message))) => guard.store.record(*key, chain, message, root),
-            Err(refused) => Err(refused),
+        let verdict = match *slashable {
+            Slashable::Never => return Ok(Cleared { root }),
+            Slashable::Opaque => Err(Refused::Opaque),
+            Slashable::Block { genesis_validators_root, slot } => {
+                guard.store.record(*key, genesis_validators_root, Message::Block(slot), root)
+            }
+            Slashable::Attestation { genesis_validators_root, source, target } => {
+                guard.store.record(*key, genesis_validators_root, Message::Vote(source, target), root)
+            }
         };
         match verdict {
             Ok(()) => {
@@ -171,7 +177,7 @@ impl Protection {
             Self::Off => None,
             Self::On(guard) => guard.chain,
         };
-        let (chain, marks) = interchange::read(json, expected).map_err(ImportError::Invalid)?;
+        let (chain, marks) = interchange::read(json, expected)?;
         let keys = marks.len();
         let new_chain = !self.chains()?.contains(&chain);
         if let Self::On(guard) = self {
@@ -272,11 +278,13 @@ pub enum OpenError {
 
 impl OpenError {
     fn of(directory: &Path, error: redb::Error) -> Self {
-        let path = directory.join(DATABASE_FILE);
-        match error {
-            redb::Error::Io(error) if !is_damage(&error) => Self::Io { path, error },
-            other => Self::Damaged { path, reason: other.to_string() },
+        let (path, reason) = (directory.join(DATABASE_FILE), error.to_string());
+        if let redb::Error::Io(error) = error
+            && !is_damage(&error)
+        {
+            return Self::Io { path, error };
         }
+        Self::Damaged { path, reason }
     }
 
     /// What to do about it.
@@ -310,29 +318,3 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
-
-/// Why an import changed nothing.
-#[derive(Debug)]
-pub enum ImportError {
-    /// The text is no interchange file for this store: the caller's fault.
-    Invalid(InterchangeError),
-    /// It could not be written.
-    Unavailable(Unavailable),
-}
-
-impl From<Unavailable> for ImportError {
-    fn from(unavailable: Unavailable) -> Self {
-        Self::Unavailable(unavailable)
-    }
-}
-
-impl fmt::Display for ImportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Invalid(error) => error.fmt(f),
-            Self::Unavailable(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for ImportError {}

@@ -5,17 +5,16 @@
 //! Condition numbers are those of the EIP's section "Conditions".
 
 use std::cmp::Ordering;
+use std::fmt;
 
-use super::refused::{Refused, Rule};
 use crate::consensus::primitives::{Epoch, Root, Slot};
-use crate::consensus::slashable::Slashable;
 
 /// The highest that one key has signed on one chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// The block of the highest slot.
     pub block: Option<BlockMark>,
-    /// The highest source and target of all votes.
+    /// The highest epochs of all votes.
     pub vote: Option<VoteMark>,
 }
 
@@ -28,12 +27,12 @@ pub struct BlockMark {
     pub root: Option<Root>,
 }
 
-/// The highest epochs of all votes: those of the last one, or of several when they were imported.
+/// The highest epochs: those of the last vote, or of several when they were imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VoteMark {
-    /// The highest source epoch.
+    /// The highest source.
     pub source: Epoch,
-    /// The highest target epoch.
+    /// The highest target.
     pub target: Epoch,
     /// What was signed; `None` when it was imported, and is then never signed again.
     pub root: Option<Root>,
@@ -77,21 +76,52 @@ pub enum Verdict {
     Record(Marks),
 }
 
-/// The chain and message to check, or `None` for what nobody is slashed for.
-///
-/// # Errors
-/// [`Refused::Opaque`] for a bare root that may hide anything.
-pub fn subject(slashable: &Slashable) -> Result<Option<(Root, Message)>, Refused> {
-    match *slashable {
-        Slashable::Never => Ok(None),
-        Slashable::Opaque => Err(Refused::Opaque),
-        Slashable::Block { genesis_validators_root, slot } => {
-            Ok(Some((genesis_validators_root, Message::Block(slot))))
-        }
-        Slashable::Attestation { genesis_validators_root, source, target } => {
-            Ok(Some((genesis_validators_root, Message::Vote(source, target))))
-        }
-    }
+/// Why a message is not signed. `Display` names the rule and both messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A bare root that may hide a block or a vote.
+    Opaque,
+    /// A vote whose source is after its target: no chain makes one.
+    SourceAfterTarget(Message),
+    /// At or above the high watermark.
+    AboveHighWatermark(Message, HighWatermark),
+    /// No message of its kind is on record for the key, and its slot or source epoch is below the
+    /// lowest for such keys.
+    BelowFloor(Message, u64),
+    /// In conflict with what the key has signed.
+    Conflict {
+        /// The condition of EIP-3076 and its name.
+        rule: Rule,
+        /// What is to be signed.
+        asked: Message,
+        /// Its signing root.
+        root: Root,
+        /// The mark on record.
+        signed: Message,
+        /// The mark's signing root, where it is known.
+        signed_root: Option<Root>,
+    },
+    /// The record could not be written, for this reason; the same request may pass later.
+    Unavailable(String),
+}
+
+/// A condition of EIP-3076, and what breaks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// 1: another block of the highest slot.
+    DoubleProposal,
+    /// 2: a slot below the highest.
+    SlotBelow,
+    /// 3: another vote for the highest target.
+    DoubleVote,
+    /// 3: a source below the highest and a target above.
+    Surrounding,
+    /// 3: a source above the highest and a target below.
+    Surrounded,
+    /// 4: a source and target below the highest.
+    SourceBelow,
+    /// 5: a target below the highest.
+    TargetBelow,
 }
 
 /// Whether a key with these marks may sign `message`, whose signing root is `root`.
@@ -102,38 +132,48 @@ pub fn check(marks: &Marks, bounds: &Bounds, message: Message, root: Root) -> Re
     if let Some(high) = bounds.high.filter(|high| high.stops(message)) {
         return Err(Refused::AboveHighWatermark(message, high));
     }
-    let root = Some(root);
     match message {
-        Message::Block(slot) => check_block(marks, bounds, BlockMark { slot, root }),
-        Message::Vote(source, target) => check_vote(marks, bounds, VoteMark { source, target, root }),
+        Message::Block(slot) => check_block(marks, bounds, slot, root),
+        Message::Vote(source, target) => check_vote(marks, bounds, source, target, root),
     }
 }
 
-fn check_block(marks: &Marks, bounds: &Bounds, asked: BlockMark) -> Result<Verdict, Refused> {
+fn check_block(marks: &Marks, bounds: &Bounds, slot: Slot, root: Root) -> Result<Verdict, Refused> {
+    let asked = BlockMark { slot, root: Some(root) };
     let record = Ok(Verdict::Record(Marks { block: Some(asked), ..*marks }));
+    let message = Message::Block(slot);
     let Some(signed) = marks.block else {
-        let below = asked.slot < bounds.min_slot;
-        return if below { Err(Refused::SlotBelowFloor(asked.slot, bounds.min_slot)) } else { record };
+        let below = slot < bounds.min_slot;
+        return if below { Err(Refused::BelowFloor(message, bounds.min_slot.0)) } else { record };
     };
-    let rule = match asked.slot.cmp(&signed.slot) {
+    let rule = match slot.cmp(&signed.slot) {
         Ordering::Greater => return record,
         Ordering::Equal if asked == signed => return Ok(Verdict::Repeat),
         Ordering::Equal => Rule::DoubleProposal,
         Ordering::Less => Rule::SlotBelow,
     };
-    Err(Refused::Conflict { rule, asked: asked.into(), signed: signed.into() })
+    let (signed, signed_root) = (Message::Block(signed.slot), signed.root);
+    Err(Refused::Conflict { rule, asked: message, root, signed, signed_root })
 }
 
-fn check_vote(marks: &Marks, bounds: &Bounds, asked: VoteMark) -> Result<Verdict, Refused> {
-    if asked.source > asked.target {
-        return Err(Refused::SourceAfterTarget(asked.source, asked.target));
-    }
+fn check_vote(
+    marks: &Marks,
+    bounds: &Bounds,
+    source: Epoch,
+    target: Epoch,
+    root: Root,
+) -> Result<Verdict, Refused> {
+    let asked = VoteMark { source, target, root: Some(root) };
     let record = Ok(Verdict::Record(Marks { vote: Some(asked), ..*marks }));
+    let message = Message::Vote(source, target);
+    if source > target {
+        return Err(Refused::SourceAfterTarget(message));
+    }
     let Some(signed) = marks.vote else {
-        let below = asked.source < bounds.min_epoch;
-        return if below { Err(Refused::SourceBelowFloor(asked.source, bounds.min_epoch)) } else { record };
+        let below = source < bounds.min_epoch;
+        return if below { Err(Refused::BelowFloor(message, bounds.min_epoch.0)) } else { record };
     };
-    let rule = match (asked.target.cmp(&signed.target), asked.source.cmp(&signed.source)) {
+    let rule = match (target.cmp(&signed.target), source.cmp(&signed.source)) {
         (Ordering::Greater, Ordering::Greater | Ordering::Equal) => return record,
         (Ordering::Greater, Ordering::Less) => Rule::Surrounding,
         (Ordering::Equal, _) if asked == signed => return Ok(Verdict::Repeat),
@@ -142,21 +182,16 @@ fn check_vote(marks: &Marks, bounds: &Bounds, asked: VoteMark) -> Result<Verdict
         (Ordering::Less, Ordering::Equal) => Rule::TargetBelow,
         (Ordering::Less, Ordering::Less) => Rule::SourceBelow,
     };
-    Err(Refused::Conflict { rule, asked: asked.into(), signed: signed.into() })
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { min_slot: Slot(0), min_epoch: Epoch(0), high: None }
-    }
+    let (signed, signed_root) = (Message::Vote(signed.source, signed.target), signed.root);
+    Err(Refused::Conflict { rule, asked: message, root, signed, signed_root })
 }
 
 impl Marks {
-    /// Both histories in one: the maximum of each number. A root stays only with the very message
-    /// that it stands for.
+    /// Both histories in one: the maximum of each number. A root stays with the very message that
+    /// it stands for; of two roots for one message, this one's.
     pub fn merge(self, other: Self) -> Self {
         let block = match (self.block, other.block) {
-            (Some(mine), Some(theirs)) => Some(if theirs.slot > mine.slot { theirs } else { mine }),
+            (Some(mine), Some(theirs)) if theirs.slot > mine.slot => Some(theirs),
             (mine, theirs) => mine.or(theirs),
         };
         let vote = match (self.vote, other.vote) {
@@ -170,8 +205,8 @@ impl Marks {
 impl VoteMark {
     fn merge(self, other: Self) -> Self {
         let (source, target) = (self.source.max(other.source), self.target.max(other.target));
-        let either = [self, other].into_iter().find(|vote| (vote.source, vote.target) == (source, target));
-        either.unwrap_or(Self { source, target, root: None })
+        let highest = [self, other].into_iter().find(|vote| (vote.source, vote.target) == (source, target));
+        highest.unwrap_or(Self { source, target, root: None })
     }
 }
 
@@ -184,122 +219,55 @@ impl HighWatermark {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OURS: Root = Root([1; 32]);
-    const OTHER: Root = Root([2; 32]);
-
-    fn verdict(marks: Marks, message: Message, root: Root) -> Result<(), Rule> {
-        match check(&marks, &Bounds::default(), message, root) {
-            Ok(_) => Ok(()),
-            Err(Refused::Conflict { rule, .. }) => Err(rule),
-            Err(refused) => panic!("{refused}"),
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opaque => f.write_str(
+                "slashing protection is on: a bare root in the proposer's or attester's domain, or in none \
+                 that was named, may hide a block or a vote; send the whole message with its \"type\"",
+            ),
+            Self::SourceAfterTarget(asked) => write!(f, "{asked}: the source is after the target"),
+            Self::AboveHighWatermark(asked, HighWatermark { slot, epoch }) => {
+                write!(f, "{asked} is at or above the high watermark: slot {slot}, epoch {epoch}")
+            }
+            Self::BelowFloor(asked, lowest) => {
+                write!(f, "{asked} is below {lowest}, the lowest for a key of which nothing is on record")
+            }
+            Self::Conflict { rule, asked, root, signed, signed_root } => {
+                write!(f, "EIP-3076 condition {rule}: asked for {asked} with signing root {root}; ")?;
+                match signed_root {
+                    Some(signed_root) => write!(f, "on record is {signed} with signing root {signed_root}"),
+                    None => write!(f, "on record is {signed} with an unknown signing root"),
+                }
+            }
+            Self::Unavailable(reason) => write!(f, "slashing protection store: {reason}"),
         }
     }
+}
 
-    #[test]
-    fn after_a_block_at_slot_5() {
-        let after = |root| Marks { block: Some(BlockMark { slot: Slot(5), root }), vote: None };
-        for (case, known, slot, root, expected) in [
-            ("the next slot", Some(OURS), 6, OTHER, Ok(())),
-            ("a far slot", None, u64::MAX, OTHER, Ok(())),
-            ("the same block again", Some(OURS), 5, OURS, Ok(())),
-            ("another block of the slot", Some(OURS), 5, OTHER, Err(Rule::DoubleProposal)),
-            ("any block of an imported slot", None, 5, OURS, Err(Rule::DoubleProposal)),
-            ("a slot before", Some(OURS), 4, OTHER, Err(Rule::SlotBelow)),
-            ("a slot before with the same root", Some(OURS), 0, OURS, Err(Rule::SlotBelow)),
-        ] {
-            assert_eq!(verdict(after(known), Message::Block(Slot(slot)), root), expected, "{case}");
+impl std::error::Error for Refused {}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DoubleProposal => "1, double proposal",
+            Self::SlotBelow => "2, slot below the highest signed",
+            Self::DoubleVote => "3, double vote",
+            Self::Surrounding => "3, surrounding vote",
+            Self::Surrounded => "3, surrounded vote",
+            Self::SourceBelow => "4, source epoch below the highest signed",
+            Self::TargetBelow => "5, target epoch below the highest signed",
+        })
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Block(slot) => write!(f, "block at slot {slot}"),
+            Self::Vote(source, target) => {
+                write!(f, "vote from source epoch {source} to target epoch {target}")
+            }
         }
-    }
-
-    #[test]
-    fn after_a_vote_from_epoch_2_to_4() {
-        let after = |root| vote(2, 4, root);
-        for (case, known, source, target, root, expected) in [
-            ("the next target", Some(OURS), 2, 5, OTHER, Ok(())),
-            ("the next source and target", Some(OURS), 3, 5, OTHER, Ok(())),
-            ("source and target alike, as at genesis", None, 5, 5, OTHER, Ok(())),
-            ("the same vote again", Some(OURS), 2, 4, OURS, Ok(())),
-            ("another vote for the target", Some(OURS), 2, 4, OTHER, Err(Rule::DoubleVote)),
-            ("any vote for an imported target", None, 2, 4, OURS, Err(Rule::DoubleVote)),
-            ("the same target from another source", Some(OURS), 3, 4, OURS, Err(Rule::DoubleVote)),
-            ("around it", Some(OURS), 1, 5, OTHER, Err(Rule::Surrounding)),
-            ("inside of it", Some(OURS), 3, 3, OTHER, Err(Rule::Surrounded)),
-            ("a target before", Some(OURS), 2, 3, OTHER, Err(Rule::TargetBelow)),
-            ("source and target before", Some(OURS), 1, 3, OTHER, Err(Rule::SourceBelow)),
-        ] {
-            let message = Message::Vote(Epoch(source), Epoch(target));
-            assert_eq!(verdict(after(known), message, root), expected, "{case}");
-        }
-    }
-
-    #[test]
-    fn a_key_without_a_record_starts_at_the_floor() {
-        let bounds = Bounds { min_slot: Slot(64), min_epoch: Epoch(2), high: None };
-        for (case, message, expected) in [
-            ("block at the floor", Message::Block(Slot(64)), true),
-            ("block below", Message::Block(Slot(63)), false),
-            ("vote at the floor", Message::Vote(Epoch(2), Epoch(2)), true),
-            ("vote whose source is below", Message::Vote(Epoch(1), Epoch(9)), false),
-        ] {
-            assert_eq!(check(&Marks::default(), &bounds, message, OURS).is_ok(), expected, "{case}");
-        }
-        let known = Marks { block: Some(BlockMark { slot: Slot(5), root: None }), vote: None };
-        assert!(check(&known, &bounds, Message::Block(Slot(6)), OURS).is_ok(), "its own mark decides");
-    }
-
-    #[test]
-    fn nothing_at_or_above_the_high_watermark_is_signed_not_even_again() {
-        let high = Some(HighWatermark { slot: Slot(64), epoch: Epoch(2) });
-        let bounds = Bounds { high, ..Bounds::default() };
-        let marks = Marks { block: Some(BlockMark { slot: Slot(64), root: Some(OURS) }), vote: None };
-        for (case, message, expected) in [
-            ("block below", Message::Block(Slot(63)), true),
-            ("block at it", Message::Block(Slot(64)), false),
-            ("vote below", Message::Vote(Epoch(1), Epoch(1)), true),
-            ("target at it", Message::Vote(Epoch(1), Epoch(2)), false),
-        ] {
-            assert_eq!(check(&Marks::default(), &bounds, message, OURS).is_ok(), expected, "{case}");
-        }
-        assert!(check(&marks, &bounds, Message::Block(Slot(64)), OURS).is_err(), "a repeat");
-    }
-
-    #[test]
-    fn a_source_after_its_target_is_refused() {
-        let refused = check(&Marks::default(), &Bounds::default(), Message::Vote(Epoch(3), Epoch(2)), OURS);
-        assert_eq!(refused, Err(Refused::SourceAfterTarget(Epoch(3), Epoch(2))));
-    }
-
-    #[test]
-    fn a_merge_is_the_maximum_and_keeps_a_root_only_with_its_own_message() {
-        for (case, mine, theirs, merged) in [
-            ("nothing", Marks::default(), vote(2, 4, None), vote(2, 4, None)),
-            ("older", vote(2, 4, Some(OURS)), vote(1, 3, None), vote(2, 4, Some(OURS))),
-            ("the same", vote(2, 4, Some(OURS)), vote(2, 4, None), vote(2, 4, Some(OURS))),
-            ("newer", vote(2, 4, Some(OURS)), vote(2, 5, None), vote(2, 5, None)),
-            ("surrounding", vote(2, 4, Some(OURS)), vote(1, 5, None), vote(2, 5, None)),
-            ("surrounded", vote(2, 5, Some(OURS)), vote(3, 4, None), vote(3, 5, None)),
-        ] {
-            assert_eq!(mine.merge(theirs), merged, "{case}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_names_the_condition_and_both_messages() {
-        let marks = vote(2, 4, Some(OURS));
-        let refused = check(&marks, &Bounds::default(), Message::Vote(Epoch(1), Epoch(5)), OTHER);
-        let text = refused.expect_err("surrounding").to_string();
-        for part in ["condition 3", "source epoch 1 to target epoch 5", "source epoch 2 to target epoch 4"] {
-            assert!(text.contains(part), "{part} is missing in: {text}");
-        }
-        assert!(text.contains(&OURS.to_string()) && text.contains(&OTHER.to_string()), "{text}");
-    }
-
-    fn vote(source: u64, target: u64, root: Option<Root>) -> Marks {
-        let vote = VoteMark { source: Epoch(source), target: Epoch(target), root };
-        Marks { block: None, vote: Some(vote) }
     }
 }

@@ -1,21 +1,30 @@
-//! The callers' side of the store: hands jobs to its thread and waits; reads a view of its own.
+//! The marks on disk: one redb file, and the one thread that writes it.
+//!
+//! Invariants:
+//! - "Recorded" is answered only when the commit that holds the record is synced.
+//! - Check and record are one step on one thread: of two conflicting messages one is recorded.
+//! - A mark never sinks.
+//! - After an error the file is not trusted: a failed sync can leave pages in the system's cache
+//!   that read as written and are gone with the power. Before anything else is recorded, all marks
+//!   are copied into a new, synced file that replaces the old one.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::{fmt, io, iter};
 
-use redb::{ReadTransaction, ReadableTable};
+use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::disk::Disk;
-use super::ledger::{Board, CHAIN, Job, Ledger, MARKS, META, Request, Unavailable};
-use super::record::{self, KEY_BYTES};
-use super::refused::Refused;
-use super::rule::{Bounds, HighWatermark, Marks, Message};
+use super::rule::{self, Bounds, HighWatermark, Marks, Message, Refused, Verdict};
+use super::tables::{HIGH_WATERMARK, LAST_CHAIN, MARKS, View, copy, decode, encode, high_watermark, open};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::wait::{self, Promise};
 
-/// An open store. Dropping it waits for the thread, which closes the database.
+/// Requests in one commit: as many as there are connections.
+const BATCH_REQUESTS_MAX: usize = 4096;
+
+/// The callers' side: hands jobs to the thread and waits. Dropping it closes the database.
 pub(super) struct Store {
     /// `None` only while it is dropped: that ends the thread.
     jobs: Option<Sender<Job>>,
@@ -23,11 +32,49 @@ pub(super) struct Store {
     board: Arc<Board>,
 }
 
+/// What the thread lets everybody see without asking.
+#[derive(Default)]
+struct Board {
+    failure: Mutex<Option<Unavailable>>,
+    high: Mutex<Option<HighWatermark>>,
+}
+
+enum Job {
+    Record(Request),
+    Other(Box<dyn FnOnce(&mut Ledger) + Send>),
+}
+
+/// One message that wants a signature.
+struct Request {
+    key: PublicKey,
+    chain: Root,
+    message: Message,
+    root: Root,
+    promise: Promise<Result<(), Refused>>,
+}
+
+/// The thread's side.
+struct Ledger {
+    disk: Box<dyn Disk>,
+    /// `None` after an error.
+    database: Option<Database>,
+    floor: Bounds,
+    board: Arc<Board>,
+}
+
+/// The store cannot be read or written, for this reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable(pub String);
+
 impl Store {
     /// Opens the database on `disk`, or makes the first one, and starts the thread.
-    pub(super) fn open(disk: impl Disk, floor: Bounds) -> Result<Self, redb::Error> {
-        let board = Arc::new(Board::default());
-        let ledger = Ledger::open(disk, floor, Arc::clone(&board))?;
+    pub(super) fn open(disk: Box<dyn Disk>, floor: Bounds) -> Result<Self, redb::Error> {
+        let database = match open(&*disk)? {
+            Some(database) => database,
+            None => copy(&*disk, None)?,
+        };
+        let board = Arc::new(Board { high: Mutex::new(high_watermark(&database)?), ..Board::default() });
+        let ledger = Ledger { disk, database: Some(database), floor, board: Arc::clone(&board) };
         let (jobs, inbox) = mpsc::channel();
         let thread = thread::Builder::new().name("store".to_owned()).spawn(move || ledger.run(&inbox))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), board })
@@ -45,30 +92,62 @@ impl Store {
     }
 
     /// Adds marks to those on record, all or none.
-    pub(super) fn merge(&self, chain: Root, marks: Vec<(PublicKey, Marks)>) -> Result<(), Unavailable> {
-        self.ask(|promise| Job::Merge(chain, marks, promise))
+    pub(super) fn merge(&self, chain: Root, imported: Vec<(PublicKey, Marks)>) -> Result<(), Unavailable> {
+        self.run(move |ledger| {
+            ledger.write(|transaction| {
+                let mut table = transaction.open_table(MARKS)?;
+                for (public_key, marks) in &imported {
+                    let key = (&public_key.0, &chain.0);
+                    let before = table.get(key)?.map(|value| decode(value.value())).unwrap_or_default();
+                    table.insert(key, encode(&before.merge(*marks)))?;
+                }
+                transaction.open_table(LAST_CHAIN)?.insert((), &chain.0)?;
+                Ok(((), true))
+            })
+        })
     }
 
     /// Sets or removes the high watermark.
     pub(super) fn limit(&self, high: Option<HighWatermark>) -> Result<(), Unavailable> {
-        self.ask(|promise| Job::Limit(high, promise))
+        self.run(move |ledger| {
+            ledger.write(|transaction| {
+                let mut table = transaction.open_table(HIGH_WATERMARK)?;
+                match high {
+                    Some(high) => drop(table.insert((), (high.slot.0, high.epoch.0))?),
+                    None => drop(table.remove(())?),
+                }
+                Ok(((), true))
+            })?;
+            *lock(&ledger.board.high) = high;
+            Ok(())
+        })
     }
 
     /// The high watermark, without waiting.
     pub(super) fn high_watermark(&self) -> Option<HighWatermark> {
-        self.board.high()
+        *lock(&self.board.high)
     }
 
-    /// Whether records can be written, as far as the last attempt tells; after a failure this is a
-    /// new attempt.
+    /// Whether records can be written, as far as the last attempt tells; after a failure this is
+    /// the next attempt.
     pub(super) fn health(&self) -> Result<(), Unavailable> {
-        let thread_ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
-        if self.board.failure().is_some() || thread_ended { self.view().map(drop) } else { Ok(()) }
+        let thread_runs = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        if thread_runs && lock(&self.board.failure).is_none() { Ok(()) } else { self.view().map(drop) }
     }
 
-    /// What is on record now.
+    /// What is on record now, to be read on the caller's thread.
     pub(super) fn view(&self) -> Result<View, Unavailable> {
-        self.ask(Job::Read).map(View)
+        self.run(|ledger| {
+            let view = ledger.database().and_then(|database| Ok(View::new(database.begin_read()?)));
+            ledger.note(view)
+        })
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Ledger) -> Result<T, Unavailable> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.ask(|promise| Job::Other(Box::new(|ledger| promise.keep(work(ledger)))))
     }
 
     fn ask<T, E: From<Unavailable>>(&self, job: impl FnOnce(Promise<Result<T, E>>) -> Job) -> Result<T, E> {
@@ -84,61 +163,127 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic has already been reported by the thread itself.
-            drop(thread.join());
-        }
+        // A panic of the thread has been reported by itself.
+        drop(self.thread.take().map(JoinHandle::join));
     }
 }
 
-/// The marks as they were at one moment. Reading is done on the caller's thread.
-pub(super) struct View(ReadTransaction);
-
-impl View {
-    /// The chain that was written last.
-    pub(super) fn last_chain(&self) -> Result<Option<Root>, redb::Error> {
-        let chain = self.0.open_table(META)?.get(CHAIN)?.map(|value| value.value().try_into());
-        let chain = chain.transpose().map_err(|_| redb::Error::Corrupted("chain".to_owned()))?;
-        Ok(chain.map(Root))
+impl Ledger {
+    /// Serves until the last sender is gone. One commit serves all requests that wait for one.
+    fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let mut requests = Vec::new();
+            for job in iter::once(first).chain(jobs.try_iter()).take(BATCH_REQUESTS_MAX) {
+                match job {
+                    Job::Record(request) => requests.push(request),
+                    Job::Other(work) => work(&mut self),
+                }
+            }
+            self.record(requests);
+        }
     }
 
-    /// All chains on record.
-    pub(super) fn chains(&self) -> Result<BTreeSet<Root>, redb::Error> {
-        self.0.open_table(MARKS)?.iter()?.map(|entry| Ok(record::split(entry?.0.value()).1)).collect()
+    fn record(&mut self, requests: Vec<Request>) {
+        let bounds = Bounds { high: *lock(&self.board.high), ..self.floor };
+        let verdicts = self.write(|transaction| check_and_record(transaction, &bounds, &requests));
+        let verdicts = verdicts.unwrap_or_else(|error| vec![Err(error.into()); requests.len()]);
+        for (request, verdict) in requests.into_iter().zip(verdicts) {
+            request.promise.keep(verdict);
+        }
     }
 
-    /// Whether the key has a record on any chain.
-    pub(super) fn knows(&self, key: &PublicKey) -> Result<bool, redb::Error> {
-        let (first, last) = (record::key(key, &Root([0; 32])), record::key(key, &Root([0xff; 32])));
-        Ok(self.0.open_table(MARKS)?.range::<&[u8; KEY_BYTES]>(&first..=&last)?.next().is_some())
+    /// Makes a change in one transaction, and commits it if `change` says so. After an error it may
+    /// be on disk or not.
+    fn write<T>(
+        &mut self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(T, bool), redb::Error>,
+    ) -> Result<T, Unavailable> {
+        let result = self.database().and_then(|database| {
+            let transaction = database.begin_write()?;
+            let (value, changed) = change(&transaction)?;
+            if changed {
+                transaction.commit()?
+            } else {
+                transaction.abort()?
+            }
+            Ok(value)
+        });
+        self.note(result)
     }
 
-    /// The marks of these keys on a chain, of all without `keys`, sorted by key.
-    pub(super) fn marks(
-        &self,
-        chain: &Root,
-        keys: Option<&[PublicKey]>,
-    ) -> Result<Vec<(PublicKey, Marks)>, redb::Error> {
-        let table = self.0.open_table(MARKS)?;
-        let mut found = Vec::new();
-        match keys {
+    /// The database; after an error a copy of what is on disk.
+    fn database(&mut self) -> Result<&Database, redb::Error> {
+        let database = match self.database.take() {
+            Some(database) => database,
             None => {
-                for entry in table.iter()? {
-                    let (key, value) = entry?;
-                    let (public_key, of) = record::split(key.value());
-                    if of == *chain {
-                        found.push((public_key, record::decode(value.value())));
-                    }
-                }
+                let old = open(&*self.disk)?.ok_or(io::Error::from(io::ErrorKind::NotFound))?;
+                let new = copy(&*self.disk, Some(&old))?;
+                *lock(&self.board.high) = high_watermark(&new)?;
+                new
             }
-            Some(keys) => {
-                for key in BTreeSet::from_iter(keys) {
-                    if let Some(value) = table.get(&record::key(key, chain))? {
-                        found.push((*key, record::decode(value.value())));
-                    }
-                }
-            }
+        };
+        Ok(self.database.insert(database))
+    }
+
+    /// Keeps the board true: an error closes the database, a success ends the failure.
+    fn note<T>(&mut self, result: Result<T, redb::Error>) -> Result<T, Unavailable> {
+        let result = result.map_err(|error| Unavailable(error.to_string()));
+        let failure = result.as_ref().err().cloned();
+        if failure.is_some() {
+            self.database = None;
         }
-        Ok(found)
+        let before = std::mem::replace(&mut *lock(&self.board.failure), failure);
+        match (before, &result) {
+            (None, Err(failure)) => log::error!("{failure}: nothing that can be slashed is signed"),
+            (Some(_), Ok(_)) => log::info!("slashing protection store works again"),
+            (None, Ok(_)) | (Some(_), Err(_)) => {}
+        }
+        result
     }
 }
+
+/// The verdicts in the order of the requests, and whether there is something to commit.
+fn check_and_record(
+    transaction: &WriteTransaction,
+    bounds: &Bounds,
+    requests: &[Request],
+) -> Result<(Vec<Result<(), Refused>>, bool), redb::Error> {
+    let mut table = transaction.open_table(MARKS)?;
+    let mut verdicts = Vec::with_capacity(requests.len());
+    let mut recorded = None;
+    for request in requests {
+        let key = (&request.key.0, &request.chain.0);
+        let marks = table.get(key)?.map(|value| decode(value.value())).unwrap_or_default();
+        verdicts.push(match rule::check(&marks, bounds, request.message, request.root) {
+            Ok(Verdict::Record(marks)) => {
+                table.insert(key, encode(&marks))?;
+                recorded = Some(request.chain);
+                Ok(())
+            }
+            Ok(Verdict::Repeat) => Ok(()),
+            Err(refused) => Err(refused),
+        });
+    }
+    if let Some(chain) = recorded {
+        transaction.open_table(LAST_CHAIN)?.insert((), &chain.0)?;
+    }
+    Ok((verdicts, recorded.is_some()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl From<Unavailable> for Refused {
+    fn from(Unavailable(reason): Unavailable) -> Self {
+        Self::Unavailable(reason)
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slashing protection store: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unavailable {}

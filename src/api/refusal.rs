@@ -1,0 +1,157 @@
+//! The one table from a refused request to its HTTP answer.
+//!
+//! Every error body is `{"code":<status>,"message":"…"}`: Lodestar, SSV and eth-docker show the
+//! message to their user. It never holds a secret, nor a key `signature`.
+
+use std::fmt;
+
+use crate::consensus::primitives::PublicKey;
+use crate::consensus::request::RequestError;
+use crate::hex;
+use crate::http::response::Response;
+use crate::slashing::Refused;
+
+/// Why a request is not fulfilled; one variant per decision that the caller must take.
+#[derive(Debug)]
+pub enum Refusal {
+    /// 400: the body is not what its type asks for, or its signing root differs.
+    Request(RequestError),
+    /// 400: the body of another route is malformed; says which field and what was expected.
+    Malformed(String),
+    /// 401: a token is needed and none came.
+    NoToken,
+    /// 403: a token came, and it is not the right one.
+    WrongToken,
+    /// 403: the route wants a token, and none has been configured.
+    TokenNotConfigured,
+    /// 403: the `Host` is not on the allow list (DNS rebinding).
+    Host(String),
+    /// 403: a browser's page of another origin.
+    Origin(String),
+    /// 404: the identifier is no public key, or a key that is not loaded.
+    UnknownKey(String),
+    /// 404: no such path here.
+    UnknownPath(String),
+    /// 405, with the methods that the path has.
+    Method(&'static str),
+    /// 409: a reload runs already.
+    ReloadRunning,
+    /// 412 when the message is slashable, 503 when the store cannot say.
+    Slashing(Refused),
+    /// 503: the key is known but still being decrypted.
+    KeyPending(PublicKey),
+    /// 503: the queue of signatures is full.
+    Overloaded,
+    /// 500: a bug of ours.
+    Internal(&'static str),
+}
+
+impl Refusal {
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Request(_) | Self::Malformed(_) => 400,
+            Self::NoToken => 401,
+            Self::WrongToken | Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) => 403,
+            Self::UnknownKey(_) | Self::UnknownPath(_) => 404,
+            Self::Method(_) => 405,
+            Self::ReloadRunning => 409,
+            Self::Slashing(Refused::Unavailable(_)) | Self::KeyPending(_) | Self::Overloaded => 503,
+            Self::Slashing(_) => 412,
+            Self::Internal(_) => 500,
+        }
+    }
+
+    /// A word for the metrics' `error_type`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Request(_) | Self::Malformed(_) => "malformed",
+            Self::NoToken | Self::WrongToken | Self::TokenNotConfigured => "unauthorized",
+            Self::Host(_) | Self::Origin(_) => "forbidden",
+            Self::UnknownKey(_) => "unknown_key",
+            Self::UnknownPath(_) | Self::Method(_) => "unknown_route",
+            Self::ReloadRunning => "reload_running",
+            Self::Slashing(Refused::Unavailable(_)) => "protection_unavailable",
+            Self::Slashing(_) => "slashing_protection",
+            Self::KeyPending(_) => "key_pending",
+            Self::Overloaded => "overloaded",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// How long the caller should wait before it asks again, in seconds.
+    fn retry_after_seconds(&self) -> Option<&'static str> {
+        match self {
+            Self::KeyPending(_) => Some("5"),
+            Self::Overloaded | Self::Slashing(Refused::Unavailable(_)) => Some("1"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(error) => error.fmt(f),
+            Self::Malformed(message) => f.write_str(message),
+            Self::NoToken => f.write_str("a token is needed: send `Authorization: Bearer <token>`"),
+            Self::WrongToken => f.write_str("this token does not open this route"),
+            Self::TokenNotConfigured => f.write_str(
+                "this route needs a token off loopback, and none is configured: start with \
+                 --auth-token-file or --keymanager-token-file",
+            ),
+            Self::Host(host) => write!(
+                f,
+                "Host not authorized: {:?} is not in --http-host-allowlist (`*` allows every host)",
+                hex::shorten(host)
+            ),
+            Self::Origin(origin) => {
+                write!(f, "origin {:?} is not in --http-cors-origins", hex::shorten(origin))
+            }
+            Self::UnknownKey(key) => write!(
+                f,
+                "public key not found: {:?} is not loaded (GET /api/v1/eth2/publicKeys lists the keys)",
+                hex::shorten(key)
+            ),
+            Self::UnknownPath(path) => write!(f, "no such path: {:?}", hex::shorten(path)),
+            Self::Method(allow) => write!(f, "method not allowed: this path has {allow}"),
+            Self::ReloadRunning => f.write_str("a reload is running already: GET /reload tells its state"),
+            Self::Slashing(refused) => refused.fmt(f),
+            Self::KeyPending(key) => {
+                write!(f, "{key} is known, and its keystore is still being decrypted: try again")
+            }
+            Self::Overloaded => f.write_str("too many signatures are waiting: try again"),
+            Self::Internal(what) => write!(f, "internal error: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::Slashing(refused)
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        let mut response = Self::error(refusal.status(), &refusal.to_string());
+        if let Refusal::Method(allow) = refusal {
+            response = response.with("Allow", allow);
+        }
+        if let Refusal::NoToken = refusal {
+            response = response.with("WWW-Authenticate", "Bearer, Basic realm=\"signerd\"");
+        }
+        if let Some(seconds) = refusal.retry_after_seconds() {
+            response = response.with("Retry-After", seconds);
+        }
+        response
+    }
+}

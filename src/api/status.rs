@@ -1,0 +1,86 @@
+//! What the outside may know: the keys, whether the service is up, and whether all of it works.
+
+use serde_json::json;
+
+use super::Api;
+use crate::http::response::{JSON, Response, TEXT};
+use crate::keys::{loader::Progress, locked};
+use crate::slashing::Protection;
+
+/// `GET /api/v1/eth2/publicKeys`: the loaded keys, sorted.
+pub(super) fn public_keys(api: &Api) -> Response {
+    let keys: Vec<String> = api.keys.list().iter().map(ToString::to_string).collect();
+    json(200, &json!(keys))
+}
+
+/// `GET /upcheck`: text as Web3Signer, JSON for those who ask for it by name (Lodestar).
+pub(super) fn upcheck(accept: Option<&str>) -> Response {
+    match accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("application/json")) {
+        true => Response::new(200, JSON, &br#"{"status":"OK"}"#[..]),
+        false => Response::new(200, TEXT, &b"OK"[..]),
+    }
+}
+
+/// `GET /health`: py3signer's form, and how the keys are guarded.
+pub(super) fn health(api: &Api) -> Response {
+    let body = json!({
+        "status": "healthy",
+        "keys_loaded": api.keys.len(),
+        "locked": locked::report().locked,
+        "slashing_protection": matches!(*api.protection, Protection::On(_)),
+        "network": api.networks.name(),
+    });
+    json(200, &body)
+}
+
+/// `GET /healthcheck`: Web3Signer's form, truthful: 503 while keys load, when one did not open, when
+/// there are fewer than expected, when the slashing store cannot write.
+pub(super) fn healthcheck(api: &Api) -> Response {
+    let progress = api.loader.progress();
+    let expected = api.expect_keys.unwrap_or(0);
+    let enough = api.keys.len() >= expected;
+    let keys_up = progress.pending == 0 && progress.failed == 0 && enough;
+    let store = api.protection.health();
+    let all_up = keys_up && store.is_ok();
+
+    let mut checks = vec![
+        json!({"id": "default-check", "status": "UP"}),
+        json!({"id": "keys-check", "status": word(keys_up), "checks": [{
+            "id": "keystores-bulk-loading",
+            "status": word(keys_up),
+            "data": loading(api, &progress),
+        }]}),
+    ];
+    if let Protection::On(_) = *api.protection {
+        checks.push(json!({
+            "id": "slashing-protection-db-health-check",
+            "status": word(store.is_ok()),
+            "data": {"error": store.err()},
+        }));
+    }
+    let body = json!({"status": word(all_up), "checks": checks, "outcome": word(all_up)});
+    json(if all_up { 200 } else { 503 }, &body)
+}
+
+fn loading(api: &Api, progress: &Progress) -> serde_json::Value {
+    let failures = progress.failures.iter().take(FAILURES_SHOWN_MAX);
+    json!({
+        "keys-loaded": api.keys.len(),
+        "keys-expected": api.expect_keys,
+        "keys-pending": progress.pending,
+        "error-count": progress.failed,
+        "errors": failures.map(|(file, reason)| json!({"file": file, "reason": reason})).collect::<Vec<_>>(),
+        "seconds-left": progress.seconds_left,
+    })
+}
+
+fn json(status: u16, body: &serde_json::Value) -> Response {
+    Response::new(status, JSON, body.to_string().into_bytes())
+}
+
+fn word(up: bool) -> &'static str {
+    if up { "UP" } else { "DOWN" }
+}
+
+/// Vero asks every second: the answer stays small however many keystores do not open.
+const FAILURES_SHOWN_MAX: usize = 20;

@@ -1,0 +1,291 @@
+//! From checked settings to the running service: every part is made here, once, in the order in which
+//! it may fail.
+//!
+//! Listeners first, so that a port in use ends the start before any thread runs; keys last, decrypted
+//! behind the open ports.
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use crate::api::guard::{Allowlist, Guard, Token};
+use crate::api::refusal::Refusal;
+use crate::api::{Api, Service};
+use crate::cli::{Usage, exit};
+use crate::config::{self, Keymanager, Settings};
+use crate::http::request::{Method, Request};
+use crate::http::response::Response;
+use crate::keys::loader::Loader;
+use crate::keys::table::KeyTable;
+use crate::keys::{locked, secret};
+use crate::log as log_lines;
+use crate::metrics::{Metrics, Readings};
+use crate::server::signers::Signers;
+use crate::server::{self, Bind, Limits, Server};
+use crate::slashing::Protection;
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// Whatever keeps the service from starting, with what to do about it.
+pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
+    secure_memory(&settings)?;
+    settings.make_data_dir()?;
+    let guards = Guards::new(&settings)?;
+    let (signing, metrics) = (Arc::new(Late::default()), Arc::new(Late::default()));
+    let server = bind(&settings, &signing, &metrics)?;
+    let format = if settings.log_json { log_lines::Format::Json } else { log_lines::Format::Plain };
+    log_lines::start(settings.log_level, format);
+
+    let protection = Arc::new(protection(&settings)?);
+    let keys = Arc::new(KeyTable::new());
+    let loader = load(&settings, &keys, &protection)?;
+    let counters = Metrics::new(readings(&keys, &loader, &protection));
+    let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
+    announce(&settings, &server, &protection);
+    watch_loading(&settings, &loader).map_err(|error| no_thread(&error))?;
+    metrics.serve(MetricsPage { metrics: Arc::clone(&counters), guard: guards.metrics });
+    signing.serve(Api {
+        keys,
+        loader: Arc::clone(&loader),
+        protection,
+        networks: settings.networks,
+        signer: Box::new(signer),
+        guard: guards.signing,
+        metrics: counters,
+        expect_keys: settings.expect_keys,
+        key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
+    });
+    let code = server.run(|| {
+        if loader.reload().is_err() {
+            log::warn!("SIGHUP: a reload runs already");
+        }
+    });
+    log_lines::flush();
+    Ok(code)
+}
+
+/// No core dump, no ptrace; keys in locked memory, or at least an honest word about it.
+fn secure_memory(settings: &Settings) -> Result<(), Usage> {
+    locked::harden()
+        .map_err(|error| Usage::new(exit::OS, format!("core dumps cannot be switched off: {error}")))?;
+    if settings.require_mlock {
+        locked::require_lock().map_err(|error| {
+            Usage::new(exit::OS, format!("--require-mlock: {error}"))
+                .hint("raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`")
+        })?;
+    }
+    Ok(())
+}
+
+/// The rules of both listeners.
+struct Guards {
+    signing: Guard,
+    metrics: Guard,
+}
+
+impl Guards {
+    fn new(settings: &Settings) -> Result<Self, Usage> {
+        let everything = || settings.auth_token.as_ref().map(|token| Token::new(token));
+        let key_manager_token = match &settings.keymanager {
+            Keymanager::Token(token) => Some(Token::new(token)),
+            Keymanager::TokenFile(path) => Some(Token::new(&config::token_of(path)?)),
+            Keymanager::Off | Keymanager::Open | Keymanager::Closed => None,
+        };
+        let hosts = |hosts: &Option<Vec<String>>| hosts.clone().map_or(Allowlist::All, Allowlist::new);
+        Ok(Self {
+            signing: Guard {
+                token: everything(),
+                key_manager_token,
+                key_manager_needs_token: !matches!(settings.keymanager, Keymanager::Open),
+                hosts: hosts(&settings.http.hosts),
+                origins: Allowlist::new(settings.cors_origins.clone()),
+            },
+            metrics: Guard {
+                token: everything(),
+                key_manager_token: None,
+                key_manager_needs_token: false,
+                hosts: hosts(&settings.metrics.as_ref().and_then(|metrics| metrics.hosts.clone())),
+                origins: Allowlist::new([]),
+            },
+        })
+    }
+}
+
+fn bind(settings: &Settings, signing: &Arc<Late>, metrics: &Arc<Late>) -> Result<Server, Usage> {
+    let mut listeners: Vec<(Bind, Arc<dyn Service>)> = Vec::new();
+    if let Some(listen) = &settings.metrics {
+        listeners.push((Bind::Tcp(listen.address), Arc::clone(metrics) as _));
+    }
+    listeners.push((Bind::Tcp(settings.http.address), Arc::clone(signing) as _));
+    if let Some(path) = &settings.unix {
+        listeners.push((Bind::Unix(path.clone()), Arc::clone(signing) as _));
+    }
+    let limits = Limits { idle: settings.idle_timeout, ..Limits::default() };
+    Server::bind(server::Settings { listeners, limits, ..server::Settings::default() }).map_err(|error| {
+        let hint = match error.source.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "another process listens there: choose another port, or end that one"
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "ports below 1024 and other users' directories need rights"
+            }
+            std::io::ErrorKind::AddrNotAvailable => "this host has no such address",
+            _ => "choose another address",
+        };
+        Usage::new(exit::UNAVAILABLE, error.to_string()).hint(hint)
+    })
+}
+
+fn protection(settings: &Settings) -> Result<Protection, Usage> {
+    let Some(wanted) = &settings.slashing else { return Ok(Protection::Off) };
+    Protection::open(wanted).map_err(|error| {
+        Usage::new(exit::UNAVAILABLE, format!("slashing protection: {error}")).hint(error.hint())
+    })
+}
+
+fn load(
+    settings: &Settings,
+    keys: &Arc<KeyTable>,
+    protection: &Arc<Protection>,
+) -> Result<Arc<Loader>, Usage> {
+    Loader::start(
+        settings.sources.clone(),
+        settings.loading.clone(),
+        Arc::clone(keys),
+        Arc::clone(protection),
+    )
+    .map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))
+}
+
+fn readings(
+    keys: &Arc<KeyTable>,
+    loader: &Arc<Loader>,
+    protection: &Arc<Protection>,
+) -> impl Fn() -> Readings + Send + Sync + use<> {
+    let (keys, loader, protection) = (Arc::clone(keys), Arc::clone(loader), Arc::clone(protection));
+    move || {
+        let (progress, memory, counted) = (loader.progress(), locked::report(), protection.counters());
+        Readings {
+            keys_loaded: keys.len() as u64,
+            keys_pending: progress.pending as u64,
+            keys_failed: progress.failed as u64,
+            memory_locked: memory.locked,
+            memory_bytes: memory.bytes as u64,
+            protection_on: matches!(*protection, Protection::On(_)),
+            protection_counts: (counted.permitted, counted.prevented),
+            cache_counts: secret::cache_counters(),
+        }
+    }
+}
+
+/// The first lines of the log: what a person must know of this process. The addresses come last.
+fn announce(settings: &Settings, server: &Server, protection: &Protection) {
+    log::info!("signerd {}, network {}", env!("CARGO_PKG_VERSION"), settings.networks.name());
+    for notice in &settings.notices {
+        log::warn!("{notice}");
+    }
+    match protection {
+        Protection::On(_) => log::info!("slashing protection is on"),
+        Protection::Off => log::warn!("slashing protection is off: whatever is requested will be signed"),
+    }
+    if !locked::report().locked {
+        log::warn!("memory cannot be locked: keys may be swapped to disk; raise `ulimit -l`");
+    }
+    if let Keymanager::TokenFile(path) = &settings.keymanager {
+        log::info!("the token of the Keymanager routes is in {}", path.display());
+    }
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let names = settings.metrics.is_some().then_some("metrics").into_iter().chain(["signing", "signing"]);
+    for (name, address) in names.zip(server.addresses()) {
+        match address {
+            Bind::Tcp(address) => {
+                let scheme = if name == "signing" { scheme } else { "http" };
+                log::info!("{name} on {scheme}://{address}");
+            }
+            other => log::info!("{name} on {other}"),
+        }
+    }
+}
+
+/// `--strict`: a key that is missing once loading has ended, ends the process.
+fn watch_loading(settings: &Settings, loader: &Arc<Loader>) -> std::io::Result<()> {
+    if !settings.strict {
+        return Ok(());
+    }
+    let (loader, expect_keys) = (Arc::clone(loader), settings.expect_keys);
+    let watcher = std::thread::Builder::new().name("strict".into());
+    watcher.spawn(move || {
+        if let Err(reason) = loader.wait_loaded().verdict(expect_keys) {
+            log::error!("--strict: {reason}");
+            log_lines::flush();
+            std::process::exit(i32::from(exit::CONFIG));
+        }
+    })?;
+    Ok(())
+}
+
+fn no_thread(error: &std::io::Error) -> Usage {
+    Usage::new(exit::OS, format!("the system gives no thread: {error}"))
+}
+
+/// A service that is made after its listener: the port is bound before the first thread runs, and
+/// nobody is served before all is there.
+#[derive(Default)]
+struct Late(OnceLock<Box<dyn Service>>);
+
+impl Late {
+    fn serve(&self, service: impl Service) {
+        assert!(self.0.set(Box::new(service)).is_ok(), "a listener is given its service once");
+    }
+
+    fn service(&self) -> &dyn Service {
+        &**self.0.get().expect("all services are made before the server runs")
+    }
+}
+
+impl Service for Late {
+    fn answer(&self, request: Request) -> Response {
+        self.service().answer(request)
+    }
+
+    fn body_bytes_max(&self, method: Method, path: &str) -> usize {
+        self.service().body_bytes_max(method, path)
+    }
+}
+
+/// The metrics listener: one page.
+struct MetricsPage {
+    metrics: Arc<Metrics>,
+    guard: Guard,
+}
+
+impl Service for MetricsPage {
+    fn answer(&self, request: Request) -> Response {
+        self.page(&request).unwrap_or_else(Response::from)
+    }
+
+    fn body_bytes_max(&self, _method: Method, _path: &str) -> usize {
+        0
+    }
+}
+
+impl MetricsPage {
+    fn page(&self, request: &Request) -> Result<Response, Refusal> {
+        self.guard.admit_host(request)?;
+        if request.path != "/metrics" {
+            return Err(Refusal::UnknownPath(request.path.clone()));
+        }
+        self.guard.admit_token(request, crate::api::guard::Scope::Everything)?;
+        match request.method {
+            Method::Get | Method::Head => {
+                Ok(Response::new(200, OPEN_METRICS, self.metrics.text().into_bytes()))
+            }
+            Method::Post | Method::Delete | Method::Options | Method::Other => {
+                Err(Refusal::Method("GET, HEAD"))
+            }
+        }
+    }
+}
+
+/// The media type of Prometheus' text in the form of OpenMetrics.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

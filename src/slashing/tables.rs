@@ -1,0 +1,142 @@
+//! What the database holds, byte by byte, and how it is read.
+//!
+//! Tables of format 1, all of fixed width. Numbers are little-endian; "maybe X" is a byte, 1 or 0,
+//! and X or zeros. The tables of one entry have no key.
+//!
+//! | table            | key            | value                                                   |
+//! |------------------|----------------|---------------------------------------------------------|
+//! | `marks`          | public key, 48 | maybe (block slot, 8; maybe its signing root, 32): 42   |
+//! |                  | chain, 32      | maybe (source, 8; target, 8; maybe their root, 32): 50  |
+//! | `last_chain`     |                | the chain last written, 32                              |
+//! | `high_watermark` |                | slot, 8; epoch, 8                                       |
+//! | `format`         |                | 1, a byte                                               |
+
+use std::collections::BTreeSet;
+
+use redb::{
+    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
+
+use super::disk::Disk;
+use super::rule::{BlockMark, HighWatermark, Marks, VoteMark};
+use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+
+type Key = (&'static [u8; 48], &'static [u8; 32]);
+type Block<'a> = Option<(u64, Option<&'a [u8; 32]>)>;
+type Vote<'a> = Option<(u64, u64, Option<&'a [u8; 32]>)>;
+pub(super) const MARKS: TableDefinition<Key, (Block<'static>, Vote<'static>)> = TableDefinition::new("marks");
+pub(super) const LAST_CHAIN: TableDefinition<(), &[u8; 32]> = TableDefinition::new("last_chain");
+pub(super) const HIGH_WATERMARK: TableDefinition<(), (u64, u64)> = TableDefinition::new("high_watermark");
+const FORMAT: TableDefinition<(), u8> = TableDefinition::new("format");
+const FORMAT_VERSION: u8 = 1;
+
+/// What redb keeps in memory; the marks of 100,000 keys are some 20 MB on disk.
+const CACHE_BYTES: usize = 4 << 20;
+
+/// The database of this disk, which must be ours.
+pub(super) fn open(disk: &dyn Disk) -> Result<Option<Database>, redb::Error> {
+    let Some(database) = disk.open(Builder::new().set_cache_size(CACHE_BYTES))? else { return Ok(None) };
+    let version = database.begin_read()?.open_table(FORMAT)?.get(())?.map(|version| version.value());
+    match version {
+        Some(FORMAT_VERSION) => Ok(Some(database)),
+        other => Err(redb::Error::Corrupted(format!("format {other:?}, expected {FORMAT_VERSION}"))),
+    }
+}
+
+/// A new database with everything that is in `old`, synced and in its place.
+pub(super) fn copy(disk: &dyn Disk, old: Option<&Database>) -> Result<Database, redb::Error> {
+    let new = disk.create(Builder::new().set_cache_size(CACHE_BYTES))?;
+    let transaction = new.begin_write()?;
+    transaction.open_table(FORMAT)?.insert((), FORMAT_VERSION)?;
+    let view = old.map(Database::begin_read).transpose()?;
+    copy_table(MARKS, view.as_ref(), &transaction)?;
+    copy_table(LAST_CHAIN, view.as_ref(), &transaction)?;
+    copy_table(HIGH_WATERMARK, view.as_ref(), &transaction)?;
+    transaction.commit()?;
+    disk.adopt()?;
+    Ok(new)
+}
+
+fn copy_table<K: redb::Key, V: redb::Value>(
+    table: TableDefinition<'_, K, V>,
+    from: Option<&ReadTransaction>,
+    to: &WriteTransaction,
+) -> Result<(), redb::Error> {
+    let mut new = to.open_table(table)?;
+    let Some(view) = from else { return Ok(()) };
+    for entry in view.open_table(table)?.iter()? {
+        let (key, value) = entry?;
+        new.insert(key.value(), value.value())?;
+    }
+    Ok(())
+}
+
+pub(super) fn high_watermark(database: &Database) -> Result<Option<HighWatermark>, redb::Error> {
+    let high = database.begin_read()?.open_table(HIGH_WATERMARK)?.get(())?;
+    let high = high.map(|high| high.value());
+    Ok(high.map(|(slot, epoch)| HighWatermark { slot: Slot(slot), epoch: Epoch(epoch) }))
+}
+
+/// The marks as they were at one moment.
+pub(super) struct View(ReadTransaction);
+
+impl View {
+    pub(super) fn new(transaction: ReadTransaction) -> Self {
+        Self(transaction)
+    }
+
+    /// The chain that was written last.
+    pub(super) fn last_chain(&self) -> Result<Option<Root>, redb::Error> {
+        Ok(self.0.open_table(LAST_CHAIN)?.get(())?.map(|chain| Root(*chain.value())))
+    }
+
+    /// All chains on record.
+    pub(super) fn chains(&self) -> Result<BTreeSet<Root>, redb::Error> {
+        self.0.open_table(MARKS)?.iter()?.map(|entry| Ok(Root(*entry?.0.value().1))).collect()
+    }
+
+    /// Whether the key has a record on any chain.
+    pub(super) fn knows(&self, key: &PublicKey) -> Result<bool, redb::Error> {
+        let (first, last) = ((&key.0, &[0; 32]), (&key.0, &[0xff; 32]));
+        Ok(self.0.open_table(MARKS)?.range::<(&[u8; 48], &[u8; 32])>(first..=last)?.next().is_some())
+    }
+
+    /// The marks of these keys on a chain, of all keys with `None`; sorted.
+    pub(super) fn marks(
+        &self,
+        chain: &Root,
+        keys: Option<&[PublicKey]>,
+    ) -> Result<Vec<(PublicKey, Marks)>, redb::Error> {
+        let table = self.0.open_table(MARKS)?;
+        let Some(keys) = keys else {
+            let all = table.iter()?.map(|entry| {
+                let (key, value) = entry?;
+                let (public_key, of) = key.value();
+                Ok((of == &chain.0).then(|| (PublicKey(*public_key), decode(value.value()))))
+            });
+            return all.filter_map(Result::transpose).collect();
+        };
+        let some = BTreeSet::from_iter(keys)
+            .into_iter()
+            .map(|key| Ok(table.get((&key.0, &chain.0))?.map(|value| (*key, decode(value.value())))));
+        some.filter_map(Result::transpose).collect()
+    }
+}
+
+pub(super) fn encode(marks: &Marks) -> (Block<'_>, Vote<'_>) {
+    let block = marks.block.as_ref().map(|mark| (mark.slot.0, mark.root.as_ref().map(|root| &root.0)));
+    let vote = marks.vote.as_ref();
+    (block, vote.map(|mark| (mark.source.0, mark.target.0, mark.root.as_ref().map(|root| &root.0))))
+}
+
+pub(super) fn decode((block, vote): (Block<'_>, Vote<'_>)) -> Marks {
+    let root = |root: Option<&[u8; 32]>| root.copied().map(Root);
+    Marks {
+        block: block.map(|(slot, of)| BlockMark { slot: Slot(slot), root: root(of) }),
+        vote: vote.map(|(source, target, of)| VoteMark {
+            source: Epoch(source),
+            target: Epoch(target),
+            root: root(of),
+        }),
+    }
+}

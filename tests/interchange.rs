@@ -1,0 +1,214 @@
+//! The complete EIP-3076 suite through the real import and the real store, and files that are wrong.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+use signerd::consensus::slashable::Slashable;
+use signerd::slashing::{ImportError, Protection, Settings};
+
+use crate::scratch::Scratch;
+
+const KEY: PublicKey = PublicKey([0xaa; 48]);
+const CHAIN: Root = Root([0xcc; 32]);
+
+#[test]
+fn the_eip_3076_suite_passes_through_import_and_clear() {
+    let mut files = 0;
+    let mut checks = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/eip3076")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let case: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            checks += run_case(&case);
+            files += 1;
+        }
+    }
+    assert_eq!((files, checks), (38, 150));
+}
+
+/// Runs one file of the suite, and gives the number of its blocks and attestations.
+fn run_case(case: &Value) -> usize {
+    let name = case["name"].as_str().unwrap();
+    let scratch = Scratch::new();
+    let chain: Root = field(case, "genesis_validators_root");
+    let protection = Protection::open(&Settings { chain: Some(chain), ..scratch.settings() }).unwrap();
+    let mut checks = 0;
+    for step in case["steps"].as_array().unwrap() {
+        let imported = protection.import(&step["interchange"].to_string());
+        assert_eq!(imported.is_ok(), step["should_succeed"] == json!(true), "{name}: {imported:?}");
+        for message in messages(step, chain) {
+            let cleared = protection.clear(&message.key, &message.slashable, message.root);
+            assert_eq!(
+                cleared.is_ok(),
+                message.should_succeed,
+                "{name}: {:?}: {cleared:?}",
+                message.slashable
+            );
+            checks += 1;
+        }
+    }
+    checks
+}
+
+struct Message {
+    key: PublicKey,
+    slashable: Slashable,
+    root: Root,
+    should_succeed: bool,
+}
+
+/// Blocks first, then attestations, as the suite asks. A message without a signing root gets zeros.
+fn messages(step: &Value, chain: Root) -> Vec<Message> {
+    let message = |value: &Value, slashable| Message {
+        key: field(value, "pubkey"),
+        slashable,
+        root: value["signing_root"].as_str().map_or(Root::ZERO, |root| root.parse().unwrap()),
+        should_succeed: value["should_succeed"].as_bool().unwrap(),
+    };
+    let blocks = step["blocks"].as_array().unwrap().iter().map(|block| {
+        let slot = Slot(field(block, "slot"));
+        message(block, Slashable::Block { genesis_validators_root: chain, slot })
+    });
+    let votes = step["attestations"].as_array().unwrap().iter().map(|vote| {
+        let (source, target) = (Epoch(field(vote, "source_epoch")), Epoch(field(vote, "target_epoch")));
+        message(vote, Slashable::Attestation { genesis_validators_root: chain, source, target })
+    });
+    blocks.chain(votes).collect()
+}
+
+fn field<T: std::str::FromStr<Err: std::fmt::Debug>>(value: &Value, name: &str) -> T {
+    value[name].as_str().unwrap().parse().unwrap()
+}
+
+fn file() -> Value {
+    json!({
+        "metadata": {"interchange_format_version": "5", "genesis_validators_root": CHAIN.to_string()},
+        "data": [{
+            "pubkey": KEY.to_string(),
+            "signed_blocks": [{"slot": "7"}],
+            "signed_attestations": [
+                {"source_epoch": "2", "target_epoch": "3", "signing_root": Root([1; 32]).to_string()},
+                {"source_epoch": "1", "target_epoch": "4"},
+            ],
+        }],
+    })
+}
+
+#[test]
+fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
+    let scratch = Scratch::new();
+    let protection = Protection::open(&Settings { chain: Some(CHAIN), ..scratch.settings() }).unwrap();
+    let before = protection.export(None).unwrap();
+    for (pointer, wrong, name) in [
+        ("/metadata", Value::Null, "metadata"),
+        ("/metadata/interchange_format_version", json!("4"), "metadata.interchange_format_version"),
+        (
+            "/metadata/genesis_validators_root",
+            json!(Root::ZERO.to_string()),
+            "metadata.genesis_validators_root",
+        ),
+        ("/metadata/genesis_validators_root", json!("0xcc"), "metadata.genesis_validators_root"),
+        ("/data", json!({}), "data"),
+        ("/data/0/pubkey", json!("0xaa"), "data[0].pubkey"),
+        ("/data/0/signed_blocks", Value::Null, "data[0].signed_blocks"),
+        ("/data/0/signed_blocks/0/slot", json!("-7"), "data[0].signed_blocks[0].slot"),
+        ("/data/0/signed_blocks/0/slot", json!("18446744073709551616"), "data[0].signed_blocks[0].slot"),
+        (
+            "/data/0/signed_attestations/0/signing_root",
+            json!("0x01"),
+            "data[0].signed_attestations[0].signing_root",
+        ),
+        (
+            "/data/0/signed_attestations/1/source_epoch",
+            json!(1.5),
+            "data[0].signed_attestations[1].source_epoch",
+        ),
+        (
+            "/data/0/signed_attestations/1/target_epoch",
+            json!("x"),
+            "data[0].signed_attestations[1].target_epoch",
+        ),
+    ] {
+        let mut file = file();
+        *file.pointer_mut(pointer).unwrap() = wrong;
+        let error = protection.import(&file.to_string()).expect_err(name).to_string();
+        assert!(error.contains(name), "{name} is missing in: {error}");
+    }
+    for (case, text) in [
+        ("empty", String::new()),
+        ("cut", file().to_string()[..99].to_owned()),
+        ("two", format!("{0}{0}", file())),
+    ] {
+        let error = protection.import(&text).expect_err(case);
+        assert!(matches!(error, ImportError::Shape { .. }), "{case}: {error}");
+    }
+    assert_eq!(protection.export(None).unwrap(), before);
+}
+
+#[test]
+fn an_import_is_reduced_to_its_maxima_and_exported_without_roots() {
+    let scratch = Scratch::new();
+    let protection = Protection::open(&scratch.settings()).unwrap();
+    let imported = protection.import(&file().to_string()).unwrap();
+    assert_eq!((imported.chain, imported.keys, imported.new_chain), (CHAIN, 1, true));
+    assert!(!protection.import(&file().to_string()).unwrap().new_chain);
+    let mut expected = file();
+    expected["data"][0]["signed_attestations"] = json!([{"source_epoch": "2", "target_epoch": "4"}]);
+    assert_eq!(exported(&protection), expected);
+}
+
+#[test]
+fn what_was_signed_is_exported_with_its_root_and_means_the_same_elsewhere() {
+    let (here, there) = (Scratch::new(), Scratch::new());
+    let here = Protection::open(&here.settings()).unwrap();
+    let there = Protection::open(&there.settings()).unwrap();
+    let root = Root([7; 32]);
+    let block = Slashable::Block { genesis_validators_root: CHAIN, slot: Slot(7) };
+    here.clear(&KEY, &block, root).unwrap();
+    assert_eq!(
+        exported(&here)["data"][0]["signed_blocks"],
+        json!([{"slot": "7", "signing_root": root.to_string()}])
+    );
+    there.import(&here.export(None).unwrap()).unwrap();
+    assert!(there.knows(&KEY));
+    assert!(there.clear(&KEY, &block, root).is_err(), "what another signer signed is not signed again");
+    here.import(&there.export(None).unwrap()).unwrap();
+    assert!(here.clear(&KEY, &block, root).is_ok(), "but the signer that signed it may, after an import too");
+}
+
+#[test]
+fn each_chain_has_its_own_file_and_the_last_one_is_exported_unasked() {
+    let scratch = Scratch::new();
+    let protection = Protection::open(&scratch.settings()).unwrap();
+    let other_key = PublicKey([0xbb; 48]);
+    for (chain, key) in [(Root([1; 32]), KEY), (Root([2; 32]), KEY), (Root([2; 32]), other_key)] {
+        let block = Slashable::Block { genesis_validators_root: chain, slot: Slot(9) };
+        protection.clear(&key, &block, Root::ZERO).unwrap();
+    }
+    assert_eq!(protection.chains().unwrap(), [Root([1; 32]), Root([2; 32])]);
+    assert_eq!(
+        exported(&protection)["metadata"]["genesis_validators_root"],
+        json!(Root([2; 32]).to_string())
+    );
+    let keys = |text: String| serde_json::from_str::<Value>(&text).unwrap()["data"].as_array().unwrap().len();
+    assert_eq!(keys(protection.export(None).unwrap()), 2);
+    assert_eq!(keys(protection.export(Some(&[KEY, KEY, PublicKey([0; 48])])).unwrap()), 1);
+    assert_eq!(keys(protection.export(Some(&[])).unwrap()), 0);
+    assert_eq!(keys(protection.export_chain(Root([1; 32]), None).unwrap()), 1);
+}
+
+#[test]
+fn without_protection_the_export_is_a_valid_file_about_no_key() {
+    let empty = exported(&Protection::Off);
+    assert_eq!(empty["data"], json!([]));
+    let scratch = Scratch::new();
+    let protection = Protection::open(&scratch.settings()).unwrap();
+    assert_eq!(exported(&protection), empty);
+    assert_eq!(protection.import(&empty.to_string()).unwrap().keys, 0);
+}
+
+fn exported(protection: &Protection) -> Value {
+    serde_json::from_str(&protection.export(None).unwrap()).unwrap()
+}

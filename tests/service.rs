@@ -1,0 +1,323 @@
+//! The surface around the signatures: health, keys, negotiation, guards, start and end.
+
+use crate::support::client::Answer;
+use crate::support::{Scratch, Signer, vectors};
+
+/// A request that the first interop key can always sign.
+const RANDAO: &str = r#"{"type":"RANDAO_REVEAL","fork_info":{"fork":{"previous_version":"0x00000000",
+"current_version":"0x00000000","epoch":"0"},"genesis_validators_root":
+"0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"},"randao_reveal":{"epoch":"0"}}"#;
+
+/// The public key of interop key 0, known from every client's devnet code.
+const INTEROP_0: &str =
+    "0xa99a76ed7796f7be22d5b7e85deeb7c5677e88e511e0b337618f8c4eb61349b4bf2d153f649f7b53359fe8b94a38e44c";
+
+fn sign_path() -> String {
+    format!("/api/v1/eth2/sign/{INTEROP_0}")
+}
+
+/// An error answer: its status and its message.
+fn refusal(answer: &Answer) -> (u16, String) {
+    let body = answer.json();
+    assert_eq!(body["code"], answer.status, "the code in the body is the status");
+    assert!(body.get("signature").is_none(), "no error holds a signature");
+    (answer.status, body["message"].as_str().expect("a message").to_owned())
+}
+
+#[test]
+fn health_comes_in_the_forms_of_both_predecessors() {
+    let signer = Signer::start(&["--interop-keys", "0..3"]);
+    signer.wait_loaded();
+    let mut client = signer.client();
+
+    let upcheck = client.request("GET", "/upcheck", &[], b"");
+    assert_eq!((upcheck.status, upcheck.text().as_str()), (200, "OK"));
+    let upcheck = client.request("GET", "/upcheck", &[("Accept", "application/json")], b"");
+    assert_eq!(upcheck.json(), serde_json::json!({"status": "OK"}));
+
+    let health = client.get("/health").json();
+    assert_eq!((&health["status"], &health["keys_loaded"]), (&"healthy".into(), &3.into()));
+    assert_eq!(health["slashing_protection"], false, "off without a data directory");
+
+    let healthcheck = client.get("/healthcheck");
+    assert_eq!(healthcheck.status, 200);
+    let body = healthcheck.json();
+    assert_eq!((&body["status"], &body["outcome"]), (&"UP".into(), &"UP".into()));
+    assert_eq!(body["checks"][1]["checks"][0]["data"]["keys-loaded"], 3);
+}
+
+#[test]
+fn the_keys_are_listed_sorted_and_in_lower_case() {
+    let signer = Signer::start(&["--interop-keys", "0..4"]);
+    signer.wait_loaded();
+    let keys: Vec<String> =
+        serde_json::from_value(signer.client().get("/api/v1/eth2/publicKeys").json()).unwrap();
+    assert_eq!(keys.len(), 4);
+    assert!(keys.is_sorted());
+    assert!(keys.iter().any(|key| key == INTEROP_0));
+}
+
+#[test]
+fn the_form_of_a_signature_follows_accept() {
+    let signer = Signer::start(&["--interop-keys", "0..1"]);
+    signer.wait_loaded();
+    let mut client = signer.client();
+    for (accept, media) in [
+        (None, "text/plain; charset=utf-8"),
+        (Some("text/plain"), "text/plain; charset=utf-8"),
+        (Some("application/json"), "application/json"),
+        (Some("*/*"), "application/json"),
+    ] {
+        let headers: Vec<_> = accept.map(|accept| ("Accept", accept)).into_iter().collect();
+        let answer = client.request("POST", &sign_path(), &headers, RANDAO.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("content-type"), Some(media), "{accept:?}");
+        let signature = match media {
+            "application/json" => answer.json()["signature"].as_str().expect("text").to_owned(),
+            _ => answer.text(),
+        };
+        assert!(signature.len() == 194 && signature.starts_with("0x"), "{signature}");
+    }
+}
+
+#[test]
+fn the_identifier_is_a_key_with_or_without_prefix_in_any_case() {
+    let signer = Signer::start(&["--interop-keys", "0..1"]);
+    signer.wait_loaded();
+    let mut client = signer.client();
+    let digits = INTEROP_0.trim_start_matches("0x");
+    for identifier in [INTEROP_0, digits, &digits.to_uppercase(), &format!("0x{}", digits.to_uppercase())] {
+        let answer = client.post(&format!("/api/v1/eth2/sign/{identifier}"), RANDAO.as_bytes());
+        assert_eq!(answer.status, 200, "{identifier}");
+    }
+}
+
+#[test]
+fn a_path_that_is_not_there_and_a_method_that_it_lacks_are_told_apart() {
+    let signer = Signer::start(&["--interop-keys", "0..1"]);
+    let mut client = signer.client();
+    for (method, path, status, allow) in [
+        ("GET", "/", 404, None),
+        ("GET", "/api/v1/eth2/sign/", 404, None),
+        ("POST", "/api/v1/eth2/sign/a/b", 404, None),
+        ("GET", "/api/v1/eth2/highWatermark", 404, None), // slashing protection is off
+        ("GET", "/api/v1/eth2/sign/0x00", 405, Some("POST")),
+        ("DELETE", "/upcheck", 405, Some("GET, HEAD")),
+        ("PUT", "/reload", 405, Some("GET, HEAD, POST")),
+    ] {
+        let answer = client.request(method, path, &[], b"");
+        assert_eq!(refusal(&answer).0, status, "{method} {path}");
+        assert_eq!(answer.header("allow"), allow, "{method} {path}");
+    }
+}
+
+#[test]
+fn with_a_token_everything_but_health_asks_for_it() {
+    let scratch = Scratch::new("token");
+    let file = scratch.write("token", "correct horse\n");
+    let signer = Signer::start(&["--interop-keys", "0..1", "--auth-token-file", &file]);
+    signer.wait_loaded();
+    let mut client = signer.client();
+    for (sent, status) in [
+        (None, 401),
+        (Some("Bearer wrong horse"), 403),
+        (Some("Bearer NIL"), 403),
+        (Some("Basic d3Jvbmc6aG9yc2U="), 403),
+        (Some("Bearer correct horse"), 200),
+        (Some("Basic dXNlcjpjb3JyZWN0IGhvcnNl"), 200), // user:correct horse
+    ] {
+        let headers: Vec<_> = sent.map(|sent| ("Authorization", sent)).into_iter().collect();
+        for path in ["/api/v1/eth2/publicKeys", "/eth/v1/keystores", "/reload"] {
+            let answer = client.request("GET", path, &headers, b"");
+            assert_eq!(answer.status, status, "{path} with {sent:?}: {}", answer.text());
+            assert_eq!(answer.header("www-authenticate").is_some(), status == 401);
+        }
+        let answer = client.request("POST", &sign_path(), &headers, RANDAO.as_bytes());
+        assert_eq!(answer.status, status, "sign with {sent:?}");
+        for path in ["/upcheck", "/health", "/healthcheck"] {
+            assert_eq!(client.request("GET", path, &headers, b"").status, 200, "{path} with {sent:?}");
+        }
+    }
+}
+
+#[test]
+fn the_keymanager_token_opens_the_keymanager_routes_alone() {
+    let scratch = Scratch::new("scopes");
+    let all = scratch.write("all", "all");
+    let keys = scratch.write("keys", "keys");
+    let signer = Signer::start(&[
+        "--interop-keys",
+        "0..1",
+        "--auth-token-file",
+        &all,
+        "--keymanager-token-file",
+        &keys,
+    ]);
+    let mut client = signer.client();
+    for (token, path, status) in [
+        ("all", "/eth/v1/keystores", 200),
+        ("all", "/api/v1/eth2/publicKeys", 200),
+        ("keys", "/eth/v1/keystores", 200),
+        ("keys", "/api/v1/eth2/publicKeys", 403),
+    ] {
+        let answer = client.request("GET", path, &[("Authorization", &format!("Bearer {token}"))], b"");
+        assert_eq!(answer.status, status, "{token} at {path}");
+    }
+}
+
+#[test]
+fn a_host_that_is_not_allowed_is_refused_with_the_option_to_use() {
+    let signer = Signer::start(&["--interop-keys", "0..1"]);
+    for (host, status) in [
+        ("localhost", 200),
+        ("LOCALHOST:1", 200),
+        ("127.0.0.1:9000", 200),
+        ("[::1]:9000", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+    ] {
+        let mut client = signer.client();
+        client.send(format!("GET /health HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
+        let answer = client.answer(false);
+        assert_eq!(answer.status, status, "{host}");
+        if status == 403 {
+            assert!(refusal(&answer).1.contains("--http-host-allowlist"));
+        }
+    }
+    let open = Signer::start(&["--interop-keys", "0..1", "--http-host-allowlist", "*"]);
+    let mut client = open.client();
+    client.send(b"GET /health HTTP/1.1\r\nHost: signer.internal\r\n\r\n");
+    assert_eq!(client.answer(false).status, 200);
+}
+
+#[test]
+fn a_page_of_another_origin_is_refused_unless_it_was_named() {
+    let signer = Signer::start(&["--interop-keys", "0..1", "--http-cors-origins", "https://ui.example"]);
+    let mut client = signer.client();
+    let ask = |client: &mut crate::support::client::Client, origin: &str, method: &str| {
+        let headers = [("Origin", origin), ("Access-Control-Request-Method", "POST")];
+        client.request(method, "/eth/v1/keystores", &headers[..if method == "OPTIONS" { 2 } else { 1 }], b"")
+    };
+    for method in ["OPTIONS", "GET"] {
+        let refused = ask(&mut client, "https://evil.example", method);
+        assert_eq!(refusal(&refused).0, 403, "{method}");
+        assert_eq!(refused.header("access-control-allow-origin"), None);
+        let allowed = ask(&mut client, "https://ui.example", method);
+        assert_eq!(allowed.status, if method == "OPTIONS" { 204 } else { 200 });
+        assert_eq!(allowed.header("access-control-allow-origin"), Some("https://ui.example"));
+    }
+}
+
+#[test]
+fn a_keystore_that_does_not_open_is_one_line_and_does_not_stop_the_others() {
+    let scratch = Scratch::new("bad-keystore");
+    for (name, from) in [("good", "scrypt-cheap"), ("bad", "bad-password-wrong")] {
+        for ending in ["json", "txt"] {
+            let bytes = std::fs::read(vectors::path(&format!("eip2335/{from}.{ending}"))).expect("a vector");
+            scratch.write(&format!("{name}.{ending}"), bytes);
+        }
+    }
+    let folder = scratch.path().display().to_string();
+    let mut signer = Signer::start(&["--keystores-path", &folder, "--keystores-passwords-path", &folder]);
+    signer.wait_loaded();
+    let line = signer.wait_for_line("bad.json");
+    assert!(line.contains("checksum") || line.contains("password"), "{line}");
+
+    let mut client = signer.client();
+    assert_eq!(client.get("/health").json()["keys_loaded"], 1);
+    let down = client.get("/healthcheck");
+    assert_eq!(down.status, 503);
+    let check = &down.json()["checks"][1]["checks"][0];
+    assert_eq!((&check["status"], &check["data"]["error-count"]), (&"DOWN".into(), &1.into()));
+    assert!(check["data"]["errors"][0]["file"].as_str().expect("a file").ends_with("bad.json"));
+}
+
+#[test]
+fn a_key_that_is_still_locked_answers_503_and_a_time_to_come_back() {
+    let scratch = Scratch::new("pending");
+    // Full scrypt cost: the key is known at once from its public key, and open much later.
+    let mut public_key = String::new();
+    for ending in ["json", "txt"] {
+        let bytes =
+            std::fs::read(vectors::path(&format!("eip2335/official-scrypt.{ending}"))).expect("a vector");
+        if ending == "json" {
+            let keystore: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+            public_key = keystore["pubkey"].as_str().expect("declared").to_owned();
+        }
+        scratch.write(&format!("slow.{ending}"), bytes);
+    }
+    let folder = scratch.path().display().to_string();
+    let signer = Signer::start(&["--keystores-path", &folder, "--keystores-passwords-path", &folder]);
+    let mut client = signer.client();
+    let path = format!("/api/v1/eth2/sign/{public_key}");
+    let mut seen = Vec::new();
+    loop {
+        let answer = client.post(&path, RANDAO.as_bytes());
+        seen.push(answer.status);
+        match answer.status {
+            200 => break,
+            503 => assert!(answer.header("retry-after").is_some()),
+            404 => assert!(!seen.contains(&503), "a key that was known stays known"),
+            other => panic!("{other}: {}", answer.text()),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(seen.contains(&503), "{seen:?}");
+}
+
+#[test]
+fn the_metrics_are_on_their_own_listener() {
+    let signer = Signer::start(&["--interop-keys", "0..2"]);
+    signer.wait_loaded();
+    assert_eq!(signer.client().get("/metrics").status, 404);
+    let address = signer.metrics.clone().expect("py3signer has metrics by default");
+    let answer = crate::support::client::Client::connect(&address).get("/metrics");
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().contains("keys_loaded 2"), "{}", answer.text());
+}
+
+#[test]
+fn a_signal_ends_it_with_exit_code_0() {
+    for name in ["TERM", "INT"] {
+        let mut signer = Signer::start(&["--interop-keys", "0..1"]);
+        let mut idle = signer.client();
+        assert_eq!(idle.get("/upcheck").status, 200);
+        signer.signal(name);
+        assert_eq!(signer.wait_exit(), Some(0), "{name}");
+        assert!(idle.is_closed());
+    }
+}
+
+#[test]
+fn no_secret_is_in_the_log_at_the_finest_level() {
+    let scratch = Scratch::new("quiet");
+    let token = scratch.write("token", "tell-nobody-this-token");
+    for ending in ["json", "txt"] {
+        let bytes =
+            std::fs::read(vectors::path(&format!("eip2335/pbkdf2-cheap.{ending}"))).expect("a vector");
+        scratch.write(&format!("keys/a.{ending}"), bytes);
+    }
+    let password = std::fs::read_to_string(vectors::path("eip2335/pbkdf2-cheap.txt")).expect("a password");
+    let folder = scratch.path().join("keys").display().to_string();
+    let mut signer = Signer::start(&[
+        "--keystores-path",
+        &folder,
+        "--keystores-passwords-path",
+        &folder,
+        "--auth-token-file",
+        &token,
+        "--log-level",
+        "trace",
+    ]);
+    signer.wait_loaded();
+    signer.client().request(
+        "GET",
+        "/api/v1/eth2/publicKeys",
+        &[("Authorization", "Bearer tell-nobody-that")],
+        b"",
+    );
+    let log = signer.log();
+    for secret in [password.trim(), "tell-nobody-this-token", "tell-nobody-that"] {
+        assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
+    }
+}

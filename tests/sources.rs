@@ -1,0 +1,222 @@
+//! Where keys come from: every layout, key configuration files, and what is refused.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use signerd::consensus::primitives::PublicKey;
+use signerd::keys::derive;
+use signerd::keys::loader::{Loader, Progress, ReloadStage, Running, Settings};
+use signerd::keys::sources::{Mnemonic, Pair, Passwords, SourceError, Sources};
+use signerd::keys::table::KeyTable;
+use signerd::slashing::Protection;
+
+use crate::support::Scratch;
+
+fn layouts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/layouts")
+}
+
+/// A checkout does not keep mode 0600.
+fn checked_out() -> Sources {
+    Sources { allow_insecure_permissions: true, ..Sources::default() }
+}
+
+fn start(sources: Sources) -> Result<(Arc<Loader>, Arc<KeyTable>), SourceError> {
+    let table = Arc::new(KeyTable::new());
+    let loader = Loader::start(sources, Settings::default(), Arc::clone(&table), Arc::new(Protection::Off))?;
+    Ok((loader, table))
+}
+
+/// What these sources give: the keys, sorted, and how it went.
+fn load(sources: Sources) -> (Vec<PublicKey>, Progress) {
+    let (loader, table) = start(sources).unwrap();
+    let progress = loader.wait_loaded();
+    (table.list(), progress)
+}
+
+/// The public keys of these interop indices, sorted.
+fn interop(indices: impl IntoIterator<Item = u32>) -> Vec<PublicKey> {
+    let mut keys: Vec<_> =
+        indices.into_iter().map(|index| derive::interop(index).unwrap().public_key()).collect();
+    keys.sort();
+    keys
+}
+
+fn keystores(dir: &Path, passwords: Passwords) -> Sources {
+    Sources { pairs: vec![Pair { keystores: dir.to_owned(), passwords }], ..checked_out() }
+}
+
+#[test]
+fn every_layout_is_recognised_and_each_key_is_opened_once() {
+    for name in [
+        "eth2-val-tools",
+        "lighthouse",
+        "nimbus",
+        "lodestar",
+        "teku",
+        "teku-secrets",
+        "flat",
+        "launchpad",
+        "prysm",
+    ] {
+        let (keys, progress) = load(Sources { keys_dirs: vec![layouts().join(name)], ..checked_out() });
+        assert_eq!(progress.failures, [], "{name}");
+        assert_eq!(keys, interop(0..2), "{name}");
+    }
+}
+
+#[test]
+fn a_directory_of_no_known_layout_is_an_error_and_not_zero_keys() {
+    let scratch = Scratch::new("no-layout");
+    scratch.write("notes/readme.md", "nothing here");
+    for dir in [scratch.path().to_owned(), scratch.path().join("absent")] {
+        let error = start(Sources { keys_dirs: vec![dir.clone()], ..checked_out() }).err().unwrap();
+        assert!(error.to_string().starts_with(&dir.display().to_string()), "{error}");
+    }
+    for passwords in [Passwords::Dir(scratch.path().join("absent")), Passwords::Dir(layouts().join("flat"))] {
+        let error = start(keystores(&scratch.path().join("absent"), passwords)).err().unwrap();
+        assert!(error.to_string().contains("absent: No such file"), "{error}");
+    }
+}
+
+#[test]
+fn web3signers_pair_of_directories_and_a_password_for_all() {
+    let tree = layouts().join("eth2-val-tools");
+    let (keys, _) = load(keystores(&tree.join("teku-keys"), Passwords::Dir(tree.join("teku-secrets"))));
+    assert_eq!(keys, interop(0..2));
+
+    let scratch = Scratch::new("password-for-all");
+    for entry in fs::read_dir(layouts().join("launchpad/validator_keys")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("keystore") {
+            scratch.write(&format!("keys/{name}"), fs::read(&path).unwrap());
+        }
+    }
+    let password = scratch.write("password", "one for all");
+    let sources = keystores(&scratch.path().join("keys"), Passwords::File(password.into()));
+    assert_eq!(load(Sources { allow_insecure_permissions: false, ..sources }).0, interop(0..2));
+}
+
+#[test]
+fn one_bad_keystore_does_not_stop_the_others() {
+    let scratch = Scratch::new("one-bad");
+    for (index, key) in interop(0..2).iter().enumerate() {
+        let keystore = fs::read(layouts().join(format!("flat/{key}.json"))).unwrap();
+        scratch.write(&format!("{key}.json"), keystore);
+        scratch.write(&format!("{key}.txt"), format!("secret of key {index}"));
+    }
+    let bad = scratch.write("bad.json", "{\"version\":4}");
+    let (keys, progress) = load(keystores(scratch.path(), Passwords::Dir(scratch.path().to_owned())));
+    // The sorted keys are not in the order of their indices: at most the passwords are swapped.
+    assert_eq!((progress.failed, progress.pending, progress.complete), (1 + 2 - keys.len(), 0, true));
+    assert!(progress.failures.iter().any(|(file, reason)| *file == bad && reason.contains("crypto")));
+    assert!(progress.verdict(None).is_err());
+}
+
+#[test]
+fn key_configuration_files_give_raw_keys_and_keystores() {
+    for name in ["key-config", "key-config-documents"] {
+        let (keys, progress) = load(Sources { key_config_path: Some(layouts().join(name)), ..checked_out() });
+        assert_eq!((keys, progress.failures), (interop(0..2), vec![]), "{name}");
+    }
+}
+
+#[test]
+fn a_refused_key_configuration_says_why_and_repeats_no_key() {
+    let (keys, progress) =
+        load(Sources { key_config_path: Some(layouts().join("key-config-refused")), ..checked_out() });
+    assert_eq!(keys, []);
+    let reason = |name: &str| {
+        let failure = progress.failures.iter().find(|(file, _)| file.ends_with(name));
+        failure.map(|(_, reason)| reason.clone()).unwrap_or_default()
+    };
+    assert!(reason("vault.yaml").contains("\"hashicorp\" is not supported: let an agent"), "{progress:?}");
+    assert!(reason("curve.yaml").contains("only BLS"), "{progress:?}");
+    assert!(reason("broken.yaml").contains("line "), "{progress:?}");
+    assert!(!format!("{progress:?}").contains("25295f0d"), "the key is repeated");
+}
+
+#[test]
+fn a_key_of_two_sources_is_loaded_once() {
+    let sources = Sources {
+        keys_dirs: vec![layouts().join("flat"), layouts().join("lighthouse")],
+        interop: Some(0..3),
+        ..checked_out()
+    };
+    let (keys, progress) = load(sources);
+    assert_eq!((keys, progress.failures), (interop(0..3), vec![]));
+}
+
+#[test]
+fn secrets_that_others_can_read_are_refused_with_the_command_that_helps() {
+    let scratch = Scratch::new("permissions");
+    let words = scratch.write("words", "abandon ".repeat(11) + "about");
+    let mnemonic = Some(Mnemonic { file: words.clone().into(), passphrase_file: None, range: 0..2 });
+    let sources = Sources { mnemonic, ..Sources::default() };
+    assert_eq!(load(sources.clone()).0.len(), 2);
+
+    fs::set_permissions(&words, fs::Permissions::from_mode(0o604)).unwrap();
+    let error = start(sources.clone()).err().unwrap().to_string();
+    assert_eq!(error, format!("{words}: others can read or write it; run: chmod o= '{words}'"));
+    assert_eq!(load(Sources { allow_insecure_permissions: true, ..sources }).0.len(), 2);
+}
+
+#[test]
+fn derived_keys_follow_the_index_across_chunks() {
+    let scratch = Scratch::new("derived");
+    let words = scratch.write("words", "abandon ".repeat(11) + "about\n");
+    let sources = |range| {
+        let mnemonic = Mnemonic { file: words.clone().into(), passphrase_file: None, range };
+        Sources { mnemonic: Some(mnemonic), ..Sources::default() }
+    };
+    let (all, _) = load(sources(0..130));
+    let (tail, _) = load(sources(128..130));
+    assert_eq!((all.len(), tail.len()), (130, 2));
+    assert!(tail.iter().all(|key| all.contains(key)));
+}
+
+#[test]
+fn a_reload_adds_what_is_new_and_drops_what_is_gone() {
+    let scratch = Scratch::new("reload");
+    let [first, second] = [0, 1].map(|index| derive::interop(index).unwrap().public_key());
+    let put = |key: &PublicKey, index: u32| {
+        scratch.write(&format!("{key}.txt"), format!("secret of key {index}"));
+        let keystore = fs::read(layouts().join(format!("flat/{key}.json"))).unwrap();
+        scratch.write(&format!("{key}.json"), keystore)
+    };
+    let file = put(&first, 0);
+    let sources = keystores(scratch.path(), Passwords::Dir(scratch.path().to_owned()));
+    let (loader, table) = start(sources).unwrap();
+    loader.wait_loaded();
+    assert_eq!((table.list(), loader.reload_state().stage), (vec![first], ReloadStage::Idle));
+
+    put(&second, 1);
+    loader.reload().unwrap();
+    assert_eq!(loader.wait_loaded().failures, []);
+    assert_eq!((table.list(), loader.reload_state().stage), (interop(0..2), ReloadStage::Completed));
+
+    fs::remove_file(&file).unwrap();
+    scratch.write("bad.json", "{}");
+    loader.reload().unwrap();
+    loader.wait_loaded();
+    assert_eq!((table.list(), loader.reload_state().stage), (vec![second], ReloadStage::CompletedWithErrors));
+
+    fs::rename(scratch.path(), scratch.path().with_extension("away")).unwrap();
+    loader.reload().unwrap();
+    loader.wait_loaded();
+    let state = loader.reload_state();
+    assert_eq!((table.list(), state.stage), (vec![second], ReloadStage::Failed));
+    assert!(state.last_error.is_some() && state.last_operation.is_some());
+    fs::rename(scratch.path().with_extension("away"), scratch.path()).unwrap();
+}
+
+#[test]
+fn a_second_reload_is_refused_while_one_runs() {
+    let (loader, _) = start(Sources { interop: Some(0..2000), ..Sources::default() }).unwrap();
+    assert_eq!(loader.reload(), Err(Running));
+    loader.wait_loaded();
+    assert_eq!(loader.reload(), Ok(()));
+}

@@ -1,0 +1,126 @@
+//! A small HTTP/1.1 client: what it sends is what the test wrote.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// One connection, kept alive.
+pub struct Client {
+    stream: TcpStream,
+    host: String,
+    buffer: Vec<u8>,
+}
+
+/// An answer, with its body as it came.
+#[derive(Debug)]
+pub struct Answer {
+    /// 200, 404, …
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to `host:port`.
+    pub fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a read timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Self { stream, host: address.to_owned(), buffer: Vec::new() }
+    }
+
+    /// A GET that accepts anything.
+    pub fn get(&mut self, path: &str) -> Answer {
+        self.request("GET", path, &[], b"")
+    }
+
+    /// A POST of JSON that wants JSON.
+    pub fn post(&mut self, path: &str, body: &[u8]) -> Answer {
+        self.request("POST", path, &[("Accept", "application/json")], body)
+    }
+
+    /// One request and its answer.
+    pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !body.is_empty() || method == "POST" {
+            head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+        }
+        head.push_str("\r\n");
+        self.send(head.as_bytes());
+        self.send(body);
+        self.answer(method == "HEAD")
+    }
+
+    /// Sends these bytes. An error is none yet: the answer tells (a refused body is not read).
+    pub fn send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Reads one answer.
+    pub fn answer(&mut self, to_head: bool) -> Answer {
+        self.try_answer(to_head).expect("an answer")
+    }
+
+    /// Reads one answer; `None` when the connection ends before it is whole.
+    pub fn try_answer(&mut self, to_head: bool) -> Option<Answer> {
+        let end = loop {
+            if let Some(at) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            self.fill()?;
+        };
+        let head = String::from_utf8(self.buffer.drain(..end).collect()).ok()?;
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let headers: Vec<_> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let length = headers
+            .iter()
+            .find(|(name, _)| name == "content-length")
+            .map_or(0, |(_, value)| if to_head { 0 } else { value.parse().expect("a length") });
+        while self.buffer.len() < length {
+            self.fill()?;
+        }
+        Some(Answer { status, headers, body: self.buffer.drain(..length).collect() })
+    }
+
+    /// Whether the server has closed the connection and sent nothing more.
+    pub fn is_closed(&mut self) -> bool {
+        self.buffer.is_empty() && self.fill().is_none()
+    }
+
+    fn fill(&mut self) -> Option<()> {
+        let mut chunk = [0; 16 * 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(0) | Err(_) => None,
+            Ok(read) => {
+                self.buffer.extend_from_slice(&chunk[..read]);
+                Some(())
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// The first header field of this name (in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+}

@@ -1,0 +1,190 @@
+//! What every end-to-end test needs: the real binary on a free port, a client, the vectors.
+//!
+//! With `SIGNERD_TEST_URL=http://host:port` the request suites run against another signer, which must
+//! hold the keys (interop or from the vectors); with `SIGNERD_TEST_BINARY=path` against another build
+//! of ours, such as the static one.
+
+#![allow(dead_code, reason = "each suite takes what it needs")]
+
+pub mod client;
+pub mod vectors;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use client::Client;
+
+/// The binary under test.
+pub fn binary() -> PathBuf {
+    std::env::var_os("SIGNERD_TEST_BINARY")
+        .map_or_else(|| env!("CARGO_BIN_EXE_signerd").into(), PathBuf::from)
+}
+
+/// A running signer, ended when dropped.
+pub struct Signer {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    seen: Vec<String>,
+    /// `127.0.0.1:port` of the signing listener.
+    pub address: String,
+    /// `127.0.0.1:port` of the metrics listener, if there is one.
+    pub metrics: Option<String>,
+}
+
+impl Signer {
+    /// Starts the binary with these arguments on ports of the system's choice, and waits until it listens.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut all = vec!["--port", "0", "--metrics-port", "0"];
+        all.extend(arguments);
+        Self::spawn(Command::new(binary()).args(all))
+    }
+
+    /// Starts this very command, and waits until it says where it listens.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut signer = Self { child, lines, seen: Vec::new(), address: String::new(), metrics: None };
+        signer.address = signer.listening("signing");
+        signer.metrics = signer
+            .seen
+            .iter()
+            .find_map(|line| line.split_once("metrics on http://").map(|(_, rest)| rest.trim().to_owned()));
+        signer
+    }
+
+    /// `host:port` from the line `… signing on http://host:port`, which comes after that of the metrics.
+    fn listening(&mut self, what: &str) -> String {
+        let marker = format!("{what} on http");
+        let line = self.wait_for_line(&marker);
+        let (_, rest) = line.split_once("://").expect("an address follows");
+        rest.trim().to_owned()
+    }
+
+    /// The first log line, from the start on, that holds this text.
+    pub fn wait_for_line(&mut self, text: &str) -> String {
+        if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
+            return line.clone();
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            self.seen.push(line);
+            if let Some(line) = self.seen.last().filter(|line| line.contains(text)) {
+                return line.clone();
+            }
+        }
+        panic!("no line with {text:?} in the log:\n{}", self.seen.join("\n"));
+    }
+
+    /// All log lines so far.
+    pub fn log(&mut self) -> String {
+        self.seen.extend(self.lines.try_iter());
+        self.seen.join("\n")
+    }
+
+    /// A connection to the signing listener.
+    pub fn client(&self) -> Client {
+        Client::connect(&self.address)
+    }
+
+    /// Waits until no key is pending.
+    pub fn wait_loaded(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.client().get("/healthcheck");
+            let pending = &answer.json()["checks"][1]["checks"][0]["data"]["keys-pending"];
+            if pending == 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "keys still load: {}", answer.text());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name: `TERM`, `HUP`, `KILL`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success(), "the signal is sent");
+    }
+
+    /// The exit code, once the process has ended by itself; `None` when a signal ended it.
+    pub fn wait_exit(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it does not end; the log:\n{}", self.log());
+    }
+
+    /// Resident memory in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("VmRSS is there");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of kB")
+    }
+}
+
+impl Drop for Signer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An empty directory, removed when dropped.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A new one, named after the test.
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("signerd-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a scratch directory");
+        Self(path)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A file in it, written with mode 0600.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("its directory");
+        std::fs::write(&path, content).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode 0600");
+        path.display().to_string()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// How long a test waits for what must happen, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);

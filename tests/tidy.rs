@@ -1,0 +1,187 @@
+//! The rules of this source that a machine can watch over: layers, homes of crates, sizes, words.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules in the order of their imports: each may import those below it, and itself.
+const LAYERS: [&[&str]; 8] = [
+    &["main", "cli"],
+    &["config", "log"],
+    &["server"],
+    &["api"],
+    &["keys", "metrics"],
+    &["slashing"],
+    &["consensus"],
+    &["hex", "wait", "http"],
+];
+
+/// Foreign crates, and the only places that may name them.
+const HOMES: [(&str, &[&str]); 15] = [
+    ("may", &["server/"]),
+    ("rustls", &["server/"]),
+    ("p12_keystore", &["server/"]),
+    ("blst", &["keys/secret.rs", "keys/derive.rs"]),
+    ("memsec", &["keys/locked.rs"]),
+    ("libc", &["keys/locked.rs", "server/system.rs"]),
+    ("httparse", &["http/request.rs"]),
+    ("redb", &["slashing/"]),
+    ("simd_json", &["consensus/"]),
+    ("scrypt", &["keys/"]),
+    ("pbkdf2", &["keys/"]),
+    ("bip39", &["keys/derive.rs"]),
+    ("arc_swap", &["keys/table.rs", "server/"]),
+    ("argh", &["cli/"]),
+    ("prometheus_client", &["metrics.rs"]),
+];
+
+/// Where system calls and C functions are.
+const UNSAFE_FILES: [&str; 3] = ["keys/locked.rs", "keys/secret.rs", "server/system.rs"];
+
+const FILE_LINES_MAX: usize = 400;
+const SOURCE_LINES_MAX: usize = 7000;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every source file: its path below `src`, and its text.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder of the source") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { walk(&path, files) } else { files.push(path) }
+        }
+    }
+    let src = root().join("src");
+    let mut files = Vec::new();
+    walk(&src, &mut files);
+    files.sort();
+    let name = |path: &Path| path.strip_prefix(&src).expect("below src").display().to_string();
+    files.iter().map(|path| (name(path), fs::read_to_string(path).expect("text"))).collect()
+}
+
+/// The code of a file: without comments, and without its unit tests.
+fn code(text: &str) -> String {
+    let body = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
+    body.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn layer(module: &str) -> usize {
+    LAYERS
+        .iter()
+        .position(|modules| modules.contains(&module))
+        .unwrap_or_else(|| panic!("{module} has no layer"))
+}
+
+fn module(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap_or(file)
+}
+
+#[test]
+fn imports_go_down_only() {
+    for (file, text) in sources().iter().filter(|(file, _)| file != "lib.rs") {
+        for (marker, own) in [("crate::", true), ("signerd::", false)] {
+            if own == (file == "main.rs") {
+                continue;
+            }
+            for (at, _) in code(text).match_indices(marker) {
+                let rest = &code(text)[at + marker.len()..];
+                let target: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if target.is_empty() {
+                    continue; // `use crate::{…}` is not our style; the next test sees to it
+                }
+                assert!(
+                    layer(module(file)) <= layer(&target),
+                    "{file} imports {target}, which stands above it"
+                );
+            }
+        }
+        assert!(!text.contains("use crate::{"), "{file}: one line per module of ours");
+    }
+}
+
+#[test]
+fn http_imports_nothing_of_ours() {
+    for (file, text) in sources().iter().filter(|(file, _)| file.starts_with("http/")) {
+        for line in code(text).lines().filter(|line| line.contains("crate::")) {
+            assert!(line.contains("crate::http"), "{file}: {line}");
+        }
+    }
+}
+
+#[test]
+fn foreign_crates_stay_home() {
+    for (file, text) in sources() {
+        let text = code(&text);
+        for (name, homes) in HOMES {
+            let named = text.contains(&format!("use {name}::")) || text.contains(&format!(" {name}::"));
+            assert!(!named || homes.iter().any(|home| file.starts_with(home)), "{file} names {name}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stays_in_its_files() {
+    for (file, text) in sources() {
+        let named =
+            text.contains("unsafe {") || text.contains("unsafe impl") || text.contains("unsafe extern");
+        assert!(!named || UNSAFE_FILES.contains(&file.as_str()), "{file} has unsafe code");
+    }
+}
+
+#[test]
+fn files_are_small_and_say_what_they_are_for() {
+    let mut lines = 0;
+    for (file, text) in sources() {
+        let count = text.lines().count();
+        lines += count;
+        assert!(count <= FILE_LINES_MAX, "{file} has {count} lines");
+        assert!(text.starts_with("//! "), "{file} does not say what it is for");
+    }
+    assert!(lines <= SOURCE_LINES_MAX, "src has {lines} lines");
+}
+
+#[test]
+fn no_word_marks_unfinished_work() {
+    for (file, text) in sources() {
+        for word in ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!(", "dbg!(", "for now"] {
+            assert!(!text.contains(word), "{file} says {word}");
+        }
+    }
+}
+
+/// DESIGN rules of the coroutines: may's own timers resume a coroutine on a foreign thread.
+#[test]
+fn a_connection_uses_no_timer_of_the_coroutine_runtime() {
+    for (file, text) in sources().iter().filter(|(file, _)| file.starts_with("server/")) {
+        for word in ["coroutine::sleep", "recv_timeout", "park_timeout", "set_read_timeout", ".cancel()"] {
+            assert!(!code(text).contains(word), "{file} uses {word}");
+        }
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let text = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
+    let (_, rest) = text.split_once("[dependencies]\n").expect("dependencies");
+    let (ours, _) = rest.split_once("\n[profile").expect("profiles follow");
+    let mut reason_above = false;
+    for line in ours.lines() {
+        let is_dependency = line.contains(" = ") && !line.starts_with('#');
+        assert!(!is_dependency || reason_above || line.contains(" # "), "no reason for: {line}");
+        reason_above = line.starts_with('#') && !line.starts_with("# ---");
+    }
+}
+
+#[test]
+fn the_top_level_is_what_it_should_be() {
+    let expected = "benches packaging scripts src systemd tests Cargo.lock Cargo.toml LICENSE README.md";
+    let expected: BTreeSet<&str> = expected.split(' ').collect();
+    let found =
+        fs::read_dir(root()).expect("the repository").map(|entry| entry.expect("an entry").file_name());
+    for name in found.map(|name| name.into_string().expect("a plain name")) {
+        let known = expected.contains(name.as_str()) || name.starts_with('.') || name == "target";
+        assert!(known, "{name} does not belong on the top level");
+    }
+}
