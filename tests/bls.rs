@@ -34,7 +34,7 @@ pub(crate) fn key(scalar: [u8; 32]) -> Result<SecretKey, FillError<Infallible>> 
 }
 
 pub(crate) fn cleared(key: &SecretKey, root: Root) -> Cleared {
-    Protection::Off.clear(&key.public_key(), &Slashable::Never, root)
+    Protection::Off.clear(&key.public_key(), &Slashable::Never, root).expect("nothing to protect")
 }
 
 #[test]

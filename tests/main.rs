@@ -1,36 +1,35 @@
-//! The end-to-end suite: the real binary over real sockets. One binary, its modules in the order of a
-//! request's way.
+//! The end-to-end suite: the real binary over real sockets, and the parts below it. One binary.
 
-mod bls;
-mod cli;
-mod http;
-mod keystores;
+// What the suites stand on: the binary and a client; directories, random numbers, a failing disk, a
+// server with a small service.
+mod memory_disk;
+mod random;
 mod rig;
-mod roots;
+mod scratch;
 mod support;
 
-mod http; // bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads
-mod rig; // a server with a small service, for the suite above
-
-mod bls; // signatures and their ciphersuite
-mod interchange; // the EIP-3076 suite through import and clear, broken files, export
-mod keystores;
-mod roots; // every good request's signing root, every bad one's refusal
-mod scratch; // a directory for one test // EIP-2335 files that must open, and that must not
-
-mod bls;
-mod cli; // command lines, environments, files: effective settings or an error
-mod cli;
+// Bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads.
 mod http;
-mod interchange; // the EIP-3076 suite through import and clear, broken files, export
-mod keystores; // EIP-2335
-mod memory;
-mod rig;
+
+// Every good request's signing root, every bad one's refusal.
 mod roots;
-mod scratch; // a directory for one test
-mod service; // health, keys, negotiation, guards, start and end
-mod service; // health, keys, negotiation, guards, start and end
-mod sources; // layouts, key configurations, reload
+
+// EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
+mod crash;
+mod faults;
+mod interchange;
+mod protection;
+
+// Keys: signatures, files that must open and must not, where they come from, where they lie.
+mod bls;
+mod keystores;
+mod memory;
+mod sources;
 mod table;
-mod tidy; // the rules of the source
-mod tidy; // the rules of the source
+
+// The service: health, negotiation, guards, start and end; command lines.
+mod cli;
+mod service;
+
+// The rules of the source.
+mod tidy;
