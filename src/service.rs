@@ -52,6 +52,7 @@ pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
         guard: guards.signing,
         metrics: counters,
         expect_keys: settings.expect_keys,
+        access_log: settings.access_log,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
     let code = server.run(|| {
