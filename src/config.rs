@@ -3,11 +3,10 @@
 //! Nothing that runs later meets a bad path, address or number; contradictions between options are
 //! settled here, and so is who may do what: one value each, chosen once.
 
-pub mod token;
-
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use log::LevelFilter;
 use zeroize::Zeroizing;
 
 use crate::cli::layers::{Dialect, Values};
-use crate::cli::{Usage, exit};
+use crate::cli::{self, Usage, exit};
 use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::loader;
@@ -123,7 +122,7 @@ impl Settings {
     /// The first thing that is wrong, with the option and where it came from.
     pub fn check(values: &Values) -> Result<Self, Usage> {
         let http = listener(values, "http-listen-host", "http-listen-port", "http-host-allowlist")?;
-        let data_dir = data_dir(values)?;
+        let (data_dir, networks) = (data_dir(values)?, networks(values)?);
         let auth_token = match (values.text("auth-token"), values.secret("auth-token-file")?) {
             (Some(_), Some(_)) => return conflict("--auth-token and --auth-token-file exclude each other"),
             (text, file) => text.map(Zeroizing::new).or(file),
@@ -149,8 +148,8 @@ impl Settings {
             require_mlock: values.on("require-mlock")?,
             workers: values.count("workers", 1..=1024)?,
             reload_timeout: seconds(reload.map(|minutes| 60 * minutes)),
-            networks: networks(values)?,
-            slashing: slashing(values, data_dir.as_deref())?,
+            slashing: slashing(values, data_dir.as_deref(), &networks)?,
+            networks,
             notices: values.notices.clone(),
             http,
             data_dir,
@@ -167,6 +166,32 @@ impl Settings {
             Usage::new(exit::CANNOT_CREATE, format!("--data-dir: {}: {error}", path.display()))
         })
     }
+}
+
+/// The token in this file, which is made, with a random one, when it does not exist.
+///
+/// # Errors
+/// When it cannot be read or made, or others can read it.
+pub fn token_of(path: &Path) -> Result<Zeroizing<String>, Usage> {
+    if !path.exists() {
+        make_token(path)
+            .map_err(|error| Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display())))?;
+    }
+    cli::read_token(path, false)
+}
+
+/// 32 random bytes as hex, readable by us alone, and whole or not there at all.
+fn make_token(path: &Path) -> io::Result<()> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    let random = ring::rand::SystemRandom::new();
+    ring::rand::SecureRandom::fill(&random, &mut *bytes)
+        .map_err(|_| io::Error::other("no random numbers"))?;
+    let token = Zeroizing::new(const_hex::encode(*bytes));
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    writeln!(file, "{}", *token)?;
+    file.sync_all()?;
+    fs::rename(beside, path)
 }
 
 /// The allowlist holds the listen host too; `localhost` stands for the loopback addresses as well.
@@ -370,7 +395,11 @@ fn network_of_file(values: &Values, name: &str) -> Result<Networks, Usage> {
     Networks::from_yaml(&text).map_err(|error| Usage::new(exit::CONFIG, format!("{name}: {error}")))
 }
 
-fn slashing(values: &Values, data_dir: Option<&Path>) -> Result<Option<slashing::Settings>, Usage> {
+fn slashing(
+    values: &Values,
+    data_dir: Option<&Path>,
+    networks: &Networks,
+) -> Result<Option<slashing::Settings>, Usage> {
     let enabled = values.switch("slashing-protection-enabled")?;
     let min_slot = values.number("slashing-protection-min-slot", 0..=u64::MAX)?;
     let min_epoch = values.number("slashing-protection-min-epoch", 0..=u64::MAX)?;
@@ -379,7 +408,8 @@ fn slashing(values: &Values, data_dir: Option<&Path>) -> Result<Option<slashing:
             directory: directory.to_owned(),
             min_slot: Slot(min_slot.unwrap_or(0)),
             min_epoch: Epoch(min_epoch.unwrap_or(0)),
-            chain: None,
+            // Only a network that was chosen by name says which interchange files are not meant.
+            chain: networks.genesis_validators_root().filter(|_| values.text("network").is_some()),
         })),
         (Some(true), None) => conflict("--slashing-protection-enabled needs --data-dir for its record"),
         (Some(false) | None, _) if min_slot.or(min_epoch).is_some() => {
