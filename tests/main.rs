@@ -21,6 +21,7 @@ mod crash;
 mod faults;
 mod interchange;
 mod protection;
+mod slashing;
 
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;
