@@ -13,25 +13,14 @@ use env_logger::fmt::Formatter;
 use env_logger::{Builder, Target, WriteStyle};
 use log::{LevelFilter, Record};
 
-/// How a line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// `2026-11-21T10:00:00Z INFO  message`
-    Plain,
-    /// One JSON object a line: `time`, `level`, `target`, `message`.
-    Json,
-}
-
-/// Sends all later log lines to stderr, from a thread of its own. Call once.
-pub fn start(level: LevelFilter, format: Format) {
+/// Sends all later log lines to stderr, from a thread of its own, as text or one JSON object each. Call
+/// once.
+pub fn start(level: LevelFilter, as_json: bool) {
     let (sender, receiver) = sync_channel(LINES_WAITING_MAX);
     if SENDER.set(sender).is_err() {
         return;
     }
-    let write = match format {
-        Format::Plain => plain,
-        Format::Json => json,
-    };
+    let write = if as_json { json } else { plain };
     Builder::new()
         // What libraries say of themselves is for their authors.
         .filter_level(level.min(LevelFilter::Warn))

@@ -1,3 +1,4 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 //! A server with a small service for the tests of HTTP, and a client that sends raw bytes.
 
 use std::io::{Read, Write};

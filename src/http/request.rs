@@ -21,13 +21,20 @@ pub struct Request {
     pub path: String,
     /// What follows `?`, undecoded; empty without.
     pub query: String,
-    /// All header fields in their order, names in lower case. `host` is there, and once, unless the
-    /// client speaks HTTP/1.0.
-    pub headers: Vec<(String, Zeroizing<String>)>,
+    /// All header fields. `host` is there, and once, unless the client speaks HTTP/1.0.
+    pub headers: Headers,
     /// The whole body, un-chunked, wiped when dropped: it may hold passwords.
     pub body: Zeroizing<Vec<u8>>,
     /// The address of the client; `None` on a Unix socket.
     pub peer: Option<IpAddr>,
+}
+
+/// Header fields in their order, names in lower case; wiped when dropped: some hold tokens.
+#[derive(Default)]
+pub struct Headers {
+    text: Zeroizing<String>,
+    /// Where each name and its value end in `text`; each begins where the last one ended.
+    ends: Vec<(usize, usize)>,
 }
 
 /// The methods that some route knows; HEAD is answered as GET without a body.
@@ -84,7 +91,50 @@ const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 impl Request {
     /// The value of the first header field of this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        values(&self.headers, name).next()
+        self.headers.values(name).next()
+    }
+}
+
+impl Headers {
+    /// The values of all fields of this name (in lower case).
+    pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(name_end, end)| {
+            let field = (&self.text[start..name_end], &self.text[name_end..end]);
+            start = end;
+            field
+        })
+    }
+
+    /// The members of a list field, over all its lines (RFC 9110, section 5.6.1).
+    fn tokens<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.values(name).flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
+    }
+
+    fn has_token(&self, name: &str, token: &str) -> bool {
+        self.tokens(name).any(|found| found.eq_ignore_ascii_case(token))
+    }
+
+    fn push(&mut self, name: &str, value: &str) {
+        let start = self.text.len();
+        self.text.push_str(name);
+        self.text[start..].make_ascii_lowercase();
+        let name_end = self.text.len();
+        self.text.push_str(value);
+        self.ends.push((name_end, self.text.len()));
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(fields: I) -> Self {
+        let mut headers = Self::default();
+        fields.into_iter().for_each(|(name, value)| headers.push(name, value));
+        headers
     }
 }
 
@@ -139,12 +189,18 @@ pub fn parse(head: &[u8], peer: Option<IpAddr>) -> Result<Head, Refused> {
     };
     let is_http11 = minor == 1;
     let target = target::parse(method, target)?;
-    let mut headers = parsed.headers.iter().map(field).collect::<Vec<_>>();
-    settle_host(&mut headers, &target, is_http11)?;
+    // Longer only where bytes are no UTF-8: no copy is left behind by growing.
+    let text = Zeroizing::new(String::with_capacity(head.len()));
+    let mut headers = Headers { text, ends: Vec::with_capacity(parsed.headers.len() + 1) };
+    for field in parsed.headers.iter() {
+        // Bytes above 0x7f have no meaning that anybody agrees on (RFC 9110, section 5.5).
+        headers.push(field.name, &String::from_utf8_lossy(field.value));
+    }
+    let headers = settle_host(headers, &target, is_http11)?;
     let framing = framing(&headers, is_http11)?;
     let expects_continue = expectation(&headers)? && is_http11;
-    let connection = |option| tokens(&headers, "connection").any(|token| token.eq_ignore_ascii_case(option));
-    let keep_alive = !connection("close") && (is_http11 || connection("keep-alive"));
+    let keep_alive = !headers.has_token("connection", "close")
+        && (is_http11 || headers.has_token("connection", "keep-alive"));
     let (method, path, query) = (Method::from(method), target.path, target.query);
     let request = Request { method, path, query, headers, body: Zeroizing::default(), peer };
     Ok(Head { request, framing, is_http11, keep_alive, expects_continue })
@@ -163,52 +219,26 @@ impl From<&str> for Method {
     }
 }
 
-type Fields = [(String, Zeroizing<String>)];
-
-fn field(field: &httparse::Header<'_>) -> (String, Zeroizing<String>) {
-    // Bytes above 0x7f have no meaning that anybody agrees on (RFC 9110, section 5.5).
-    let value = String::from_utf8_lossy(field.value).into_owned();
-    (field.name.to_ascii_lowercase(), Zeroizing::new(value))
-}
-
-fn values<'a>(headers: &'a Fields, name: &str) -> impl Iterator<Item = &'a str> {
-    headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
-}
-
-/// The members of a list field, over all its lines (RFC 9110, section 5.6.1).
-fn tokens<'a>(headers: &'a Fields, name: &str) -> impl Iterator<Item = &'a str> {
-    values(headers, name).flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
-}
-
 /// Leaves exactly one `host`, that of the absolute form when there is one (RFC 9112, section 3.2).
-fn settle_host(
-    headers: &mut Vec<(String, Zeroizing<String>)>,
-    target: &Target,
-    is_http11: bool,
-) -> Result<(), Refused> {
-    let mut hosts = headers.iter_mut().filter(|(name, _)| name == "host");
-    match (hosts.next(), hosts.next(), &target.authority) {
-        (_, Some(_), _) => Err(Refused::new(400, "the field Host is there twice")),
-        (None, None, _) if is_http11 => Err(Refused::new(400, "the field Host is missing")),
-        (Some((_, host)), None, _) if !target::is_authority(host) => {
-            Err(Refused::new(400, "the field Host is no host and port"))
+fn settle_host(headers: Headers, target: &Target, is_http11: bool) -> Result<Headers, Refused> {
+    let mut hosts = headers.values("host");
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return Err(Refused::new(400, "the field Host is there twice")),
+        (None, None) if is_http11 => return Err(Refused::new(400, "the field Host is missing")),
+        (Some(host), None) if !target::is_authority(host) => {
+            return Err(Refused::new(400, "the field Host is no host and port"));
         }
-        (Some((_, host)), None, Some(authority)) => {
-            authority.clone_into(host);
-            Ok(())
-        }
-        (None, None, Some(authority)) => {
-            headers.push(("host".into(), Zeroizing::new(authority.clone())));
-            Ok(())
-        }
-        (_, None, None) => Ok(()),
+        (_, None) => drop(hosts),
     }
+    let Some(authority) = &target.authority else { return Ok(headers) };
+    let others = headers.iter().filter(|(name, _)| *name != "host");
+    Ok(others.chain([("host", authority.as_str())]).collect())
 }
 
-fn framing(headers: &Fields, is_http11: bool) -> Result<Framing, Refused> {
-    let mut lengths = values(headers, "content-length");
+fn framing(headers: &Headers, is_http11: bool) -> Result<Framing, Refused> {
+    let mut lengths = headers.values("content-length");
     let (length, second) = (lengths.next(), lengths.next());
-    let is_coded = values(headers, "transfer-encoding").next().is_some();
+    let is_coded = headers.values("transfer-encoding").next().is_some();
     match (length, second) {
         (_, Some(_)) => Err(Refused::new(400, "the field Content-Length is there twice")),
         (Some(_), None) if is_coded => {
@@ -229,8 +259,8 @@ fn content_length(text: &str) -> Result<Framing, Refused> {
     Ok(Framing::Length(text.parse().unwrap_or(u64::MAX)))
 }
 
-fn transfer_coding(headers: &Fields) -> Result<Framing, Refused> {
-    let mut codings = tokens(headers, "transfer-encoding");
+fn transfer_coding(headers: &Headers) -> Result<Framing, Refused> {
+    let mut codings = headers.tokens("transfer-encoding");
     match (codings.next(), codings.next()) {
         (None, _) => Err(Refused::new(400, "Transfer-Encoding is empty")),
         (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
@@ -243,9 +273,9 @@ fn transfer_coding(headers: &Fields) -> Result<Framing, Refused> {
     }
 }
 
-fn expectation(headers: &Fields) -> Result<bool, Refused> {
+fn expectation(headers: &Headers) -> Result<bool, Refused> {
     let mut expects = false;
-    for token in tokens(headers, "expect") {
+    for token in headers.tokens("expect") {
         if !token.eq_ignore_ascii_case("100-continue") {
             return Err(Refused::new(417, "the only expectation here is 100-continue"));
         }

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::io::Write;
 use std::sync::Arc;
 
 use super::Refused;
@@ -26,13 +25,13 @@ pub struct Response {
 }
 
 /// What the connection adds to an answer.
-pub struct Terms {
+pub struct Terms<'a> {
     /// Answers HEAD: everything but the body.
     pub head_only: bool,
     /// Whether the connection goes on, and for how many idle seconds at least.
-    pub keep_alive: Option<u64>,
-    /// Now, in seconds since 1970.
-    pub unix_seconds: u64,
+    pub keep_alive: Option<&'a str>,
+    /// Now: see [`date`].
+    pub date: &'a str,
 }
 
 /// The media type of every JSON body.
@@ -59,25 +58,36 @@ impl Response {
     }
 
     /// Appends the answer's bytes to `out`.
-    pub fn write(&self, terms: &Terms, out: &mut Vec<u8>) {
+    pub fn write(&self, terms: &Terms<'_>, out: &mut Vec<u8>) {
         out.reserve(self.body.len() + HEAD_BYTES_TYPICAL);
-        let mut line = |args: std::fmt::Arguments<'_>| out.write_fmt(args).expect("a Vec takes all");
-        line(format_args!("HTTP/1.1 {} {}\r\nDate: ", self.status, reason(self.status)));
-        line(format_args!("{}\r\n", Date(terms.unix_seconds)));
+        let mut put = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        let number = |number: usize| number.to_string();
+        put(&[
+            "HTTP/1.1 ",
+            &number(self.status.into()),
+            " ",
+            reason(self.status),
+            "\r\nDate: ",
+            terms.date,
+            "\r\n",
+        ]);
         // RFC 9110, section 8.6: neither of these has a body, nor a length of it.
         let bodiless = self.status < 200 || matches!(self.status, 204 | 304);
         if !bodiless {
-            line(format_args!("Content-Type: {}\r\n", self.content_type));
-            line(format_args!("Content-Length: {}\r\n", self.body.len()));
+            put(&[
+                "Content-Type: ",
+                self.content_type,
+                "\r\nContent-Length: ",
+                &number(self.body.len()),
+                "\r\n",
+            ]);
         }
         for (name, value) in &self.headers {
-            line(format_args!("{name}: {value}\r\n"));
+            put(&[name, ": ", value, "\r\n"]);
         }
         match terms.keep_alive {
-            Some(seconds) => {
-                line(format_args!("Connection: keep-alive\r\nKeep-Alive: timeout={seconds}\r\n\r\n"));
-            }
-            None => line(format_args!("Connection: close\r\n\r\n")),
+            Some(timeout) => put(&["Connection: keep-alive\r\nKeep-Alive: timeout=", timeout, "\r\n\r\n"]),
+            None => put(&["Connection: close\r\n\r\n"]),
         }
         if !bodiless && !terms.head_only {
             out.extend_from_slice(&self.body);
@@ -98,27 +108,23 @@ impl From<&Refused> for Response {
 /// Head of a usual answer, so that `out` grows once.
 const HEAD_BYTES_TYPICAL: usize = 256;
 
-/// A point in time as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
-struct Date(u64);
-
-impl std::fmt::Display for Date {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] =
-            ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
-        let (days, second) = (self.0 / 86_400, self.0 % 86_400);
-        // Years begin in March, so that the leap day is the last one; eras have 400 of them.
-        let since_era = days + 719_468;
-        let (era, day) = (since_era / 146_097, since_era % 146_097);
-        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-        let day = day - (365 * year + year / 4 - year / 100);
-        let month = (5 * day + 2) / 153;
-        let day = day - (153 * month + 2) / 5 + 1;
-        let year = era * 400 + year + u64::from(month >= 10);
-        let (weekday, month) = (DAYS[index(days % 7)], MONTHS[index(month)]);
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        write!(f, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
-    }
+/// Seconds since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
+pub fn date(unix_seconds: u64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
+    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
+    // Years begin in March, so that the leap day is the last one; eras have 400 of them.
+    let since_era = days + 719_468;
+    let (era, day) = (since_era / 146_097, since_era % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year + u64::from(month >= 10);
+    let (weekday, month) = (DAYS[index(days % 7)], MONTHS[index(month)]);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 fn index(small: u64) -> usize {
@@ -167,7 +173,7 @@ mod tests {
             (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
             (4_102_444_800, "Fri, 01 Jan 2100 00:00:00 GMT"),
         ] {
-            assert_eq!(Date(seconds).to_string(), text);
+            assert_eq!(date(seconds), text);
         }
     }
 
@@ -179,7 +185,7 @@ mod tests {
 
     #[test]
     fn head_and_204_have_no_body() {
-        let terms = |head_only| Terms { head_only, keep_alive: Some(9), unix_seconds: 0 };
+        let terms = |head_only| Terms { head_only, keep_alive: Some("9"), date: "" };
         let mut out = Vec::new();
         Response::new(200, TEXT, b"OK".as_slice()).write(&terms(true), &mut out);
         assert!(out.ends_with(b"Keep-Alive: timeout=9\r\n\r\n"));

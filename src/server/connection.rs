@@ -234,11 +234,9 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     fn write(&mut self, response: &Response, goes_on: bool) {
-        let terms = Terms {
-            head_only: self.head_only,
-            keep_alive: goes_on.then_some(self.house.keep_alive_seconds),
-            unix_seconds: self.house.sweeper.unix_seconds(),
-        };
+        let date = self.house.sweeper.date();
+        let keep_alive = goes_on.then_some(self.house.keep_alive_seconds.as_str());
+        let terms = Terms { head_only: self.head_only, keep_alive, date: &date.1 };
         response.write(&terms, &mut self.outbox);
     }
 
@@ -282,7 +280,7 @@ struct Inbox {
 }
 
 /// First size of an inbox: a usual request fits. The second size holds the longest head.
-const INBOX_BYTES: usize = 4 * 1024;
+const INBOX_BYTES: usize = 2 * 1024;
 
 impl Inbox {
     fn unread(&self) -> &[u8] {

@@ -99,7 +99,7 @@ struct House {
     bodies: Bodies,
     connections: AtomicUsize,
     /// What `Keep-Alive` announces.
-    keep_alive_seconds: u64,
+    keep_alive_seconds: String,
 }
 
 /// How often a draining server looks whether the last connection has gone.
@@ -140,7 +140,7 @@ impl Server {
             connections: AtomicUsize::new(0),
             // A client that trusts the announcement never meets a closed connection: the server waits
             // an eighth longer.
-            keep_alive_seconds: self.limits.idle.mul_f32(0.875).as_secs(),
+            keep_alive_seconds: self.limits.idle.mul_f32(0.875).as_secs().to_string(),
             limits: Arc::new(self.limits),
             runtime: self.runtime,
         });

@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use may::io::WaitIoWaker;
+
+use crate::http::response::date;
 
 /// How often deadlines are looked at; they are late by at most this much.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -18,7 +21,7 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 pub(super) struct Sweeper {
     started: Instant,
     now_ms: AtomicU64,
-    unix_seconds: AtomicU64,
+    date: ArcSwap<(u64, String)>,
     draining: AtomicBool,
     watches: Mutex<Vec<Arc<Watch>>>,
 }
@@ -36,7 +39,7 @@ impl Sweeper {
         let sweeper = Self {
             started: Instant::now(),
             now_ms: AtomicU64::new(0),
-            unix_seconds: AtomicU64::new(0),
+            date: ArcSwap::default(),
             draining: AtomicBool::new(false),
             watches: Mutex::default(),
         };
@@ -78,9 +81,9 @@ impl Sweeper {
             || self.is_draining() && watch.is_idle.load(Ordering::Relaxed)
     }
 
-    /// Seconds since 1970.
-    pub(super) fn unix_seconds(&self) -> u64 {
-        self.unix_seconds.load(Ordering::Relaxed)
+    /// Now, and its text for the field `Date`.
+    pub(super) fn date(&self) -> Arc<(u64, String)> {
+        self.date.load_full()
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -97,8 +100,10 @@ impl Sweeper {
     }
 
     fn read_clocks(&self) {
-        let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        self.unix_seconds.store(unix.as_secs(), Ordering::Relaxed);
+        let seconds = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        if self.date.load().0 != seconds {
+            self.date.store(Arc::new((seconds, date(seconds))));
+        }
         self.now_ms.store(millis(self.started.elapsed()), Ordering::Release);
     }
 

@@ -12,9 +12,11 @@
 //! | `format`         |                | 1, a byte                                               |
 
 use std::collections::BTreeSet;
+use std::panic::{self, AssertUnwindSafe};
 
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+    Builder, Database, Error, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    WriteTransaction,
 };
 
 use super::disk::Disk;
@@ -33,18 +35,28 @@ const FORMAT_VERSION: u8 = 1;
 /// What redb keeps in memory; the marks of 100,000 keys are some 20 MB on disk.
 const CACHE_BYTES: usize = 4 << 20;
 
-/// The database of this disk, which must be ours.
-pub(super) fn open(disk: &dyn Disk) -> Result<Option<Database>, redb::Error> {
-    let Some(database) = disk.open(Builder::new().set_cache_size(CACHE_BYTES))? else { return Ok(None) };
+/// The database of this disk: ours, and whole.
+pub(super) fn open(disk: &dyn Disk) -> Result<Option<Database>, Error> {
+    // Some damage makes redb panic.
+    let checked = panic::catch_unwind(AssertUnwindSafe(|| open_checked(disk)));
+    checked.unwrap_or_else(|_| Err(Error::Corrupted("it cannot be read".to_owned())))
+}
+
+fn open_checked(disk: &dyn Disk) -> Result<Option<Database>, Error> {
+    let Some(mut database) = disk.open(Builder::new().set_cache_size(CACHE_BYTES))? else { return Ok(None) };
+    // 25 ms for 100,000 keys. What could be repaired only by going back may have forgotten the last.
+    if !database.check_integrity()? {
+        return Err(Error::Corrupted("checksums differ".to_owned()));
+    }
     let version = database.begin_read()?.open_table(FORMAT)?.get(())?.map(|version| version.value());
     match version {
         Some(FORMAT_VERSION) => Ok(Some(database)),
-        other => Err(redb::Error::Corrupted(format!("format {other:?}, expected {FORMAT_VERSION}"))),
+        other => Err(Error::Corrupted(format!("format {other:?}, expected {FORMAT_VERSION}"))),
     }
 }
 
 /// A new database with everything that is in `old`, synced and in its place.
-pub(super) fn copy(disk: &dyn Disk, old: Option<&Database>) -> Result<Database, redb::Error> {
+pub(super) fn copy(disk: &dyn Disk, old: Option<&Database>) -> Result<Database, Error> {
     let new = disk.create(Builder::new().set_cache_size(CACHE_BYTES))?;
     let transaction = new.begin_write()?;
     transaction.open_table(FORMAT)?.insert((), FORMAT_VERSION)?;
@@ -61,7 +73,7 @@ fn copy_table<K: redb::Key, V: redb::Value>(
     table: TableDefinition<'_, K, V>,
     from: Option<&ReadTransaction>,
     to: &WriteTransaction,
-) -> Result<(), redb::Error> {
+) -> Result<(), Error> {
     let mut new = to.open_table(table)?;
     let Some(view) = from else { return Ok(()) };
     for entry in view.open_table(table)?.iter()? {
@@ -71,7 +83,7 @@ fn copy_table<K: redb::Key, V: redb::Value>(
     Ok(())
 }
 
-pub(super) fn high_watermark(database: &Database) -> Result<Option<HighWatermark>, redb::Error> {
+pub(super) fn high_watermark(database: &Database) -> Result<Option<HighWatermark>, Error> {
     let high = database.begin_read()?.open_table(HIGH_WATERMARK)?.get(())?;
     let high = high.map(|high| high.value());
     Ok(high.map(|(slot, epoch)| HighWatermark { slot: Slot(slot), epoch: Epoch(epoch) }))
@@ -86,17 +98,17 @@ impl View {
     }
 
     /// The chain that was written last.
-    pub(super) fn last_chain(&self) -> Result<Option<Root>, redb::Error> {
+    pub(super) fn last_chain(&self) -> Result<Option<Root>, Error> {
         Ok(self.0.open_table(LAST_CHAIN)?.get(())?.map(|chain| Root(*chain.value())))
     }
 
     /// All chains on record.
-    pub(super) fn chains(&self) -> Result<BTreeSet<Root>, redb::Error> {
+    pub(super) fn chains(&self) -> Result<BTreeSet<Root>, Error> {
         self.0.open_table(MARKS)?.iter()?.map(|entry| Ok(Root(*entry?.0.value().1))).collect()
     }
 
     /// Whether the key has a record on any chain.
-    pub(super) fn knows(&self, key: &PublicKey) -> Result<bool, redb::Error> {
+    pub(super) fn knows(&self, key: &PublicKey) -> Result<bool, Error> {
         let (first, last) = ((&key.0, &[0; 32]), (&key.0, &[0xff; 32]));
         Ok(self.0.open_table(MARKS)?.range::<(&[u8; 48], &[u8; 32])>(first..=last)?.next().is_some())
     }
@@ -106,7 +118,7 @@ impl View {
         &self,
         chain: &Root,
         keys: Option<&[PublicKey]>,
-    ) -> Result<Vec<(PublicKey, Marks)>, redb::Error> {
+    ) -> Result<Vec<(PublicKey, Marks)>, Error> {
         let table = self.0.open_table(MARKS)?;
         let Some(keys) = keys else {
             let all = table.iter()?.map(|entry| {

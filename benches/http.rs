@@ -1,0 +1,155 @@
+//! `GET /upcheck` over keep-alive connections: our loop beside may_minihttp, each alone in a process of
+//! its own, in turns. Prints requests per second, server CPU per request, and their ratios.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use may_minihttp::{HttpServer, HttpService};
+use signerd::api::Service;
+use signerd::http::request::{Method, Request};
+use signerd::http::response::{Response, TEXT};
+use signerd::server::{Bind, Server, Settings};
+
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(2);
+const CLIENT_THREADS: usize = 2;
+const CONNECTIONS_PER_THREAD: usize = 16;
+const REQUEST: &[u8] =
+    b"GET /upcheck HTTP/1.1\r\nHost: 127.0.0.1:9000\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("serve-ours") => serve_ours(),
+        Some("serve-minihttp") => serve_minihttp(),
+        _ => compare(),
+    }
+}
+
+fn compare() {
+    let mut rates = [Vec::new(), Vec::new()];
+    let mut costs = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (which, name) in ["serve-ours", "serve-minihttp"].into_iter().enumerate() {
+            let (rate, cost) = measure(name);
+            rates[which].push(rate);
+            costs[which].push(cost);
+        }
+    }
+    let [ours, theirs] = rates.map(median);
+    println!(
+        "requests/s          ours {ours:>9.0}   may_minihttp {theirs:>9.0}   ratio {:.3}",
+        ours / theirs
+    );
+    let [ours, theirs] = costs.map(median);
+    println!(
+        "CPU us per request  ours {ours:>9.3}   may_minihttp {theirs:>9.3}   ratio {:.3}",
+        ours / theirs
+    );
+}
+
+/// Requests per second, and microseconds of server CPU per request.
+fn measure(name: &str) -> (f64, f64) {
+    let (mut server, address) = start(name);
+    load(address, Duration::from_millis(200)); // warm up
+    let cpu = cpu_seconds(server.id());
+    let started = Instant::now();
+    let requests = load(address, ROUND) as f64;
+    let seconds = started.elapsed().as_secs_f64();
+    let cpu = cpu_seconds(server.id()) - cpu;
+    server.kill().expect("the server runs");
+    server.wait().expect("the server ends");
+    (requests / seconds, cpu * 1e6 / requests)
+}
+
+fn start(name: &str) -> (Child, SocketAddr) {
+    let program = std::env::current_exe().expect("the path of this program");
+    let mut server = Command::new(program).arg(name).stdout(Stdio::piped()).spawn().expect("starts");
+    let mut line = String::new();
+    let output = server.stdout.as_mut().expect("piped");
+    BufReader::new(output).read_line(&mut line).expect("the server prints its address");
+    (server, line.trim().parse().expect("an address"))
+}
+
+fn load(address: SocketAddr, duration: Duration) -> usize {
+    let client = move || {
+        let connect = |_| TcpStream::connect(address).expect("the server listens");
+        let mut streams = (0..CONNECTIONS_PER_THREAD).map(connect).collect::<Vec<_>>();
+        let (started, mut requests, mut buffer) = (Instant::now(), 0, [0; 4096]);
+        while started.elapsed() < duration {
+            for stream in &mut streams {
+                stream.write_all(REQUEST).expect("the server reads");
+            }
+            for stream in &mut streams {
+                let length = stream.read(&mut buffer).expect("the server answers");
+                assert!(buffer[..length].ends_with(b"OK"), "one whole answer");
+            }
+            requests += streams.len();
+        }
+        requests
+    };
+    let threads = [(); CLIENT_THREADS].map(|()| std::thread::spawn(client));
+    threads.into_iter().map(|thread| thread.join().expect("a client does not panic")).sum()
+}
+
+/// User and system time of a process so far.
+fn cpu_seconds(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
+    let (_, fields) = stat.rsplit_once(')').expect("proc(5)");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    // The kernel reports in hundredths of a second on every Linux that we know.
+    ticks.map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+struct Upcheck;
+
+impl Service for Upcheck {
+    fn answer(&self, request: Request) -> Response {
+        assert_eq!(request.path, "/upcheck");
+        Response::new(200, TEXT, b"OK".as_slice())
+    }
+
+    fn body_bytes_max(&self, _: Method, _: &str) -> usize {
+        0
+    }
+}
+
+fn serve_ours() {
+    let listeners = vec![(Bind::Tcp(([127, 0, 0, 1], 0).into()), Arc::new(Upcheck) as Arc<dyn Service>)];
+    let server = Server::bind(Settings { listeners, ..Settings::default() }).expect("a free port");
+    println!("{}", server.addresses()[0]);
+    server.run(|| {});
+}
+
+#[derive(Clone)]
+struct MiniUpcheck;
+
+impl HttpService for MiniUpcheck {
+    fn call(
+        &mut self,
+        request: may_minihttp::Request<'_, '_, '_>,
+        response: &mut may_minihttp::Response<'_>,
+    ) -> std::io::Result<()> {
+        assert_eq!(request.path(), "/upcheck");
+        response.header("Content-Type: text/plain; charset=utf-8");
+        response.body("OK");
+        Ok(())
+    }
+}
+
+fn serve_minihttp() {
+    may::config().set_workers(1).set_worker_pin(false);
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port");
+    let server = HttpServer(MiniUpcheck).start(free).expect("the port is still free");
+    println!("{free}");
+    server.join().expect("serves until it is killed");
+}

@@ -1,0 +1,179 @@
+//! The store on a disk that fails at each of its operations in turn: nothing is cleared that could
+//! be forgotten.
+
+use std::fs;
+
+use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+use signerd::slashing::rule::Message;
+use signerd::slashing::{OpenError, Protection, Refused, Settings};
+
+use crate::memory_disk::{Fault, MemoryDisk};
+use crate::protection::{is_slashable, slashable};
+use crate::random::Random;
+use crate::scratch::Scratch;
+
+const KEY: PublicKey = PublicKey([1; 48]);
+/// More disk operations than one life below does.
+const OPERATIONS: u64 = 400;
+
+#[test]
+fn no_slashable_pair_is_cleared_wherever_the_disk_fails() {
+    for fault in [Fault::Full, Fault::FailedSync, Fault::PowerCut] {
+        let mut failures = 0;
+        for operation in 1..OPERATIONS {
+            failures += live_three_times(fault, operation);
+        }
+        assert!(failures > 50, "{fault:?} was felt {failures} times only");
+    }
+}
+
+/// Three lives of a store, ended by power cuts, with one fault. Gives how many requests felt it.
+fn live_three_times(fault: Fault, operation: u64) -> u32 {
+    let scratch = Scratch::new();
+    let mut random = Random::new(operation);
+    let disk = MemoryDisk::default();
+    disk.plan(fault, operation);
+    let (mut signed, mut failures) = (Vec::new(), 0);
+    for life in 0..3 {
+        let case = format!("{fault:?} at operation {operation}, life {life}");
+        match Protection::open_on(Box::new(disk.clone()), &scratch.settings()) {
+            Err(error) => {
+                assert!(life == 0, "{case}: {error}");
+                failures += 1;
+            }
+            Ok(protection) => {
+                for number in 0..12 {
+                    let (message, root) = near(life * 12 + number, &mut random);
+                    match protection.clear(&KEY, &slashable(message), root) {
+                        Ok(_) => signed.push((message, Some(root))),
+                        Err(Refused::Unavailable(_)) => {
+                            failures += 1;
+                            heal(&protection, fault, &case);
+                        }
+                        Err(_) => {}
+                    }
+                }
+            }
+        }
+        disk.restart(&mut random);
+    }
+    for (at, one) in signed.iter().enumerate() {
+        let other = signed[..at].iter().find(|other| is_slashable(one, other));
+        assert_eq!(other, None, "{fault:?} at operation {operation}: signed with {one:?}");
+    }
+    failures
+}
+
+/// Health says that the store does not work, and repairs it unless the power is gone.
+fn heal(protection: &Protection, fault: Fault, case: &str) {
+    let healthy = (0..10).any(|_| protection.health().is_ok());
+    assert_eq!(healthy, fault != Fault::PowerCut, "{case}");
+}
+
+/// A message that conflicts with its neighbours more often than not.
+fn near(number: u64, random: &mut Random) -> (Message, Root) {
+    let around = |random: &mut Random| number / 3 + random.below(3);
+    let message = match random.below(2) {
+        0 => Message::Block(Slot(around(random))),
+        _ => Message::Vote(Epoch(around(random)), Epoch(around(random))),
+    };
+    (message, Root([u8::from(random.below(2) == 0); 32]))
+}
+
+#[test]
+fn a_full_disk_is_felt_told_and_forgotten() {
+    let scratch = Scratch::new();
+    let disk = MemoryDisk::default();
+    let protection = Protection::open_on(Box::new(disk.clone()), &scratch.settings()).unwrap();
+    let block = |slot| slashable(Message::Block(Slot(slot)));
+    protection.clear(&KEY, &block(1), Root::ZERO).unwrap();
+    disk.plan(Fault::Full, 1);
+    let refused = protection.clear(&KEY, &block(2), Root::ZERO).unwrap_err();
+    assert!(matches!(refused, Refused::Unavailable(_)), "{refused}");
+    protection.health().expect_err("the disk is still full");
+    (0..10).find(|_| protection.health().is_ok()).expect("the disk has room again");
+    protection.clear(&KEY, &block(1), Root([1; 32])).expect_err("it remembers");
+    protection.clear(&KEY, &block(3), Root::ZERO).unwrap();
+    let counters = protection.counters();
+    assert_eq!((counters.permitted, counters.prevented), (2, 1), "a failure is neither");
+}
+
+#[test]
+fn a_damaged_file_stops_the_start_with_a_hint() {
+    for (case, damage) in [
+        ("empty", (|_| Vec::new()) as fn(Vec<u8>) -> Vec<u8>),
+        ("cut", |bytes| bytes[..bytes.len() / 2].to_vec()),
+        ("cut in its head", |bytes| bytes[..100].to_vec()),
+        ("another file", |bytes| b"hello".repeat(bytes.len() / 5)),
+        ("zeros", |bytes| vec![0; bytes.len()]),
+    ] {
+        let scratch = Scratch::new();
+        drop(Protection::open(&scratch.settings()).unwrap());
+        let path = scratch.path().join("slashing-protection.redb");
+        fs::write(&path, damage(fs::read(&path).unwrap())).unwrap();
+        let error = Protection::open(&scratch.settings()).err().expect(case);
+        assert!(matches!(error, OpenError::Damaged { .. }), "{case}: {error}");
+        assert!(error.to_string().contains("slashing-protection.redb") && error.hint().contains("backup"));
+    }
+}
+
+#[test]
+fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
+    let scratch = Scratch::new();
+    let protection = Protection::open(&scratch.settings()).unwrap();
+    for slot in 0..20 {
+        protection.clear(&KEY, &slashable(Message::Block(Slot(slot))), Root::ZERO).unwrap();
+    }
+    drop(protection);
+    let path = scratch.path().join("slashing-protection.redb");
+    let whole = fs::read(&path).unwrap();
+    let used: Vec<_> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
+    let mut stopped = 0;
+    // One bit of each byte at the head; all of byte 9, where one says which commit is the last; and a
+    // sample of the rest.
+    let head = (0..64).map(|at| at * 8 + at % 8).chain(9 * 8..10 * 8);
+    for bit in head.chain(used.iter().step_by(used.len() / 60).map(|at| at * 8 + at % 8)) {
+        let mut damaged = whole.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, damaged).unwrap();
+        match Protection::open(&scratch.settings()) {
+            Err(OpenError::Damaged { .. }) => stopped += 1,
+            Err(error) => panic!("bit {bit}: {error}"),
+            Ok(protection) => {
+                let double = protection.clear(&KEY, &slashable(Message::Block(Slot(19))), Root([1; 32]));
+                assert!(double.is_err(), "bit {bit} made it forget");
+            }
+        }
+    }
+    assert!(stopped > 20, "only {stopped} flips were noticed");
+}
+
+#[test]
+fn a_second_instance_is_refused_and_told_the_process_id() {
+    let scratch = Scratch::new();
+    let first = Protection::open(&scratch.settings()).unwrap();
+    let error = Protection::open(&scratch.settings()).err().expect("in use").to_string();
+    assert!(error.ends_with(&format!("in use by process {}", std::process::id())), "{error}");
+    drop(first);
+    Protection::open(&scratch.settings()).expect("free again");
+}
+
+#[test]
+fn a_missing_directory_stops_the_start() {
+    let scratch = Scratch::new();
+    let settings = Settings { directory: scratch.path().join("missing"), ..scratch.settings() };
+    let error = Protection::open(&settings).err().expect("no directory");
+    assert!(matches!(error, OpenError::Io { .. }), "{error}");
+}
+
+#[test]
+fn all_files_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    let _protection = Protection::open(&scratch.settings()).unwrap();
+    let files: Vec<_> = fs::read_dir(scratch.path()).unwrap().map(Result::unwrap).collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
