@@ -13,3 +13,4 @@ mod pool;
 pub mod secret;
 pub mod sources;
 pub mod table;
+pub mod write;
