@@ -1,5 +1,5 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 //! A server with a small service for the tests of HTTP, and a client that sends raw bytes.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -12,13 +12,13 @@ use signerd::http::response::{Response, TEXT};
 use signerd::server::{Bind, Limits, Running, Runtime, Server, Settings};
 
 /// Both runtimes: the second is the twin of the first.
-pub const RUNTIMES: [Runtime; 2] = [Runtime::Coroutines, Runtime::Threads];
+pub(crate) const RUNTIMES: [Runtime; 2] = [Runtime::Coroutines, Runtime::Threads];
 
 /// Most bytes of body that the echo takes.
-pub const ECHO_BYTES_MAX: usize = 1024;
+pub(crate) const ECHO_BYTES_MAX: usize = 1024;
 
 /// Says what it was asked; see [`Echo::answer`].
-pub struct Echo;
+pub(crate) struct Echo;
 
 impl Service for Echo {
     fn answer(&self, request: Request) -> Response {
@@ -60,50 +60,61 @@ impl Service for Echo {
 }
 
 /// A server on a port of its own.
-pub struct Rig {
+pub(crate) struct Rig {
     pub address: SocketAddr,
     pub running: Running,
 }
 
 impl Rig {
-    pub fn start(runtime: Runtime, limits: Limits) -> Self {
+    pub(crate) fn start(runtime: Runtime, limits: Limits) -> Self {
         Self::serve(runtime, limits, Arc::new(Echo))
     }
 
-    pub fn serve(runtime: Runtime, limits: Limits, service: Arc<dyn Service>) -> Self {
+    pub(crate) fn serve(runtime: Runtime, limits: Limits, service: Arc<dyn Service>) -> Self {
         let listeners = vec![(Bind::Tcp(([127, 0, 0, 1], 0).into()), service)];
         let server = Server::bind(Settings { listeners, limits, runtime }).unwrap();
         let [Bind::Tcp(address)] = server.addresses()[..] else { panic!("one TCP listener") };
         Self { address, running: server.start().unwrap() }
     }
 
-    pub fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         connect(self.address)
     }
 
+    /// Waits until the server has exactly so many connections.
+    pub fn wait_for_connections(&self, number: usize) {
+        for _ in 0..2000 {
+            if self.running.connections() == number {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{} connections after 20 s, expected {number}", self.running.connections());
+    }
+
     /// Sends `bytes`, ends the sending side, and gives all that comes back.
-    pub fn exchange(&self, bytes: &[u8]) -> String {
+    pub(crate) fn exchange(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect();
-        stream.write_all(bytes).unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
+        // A refusal may come, and the connection go, before the last byte is sent.
+        stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write)).ok();
         read_all(&mut stream)
     }
 }
 
-pub fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream
 }
 
-pub fn read_all(stream: &mut impl Read) -> String {
+pub(crate) fn read_all(stream: &mut impl Read) -> String {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
 /// Reads exactly one answer with a body of known length.
-pub fn read_answer(stream: &mut impl Read) -> String {
+pub(crate) fn read_answer(stream: &mut impl Read) -> String {
     let (mut bytes, mut byte) = (Vec::new(), [0]);
     while !bytes.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).unwrap();
@@ -114,4 +125,25 @@ pub fn read_answer(stream: &mut impl Read) -> String {
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).unwrap();
     head + &String::from_utf8(body).unwrap()
+}
+
+/// may_minihttp, answering OK to everything.
+pub fn start_minihttp() -> SocketAddr {
+    #[derive(Clone)]
+    struct Ok;
+    impl may_minihttp::HttpService for Ok {
+        fn call(
+            &mut self,
+            request: may_minihttp::Request<'_, '_, '_>,
+            response: &mut may_minihttp::Response<'_>,
+        ) -> std::io::Result<()> {
+            request.body().read_to_end(&mut Vec::new())?;
+            response.body("OK");
+            Result::Ok(())
+        }
+    }
+    drop(Rig::start(Runtime::Coroutines, Limits::default())); // configures may
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    may_minihttp::HttpServer(Ok).start(free).unwrap();
+    free
 }

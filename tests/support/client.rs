@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// One connection, kept alive.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     host: String,
     buffer: Vec<u8>,
@@ -13,18 +13,18 @@ pub struct Client {
 
 /// An answer, with its body as it came.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// 200, 404, …
-    pub status: u16,
+    pub(crate) status: u16,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The whole body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Client {
     /// Connects to `host:port`.
-    pub fn connect(address: &str) -> Self {
+    pub(crate) fn connect(address: &str) -> Self {
         let stream = TcpStream::connect(address).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a read timeout");
         stream.set_nodelay(true).expect("no delay");
@@ -32,17 +32,23 @@ impl Client {
     }
 
     /// A GET that accepts anything.
-    pub fn get(&mut self, path: &str) -> Answer {
+    pub(crate) fn get(&mut self, path: &str) -> Answer {
         self.request("GET", path, &[], b"")
     }
 
     /// A POST of JSON that wants JSON.
-    pub fn post(&mut self, path: &str, body: &[u8]) -> Answer {
+    pub(crate) fn post(&mut self, path: &str, body: &[u8]) -> Answer {
         self.request("POST", path, &[("Accept", "application/json")], body)
     }
 
     /// One request and its answer.
-    pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -57,17 +63,17 @@ impl Client {
     }
 
     /// Sends these bytes. An error is none yet: the answer tells (a refused body is not read).
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
     /// Reads one answer.
-    pub fn answer(&mut self, to_head: bool) -> Answer {
+    pub(crate) fn answer(&mut self, to_head: bool) -> Answer {
         self.try_answer(to_head).expect("an answer")
     }
 
     /// Reads one answer; `None` when the connection ends before it is whole.
-    pub fn try_answer(&mut self, to_head: bool) -> Option<Answer> {
+    pub(crate) fn try_answer(&mut self, to_head: bool) -> Option<Answer> {
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at + 4;
@@ -92,7 +98,7 @@ impl Client {
     }
 
     /// Whether the server has closed the connection and sent nothing more.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && self.fill().is_none()
     }
 
@@ -110,17 +116,17 @@ impl Client {
 
 impl Answer {
     /// The first header field of this name (in lower case).
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 }

@@ -6,8 +6,8 @@
 
 #![allow(dead_code, reason = "each suite takes what it needs")]
 
-pub mod client;
-pub mod vectors;
+pub(crate) mod client;
+pub(crate) mod vectors;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,32 +18,32 @@ use std::time::{Duration, Instant};
 use client::Client;
 
 /// The binary under test.
-pub fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     std::env::var_os("SIGNERD_TEST_BINARY")
         .map_or_else(|| env!("CARGO_BIN_EXE_signerd").into(), PathBuf::from)
 }
 
 /// A running signer, ended when dropped.
-pub struct Signer {
+pub(crate) struct Signer {
     child: Child,
     lines: mpsc::Receiver<String>,
     seen: Vec<String>,
     /// `127.0.0.1:port` of the signing listener.
-    pub address: String,
+    pub(crate) address: String,
     /// `127.0.0.1:port` of the metrics listener, if there is one.
-    pub metrics: Option<String>,
+    pub(crate) metrics: Option<String>,
 }
 
 impl Signer {
     /// Starts the binary with these arguments on ports of the system's choice, and waits until it listens.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut all = vec!["--port", "0", "--metrics-port", "0"];
         all.extend(arguments);
         Self::spawn(Command::new(binary()).args(all))
     }
 
     /// Starts this very command, and waits until it says where it listens.
-    pub fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -75,7 +75,7 @@ impl Signer {
     }
 
     /// The first log line, from the start on, that holds this text.
-    pub fn wait_for_line(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for_line(&mut self, text: &str) -> String {
         if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
             return line.clone();
         }
@@ -90,23 +90,23 @@ impl Signer {
     }
 
     /// All log lines so far.
-    pub fn log(&mut self) -> String {
+    pub(crate) fn log(&mut self) -> String {
         self.seen.extend(self.lines.try_iter());
         self.seen.join("\n")
     }
 
     /// A connection to the signing listener.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::connect(&self.address)
     }
 
-    /// Waits until no key is pending.
-    pub fn wait_loaded(&self) {
+    /// Waits until no key is being loaded.
+    pub(crate) fn wait_loaded(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.client().get("/healthcheck");
-            let pending = &answer.json()["checks"][1]["checks"][0]["data"]["keys-pending"];
-            if pending == 0 {
+            let loading = &answer.json()["checks"][1]["checks"][0]["data"]["loading"];
+            if loading == false {
                 return;
             }
             assert!(Instant::now() < deadline, "keys still load: {}", answer.text());
@@ -115,18 +115,18 @@ impl Signer {
     }
 
     /// The process.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a signal by its name: `TERM`, `HUP`, `KILL`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(sent.expect("kill runs").success(), "the signal is sent");
     }
 
     /// The exit code, once the process has ended by itself; `None` when a signal ended it.
-    pub fn wait_exit(&mut self) -> Option<i32> {
+    pub(crate) fn wait_exit(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
@@ -138,7 +138,7 @@ impl Signer {
     }
 
     /// Resident memory in KiB.
-    pub fn resident_kib(&self) -> u64 {
+    pub(crate) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("VmRSS is there");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of kB")
@@ -153,11 +153,11 @@ impl Drop for Signer {
 }
 
 /// An empty directory, removed when dropped.
-pub struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     /// A new one, named after the test.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("signerd-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("a scratch directory");
@@ -165,12 +165,12 @@ impl Scratch {
     }
 
     /// Its path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// A file in it, written with mode 0600.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         use std::os::unix::fs::PermissionsExt;
         let path = self.0.join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("its directory");
