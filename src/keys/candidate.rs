@@ -161,20 +161,11 @@ impl Prepared {
         self.keystore.as_ref().map_or(0, Keystore::memory_bytes)
     }
 
-    /// Opens it. May take long: for a thread of the pool.
+    /// Opens it, or takes it from the cache. May take long: for a thread of the pool.
     ///
     /// # Errors
     /// A sentence; it names the file that is to blame, if that is not the candidate's own.
-    pub fn open(&self, sources: &Sources) -> Result<Vec<Opened>, String> {
-        self.open_cached(sources, None)
-    }
-
-    /// As [`Prepared::open`], or from the cache.
-    pub(super) fn open_cached(
-        &self,
-        sources: &Sources,
-        cache: Option<&Cache>,
-    ) -> Result<Vec<Opened>, String> {
+    pub(super) fn open(&self, sources: &Sources, cache: Option<&Cache>) -> Result<Vec<Opened>, String> {
         let origin = |path: Option<&str>, imported: bool| Origin {
             derivation_path: path.map(str::to_owned),
             readonly: !imported,
@@ -187,7 +178,7 @@ impl Prepared {
                 let seen = |scalar: &[u8; 32]| cache.iter().for_each(|cache| cache.keep(self, scalar));
                 let secret = match cache.and_then(|cache| cache.unseal(self)) {
                     Some(secret) => secret,
-                    None => keystore.open_seen(&password, seen).map_err(text)?,
+                    None => keystore.open(&password, seen).map_err(text)?,
                 };
                 Ok(vec![(secret, origin(keystore.path(), *imported))])
             }

@@ -35,8 +35,7 @@ pub const DERIVED_KEY_BYTES_MAX: u64 = 1024;
 /// The longest salt; the usual one has 32 bytes.
 pub const SALT_BYTES_MAX: u64 = 1024;
 
-/// What the ciphers and the checksum use of the derived key. Both derivations give the same first
-/// bytes for any longer length.
+/// What is used of the derived key; both derivations begin alike for any length.
 const DERIVED_KEY_BYTES: usize = 32;
 
 /// Why a keystore did not open.
@@ -44,8 +43,6 @@ const DERIVED_KEY_BYTES: usize = 32;
 pub enum OpenError {
     /// Not the JSON of a keystore: which field, its value, and what was expected.
     Malformed(String),
-    /// Another version than 4.
-    Version(u64),
     /// The file asks for more than [`SCRYPT_MEMORY_BYTES_MAX`] or [`SCRYPT_WORK_BYTES_MAX`].
     Memory {
         /// What it asks for; `u64::MAX` when that does not even fit.
@@ -84,7 +81,7 @@ impl Keystore {
         }
         let AnyVersion { version } = read(json)?;
         if version != VERSION {
-            return Err(OpenError::Version(version));
+            return Err(malformed(format_args!("version is {version}, expected {VERSION}")));
         }
         let file: File = read(json)?;
         file.crypto.kdf.check()?;
@@ -114,20 +111,12 @@ impl Keystore {
         }
     }
 
-    /// Derives, compares the checksum and decrypts into a locked slot. Takes as long as the file
-    /// wants: call it from a thread of its own.
+    /// Derives, compares the checksum and decrypts into a locked slot, where `seen` may read the
+    /// secret. Takes as long as the file wants: call it from a thread of its own.
     ///
     /// # Errors
     /// A wrong password, a secret that is none, another public key, or no locked memory.
-    pub fn open(&self, password: &str) -> Result<SecretKey, OpenError> {
-        self.open_seen(password, |_| ())
-    }
-
-    /// As [`Keystore::open`]; `seen` may read the secret where it lies.
-    ///
-    /// # Errors
-    /// As [`Keystore::open`].
-    pub fn open_seen(&self, password: &str, seen: impl FnOnce(&[u8; 32])) -> Result<SecretKey, OpenError> {
+    pub fn open(&self, password: &str, seen: impl FnOnce(&[u8; 32])) -> Result<SecretKey, OpenError> {
         let cipher = &self.0.crypto.cipher;
         let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
             malformed(format_args!("crypto.cipher.message has {} bytes, expected 32", cipher.message.0.len()))
@@ -206,15 +195,12 @@ fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
 }
 
 /// Overwrites the part of the stack that the cipher and hash crates have used: they keep padded
-/// passwords and key schedules in local variables and do not wipe all of them.
+/// passwords and key schedules in local variables and do not wipe all of them. Several times what
+/// they use, well below the stack of any thread.
 #[inline(never)]
 pub fn scrub_stack() {
-    let mut area = [0_u8; STACK_SCRUBBED_BYTES];
-    std::hint::black_box(&mut area).zeroize();
+    std::hint::black_box(&mut [0_u8; 16 << 10]).zeroize();
 }
-
-/// Several times what the derivations use, well below the stack of any thread.
-const STACK_SCRUBBED_BYTES: usize = 16 << 10;
 
 const VERSION: u64 = 4;
 
@@ -415,7 +401,6 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "no EIP-2335 keystore: {what}"),
-            Self::Version(found) => write!(f, "keystore version {found}, expected {VERSION}"),
             Self::Memory { asked_bytes, limit_bytes } => {
                 let (asked, limit) = (asked_bytes >> 20, limit_bytes >> 20);
                 write!(f, "scrypt asks for {asked} MiB of memory or work, the limit is {limit} MiB")
