@@ -3,10 +3,11 @@
 //! Nothing that runs later meets a bad path, address or number; contradictions between options are
 //! settled here, and so is who may do what: one value each, chosen once.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+pub mod token;
+
+use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use log::LevelFilter;
 use zeroize::Zeroizing;
 
 use crate::cli::layers::{Dialect, Values};
-use crate::cli::{self, Usage, exit};
+use crate::cli::{Usage, exit};
 use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::loader;
@@ -166,32 +167,6 @@ impl Settings {
             Usage::new(exit::CANNOT_CREATE, format!("--data-dir: {}: {error}", path.display()))
         })
     }
-}
-
-/// The token in this file, which is made, with a random one, when it does not exist.
-///
-/// # Errors
-/// When it cannot be read or made, or others can read it.
-pub fn token_of(path: &Path) -> Result<Zeroizing<String>, Usage> {
-    if !path.exists() {
-        make_token(path)
-            .map_err(|error| Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display())))?;
-    }
-    cli::read_token(path, false)
-}
-
-/// 32 random bytes as hex, readable by us alone, and whole or not there at all.
-fn make_token(path: &Path) -> io::Result<()> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    let random = ring::rand::SystemRandom::new();
-    ring::rand::SecureRandom::fill(&random, &mut *bytes)
-        .map_err(|_| io::Error::other("no random numbers"))?;
-    let token = Zeroizing::new(const_hex::encode(*bytes));
-    let beside = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    writeln!(file, "{}", *token)?;
-    file.sync_all()?;
-    fs::rename(beside, path)
 }
 
 /// The allowlist holds the listen host too; `localhost` stands for the loopback addresses as well.
@@ -408,7 +383,7 @@ fn slashing(
             directory: directory.to_owned(),
             min_slot: Slot(min_slot.unwrap_or(0)),
             min_epoch: Epoch(min_epoch.unwrap_or(0)),
-            // Only a network that was chosen by name says which interchange files are not meant.
+            // Only a network that was chosen by name tells which interchange files are not meant.
             chain: networks.genesis_validators_root().filter(|_| values.text("network").is_some()),
         })),
         (Some(true), None) => conflict("--slashing-protection-enabled needs --data-dir for its record"),

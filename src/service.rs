@@ -11,7 +11,7 @@ use crate::api::guard::{Allowlist, Guard, Token};
 use crate::api::refusal::Refusal;
 use crate::api::{Api, Service};
 use crate::cli::{Usage, exit};
-use crate::config::{self, Keymanager, Settings};
+use crate::config::{Keymanager, Settings, token};
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::keys::loader::Loader;
@@ -52,6 +52,7 @@ pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
         guard: guards.signing,
         metrics: counters,
         expect_keys: settings.expect_keys,
+        access_log: settings.access_log,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
     let code = server.run(|| {
@@ -87,7 +88,7 @@ impl Guards {
         let everything = || settings.auth_token.as_ref().map(|token| Token::new(token));
         let key_manager_token = match &settings.keymanager {
             Keymanager::Token(token) => Some(Token::new(token)),
-            Keymanager::TokenFile(path) => Some(Token::new(&config::token_of(path)?)),
+            Keymanager::TokenFile(path) => Some(Token::new(&token::read_or_make(path)?)),
             Keymanager::Off | Keymanager::Open | Keymanager::Closed => None,
         };
         let hosts = |hosts: &Option<Vec<String>>| hosts.clone().map_or(Allowlist::All, Allowlist::new);

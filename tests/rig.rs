@@ -1,5 +1,5 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 //! A server with a small service for the tests of HTTP, and a client that sends raw bytes.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -81,11 +81,22 @@ impl Rig {
         connect(self.address)
     }
 
+    /// Waits until the server has exactly so many connections.
+    pub fn wait_for_connections(&self, number: usize) {
+        for _ in 0..2000 {
+            if self.running.connections() == number {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{} connections after 20 s, expected {number}", self.running.connections());
+    }
+
     /// Sends `bytes`, ends the sending side, and gives all that comes back.
     pub(crate) fn exchange(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect();
-        stream.write_all(bytes).unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
+        // A refusal may come, and the connection go, before the last byte is sent.
+        stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write)).ok();
         read_all(&mut stream)
     }
 }
@@ -114,4 +125,25 @@ pub(crate) fn read_answer(stream: &mut impl Read) -> String {
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).unwrap();
     head + &String::from_utf8(body).unwrap()
+}
+
+/// may_minihttp, answering OK to everything.
+pub fn start_minihttp() -> SocketAddr {
+    #[derive(Clone)]
+    struct Ok;
+    impl may_minihttp::HttpService for Ok {
+        fn call(
+            &mut self,
+            request: may_minihttp::Request<'_, '_, '_>,
+            response: &mut may_minihttp::Response<'_>,
+        ) -> std::io::Result<()> {
+            request.body().read_to_end(&mut Vec::new())?;
+            response.body("OK");
+            Result::Ok(())
+        }
+    }
+    drop(Rig::start(Runtime::Coroutines, Limits::default())); // configures may
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    may_minihttp::HttpServer(Ok).start(free).unwrap();
+    free
 }

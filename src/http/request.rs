@@ -54,6 +54,20 @@ pub enum Method {
     Other,
 }
 
+impl Method {
+    /// As sent, or `OTHER`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Other => "OTHER",
+        }
+    }
+}
+
 /// A head that has been read: a request without its body, and what is needed to read that.
 pub struct Head {
     /// The request; its body is still empty.
@@ -302,10 +316,11 @@ fn syntax_error(error: httparse::Error, head: &[u8]) -> Refused {
     Refused::new(400, message)
 }
 
-/// Whether the request line ends with `HTTP/`, a digit, a dot and a digit.
+/// Whether the request line has three parts, and the last is `HTTP/`, a digit, a dot and a digit.
 fn names_a_version(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+    let mut parts = line.split(|&byte| byte == b' ').skip(2);
+    let version = parts.next().filter(|_| parts.next().is_none()).unwrap_or_default();
     matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }

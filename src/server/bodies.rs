@@ -41,19 +41,21 @@ impl Bodies {
 }
 
 impl<'a> Body<'a> {
-    /// Appends `data`. `expected_bytes` is the length that the client announced, or 0.
+    /// Appends `data`. `announced_bytes` is the length of the whole body, if the client gave one.
     ///
     /// # Errors
     /// 413 when the body gets too large, 503 when the memory for bodies is used up.
-    pub(super) fn extend(&mut self, data: &[u8], expected_bytes: u64) -> Result<(), Refused> {
+    pub(super) fn extend(&mut self, data: &[u8], announced_bytes: Option<usize>) -> Result<(), Refused> {
         let needed = self.bytes.len() + data.len();
         if needed > self.bytes_max {
             return Err(too_large(self.bytes_max));
         }
-        if needed > self.bytes.capacity() {
+        let capacity = self.bytes.capacity();
+        if needed > capacity {
             // What is only announced costs nothing yet, beyond a small body.
-            let expected = usize::try_from(expected_bytes).unwrap_or(usize::MAX).min(SMALL_BODY_BYTES_MAX);
-            self.grow(needed.max(expected).max(2 * self.bytes.capacity()).min(self.bytes_max))?;
+            let small = announced_bytes.unwrap_or(0).min(SMALL_BODY_BYTES_MAX);
+            let ceiling = announced_bytes.unwrap_or(self.bytes_max);
+            self.grow(needed.max(small).max(2 * capacity).min(ceiling))?;
         }
         self.bytes.extend_from_slice(data);
         Ok(())
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn large_bodies_share_one_memory_and_small_ones_are_always_taken() {
         let bodies = Bodies::new(100_000);
-        let status = |body: &mut Body<'_>, bytes| body.extend(&vec![0; bytes], 0).map_err(|it| it.status);
+        let status = |body: &mut Body<'_>, bytes| body.extend(&vec![0; bytes], None).map_err(|it| it.status);
         let (mut first, mut second) = (bodies.body(1 << 20), bodies.body(1 << 20));
         assert_eq!(status(&mut first, 60_000), Ok(()));
         assert_eq!(status(&mut second, 60_000), Err(503));

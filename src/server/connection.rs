@@ -182,15 +182,15 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     fn read_body(&mut self, head: &Head) -> Result<(Zeroizing<Vec<u8>>, Share<'a>), End> {
         let bytes_max = self.service.body_bytes_max(head.request.method, &head.request.path);
-        let expected_bytes = match head.framing {
+        let announced = match head.framing {
             Framing::Absent if head.request.method == Method::Post && bytes_max > 0 => {
                 return Err(Refused::new(411, "expected Content-Length or Transfer-Encoding: chunked").into());
             }
-            Framing::Length(length) if usize::try_from(length).map_or(true, |length| length > bytes_max) => {
-                return Err(too_large(bytes_max).into());
-            }
-            Framing::Length(length) => length,
-            Framing::Absent | Framing::Chunked => 0,
+            Framing::Absent | Framing::Chunked => None,
+            Framing::Length(length) => match usize::try_from(length) {
+                Ok(length) if length <= bytes_max => Some(length),
+                _ => return Err(too_large(bytes_max).into()),
+            },
         };
         let mut body = self.house.bodies.body(bytes_max);
         let mut decoder = Decoder::new(head.framing);
@@ -199,7 +199,7 @@ impl<'a, S: Stream> Connection<'a, S> {
             let mut input = self.inbox.unread();
             let part = decoder.next(&mut input)?;
             if let Part::Data(data) = part {
-                body.extend(data, expected_bytes)?;
+                body.extend(data, announced)?;
             }
             let (is_complete, needs_more) = (part == Part::End, part == Part::NeedsMore);
             let used = self.inbox.unread().len() - input.len();

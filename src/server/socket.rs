@@ -12,16 +12,13 @@ use super::Limits;
 use super::connection::{Phase, Stream};
 use super::runtime::{self, Runtime};
 use super::sweeper::{Sweeper, TICK, Watch};
-use super::system::{self, POLLIN, POLLOUT};
+use super::system::{self, HANGUP, POLLIN, POLLOUT};
 
 /// Pieces of work (a read, a request) that a connection may do in a row; then the others run.
 const WORK_IN_A_ROW_MAX: u32 = 32;
 
 /// After the last answer the client gets this long to take it and to close its side.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// The events of epoll after which a read may find the end of the stream without a further event.
-const HANGUP: usize = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR) as usize;
 
 /// TCP or Unix, connected, non-blocking.
 pub(super) struct Socket {

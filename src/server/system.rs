@@ -10,6 +10,10 @@ use std::time::Duration;
 
 pub(super) use libc::{POLLIN, POLLOUT};
 
+/// The events of epoll after which a read may meet the end of the stream without a further event.
+pub(super) const HANGUP: usize =
+    (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR).cast_unsigned() as usize;
+
 /// What a signal asks of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
