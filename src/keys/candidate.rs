@@ -161,11 +161,20 @@ impl Prepared {
         self.keystore.as_ref().map_or(0, Keystore::memory_bytes)
     }
 
-    /// Opens it, or takes it from the cache. May take long: for a thread of the pool.
+    /// Opens it. May take long: for a thread of the pool.
     ///
     /// # Errors
     /// A sentence; it names the file that is to blame, if that is not the candidate's own.
-    pub(super) fn open(&self, sources: &Sources, cache: Option<&Cache>) -> Result<Vec<Opened>, String> {
+    pub fn open(&self, sources: &Sources) -> Result<Vec<Opened>, String> {
+        self.open_cached(sources, None)
+    }
+
+    /// As [`Prepared::open`], or from the cache.
+    pub(super) fn open_cached(
+        &self,
+        sources: &Sources,
+        cache: Option<&Cache>,
+    ) -> Result<Vec<Opened>, String> {
         let origin = |path: Option<&str>, imported: bool| Origin {
             derivation_path: path.map(str::to_owned),
             readonly: !imported,

@@ -187,7 +187,7 @@ impl Keeper {
             let (sources, cache) = (Arc::clone(&self.sources), self.cache.clone());
             let ticket = Ticket::Load(prepared.candidate.clone(), prepared.stamp);
             self.push((prepared.memory_bytes(), false), ticket, move || {
-                prepared.open(&sources, cache.as_deref())
+                prepared.open_cached(&sources, cache.as_deref())
             });
         }
         self.finish();
