@@ -5,11 +5,10 @@
 //! Strict about what protects the key, lenient about the rest: `uuid`, `path`, `description` and
 //! `pubkey` may be missing, unknown fields are ignored.
 //!
-//! Source: EIP-2335; RFC 7914 (scrypt), RFC 8018 (PBKDF2), SP 800-38A (counter mode).
+//! Source: EIP-2335; SP 800-38A (counter mode).
 
 use std::convert::Infallible;
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use aes::cipher::{KeyIvInit, StreamCipher};
 use serde::Deserialize;
@@ -18,32 +17,19 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::derivation::{Bytes, DERIVED_KEY_BYTES, Kdf};
 use super::secret::{FillError, SecretKey};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::hex;
 
 /// The largest keystore file that is read; real ones have about 1 KiB.
 pub const FILE_BYTES_MAX: usize = 64 << 10;
-/// The most memory that one scrypt derivation may ask for; the usual n = 2^18, r = 8 takes 256 MiB.
-pub const SCRYPT_MEMORY_BYTES_MAX: u64 = 1 << 30;
-/// The most memory that scrypt may go through in total, p times over: 64 usual derivations.
-pub const SCRYPT_WORK_BYTES_MAX: u64 = 16 << 30;
-/// The most rounds of PBKDF2; the usual count is 2^18.
-pub const PBKDF2_ROUNDS_MAX: u64 = 1 << 24;
-/// The longest derived key; only its first [`DERIVED_KEY_BYTES`] are ever used.
-pub const DERIVED_KEY_BYTES_MAX: u64 = 1024;
-/// The longest salt; the usual one has 32 bytes.
-pub const SALT_BYTES_MAX: u64 = 1024;
-
-/// What is used of the derived key; both derivations begin alike for any length.
-const DERIVED_KEY_BYTES: usize = 32;
-
 /// Why a keystore did not open.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OpenError {
     /// Not the JSON of a keystore: which field, its value, and what was expected.
     Malformed(String),
-    /// The file asks for more than [`SCRYPT_MEMORY_BYTES_MAX`] or [`SCRYPT_WORK_BYTES_MAX`].
+    /// The file asks for more than one derivation may take.
     Memory {
         /// What it asks for; `u64::MAX` when that does not even fit.
         asked_bytes: u64,
@@ -105,10 +91,7 @@ impl Keystore {
 
     /// How much memory the derivation takes.
     pub fn memory_bytes(&self) -> u64 {
-        match self.0.crypto.kdf {
-            Kdf::Scrypt { n, r, p, .. } => scrypt_memory_bytes(n, r, p),
-            Kdf::Pbkdf2 { .. } => 0,
-        }
+        self.0.crypto.kdf.memory_bytes()
     }
 
     /// Derives, compares the checksum and decrypts into a locked slot, where `seen` may read the
@@ -211,7 +194,7 @@ fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, OpenError> {
     Ok(value)
 }
 
-fn malformed(what: impl fmt::Display) -> OpenError {
+pub(super) fn malformed(what: impl fmt::Display) -> OpenError {
     OpenError::Malformed(what.to_string())
 }
 
@@ -241,19 +224,6 @@ struct Crypto {
     kdf: Kdf,
     checksum: Checksum,
     cipher: Cipher,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "function", content = "params", rename_all = "lowercase")]
-enum Kdf {
-    Scrypt { dklen: u64, n: u64, r: u64, p: u64, salt: Bytes },
-    Pbkdf2 { dklen: u64, c: u64, prf: Prf, salt: Bytes },
-}
-
-#[derive(Deserialize)]
-enum Prf {
-    #[serde(rename = "hmac-sha256")]
-    HmacSha256,
 }
 
 #[derive(Deserialize)]
@@ -293,92 +263,6 @@ struct CipherParams {
 
 fn read_iv<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
     hex::decode(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-}
-
-/// Hex of any length.
-struct Bytes(Vec<u8>);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let refused = || D::Error::custom(format_args!("expected hex, got {:?}", hex::shorten(&text)));
-        hex::decode_any(&text).map(Self).ok_or_else(refused)
-    }
-}
-
-impl Kdf {
-    fn check(&self) -> Result<(), OpenError> {
-        let (dklen, salt) = match self {
-            Self::Scrypt { dklen, n, r, p, salt } => {
-                check_scrypt(*n, *r, *p)?;
-                (dklen, salt)
-            }
-            Self::Pbkdf2 { dklen, c, prf: Prf::HmacSha256, salt } => {
-                within("c", *c, 1..=PBKDF2_ROUNDS_MAX)?;
-                (dklen, salt)
-            }
-        };
-        within("dklen", *dklen, DERIVED_KEY_BYTES as u64..=DERIVED_KEY_BYTES_MAX)?;
-        within("salt (its length)", salt.0.len() as u64, 0..=SALT_BYTES_MAX)
-    }
-
-    fn derive(&self, password: &[u8]) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
-        let mut key = Zeroizing::new([0; DERIVED_KEY_BYTES]);
-        match self {
-            Self::Scrypt { n, r, p, salt, .. } => {
-                let params = scrypt_params(*n, *r, *p)?;
-                scrypt::scrypt(password, &salt.0, &params, &mut *key).map_err(malformed)?;
-            }
-            Self::Pbkdf2 { c, salt, .. } => {
-                let rounds = u32::try_from(*c).map_err(malformed)?;
-                pbkdf2::pbkdf2_hmac::<Sha256>(password, &salt.0, rounds, &mut *key);
-            }
-        }
-        Ok(key)
-    }
-}
-
-fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), OpenError> {
-    if !n.is_power_of_two() || n == 1 {
-        return Err(malformed(format_args!("crypto.kdf.params.n is {n}, expected a power of two above 1")));
-    }
-    within("r", r, 1..=u64::MAX)?;
-    within("p", p, 1..=u64::MAX)?;
-    let work = scrypt_memory_bytes(n, r, 0).saturating_mul(p);
-    for (asked_bytes, limit_bytes) in
-        [(scrypt_memory_bytes(n, r, p), SCRYPT_MEMORY_BYTES_MAX), (work, SCRYPT_WORK_BYTES_MAX)]
-    {
-        if asked_bytes > limit_bytes {
-            return Err(OpenError::Memory { asked_bytes, limit_bytes });
-        }
-    }
-    scrypt_params(n, r, p).map(|_| ())
-}
-
-/// A table of n blocks and p blocks of state, of 128r bytes each (RFC 7914, section 5).
-fn scrypt_memory_bytes(n: u64, r: u64, p: u64) -> u64 {
-    n.saturating_add(p).saturating_mul(128).saturating_mul(r)
-}
-
-fn scrypt_params(n: u64, r: u64, p: u64) -> Result<scrypt::Params, OpenError> {
-    let narrow = |number| u32::try_from(number).map_err(malformed);
-    let log_n = u8::try_from(n.ilog2()).map_err(malformed)?;
-    scrypt::Params::new(log_n, narrow(r)?, narrow(p)?).map_err(|_| {
-        malformed(format_args!(
-            "crypto.kdf.params: n = {n}, r = {r}, p = {p} break RFC 7914: n is below 2^(16r)"
-        ))
-    })
-}
-
-fn within(name: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), OpenError> {
-    match range.contains(&value) {
-        true => Ok(()),
-        false => Err(malformed(format_args!(
-            "crypto.kdf.params.{name} is {value}, expected {} to {}",
-            range.start(),
-            range.end()
-        ))),
-    }
 }
 
 impl Cipher {
