@@ -187,7 +187,7 @@ impl Prepared {
                 let seen = |scalar: &[u8; 32]| cache.iter().for_each(|cache| cache.keep(self, scalar));
                 let secret = match cache.and_then(|cache| cache.unseal(self)) {
                     Some(secret) => secret,
-                    None => keystore.open_seen(&password, seen).map_err(text)?,
+                    None => keystore.open(&password, seen).map_err(text)?,
                 };
                 Ok(vec![(secret, origin(keystore.path(), *imported))])
             }

@@ -2,6 +2,7 @@
 
 pub mod candidate;
 mod changes;
+mod derivation;
 pub mod derive;
 mod imports;
 mod keeper;
