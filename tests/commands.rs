@@ -171,8 +171,9 @@ fn the_command_line_of_a_devnet_serves_on_both_ports() {
     }
     let config = "PRESET_BASE: minimal\nGENESIS_FORK_VERSION: 0x10000038\nBLOB_SCHEDULE: []\n";
     scratch.write("config.yaml", config);
-    let line = "--http-listen-port=0 --http-host-allowlist=* --metrics-enabled=true --metrics-host-allowlist=* \
-                --metrics-host=127.0.0.1 --metrics-port=0 eth2 --network=config.yaml --keystores-path=teku-keys \
+    let line = "--http-listen-port=0 --http-host-allowlist=* --metrics-enabled=true \
+                --metrics-host-allowlist=* --metrics-host=127.0.0.1 --metrics-port=0 eth2 \
+                --network=config.yaml --keystores-path=teku-keys \
                 --keystores-passwords-path=teku-secrets --slashing-protection-enabled=false";
     let mut command = Command::new(binary());
     command.args(line.split_whitespace()).current_dir(scratch.path()).env_clear();
