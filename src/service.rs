@@ -138,8 +138,9 @@ fn bind(settings: &Settings, signing: &Arc<Late>, metrics: &Arc<Late>) -> Result
 
 fn protection(settings: &Settings) -> Result<Protection, Usage> {
     let Some(wanted) = &settings.slashing else { return Ok(Protection::Off) };
-    Protection::open(wanted)
-        .map_err(|error| Usage::new(exit::UNAVAILABLE, format!("slashing protection: {error}")))
+    Protection::open(wanted).map_err(|error| {
+        Usage::new(exit::UNAVAILABLE, format!("slashing protection: {error}")).hint(error.hint())
+    })
 }
 
 fn load(

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs};
@@ -11,7 +11,8 @@ use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs};
 use super::client::{Request, Server};
 use super::layers::Values;
 use super::manual::{self, SHELLS};
-use super::{Line, Usage, check, exit};
+use super::{Line, Usage, check, exit, offline, slashing};
+use crate::consensus::primitives::{PublicKey, Root};
 use crate::hex;
 
 #[derive(FromArgs, ArgsInfo)]
@@ -31,6 +32,12 @@ pub enum Subcommand {
     Wait(Wait),
     /// Reads all options and files as the server would.
     Check(Check),
+    /// Lists or makes keys.
+    Keys(Keys),
+    /// Signs a voluntary exit.
+    Exit(Exit),
+    /// Reads or changes the record of slashing protection.
+    Slashing(Slashing),
     /// Prints a completion script, or the man page.
     Completions(Completions),
 }
@@ -69,6 +76,118 @@ pub struct Check {
     /// report in JSON
     #[argh(switch)]
     json: bool,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// keys and keystores
+#[argh(subcommand, name = "keys")]
+pub struct Keys {
+    #[argh(subcommand)]
+    command: KeysCommand,
+}
+
+/// What is to be done with keys.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub enum KeysCommand {
+    /// Opens all sources.
+    List(ListKeys),
+    /// Makes keystores.
+    New(NewKeys),
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// public keys of all sources
+#[argh(subcommand, name = "list")]
+pub struct ListKeys {}
+
+#[derive(FromArgs, ArgsInfo)]
+/// make keystores for a devnet
+#[argh(subcommand, name = "new")]
+pub struct NewKeys {
+    /// how many; from the start of --key-range, with --mnemonic-file
+    #[argh(option)]
+    pub(super) count: u32,
+    /// the directory to make them in
+    #[argh(option)]
+    pub(super) out: PathBuf,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// sign a voluntary exit; needs --network
+#[argh(subcommand, name = "exit")]
+pub struct Exit {
+    /// the validator's public key
+    #[argh(option)]
+    pub(super) key: PublicKey,
+    /// the epoch from which on it may leave
+    #[argh(option)]
+    pub(super) epoch: u64,
+    /// its index
+    #[argh(option)]
+    pub(super) validator_index: u64,
+    /// names the chain, where the network does not
+    #[argh(option)]
+    pub(super) genesis_validators_root: Option<Root>,
+    /// the file to write
+    #[argh(option)]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// slashing protection
+#[argh(subcommand, name = "slashing")]
+pub struct Slashing {
+    #[argh(subcommand)]
+    command: SlashingCommand,
+}
+
+/// What is to be done with the record.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub enum SlashingCommand {
+    /// Writes an interchange file.
+    Export(Export),
+    /// Merges an interchange file.
+    Import(Import),
+    /// Reads, sets or removes the high watermark.
+    Watermark(Watermark),
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// write an EIP-3076 file
+#[argh(subcommand, name = "export")]
+pub struct Export {
+    /// the file to write
+    #[argh(option)]
+    pub(super) to: Option<PathBuf>,
+    /// names the chain; by default the one that was used last
+    #[argh(option)]
+    pub(super) genesis_validators_root: Option<Root>,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// merge an EIP-3076 file
+#[argh(subcommand, name = "import")]
+pub struct Import {
+    /// the file to read
+    #[argh(option)]
+    pub(super) from: PathBuf,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// show, set or remove the last slot
+#[argh(subcommand, name = "watermark")]
+pub struct Watermark {
+    /// no block from this slot on
+    #[argh(option)]
+    pub(super) slot: Option<u64>,
+    /// no vote from this epoch on
+    #[argh(option)]
+    pub(super) epoch: Option<u64>,
+    /// remove it
+    #[argh(switch)]
+    pub(super) remove: bool,
 }
 
 #[derive(FromArgs, ArgsInfo)]
@@ -168,6 +287,10 @@ pub fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
             }
         }
         Subcommand::Check(Check { json }) => return check::run(values, *json),
+        Subcommand::Keys(Keys { command: KeysCommand::List(_) }) => return offline::list_keys(values),
+        Subcommand::Keys(Keys { command: KeysCommand::New(new) }) => return offline::new_keys(values, new),
+        Subcommand::Exit(exit) => return offline::sign_exit(values, exit),
+        Subcommand::Slashing(Slashing { command }) => return slashing::run(values, command),
         Subcommand::Completions(Completions { shell }) => {
             let expected = || format!("completions: expected one of {}, got {shell:?}", SHELLS.join(", "));
             let text = manual::completions(shell).ok_or_else(|| Usage::new(exit::USAGE, expected()))?;

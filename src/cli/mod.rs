@@ -8,7 +8,9 @@ mod client;
 pub mod commands;
 pub mod layers;
 pub mod manual;
+mod offline;
 mod read;
+mod slashing;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -160,8 +162,7 @@ impl Line {
                     .hint("the word for validator keys is eth2"));
             }
             "help" => self.text = Some(manual::help()),
-            "export" | "import" | "watermark-repair" if self.values.dialect == Dialect::Web3signer => {
-                let word = if word == "watermark-repair" { "watermark".to_owned() } else { word };
+            "export" | "import" if self.values.dialect == Dialect::Web3signer => {
                 self.command = vec!["slashing".to_owned(), word];
             }
             known if commands::names().any(|name| name == known) => self.command.push(word),

@@ -137,6 +137,12 @@ impl Networks {
         self.chosen.genesis_validators_root
     }
 
+    /// The version of the fork that the chosen network has at this epoch.
+    pub fn version_at(&self, epoch: Epoch) -> Version {
+        let fork = Fork::ALL.into_iter().rev().find(|fork| self.chosen.has(*fork, epoch));
+        fork.and_then(|fork| self.chosen.version(fork)).unwrap_or_else(|| self.chosen.genesis_version())
+    }
+
     /// Moves a fork of the chosen network, for rehearsals. `false` when the network does not know
     /// the fork's version.
     pub fn set_fork_epoch(&mut self, fork: Fork, epoch: Epoch) -> bool {

@@ -1,6 +1,7 @@
 //! Keys that are made instead of read: the interop keys of devnets, and EIP-2333 keys of a phrase.
 
 use blst::min_pk;
+use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -72,12 +73,28 @@ impl Parent {
     /// # Errors
     /// [`OpenError::Slot`] without locked memory.
     pub fn signing_key(&self, index: u32) -> Result<SecretKey, OpenError> {
+        keystore::fill(|slot| *slot = *self.scalar(index))
+    }
+
+    /// The scalar of that key, big-endian: for a keystore that is to be written.
+    pub(super) fn scalar(&self, index: u32) -> Zeroizing<[u8; 32]> {
         let key = self.0.derive_child_eip2333(index).derive_child_eip2333(0).derive_child_eip2333(0);
-        let secret = keystore::fill(|slot| slot.copy_from_slice(&*Zeroizing::new(key.to_bytes())));
+        let scalar = Zeroizing::new(key.to_bytes());
         drop(key);
         scrub_stack();
-        secret
+        scalar
     }
+}
+
+/// A new phrase of 24 words.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn new_phrase() -> Result<Zeroizing<String>, String> {
+    let mut entropy = Zeroizing::new([0; 32]);
+    SystemRandom::new().fill(&mut *entropy).map_err(|_| "no random numbers".to_owned())?;
+    let mnemonic = bip39::Mnemonic::from_entropy(&*entropy).map_err(|error| error.to_string())?;
+    Ok(Zeroizing::new(mnemonic.to_string()))
 }
 
 /// The path of that key, for lists.

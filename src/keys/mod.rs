@@ -14,3 +14,4 @@ mod sealed;
 pub mod secret;
 pub mod sources;
 pub mod table;
+pub mod write;
