@@ -186,7 +186,7 @@ pub(crate) fn find(name: &str) -> Option<Meaning> {
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut distances: Vec<_> = known.map(|known| (distance(name, known), known)).collect();
     distances.sort_unstable();
-    let &(least, _) = distances.first().filter(|(least, _)| *least <= (name.len() / 3).max(1))?;
+    let &(least, _) = distances.first().filter(|(least, _)| *least <= (name.len() / 3).max(2))?;
     let nearest: Vec<_> = distances.iter().take_while(|(distance, _)| *distance == least).collect();
     Some(nearest.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" or "))
 }
