@@ -96,7 +96,8 @@ fn resident_kib() -> u32 {
 }
 
 fn sign(key: &SecretKey, root: Root) -> signerd::consensus::primitives::Signature {
-    key.sign(Protection::Off.clear(&key.public_key(), &Slashable::Never, root).expect("nothing to protect"))
+    let cleared = Protection::Off.clear(&key.public_key(), &Slashable::Never, root);
+    key.sign(cleared.expect("nothing to protect"))
 }
 
 fn key(number: u64) -> SecretKey {

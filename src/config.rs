@@ -123,7 +123,7 @@ impl Settings {
     /// The first thing that is wrong, with the option and where it came from.
     pub fn check(values: &Values) -> Result<Self, Usage> {
         let http = listener(values, "http-listen-host", "http-listen-port", "http-host-allowlist")?;
-        let data_dir = data_dir(values)?;
+        let (data_dir, networks) = (data_dir(values)?, networks(values)?);
         let auth_token = match (values.text("auth-token"), values.secret("auth-token-file")?) {
             (Some(_), Some(_)) => return conflict("--auth-token and --auth-token-file exclude each other"),
             (text, file) => text.map(Zeroizing::new).or(file),
@@ -149,8 +149,8 @@ impl Settings {
             require_mlock: values.on("require-mlock")?,
             workers: values.count("workers", 1..=1024)?,
             reload_timeout: seconds(reload.map(|minutes| 60 * minutes)),
-            networks: networks(values)?,
-            slashing: slashing(values, data_dir.as_deref())?,
+            slashing: slashing(values, data_dir.as_deref(), &networks)?,
+            networks,
             notices: values.notices.clone(),
             http,
             data_dir,
@@ -370,7 +370,11 @@ fn network_of_file(values: &Values, name: &str) -> Result<Networks, Usage> {
     Networks::from_yaml(&text).map_err(|error| Usage::new(exit::CONFIG, format!("{name}: {error}")))
 }
 
-fn slashing(values: &Values, data_dir: Option<&Path>) -> Result<Option<slashing::Settings>, Usage> {
+fn slashing(
+    values: &Values,
+    data_dir: Option<&Path>,
+    networks: &Networks,
+) -> Result<Option<slashing::Settings>, Usage> {
     let enabled = values.switch("slashing-protection-enabled")?;
     let min_slot = values.number("slashing-protection-min-slot", 0..=u64::MAX)?;
     let min_epoch = values.number("slashing-protection-min-epoch", 0..=u64::MAX)?;
@@ -379,7 +383,8 @@ fn slashing(values: &Values, data_dir: Option<&Path>) -> Result<Option<slashing:
             directory: directory.to_owned(),
             min_slot: Slot(min_slot.unwrap_or(0)),
             min_epoch: Epoch(min_epoch.unwrap_or(0)),
-            chain: None,
+            // Only a network that was chosen by name tells which interchange files are not meant.
+            chain: networks.genesis_validators_root().filter(|_| values.text("network").is_some()),
         })),
         (Some(true), None) => conflict("--slashing-protection-enabled needs --data-dir for its record"),
         (Some(false) | None, _) if min_slot.or(min_epoch).is_some() => {

@@ -52,6 +52,7 @@ pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
         guard: guards.signing,
         metrics: counters,
         expect_keys: settings.expect_keys,
+        access_log: settings.access_log,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
     let code = server.run(|| {
@@ -137,8 +138,9 @@ fn bind(settings: &Settings, signing: &Arc<Late>, metrics: &Arc<Late>) -> Result
 
 fn protection(settings: &Settings) -> Result<Protection, Usage> {
     let Some(wanted) = &settings.slashing else { return Ok(Protection::Off) };
-    Protection::open(wanted)
-        .map_err(|error| Usage::new(exit::UNAVAILABLE, format!("slashing protection: {error}")))
+    Protection::open(wanted).map_err(|error| {
+        Usage::new(exit::UNAVAILABLE, format!("slashing protection: {error}")).hint(error.hint())
+    })
 }
 
 fn load(

@@ -11,14 +11,17 @@ mod support;
 // Bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads.
 mod http;
 
-// Every good request's signing root, every bad one's refusal.
+// Every good request's signing root and signature, every bad one's refusal.
+mod refusals;
 mod roots;
+mod sign;
 
 // EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
 mod crash;
 mod faults;
 mod interchange;
 mod protection;
+mod slashing;
 
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;

@@ -2,10 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::DirBuilderExt;
 use std::process::Command;
 use std::{env, fs};
 
+use serde_json::{Value, json};
+use signerd::hex;
 use signerd::keys::locked::{self, ArenaError, Slot};
+
+use crate::support::{Scratch, Signer, vectors};
 
 /// One mapping of a process (proc_pid_smaps(5)).
 struct Mapping {
@@ -13,6 +20,12 @@ struct Mapping {
     end: usize,
     permissions: String,
     flags: Vec<String>,
+}
+
+impl Mapping {
+    fn is_locked(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "lo")
+    }
 }
 
 fn mappings(process: &str) -> Vec<Mapping> {
@@ -87,4 +100,178 @@ fn with_locked_memory_of(limit_kib: &str, test: &str) {
         .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(printed.contains("1 passed"), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Looks for secrets in everything that can be read of the running program. Needs root, for nobody
+/// else can look into it.
+#[test]
+fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
+    let scratch = Scratch::new("secrets");
+    let read = ["scrypt-cheap", "password-unicode"].map(Keystore::new);
+    let imported = ["pbkdf2-cheap", "password-spaces-kept"].map(Keystore::new);
+    let signer = start(&scratch, &read);
+    let token = fs::read_to_string(scratch.path().join("data/api-token.txt")).unwrap();
+    let key_manager = |method, body: &Value| {
+        let authorization = format!("Bearer {}", token.trim());
+        let headers = [("Authorization", authorization.as_str())];
+        let body = body.to_string();
+        let answer = signer.client().request(method, "/eth/v1/keystores", &headers, body.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["data"].clone()
+    };
+    let keystores: Vec<_> = imported.iter().map(|keystore| &keystore.json).collect();
+    let passwords: Vec<_> = imported.iter().map(|keystore| &keystore.password).collect();
+    let statuses = key_manager("POST", &json!({"keystores": keystores, "passwords": passwords}));
+    assert_eq!(statuses, json!([{"status": "imported"}, {"status": "imported"}]));
+    let all = || read.iter().chain(&imported);
+    all().for_each(|keystore| keystore.sign(&signer));
+
+    let Some(memory) = Memory::of(&signer) else {
+        println!("skipped: only root can look into the memory of a process that refuses to be traced");
+        return;
+    };
+    let mut needles = vec![("the token".to_owned(), token.trim().as_bytes().to_vec())];
+    needles.extend(all().map(Keystore::password_needle));
+    assert_eq!(memory.search(&needles), [] as [String; 0], "nobody needs these any more");
+    for keystore in all() {
+        let found = memory.search(&keystore.halves());
+        assert!(found.len() == 2 && found.iter().all(|place| place.ends_with(ARENA)), "{found:?}");
+    }
+
+    let public_keys: Vec<_> = imported.iter().map(|keystore| &keystore.public_key).collect();
+    let statuses = key_manager("DELETE", &json!({"pubkeys": public_keys}));
+    assert_eq!(statuses, json!([{"status": "deleted"}, {"status": "deleted"}]));
+    let memory = Memory::of(&signer).unwrap();
+    for keystore in &imported {
+        assert_eq!(memory.search(&keystore.halves()), [] as [String; 0], "after its deletion");
+    }
+    for keystore in &read {
+        assert_eq!(memory.search(&keystore.halves()).len(), 2, "the others stay");
+    }
+}
+
+#[test]
+fn the_program_leaves_no_core_dump_and_says_truly_how_much_it_locks() {
+    let signer = Signer::start(&["--interop-keys", "0..1"]);
+    signer.wait_loaded();
+    let file = |name| fs::read_to_string(format!("/proc/{}/{name}", signer.pid())).unwrap();
+    let words_of = |text: &str, begin: &str| {
+        let line = text.lines().find(|line| line.starts_with(begin)).unwrap();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(words_of(&file("limits"), "Max core file size")[4..6], ["0", "0"], "soft and hard limit");
+    let locked_kib: usize = words_of(&file("status"), "VmLck:")[1].parse().unwrap();
+    assert_eq!(signer.client().get("/health").json()["locked"], locked_kib >= 64);
+}
+
+/// The program, with these keystores read, and a data directory to import others into.
+fn start(scratch: &Scratch, keystores: &[Keystore]) -> Signer {
+    for keystore in keystores {
+        scratch.write(&format!("keys/{}.json", keystore.name), &keystore.json);
+        scratch.write(&format!("passwords/{}.txt", keystore.name), &keystore.password);
+    }
+    let path = |name| scratch.path().join(name).display().to_string();
+    let (data, keys, passwords) = (path("data"), path("keys"), path("passwords"));
+    fs::DirBuilder::new().mode(0o700).create(&data).unwrap();
+    let keystores = ["--keystores-path", &keys, "--keystores-passwords-path", &passwords];
+    let signer = Signer::start(&[&["--data-dir", data.as_str()], keystores.as_slice()].concat());
+    signer.wait_loaded();
+    signer
+}
+
+/// One of the EIP-2335 vectors.
+struct Keystore {
+    name: String,
+    json: String,
+    password: String,
+    public_key: String,
+    secret: [u8; 32],
+}
+
+impl Keystore {
+    fn new(name: &str) -> Self {
+        let cases = fs::read(vectors::path("eip2335/cases.json")).unwrap();
+        let cases: Vec<Value> = serde_json::from_slice(&cases).unwrap();
+        let case = cases.iter().find(|case| case["name"] == name).unwrap();
+        let file = |end| fs::read_to_string(vectors::path(&format!("eip2335/{name}.{end}"))).unwrap();
+        Self {
+            name: name.to_owned(),
+            json: file("json"),
+            password: file("txt"),
+            public_key: format!("0x{}", case["pubkey"].as_str().unwrap().trim_start_matches("0x")),
+            secret: hex::decode(case["secret"].as_str().unwrap()).unwrap(),
+        }
+    }
+
+    /// A bare root in the domain of RANDAO reveals.
+    fn sign(&self, signer: &Signer) {
+        let body = json!({"signingRoot": format!("0x{}", "5a".repeat(32)), "domain": "0x02000000"});
+        let path = format!("/api/v1/eth2/sign/{}", self.public_key);
+        let answer = signer.client().post(&path, body.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    fn password_needle(&self) -> (String, Vec<u8>) {
+        (format!("the password of {}", self.name), self.password.clone().into_bytes())
+    }
+
+    /// Both halves of the scalar in both byte orders: a part is a leak as well.
+    fn halves(&self) -> Vec<(String, Vec<u8>)> {
+        let mut little = self.secret;
+        little.reverse();
+        let half = |order: &str, bytes: &[u8]| (format!("{}, {order}", self.name), bytes.to_vec());
+        let big = self.secret.chunks(16).map(|bytes| half("big-endian", bytes));
+        big.chain(little.chunks(16).map(|bytes| half("little-endian", bytes))).collect()
+    }
+}
+
+/// What a found needle says when it lies in locked memory.
+const ARENA: &str = "in the arena";
+
+/// All that can be read of a process.
+struct Memory(Vec<(Mapping, Vec<u8>)>);
+
+impl Memory {
+    /// `None` when the system refuses to show it.
+    fn of(signer: &Signer) -> Option<Self> {
+        let process = signer.pid().to_string();
+        let mut file = match File::open(format!("/proc/{process}/mem")) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return None,
+            file => file.unwrap(),
+        };
+        let mut contents = Vec::new();
+        for mapping in mappings(&process) {
+            let mut bytes = vec![0; mapping.end - mapping.start];
+            // The kernel's own mappings are listed and cannot be read: they have no position in the file.
+            let read = mapping.permissions.starts_with('r')
+                && file.seek(SeekFrom::Start(mapping.start as u64)).is_ok()
+                && file.read_exact(&mut bytes).is_ok();
+            if read {
+                contents.push((mapping, bytes));
+            }
+        }
+        Some(Self(contents))
+    }
+
+    /// Where any of the needles lies.
+    fn search(&self, needles: &[(String, Vec<u8>)]) -> Vec<String> {
+        let mut begins = vec![false; 1 << 16];
+        needles
+            .iter()
+            .for_each(|(_, needle)| begins[usize::from(u16::from_le_bytes([needle[0], needle[1]]))] = true);
+        let mut found = Vec::new();
+        for (mapping, bytes) in &self.0 {
+            for (place, pair) in bytes.windows(2).enumerate() {
+                if !begins[usize::from(u16::from_le_bytes([pair[0], pair[1]]))] {
+                    continue;
+                }
+                let here = needles.iter().filter(|(_, needle)| bytes[place..].starts_with(needle));
+                found.extend(here.map(|(what, _)| {
+                    let where_ = if mapping.is_locked() { ARENA } else { &mapping.permissions };
+                    format!("{what} at {:#x} {where_}", mapping.start + place)
+                }));
+            }
+        }
+        found
+    }
 }

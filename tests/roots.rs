@@ -1,7 +1,6 @@
 //! Every request of the vectors, good and bad, through the parser and to its signing root.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use serde_json::Value;
 use signerd::consensus::network::{Fork, Networks};
@@ -9,35 +8,11 @@ use signerd::consensus::primitives::Epoch;
 use signerd::consensus::request::SignRequest;
 use signerd::consensus::slashable::Slashable;
 
-fn lines(file: &str) -> Vec<Value> {
-    let path = format!("{}/tests/vectors/{file}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).expect("the vectors are in the repository");
-    text.lines().map(|line| serde_json::from_str(line).expect("a line is a JSON object")).collect()
-}
+use crate::support::vectors::{body, config_yaml, lines};
 
 /// The network of a line, as the `config.yaml` that a devnet would write.
 fn network(line: &Value) -> Networks {
-    let mut yaml = String::new();
-    for (key, value) in line["config"].as_object().expect("a config") {
-        writeln!(yaml, "{key}: {}", value.as_str().expect("config values are strings")).expect("a string");
-    }
-    Networks::from_yaml(&yaml).expect("the config of the vectors")
-}
-
-fn body(line: &Value) -> Vec<u8> {
-    if let Some(raw) = line["raw_body"].as_str() {
-        return raw.as_bytes().to_vec();
-    }
-    if let Some(encoded) = line["raw_body_b64"].as_str() {
-        use base64::Engine as _;
-        return base64::engine::general_purpose::STANDARD.decode(encoded).expect("base64");
-    }
-    if let Some(repeat) = line["raw_body_repeat"].as_object() {
-        let text = |key: &str| repeat[key].as_str().expect("text").to_owned();
-        let count = usize::try_from(repeat["count"].as_u64().expect("a count")).expect("a small count");
-        return (text("prefix") + &text("unit").repeat(count) + &text("suffix")).into_bytes();
-    }
-    line["request"].to_string().into_bytes()
+    Networks::from_yaml(&config_yaml(&line["config"])).expect("the config of the vectors")
 }
 
 /// The same body, grown by blanks beyond what the reader for small bodies takes.

@@ -114,7 +114,7 @@ fn a_path_that_is_not_there_and_a_method_that_it_lacks_are_told_apart() {
 #[test]
 fn with_a_token_everything_but_health_asks_for_it() {
     let scratch = Scratch::new("token");
-    let file = scratch.write("token", "correct horse\n");
+    let file = scratch.write("token", "correct-horse\n");
     let signer = Signer::start(&["--interop-keys", "0..1", "--auth-token-file", &file]);
     signer.wait_loaded();
     let mut client = signer.client();
@@ -123,8 +123,8 @@ fn with_a_token_everything_but_health_asks_for_it() {
         (Some("Bearer wrong horse"), 403),
         (Some("Bearer NIL"), 403),
         (Some("Basic d3Jvbmc6aG9yc2U="), 403),
-        (Some("Bearer correct horse"), 200),
-        (Some("Basic dXNlcjpjb3JyZWN0IGhvcnNl"), 200), // user:correct horse
+        (Some("Bearer correct-horse"), 200),
+        (Some("Basic dXNlcjpjb3JyZWN0LWhvcnNl"), 200), // user:correct-horse
     ] {
         let headers: Vec<_> = sent.map(|sent| ("Authorization", sent)).into_iter().collect();
         for path in ["/api/v1/eth2/publicKeys", "/eth/v1/keystores", "/reload"] {
@@ -320,4 +320,13 @@ fn no_secret_is_in_the_log_at_the_finest_level() {
     for secret in [password.trim(), "tell-nobody-this-token", "tell-nobody-that"] {
         assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
     }
+}
+
+#[test]
+fn the_access_log_is_one_line_a_request_and_holds_no_query() {
+    let mut signer = Signer::start(&["--interop-keys", "0..1", "--access-logs-enabled"]);
+    signer.client().get("/upcheck?token=tell-nobody");
+    let line = signer.wait_for_line("GET /upcheck");
+    assert!(line.contains("127.0.0.1 GET /upcheck 200"), "{line}");
+    assert!(!signer.log().contains("tell-nobody"));
 }

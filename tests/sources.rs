@@ -100,20 +100,33 @@ fn web3signers_pair_of_directories_and_a_password_for_all() {
     assert_eq!(load(Sources { allow_insecure_permissions: false, ..sources }).0, interop(0..2));
 }
 
+/// Puts the keystore of an interop index and its password into a directory.
+fn put(scratch: &Scratch, index: u32) -> (PublicKey, String) {
+    let key = derive::interop(index).unwrap().public_key();
+    scratch.write(&format!("{key}.txt"), format!("secret of key {index}"));
+    let keystore = fs::read(layouts().join(format!("flat/{key}.json"))).unwrap();
+    (key, scratch.write(&format!("{key}.json"), keystore))
+}
+
+fn pair_in(dir: &Path) -> Sources {
+    keystores(dir, Passwords::Dir(dir.to_owned()))
+}
+
 #[test]
 fn one_bad_keystore_does_not_stop_the_others() {
     let scratch = Scratch::new("one-bad");
-    for (index, key) in interop(0..2).iter().enumerate() {
-        let keystore = fs::read(layouts().join(format!("flat/{key}.json"))).unwrap();
-        scratch.write(&format!("{key}.json"), keystore);
-        scratch.write(&format!("{key}.txt"), format!("secret of key {index}"));
-    }
+    let (good, _) = put(&scratch, 0);
+    let (_, wrong) = put(&scratch, 1);
+    scratch.write(&wrong.replace(".json", ".txt"), "not it");
     let bad = scratch.write("bad.json", "{\"version\":4}");
-    let (keys, progress) = load(keystores(scratch.path(), Passwords::Dir(scratch.path().to_owned())));
-    // The sorted keys are not in the order of their indices: at most the passwords are swapped.
-    assert_eq!((progress.failed, progress.pending, progress.complete), (1 + 2 - keys.len(), 0, true));
-    assert!(progress.failures.iter().any(|(file, reason)| *file == bad && reason.contains("crypto")));
-    assert!(progress.verdict(None).is_err());
+    let (keys, progress) = load(pair_in(scratch.path()));
+    assert_eq!((keys, progress.failed, progress.pending, progress.complete), (vec![good], 2, 0, true));
+    let reason = |name: &str| {
+        progress.failures.iter().find(|(file, _)| file == name).map(|(_, reason)| reason.as_str())
+    };
+    assert!(reason(&bad).is_some_and(|reason| reason.contains("crypto")), "{progress:?}");
+    assert!(reason(&wrong).is_some_and(|reason| reason.contains("the password is wrong")), "{progress:?}");
+    assert_eq!(progress.verdict(None), Err("2 keystore(s) did not open".to_owned()));
 }
 
 #[test]
@@ -181,19 +194,12 @@ fn derived_keys_follow_the_index_across_chunks() {
 #[test]
 fn a_reload_adds_what_is_new_and_drops_what_is_gone() {
     let scratch = Scratch::new("reload");
-    let [first, second] = [0, 1].map(|index| derive::interop(index).unwrap().public_key());
-    let put = |key: &PublicKey, index: u32| {
-        scratch.write(&format!("{key}.txt"), format!("secret of key {index}"));
-        let keystore = fs::read(layouts().join(format!("flat/{key}.json"))).unwrap();
-        scratch.write(&format!("{key}.json"), keystore)
-    };
-    let file = put(&first, 0);
-    let sources = keystores(scratch.path(), Passwords::Dir(scratch.path().to_owned()));
-    let (loader, table) = start(sources).unwrap();
+    let (first, file) = put(&scratch, 0);
+    let (loader, table) = start(pair_in(scratch.path())).unwrap();
     loader.wait_loaded();
     assert_eq!((table.list(), loader.reload_state().stage), (vec![first], ReloadStage::Idle));
 
-    put(&second, 1);
+    let (second, _) = put(&scratch, 1);
     loader.reload().unwrap();
     assert_eq!(loader.wait_loaded().failures, []);
     assert_eq!((table.list(), loader.reload_state().stage), (interop(0..2), ReloadStage::Completed));
@@ -219,4 +225,49 @@ fn a_second_reload_is_refused_while_one_runs() {
     assert_eq!(loader.reload(), Err(Running));
     loader.wait_loaded();
     assert_eq!(loader.reload(), Ok(()));
+}
+
+#[test]
+fn a_start_with_the_key_cache_opens_only_what_has_changed() {
+    let (scratch, cache) = (Scratch::new("key-cache"), Scratch::new("key-cache-file"));
+    let path = cache.path().join("keys.sealed");
+    let start = || {
+        let settings = Settings { key_cache: Some(path.clone()), ..Settings::default() };
+        let table = Arc::new(KeyTable::new());
+        let sources = pair_in(scratch.path());
+        let loader = Loader::start(sources, settings, Arc::clone(&table), Arc::new(Protection::Off)).unwrap();
+        assert_eq!(loader.wait_loaded().failures, []);
+        (table.list(), fs::read_to_string(&path).unwrap())
+    };
+    let (first, file) = put(&scratch, 0);
+    let (keys, sealed) = start();
+    assert_eq!((keys, fs::metadata(&path).unwrap().permissions().mode() & 0o777), (vec![first], 0o600));
+
+    // A keystore that could not be opened any more, and looks as before: the cache is what is read.
+    let modified = fs::metadata(&file).unwrap().modified().unwrap();
+    let whole = fs::read_to_string(&file).unwrap();
+    let (before, message) = whole.rsplit_once("\"message\": \"").unwrap();
+    let broken = format!(
+        "{before}\"message\": \"{}{}",
+        if message.starts_with('0') { '1' } else { '0' },
+        &message[1..]
+    );
+    fs::write(&file, &broken).unwrap();
+    fs::File::open(&file).unwrap().set_modified(modified).unwrap();
+    assert_eq!(start(), (vec![first], sealed.clone()));
+
+    // Another keystore with another password: the first is still taken from the cache.
+    put(&scratch, 1);
+    let (keys, resealed) = start();
+    assert_eq!((keys, resealed.matches("\"file\"").count()), (interop(0..2), 2));
+    assert_ne!(resealed, sealed);
+
+    // A damaged cache is written anew.
+    fs::write(&file, &whole).unwrap();
+    for damaged in [String::new(), resealed.replace("\"salt\":\"0x", "\"salt\":\"0xff")] {
+        fs::write(&path, &damaged).unwrap();
+        let (keys, written) = start();
+        assert_eq!(keys, interop(0..2));
+        assert_ne!(written, damaged);
+    }
 }

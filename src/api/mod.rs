@@ -58,6 +58,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// `/healthcheck` is DOWN with fewer keys than this.
     pub expect_keys: Option<usize>,
+    /// Whether every request is a line of the log.
+    pub access_log: bool,
     /// Whether `/eth/v1/keystores` exists here.
     pub key_manager_enabled: bool,
 }
@@ -156,11 +158,15 @@ impl Service for Api {
             return preflight;
         }
         let origin = self.guard.shared_with(&request);
+        let line = self.access_log.then(|| request_line(&request));
         let mut response = self.dispatch(request).unwrap_or_else(|refusal| {
             self.metrics.refused(refusal.kind());
             refusal.into()
         });
         response.headers.extend(origin);
+        if let Some(line) = line {
+            log::info!("{line} {} {}", response.status, response.body.len());
+        }
         response
     }
 
@@ -171,6 +177,12 @@ impl Service for Api {
             _ => OTHER_BODY_BYTES_MAX,
         }
     }
+}
+
+/// Who asks for what: neither query nor fields nor body, which may hold secrets.
+fn request_line(request: &Request) -> String {
+    let peer = request.peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
+    format!("{peer} {} {}", request.method.name(), request.path)
 }
 
 /// A Gloas envelope holds a whole execution payload, in hex.

@@ -37,9 +37,7 @@ pub(super) fn health(api: &Api) -> Response {
 /// there are fewer than expected, when the slashing store cannot write.
 pub(super) fn healthcheck(api: &Api) -> Response {
     let progress = api.loader.progress();
-    let expected = api.expect_keys.unwrap_or(0);
-    let enough = api.keys.len() >= expected;
-    let keys_up = progress.pending == 0 && progress.failed == 0 && enough;
+    let keys_up = progress.verdict(api.expect_keys).is_ok();
     let store = api.protection.health();
     let all_up = keys_up && store.is_ok();
 
@@ -68,6 +66,7 @@ fn loading(api: &Api, progress: &Progress) -> serde_json::Value {
         "keys-loaded": api.keys.len(),
         "keys-expected": api.expect_keys,
         "keys-pending": progress.pending,
+        "loading": !progress.complete,
         "error-count": progress.failed,
         "errors": failures.map(|(file, reason)| json!({"file": file, "reason": reason})).collect::<Vec<_>>(),
         "seconds-left": progress.seconds_left,

@@ -20,6 +20,7 @@ use std::path::Path;
 use crate::config::Settings;
 use commands::Subcommand;
 use layers::{Dialect, Origin, Values};
+pub(crate) use read::read_token;
 use table::{Kind, Meaning};
 
 /// Exit codes, as BSD's `sysexits.h` names them.

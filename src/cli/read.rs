@@ -94,19 +94,23 @@ impl Values {
     /// The token in a file that nobody else can read.
     pub(crate) fn secret(&self, name: &str) -> Result<Option<Zeroizing<String>>, Usage> {
         let Some(path) = self.file(name)? else { return Ok(None) };
-        let text = read_private(&path, self.on("allow-insecure-permissions")?)
-            .map_err(|error| Usage::new(exit::PERMISSION, format!("--{name}: {error}")))?;
-        let token = text.trim();
-        match token.is_empty() || token.contains(char::is_whitespace) {
-            true => {
-                Err(Usage::new(exit::CONFIG, format!("--{name}: {}: expected one token", path.display())))
-            }
-            false => Ok(Some(Zeroizing::new(token.to_owned()))),
-        }
+        let token = read_token(&path, self.on("allow-insecure-permissions")?);
+        token.map(Some).map_err(|usage| Usage { message: format!("--{name}: {}", usage.message), ..usage })
     }
 
     fn unreadable(&self, name: &str, path: &Path, error: &std::io::Error) -> Usage {
         let usage = Usage::unreadable(path, error);
         Usage { message: format!("--{name}: {}", usage.message), ..usage }
+    }
+}
+
+/// The token in a file that nobody else can read.
+pub(crate) fn read_token(path: &Path, allow_insecure_permissions: bool) -> Result<Zeroizing<String>, Usage> {
+    let text = read_private(path, allow_insecure_permissions)
+        .map_err(|error| Usage::new(exit::PERMISSION, error.to_string()))?;
+    let token = text.trim();
+    match token.is_empty() || token.contains(char::is_whitespace) {
+        true => Err(Usage::new(exit::CONFIG, format!("{}: expected one token", path.display()))),
+        false => Ok(Zeroizing::new(token.to_owned())),
     }
 }

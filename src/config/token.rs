@@ -8,8 +8,7 @@ use std::path::Path;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::cli::{Usage, exit};
-use crate::keys::sources;
+use crate::cli::{self, Usage, exit};
 
 /// The token in this file, which is made, with a random one, when it does not exist.
 ///
@@ -20,14 +19,7 @@ pub fn read_or_make(path: &Path) -> Result<Zeroizing<String>, Usage> {
         make(path)
             .map_err(|error| Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display())))?;
     }
-    let text = sources::read_private(path, false)
-        .map_err(|error| Usage::new(exit::PERMISSION, error.to_string()))?;
-    match text.trim() {
-        "" => {
-            Err(Usage::new(exit::CONFIG, format!("{}: expected a token, the file is empty", path.display())))
-        }
-        token => Ok(Zeroizing::new(token.to_owned())),
-    }
+    cli::read_token(path, false)
 }
 
 /// 32 random bytes as hex, readable by us alone, and whole or not there at all.

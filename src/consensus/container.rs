@@ -1,7 +1,55 @@
 //! Containers: one declaration gives the struct, its strict JSON reader and its hash tree root.
 //!
-//! The reader takes an object, never an array. Every field must be there once; unknown fields are
-//! ignored, as the remote signing API may grow.
+//! The reader takes an object, never an array. Every field must be there once, but an `Option` may
+//! be absent or null; unknown fields are ignored, as the remote signing API may grow.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+thread_local! {
+    /// The way to the field that failed, from the inside out. An error gathers it while it travels
+    /// up, which serde's errors cannot do by themselves; nothing waits meanwhile.
+    static PATH: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes that the error arose in this field.
+pub(super) fn blame(field: &str) {
+    PATH.with_borrow_mut(|path| path.push(field.trim_start_matches("r#").to_owned()));
+}
+
+/// Takes the way to the field that failed last, and forgets it.
+pub(super) fn blamed() -> String {
+    let mut path = PATH.take();
+    path.reverse();
+    path.join(".").replace(".[", "[")
+}
+
+/// The value of a field that is absent.
+pub(super) fn absent<'de, T: Deserialize<'de>, E: Error>(field: &'static str) -> Result<T, E> {
+    T::deserialize(Absent(field.trim_start_matches("r#"), PhantomData))
+}
+
+/// What an absent field looks like to its type: nothing to an `Option`, an error to all others.
+struct Absent<E>(&'static str, PhantomData<E>);
+
+impl<'de, E: Error> Deserializer<'de> for Absent<E> {
+    type Error = E;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, E> {
+        Err(E::missing_field(self.0))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_none()
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
 
 /// Declares objects that are only read: `Name { field: Type }`, with one type parameter at most.
 macro_rules! objects {
@@ -10,13 +58,16 @@ macro_rules! objects {
         $name:ident $(<$param:ident>)? { $($field:ident: $type:ty),* $(,)? }
     )*) => {$(
         $(#[$doc])*
+        #[allow(non_snake_case, reason = "fields have the names that JSON gives them")]
         pub(super) struct $name $(<$param>)? {
             $(pub(super) $field: $type,)*
         }
 
+        #[allow(non_snake_case, reason = "fields have the names that JSON gives them")]
         impl<'de $(, $param: serde::Deserialize<'de>)?> serde::Deserialize<'de> for $name $(<$param>)? {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 use serde::de::{Error, IgnoredAny, MapAccess, Unexpected, Visitor};
+                use $crate::consensus::container::{absent, blame};
 
                 #[derive(serde::Deserialize)]
                 #[serde(field_identifier)]
@@ -45,14 +96,17 @@ macro_rules! objects {
                         $(let mut $field: Option<$type> = None;)*
                         while let Some(key) = map.next_key()? {
                             match key {
-                                $(Key::$field => if $field.replace(map.next_value()?).is_some() {
-                                    return Err(Error::duplicate_field(stringify!($field)));
-                                },)*
+                                $(Key::$field => {
+                                    let value = map.next_value().inspect_err(|_| blame(stringify!($field)))?;
+                                    if $field.replace(value).is_some() {
+                                        return Err(Error::duplicate_field(stringify!($field)));
+                                    }
+                                })*
                                 Key::unknown_field => drop(map.next_value::<IgnoredAny>()?),
                             }
                         }
                         Ok($name {
-                            $($field: $field.ok_or_else(|| Error::missing_field(stringify!($field)))?,)*
+                            $($field: $field.map_or_else(|| absent(stringify!($field)), Ok)?,)*
                         })
                     }
                 }

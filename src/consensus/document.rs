@@ -9,9 +9,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_path_to_error::{Deserializer as Tracked, Track};
 use simd_json::{Buffers, ErrorType};
 
+use super::container::{blame, blamed};
 use super::request::RequestError;
 
 /// Levels of nesting in a body. The deepest message has 11.
@@ -31,12 +31,6 @@ pub(super) enum Document<'b> {
     Tape(simd_json::Deserializer<'b>),
     /// Parsed anew by each reading.
     Text(&'b str),
-}
-
-/// Why a reading failed.
-enum Failure {
-    Json(String),
-    Field(String),
 }
 
 impl<'b> Document<'b> {
@@ -63,49 +57,26 @@ impl<'b> Document<'b> {
         std::str::from_utf8(body).map(Self::Text).map_err(|error| RequestError::Json(error.to_string()))
     }
 
-    /// Reads the object as what the seed makes of it. Only after a failure is it read once more,
-    /// with a record of the path, to name the field.
-    pub(super) fn read<S: DeserializeSeed<'b> + Copy>(&mut self, seed: S) -> Result<S::Value, RequestError> {
-        if let Ok(value) = self.attempt(seed, None) {
-            return Ok(value);
-        }
-        let mut track = Track::new();
-        self.attempt(seed, Some(&mut track)).map_err(|failure| match failure {
-            Failure::Json(reason) => RequestError::Json(reason),
-            Failure::Field(reason) => RequestError::Field { path: track.path().to_string(), reason },
-        })
-    }
-
-    fn attempt<S: DeserializeSeed<'b>>(
-        &mut self,
-        seed: S,
-        track: Option<&mut Track>,
-    ) -> Result<S::Value, Failure> {
+    /// Reads the object as what the seed makes of it.
+    pub(super) fn read<S: DeserializeSeed<'b>>(&mut self, seed: S) -> Result<S::Value, RequestError> {
         match self {
             Self::Tape(tape) => {
                 tape.restart();
-                let value = match track {
-                    None => seed.deserialize(&mut *tape),
-                    Some(track) => seed.deserialize(Tracked::new(&mut *tape, track)),
-                };
-                value.map_err(|error| {
+                seed.deserialize(&mut *tape).map_err(|error| {
                     let reason = if let ErrorType::Serde(reason) = error.error() {
                         reason
                     } else {
                         &error.to_string()
                     };
-                    Failure::Field(reason.clone())
+                    RequestError::Field { path: blamed(), reason: reason.clone() }
                 })
             }
             Self::Text(text) => {
                 let mut json = serde_json::Deserializer::from_str(text);
-                let value = match track {
-                    None => seed.deserialize(&mut json),
-                    Some(track) => seed.deserialize(Tracked::new(&mut json, track)),
-                };
-                value.and_then(|value| json.end().map(|()| value)).map_err(|error| match error.is_data() {
-                    true => Failure::Field(error.to_string()),
-                    false => Failure::Json(error.to_string()),
+                let value = seed.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+                value.map_err(|error| match (blamed(), error.to_string()) {
+                    (path, reason) if error.is_data() => RequestError::Field { path, reason },
+                    (_, reason) => RequestError::Json(reason),
                 })
             }
         }
@@ -121,14 +92,6 @@ impl<T> Field<T> {
         Self(names, PhantomData)
     }
 }
-
-impl<T> Clone for Field<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Field<T> {}
 
 impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Field<T> {
     type Value = T;
@@ -150,7 +113,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Field<T> {
         while let Some(wanted) = map.next_key_seed(NameIn(self.0))? {
             if !wanted {
                 map.next_value::<IgnoredAny>()?;
-            } else if value.replace(map.next_value()?).is_some() {
+                continue;
+            }
+            let found = map.next_value().inspect_err(|_| blame(self.0[0]))?;
+            if value.replace(found).is_some() {
                 return Err(M::Error::duplicate_field(self.0[0]));
             }
         }

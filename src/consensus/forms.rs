@@ -250,23 +250,14 @@ objects! {
     /// The object of BLOCK_V2 from BELLATRIX on.
     WithHeader { block_header: BeaconBlockHeader }
 
+    /// What tells the form of an object.
+    Shape { version: Option<Fork>, data: Option<IgnoredAny>, aggregate: Option<AggregateShape> }
+
+    /// What tells the container of an aggregate.
+    AggregateShape { committee_bits: Option<IgnoredAny>, data: SlotOnly }
+
     /// Of an attestation's data, what tells its fork.
     SlotOnly { slot: Slot }
-}
-
-/// What tells the form of an object.
-#[derive(Deserialize)]
-struct Shape {
-    version: Option<Fork>,
-    data: Option<IgnoredAny>,
-    aggregate: Option<AggregateShape>,
-}
-
-/// What tells the container of an aggregate.
-#[derive(Deserialize)]
-struct AggregateShape {
-    committee_bits: Option<IgnoredAny>,
-    data: SlotOnly,
 }
 
 /// A domain type by its name.

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::block::ForkInfo;
+use super::container::objects;
 use super::document::Document;
 use super::duty::{self, Duty, Facts, GenesisDuty};
 use super::forms::{DomainName, Kind, Read, Reader};
@@ -54,23 +54,12 @@ pub enum RequestError {
     },
 }
 
-/// What is read first.
-#[derive(Deserialize)]
-struct Head {
-    #[serde(rename = "type")]
-    kind: Option<&'static Kind>,
-    #[serde(rename = "signingRoot")]
-    camel: Option<Root>,
-    #[serde(rename = "signing_root")]
-    snake: Option<Root>,
-}
+objects! {
+    /// What is read first.
+    Head { r#type: Option<&'static Kind>, signingRoot: Option<Root>, signing_root: Option<Root> }
 
-/// What else is read when there is no type.
-#[derive(Deserialize)]
-struct RawForm {
-    fork_info: Option<IgnoredAny>,
-    domain: Option<DomainType>,
-    domain_name: Option<DomainName>,
+    /// What else is read when there is no type.
+    RawForm { fork_info: Option<IgnoredAny>, domain: Option<DomainType>, domain_name: Option<DomainName> }
 }
 
 /// A signing root and what it was made of.
@@ -93,9 +82,13 @@ impl SignRequest {
 
     fn read(document: &mut Document<'_>, networks: &Networks) -> Result<Self, RequestError> {
         let head = document.read(PhantomData::<Head>)?;
-        let claims = [("signingRoot", head.camel), ("signing_root", head.snake)];
-        let Some(kind) = head.kind else {
-            return Ok(Self { kind: "RAW", claims, subject: raw(document, head.camel.or(head.snake))? });
+        let claims = [("signingRoot", head.signingRoot), ("signing_root", head.signing_root)];
+        let Some(kind) = head.r#type else {
+            return Ok(Self {
+                kind: "RAW",
+                claims,
+                subject: raw(document, head.signingRoot.or(head.signing_root))?,
+            });
         };
         let mut reader = Reader { document, networks, keys: kind.keys };
         let subject = match kind.read {
@@ -208,8 +201,8 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Json(reason) => write!(f, "the body is no JSON object: {reason}"),
-            // The root of the document has no name.
-            Self::Field { path, reason } if path == "." => f.write_str(reason),
+            // The document itself has no name.
+            Self::Field { path, reason } if path.is_empty() => f.write_str(reason),
             Self::Field { path, reason } => write!(f, "{path}: {reason}"),
             Self::Mismatch { field, claimed, computed, facts } => {
                 write!(f, "{field}: got {claimed}, but the request has {computed}: {facts}")

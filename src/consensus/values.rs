@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Unexpected, Visitor};
 
+use super::container::blame;
 use super::network::Preset;
 use super::primitives::Root;
 use super::ssz::{self, HashTreeRoot};
@@ -168,7 +169,9 @@ impl<'de, I: Deserialize<'de>, T> Visitor<'de> for Items<I, T> {
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut sequence: S) -> Result<T, S::Error> {
         let mut items = Vec::new();
-        while let Some(item) = sequence.next_element()? {
+        loop {
+            let next = sequence.next_element().inspect_err(|_| blame(&format!("[{}]", items.len())))?;
+            let Some(item) = next else { break };
             if items.len() == self.limit {
                 return Err(de::Error::custom(format_args!("expected at most {} items", self.limit)));
             }

@@ -54,6 +54,20 @@ pub enum Method {
     Other,
 }
 
+impl Method {
+    /// As sent, or `OTHER`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Other => "OTHER",
+        }
+    }
+}
+
 /// A head that has been read: a request without its body, and what is needed to read that.
 pub struct Head {
     /// The request; its body is still empty.

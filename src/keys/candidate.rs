@@ -1,5 +1,6 @@
 //! A [`Candidate`]: one thing that can be opened and gives a key, or a few.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,11 @@ use zeroize::Zeroizing;
 use super::derive;
 use super::keyconfig;
 use super::keystore::{self, FILE_BYTES_MAX, Keystore};
+use super::sealed::Cache;
 use super::secret::SecretKey;
 use super::sources::{SourceError, Sources, read_bounded};
 use super::table::Origin;
-use crate::consensus::primitives::PublicKey;
+use crate::consensus::primitives::{PublicKey, Root};
 
 /// A key, or a few, that can be opened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,13 +61,15 @@ pub type Opened = (SecretKey, Origin);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     bytes: u64,
-    modified: Option<SystemTime>,
+    modified: SystemTime,
 }
 
 /// A candidate whose file was read, so that its cost and, mostly, its public key are known.
 pub struct Prepared {
     /// What it is.
     pub candidate: Candidate,
+    /// What its file looked like before it was read.
+    pub(super) stamp: Option<Stamp>,
     keystore: Option<Keystore>,
 }
 
@@ -100,7 +104,7 @@ impl Candidate {
     /// What its file looks like now; `None` when it has none, or it cannot be seen.
     pub fn stamp(&self) -> Option<Stamp> {
         let metadata = fs::metadata(self.file()?).ok()?;
-        Some(Stamp { bytes: metadata.len(), modified: metadata.modified().ok() })
+        Some(Stamp { bytes: metadata.len(), modified: metadata.modified().ok()? })
     }
 
     /// Reads the file, if it is a keystore.
@@ -108,6 +112,7 @@ impl Candidate {
     /// # Errors
     /// The file and the reason.
     pub fn prepare(self) -> Result<Prepared, SourceError> {
+        let stamp = self.stamp();
         let keystore = match &self {
             Self::Keystore { file, .. } | Self::Wallet { file, .. } => {
                 // A wallet's message has some 200 bytes a key.
@@ -119,12 +124,19 @@ impl Candidate {
             }
             Self::Raw { .. } | Self::Interop(_) | Self::Derived(_) => None,
         };
-        Ok(Prepared { candidate: self, keystore })
+        Ok(Prepared { candidate: self, stamp, keystore })
     }
 }
 
 /// 100,000 keys of Prysm's.
 const WALLET_BYTES_MAX: usize = 32 << 20;
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let modified = self.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        write!(f, "{} {}", self.bytes, modified.as_nanos())
+    }
+}
 
 impl Indices {
     /// For loops.
@@ -139,6 +151,11 @@ impl Prepared {
         self.keystore.as_ref().and_then(Keystore::public_key)
     }
 
+    /// What the file has as checksum, besides its stamp: changes with the secret and the password.
+    pub(super) fn checksum(&self) -> Option<&Root> {
+        self.keystore.as_ref().map(Keystore::checksum)
+    }
+
     /// What its derivation takes.
     pub fn memory_bytes(&self) -> u64 {
         self.keystore.as_ref().map_or(0, Keystore::memory_bytes)
@@ -149,6 +166,15 @@ impl Prepared {
     /// # Errors
     /// A sentence; it names the file that is to blame, if that is not the candidate's own.
     pub fn open(&self, sources: &Sources) -> Result<Vec<Opened>, String> {
+        self.open_cached(sources, None)
+    }
+
+    /// As [`Prepared::open`], or from the cache.
+    pub(super) fn open_cached(
+        &self,
+        sources: &Sources,
+        cache: Option<&Cache>,
+    ) -> Result<Vec<Opened>, String> {
         let origin = |path: Option<&str>, imported: bool| Origin {
             derivation_path: path.map(str::to_owned),
             readonly: !imported,
@@ -158,7 +184,11 @@ impl Prepared {
         match &self.candidate {
             Candidate::Keystore { password, imported, .. } => {
                 let (keystore, password) = (keystore?, sources.read_secret(password).map_err(text)?);
-                let secret = keystore.open(&password).map_err(text)?;
+                let seen = |scalar: &[u8; 32]| cache.iter().for_each(|cache| cache.keep(self, scalar));
+                let secret = match cache.and_then(|cache| cache.unseal(self)) {
+                    Some(secret) => secret,
+                    None => keystore.open_seen(&password, seen).map_err(text)?,
+                };
                 Ok(vec![(secret, origin(keystore.path(), *imported))])
             }
             Candidate::Wallet { password, .. } => {

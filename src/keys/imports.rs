@@ -123,7 +123,7 @@ fn named_after_key(file: &Path) -> bool {
 }
 
 /// Written beside and renamed, so that the name never stands for half a file.
-fn write(file: &Path, content: &str) -> io::Result<()> {
+pub(super) fn write(file: &Path, content: &str) -> io::Result<()> {
     let beside = file.with_file_name(format!("{}{UNFINISHED}", file_name(file)));
     let mut unfinished =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;

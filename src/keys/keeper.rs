@@ -12,6 +12,7 @@ use super::candidate::{Candidate, Opened, Prepared, Stamp};
 use super::changes::Batch;
 use super::loader::{ChangeError, Deleted, ImportStatus, NewKey, Settings, Status};
 use super::pool::{Job, Pool};
+use super::sealed::Cache;
 use super::sources::{Scan, Sources};
 use super::table::{Found, KeyTable};
 use crate::consensus::primitives::PublicKey;
@@ -47,6 +48,8 @@ pub(super) struct Keeper {
     pub(super) commands: Sender<Command>,
     pub(super) status: Arc<Status>,
     pool: Pool,
+    /// The key cache, during the first load.
+    cache: Option<Arc<Cache>>,
     /// What every candidate has brought or, as far as its file tells, will bring.
     pub(super) held: HashMap<Candidate, Held>,
     /// How many candidates of the running load are still out; `None` while none is running.
@@ -84,6 +87,7 @@ impl Keeper {
             protection,
             commands,
             status,
+            cache: None,
             held: HashMap::new(),
             outstanding: None,
             batches: HashMap::new(),
@@ -161,33 +165,37 @@ impl Keeper {
             let stamp = candidate.stamp();
             if self.held.get(&candidate).is_none_or(|held| held.stamp != stamp) {
                 match candidate.prepare() {
-                    Ok(prepared) => fresh.extend(self.admit(prepared, stamp, &mut known)),
+                    Ok(prepared) => fresh.extend(self.admit(prepared, &mut known)),
                     Err(failure) => failures.push(failure),
                 }
             }
         }
-        self.table.expect(fresh.iter().filter_map(|(prepared, _)| prepared.declared_key()).collect());
-        let total = fresh.iter().map(|(prepared, _)| prepared.candidate.keys_expected()).sum();
+        self.table.expect(fresh.iter().filter_map(Prepared::declared_key).collect());
+        let total = fresh.iter().map(|prepared| prepared.candidate.keys_expected()).sum();
         self.status.begin(total);
         failures
             .into_iter()
             .for_each(|failure| self.failed(failure.path.display().to_string(), failure.reason));
         self.outstanding = Some(fresh.len());
-        for (prepared, stamp) in fresh {
-            let sources = Arc::clone(&self.sources);
-            let ticket = Ticket::Load(prepared.candidate.clone(), stamp);
-            self.push((prepared.memory_bytes(), false), ticket, move || prepared.open(&sources));
+        // Only the first load: later ones open what is new, and the next start seals it.
+        let path = self.settings.key_cache.take();
+        let cache = path.map(|path| Cache::open(&path, &self.sources, fresh.iter()));
+        let cache =
+            cache.and_then(|cache| cache.inspect_err(|reason| log::warn!("--key-cache: {reason}")).ok());
+        self.cache = cache.map(Arc::new);
+        for prepared in fresh {
+            let (sources, cache) = (Arc::clone(&self.sources), self.cache.clone());
+            let ticket = Ticket::Load(prepared.candidate.clone(), prepared.stamp);
+            self.push((prepared.memory_bytes(), false), ticket, move || {
+                prepared.open_cached(&sources, cache.as_deref())
+            });
         }
         self.finish();
     }
 
     /// Lets a candidate through unless its key is there already, from another source.
-    fn admit(
-        &mut self,
-        prepared: Prepared,
-        stamp: Option<Stamp>,
-        known: &mut HashSet<PublicKey>,
-    ) -> Option<(Prepared, Option<Stamp>)> {
+    fn admit(&mut self, prepared: Prepared, known: &mut HashSet<PublicKey>) -> Option<Prepared> {
+        let stamp = prepared.stamp;
         let keys: Box<[PublicKey]> = prepared.declared_key().into_iter().collect();
         match self.held.get_mut(&prepared.candidate) {
             // A file that has changed: its keys sign until the new ones are there.
@@ -203,7 +211,7 @@ impl Keeper {
                 return None;
             }
         }
-        Some((prepared, stamp))
+        Some(prepared)
     }
 
     /// Takes what a candidate has brought.
@@ -263,6 +271,7 @@ impl Keeper {
     fn finish(&mut self) {
         if self.outstanding == Some(0) {
             self.outstanding = None;
+            self.cache.take().iter().for_each(|cache| cache.write());
             let failed = self.status.lock().failures.len();
             log::info!("all sources are read: {} key(s) loaded, {failed} failed", self.table.len());
             self.status.end(None);

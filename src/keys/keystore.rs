@@ -120,6 +120,14 @@ impl Keystore {
     /// # Errors
     /// A wrong password, a secret that is none, another public key, or no locked memory.
     pub fn open(&self, password: &str) -> Result<SecretKey, OpenError> {
+        self.open_seen(password, |_| ())
+    }
+
+    /// As [`Keystore::open`]; `seen` may read the secret where it lies.
+    ///
+    /// # Errors
+    /// As [`Keystore::open`].
+    pub fn open_seen(&self, password: &str, seen: impl FnOnce(&[u8; 32])) -> Result<SecretKey, OpenError> {
         let cipher = &self.0.crypto.cipher;
         let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
             malformed(format_args!("crypto.cipher.message has {} bytes, expected 32", cipher.message.0.len()))
@@ -128,6 +136,7 @@ impl Keystore {
         let secret = fill(|slot| {
             *slot = *message;
             cipher.apply(&key, slot);
+            seen(slot);
         });
         scrub_stack();
         let secret = secret?;

@@ -10,6 +10,7 @@ pub mod keystore;
 pub mod loader;
 pub mod locked;
 mod pool;
+mod sealed;
 pub mod secret;
 pub mod sources;
 pub mod table;

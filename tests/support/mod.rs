@@ -100,13 +100,13 @@ impl Signer {
         Client::connect(&self.address)
     }
 
-    /// Waits until no key is pending.
+    /// Waits until no key is being loaded.
     pub(crate) fn wait_loaded(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.client().get("/healthcheck");
-            let pending = &answer.json()["checks"][1]["checks"][0]["data"]["keys-pending"];
-            if pending == 0 {
+            let loading = &answer.json()["checks"][1]["checks"][0]["data"]["loading"];
+            if loading == false {
                 return;
             }
             assert!(Instant::now() < deadline, "keys still load: {}", answer.text());

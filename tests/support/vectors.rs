@@ -1,8 +1,12 @@
 //! The vector files: one JSON object a line.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use base64::Engine as _;
 use serde_json::Value;
+
+use super::{Scratch, Signer};
 
 /// A file or folder of `tests/vectors`.
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -19,4 +23,45 @@ pub(crate) fn lines(name: &str) -> Vec<Value> {
 pub(crate) fn config_yaml(config: &Value) -> String {
     let facts = config.as_object().expect("an object of facts");
     facts.iter().map(|(name, value)| format!("{name}: {}\n", value.as_str().expect("text"))).collect()
+}
+
+/// The bytes of a line's body: as written, or as its recipe says.
+pub(crate) fn body(line: &Value) -> Vec<u8> {
+    if let Some(raw) = line["raw_body"].as_str() {
+        return raw.as_bytes().to_vec();
+    }
+    if let Some(encoded) = line["raw_body_b64"].as_str() {
+        return base64::engine::general_purpose::STANDARD.decode(encoded).expect("base64");
+    }
+    let Some(repeat) = line["raw_body_repeat"].as_object() else {
+        return line["request"].to_string().into_bytes();
+    };
+    let text = |key: &str| repeat[key].as_str().expect("text").to_owned();
+    let count = usize::try_from(repeat["count"].as_u64().expect("a count")).expect("it fits");
+    (text("prefix") + &text("unit").repeat(count) + &text("suffix")).into_bytes()
+}
+
+/// Lines by the `config.yaml` of their network: a signer serves one of them.
+pub(crate) fn by_config(lines: Vec<Value>) -> BTreeMap<String, Vec<Value>> {
+    let mut groups: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in lines {
+        groups.entry(config_yaml(&line["config"])).or_default().push(line);
+    }
+    groups
+}
+
+/// A running signer with this network and the secret keys of these lines.
+pub(crate) fn signer(name: &str, config: &str, lines: &[Value]) -> (Scratch, Signer) {
+    let scratch = Scratch::new(name);
+    let secrets: BTreeSet<&str> = lines.iter().filter_map(|line| line["secret_key"].as_str()).collect();
+    let documents: Vec<String> = secrets
+        .iter()
+        .map(|secret| format!("type: file-raw\nkeyType: BLS\nprivateKey: \"{secret}\"\n"))
+        .collect();
+    scratch.write("keys/keys.yaml", documents.join("---\n"));
+    let (config, keys) = (scratch.write("config.yaml", config), scratch.path().join("keys"));
+    let keys = keys.to_str().expect("a plain path");
+    let signer = Signer::start(&["--network", &config, "--key-config-path", keys]);
+    signer.wait_loaded();
+    (scratch, signer)
 }

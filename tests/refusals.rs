@@ -1,0 +1,73 @@
+//! Every bad request of the vectors over HTTP: refused with a reason, quickly, and nobody is hurt.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::vectors;
+use crate::support::{Signer, client::Answer};
+
+/// What a hostile body may cost beyond itself, with all that a signer needs anyway.
+const RESIDENT_KIB_MAX: u64 = 128 * 1024;
+
+/// Slower refusals are shown; a busy machine may have its reasons.
+const SLOW: Duration = Duration::from_millis(50);
+
+#[test]
+fn every_bad_request_is_refused_with_a_reason() {
+    let mut wrong = Vec::new();
+    let groups = vectors::by_config(vectors::lines("bad_requests.jsonl"));
+    assert_eq!(groups.values().map(Vec::len).sum::<usize>(), 232);
+    for (config, lines) in &groups {
+        let (_scratch, signer) = vectors::signer("refusals", config, lines);
+        for line in lines {
+            let begin = Instant::now();
+            let answer = ask(&signer, line);
+            let time = begin.elapsed();
+            if time > SLOW {
+                println!("{} took {time:?}", line["name"]);
+            }
+            if let Err(reason) = check(line, &answer) {
+                wrong.push(format!(
+                    "{}: {reason}; the answer is {} {}",
+                    line["name"],
+                    answer.status,
+                    answer.text()
+                ));
+            }
+        }
+        let peak = peak_kib(&signer);
+        println!("{} requests, at most {peak} KiB resident", lines.len());
+        assert!(peak < RESIDENT_KIB_MAX, "{peak} KiB");
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn ask(signer: &Signer, line: &Value) -> Answer {
+    let identifier = line["identifier"].as_str().or(line["public_key"].as_str()).expect("a key");
+    signer.client().post(&format!("/api/v1/eth2/sign/{identifier}"), &vectors::body(line))
+}
+
+fn check(line: &Value, answer: &Answer) -> Result<(), &'static str> {
+    let also_ok = line["also_ok"].as_array().cloned().unwrap_or_default();
+    if line["expect_status"] != answer.status && !also_ok.contains(&answer.status.into()) {
+        return Err("another status is expected");
+    }
+    let body = serde_json::from_slice::<Value>(&answer.body).map_err(|_| "its body is no JSON")?;
+    if body["code"] != answer.status {
+        return Err("code is not the status");
+    }
+    match body["message"].as_str().is_some_and(|message| !message.is_empty())
+        && body.get("signature").is_none()
+    {
+        true => Ok(()),
+        false => Err("it has no message, or a signature"),
+    }
+}
+
+/// The most memory that the process has had resident.
+fn peak_kib(signer: &Signer) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", signer.pid())).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("VmHWM is there");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of kB")
+}
