@@ -9,6 +9,7 @@ use std::time::Duration;
 use signerd::api::Service;
 use signerd::http::request::{Method, Request};
 use signerd::http::response::{Response, TEXT};
+use signerd::server::tls::Tls;
 use signerd::server::{Bind, Limits, Running, Runtime, Server, Settings};
 
 /// Both runtimes: the second is the twin of the first.
@@ -67,7 +68,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn start(runtime: Runtime, limits: Limits) -> Self {
-        Self::serve(runtime, limits, Arc::new(Echo))
+        Self::secure(runtime, limits, None)
     }
 
     pub(crate) fn serve(runtime: Runtime, limits: Limits, service: Arc<dyn Service>) -> Self {

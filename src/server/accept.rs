@@ -12,13 +12,16 @@ use std::time::Duration;
 use crate::api::Service;
 use crate::http::Refused;
 
+use super::connection::Stream;
 use super::socket::Socket;
 use super::system::{self, POLLIN};
+use super::tls::Tls;
 use super::{House, connection};
 
 /// A bound socket and who answers there.
 pub(super) struct Door {
     pub(super) listener: Listener,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) service: Arc<dyn Service>,
 }
 
@@ -84,17 +87,27 @@ fn admit(stream: TcpStream, peer: Option<IpAddr>, door: &Door, house: &Arc<House
         return Ok(());
     }
     let socket = Socket::new(stream, house.runtime, &house.sweeper, &house.limits)?;
-    let service = Arc::clone(&door.service);
+    let (service, tls) = (Arc::clone(&door.service), door.tls.clone());
     house.runtime.spawn(move || {
         let seat = seat; // given back last, when the descriptor is closed
         let house = &*seat.house;
-        if number > house.limits.connections_max {
-            let refused = Refused::new(503, "too many connections, try again");
-            connection::turn_away(socket, &*service, house, &refused);
-        } else {
-            connection::serve(socket, &*service, house, peer);
+        match tls {
+            None => meet(socket, &*service, house, peer, number),
+            Some(tls) => match tls.wrap(socket) {
+                Ok(secured) => meet(secured, &*service, house, peer, number),
+                Err(error) => log::warn!("TLS: {error}"),
+            },
         }
     })
+}
+
+fn meet(stream: impl Stream, service: &dyn Service, house: &House, peer: Option<IpAddr>, number: usize) {
+    if number > house.limits.connections_max {
+        let refused = Refused::new(503, "too many connections, try again");
+        connection::turn_away(stream, service, house, &refused);
+    } else {
+        connection::serve(stream, service, house, peer);
+    }
 }
 
 /// One connection's place in the count.

@@ -8,15 +8,21 @@ use std::os::fd::{AsFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::accept::Listener;
+use crate::api::Service;
+
+use super::accept::{Door, Listener};
 use super::system;
+use super::tls::Tls;
 
 /// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Bind {
     /// A TCP address; port 0 lets the system choose.
     Tcp(SocketAddr),
+    /// The same, with TLS.
+    Tls(SocketAddr, Arc<Tls>),
     /// A Unix socket with mode 0660; one that nobody listens on is replaced.
     Unix(PathBuf),
     /// A listening socket that the parent process has opened (`LISTEN_FDS`).
@@ -35,9 +41,9 @@ pub struct BindError {
 /// Connections that wait to be accepted: a burst of all validators of a host fits.
 const BACKLOG: i32 = 1024;
 
-pub(super) fn open(bind: Bind) -> Result<Listener, BindError> {
+pub(super) fn open(bind: Bind, service: Arc<dyn Service>) -> Result<Door, BindError> {
     let opened = match &bind {
-        Bind::Tcp(address) => TcpListener::bind(address).map(Listener::Tcp),
+        Bind::Tcp(address) | Bind::Tls(address, _) => TcpListener::bind(address).map(Listener::Tcp),
         Bind::Unix(path) => bind_unix(path).map(Listener::Unix),
         Bind::Inherited(fd) => inherit(*fd),
     };
@@ -49,7 +55,11 @@ pub(super) fn open(bind: Bind) -> Result<Listener, BindError> {
         }
         Ok(listener)
     });
-    prepared.map_err(|source| BindError { bind, source })
+    match (prepared, bind) {
+        (Ok(listener), Bind::Tls(_, tls)) => Ok(Door { listener, tls: Some(tls), service }),
+        (Ok(listener), _) => Ok(Door { listener, tls: None, service }),
+        (Err(source), bind) => Err(BindError { bind, source }),
+    }
 }
 
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
@@ -70,15 +80,16 @@ fn inherit(fd: RawFd) -> io::Result<Listener> {
     }
 }
 
-impl Listener {
+impl Door {
     /// The address that the system gave; unnamed sockets have an empty path.
     pub(super) fn address(&self) -> Bind {
-        match self {
-            Self::Tcp(listener) => {
+        match &self.listener {
+            Listener::Tcp(listener) => {
                 let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-                Bind::Tcp(listener.local_addr().unwrap_or(unknown))
+                let address = listener.local_addr().unwrap_or(unknown);
+                self.tls.as_ref().map_or(Bind::Tcp(address), |tls| Bind::Tls(address, Arc::clone(tls)))
             }
-            Self::Unix(listener) => {
+            Listener::Unix(listener) => {
                 let address = listener.local_addr().ok();
                 Bind::Unix(address.and_then(|it| it.as_pathname().map(Path::to_owned)).unwrap_or_default())
             }
@@ -89,7 +100,7 @@ impl Listener {
 impl fmt::Display for Bind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Tcp(address) | Self::Tls(address, _) => write!(f, "{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Inherited(fd) => write!(f, "inherited descriptor {fd}"),
         }

@@ -8,16 +8,19 @@ mod accept;
 mod bodies;
 mod connection;
 mod listen;
+pub mod notify;
 mod runtime;
 pub mod signers;
 mod socket;
 mod sweeper;
 mod system;
+pub mod tls;
 
 use std::io::{self, PipeWriter};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -105,6 +108,9 @@ struct House {
 /// How often a draining server looks whether the last connection has gone.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 
+/// A worker that is busy for so long is stuck.
+const ALIVE_WITHIN: Duration = Duration::from_secs(2);
+
 /// Descriptors besides the connections: listeners, epoll, key files, the store.
 const OTHER_DESCRIPTORS: u64 = 512;
 
@@ -118,14 +124,14 @@ impl Server {
         system::block_signals();
         let Settings { listeners, limits, runtime } = settings;
         system::raise_descriptor_limit(limits.connections_max as u64 + OTHER_DESCRIPTORS);
-        let open = |(bind, service)| Ok(Door { listener: listen::open(bind)?, service });
-        let doors = listeners.into_iter().map(open).collect::<Result<_, _>>()?;
+        let doors = listeners.into_iter().map(|(bind, service)| listen::open(bind, service));
+        let doors = doors.collect::<Result<_, _>>()?;
         Ok(Self { doors, limits, runtime })
     }
 
     /// The addresses in the order of the settings, with the ports that the system has chosen.
     pub fn addresses(&self) -> Vec<Bind> {
-        self.doors.iter().map(|door| door.listener.address()).collect()
+        self.doors.iter().map(Door::address).collect()
     }
 
     /// Starts to serve, on threads of its own.
@@ -164,13 +170,21 @@ impl Server {
                 return ExitCode::FAILURE;
             }
         };
+        notify::tell("READY=1");
+        let interval = notify::watchdog_interval();
         loop {
-            match system::wait_for_signal(Duration::from_secs(3600)) {
+            match system::wait_for_signal(interval.unwrap_or(Duration::from_secs(3600))) {
+                None if interval.is_some() && running.is_alive() => notify::tell("WATCHDOG=1"),
                 None => {}
-                Some(Signal::Reload) => on_reload(),
+                Some(Signal::Reload) => {
+                    notify::tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", system::monotonic_us()));
+                    on_reload();
+                    notify::tell("READY=1");
+                }
                 Some(Signal::Stop) => break,
             }
         }
+        notify::tell("STOPPING=1");
         log::info!("stopping: {} connections are open", running.connections());
         running.drain(|| system::wait_for_signal(DRAIN_STEP) == Some(Signal::Stop));
         ExitCode::SUCCESS
@@ -181,6 +195,13 @@ impl Running {
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
         self.house.connections.load(Ordering::Acquire)
+    }
+
+    /// Whether connections still get their turn.
+    fn is_alive(&self) -> bool {
+        let (sender, receiver) = mpsc::channel();
+        let spawned = self.house.runtime.spawn(move || sender.send(()).unwrap_or_default());
+        spawned.is_ok() && receiver.recv_timeout(ALIVE_WITHIN).is_ok()
     }
 
     /// Stops: accepts no more, ends idle connections, finishes requests at hand within

@@ -128,6 +128,14 @@ pub(super) fn spawn_coroutine(stack_words: usize, body: impl FnOnce() + Send + '
     unsafe { builder.spawn(body) }.map(drop)
 }
 
+/// The clock that systemd compares reloads by.
+pub(super) fn monotonic_us() -> i64 {
+    let mut now = timespec(Duration::ZERO);
+    // SAFETY: `now` is valid for writing, and the clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
+}
+
 fn signals() -> libc::sigset_t {
     // SAFETY: an all-zero sigset_t is valid memory for sigemptyset() to initialise.
     unsafe {

@@ -1,0 +1,193 @@
+//! The real binary under attack: memory stays bounded, descriptors come back, and an honest client gets
+//! every signature. `SIGNERD_ATTACK=full` runs it at full size.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::support::Signer;
+
+/// Resident memory that no attack may exceed.
+const RESIDENT_KIB_MAX: u64 = 128 * 1024;
+
+/// One attack: the address, and how much of it.
+type Attack = fn(&str, usize);
+
+/// Name, attack, its amount in a quick run and in a full one.
+const ATTACKS: [(&str, Attack, [usize; 2]); 9] = [
+    ("heads without end", endless_heads, [8, 64]),
+    ("chunked bodies without end", endless_bodies, [2, 8]),
+    ("32 MiB of zeros", zeros, [1, 4]),
+    ("idle connections", idle, [400, 4_000]),
+    ("connections that trickle", trickle, [100, 1_000]),
+    ("connections opened and closed", open_and_close, [2_000, 200_000]),
+    ("half-closed and reset in the body", cut_bodies, [200, 5_000]),
+    ("TLS and other garbage", garbage, [200, 5_000]),
+    ("bad tokens", bad_tokens, [200, 10_000]),
+];
+
+#[test]
+fn an_honest_client_gets_every_signature_while_others_attack() {
+    let is_full = std::env::var_os("SIGNERD_ATTACK").is_some_and(|size| size == "full");
+    let signer = Signer::start(&["--interop-keys", "0..1", "--auth-token", "correct-horse-battery"]);
+    signer.wait_loaded();
+    let descriptors = descriptors(&signer);
+    let (over, slowest_us) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        let honest = scope.spawn(|| sign_until(&signer, &over));
+        scope.spawn(|| ask_until(&signer.address, &over, &slowest_us));
+        for (name, attack, amounts) in ATTACKS {
+            let started = Instant::now();
+            slowest_us.store(0, Ordering::Relaxed);
+            attack(&signer.address, amounts[usize::from(is_full)]);
+            let (resident, slowest) = (signer.resident_kib(), slowest_us.load(Ordering::Relaxed));
+            let seconds = started.elapsed().as_secs_f32();
+            println!("{name}: {seconds:.1} s, {resident} KiB resident, slowest upcheck {slowest} us");
+            assert!(resident < RESIDENT_KIB_MAX, "{name}: {resident} KiB");
+        }
+        over.store(true, Ordering::Relaxed);
+        println!("{} signatures, none lost", honest.join().unwrap());
+    });
+    for _ in 0..1500 {
+        if self::descriptors(&signer) <= descriptors {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{} descriptors after 15 s, {descriptors} before", self::descriptors(&signer));
+}
+
+fn descriptors(signer: &Signer) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", signer.pid())).unwrap().count()
+}
+
+/// Signs on one connection, again and again; every answer must be a signature.
+fn sign_until(signer: &Signer, over: &AtomicBool) -> usize {
+    let mut client = signer.client();
+    let authorization = [("Authorization", "Bearer correct-horse-battery"), ("Accept", "application/json")];
+    let keys = client.request("GET", "/api/v1/eth2/publicKeys", &authorization, b"").json();
+    let path = format!("/api/v1/eth2/sign/{}", keys[0].as_str().unwrap());
+    let mut signatures = 0;
+    while !over.load(Ordering::Relaxed) {
+        let body = format!(r#"{{"signingRoot":"0x{signatures:064x}","domain_name":"beacon_attester"}}"#);
+        let answer = client.request("POST", &path, &authorization, body.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        signatures += 1;
+    }
+    signatures
+}
+
+/// Asks for health on one connection; every answer must come.
+fn ask_until(address: &str, over: &AtomicBool, slowest_us: &AtomicU64) {
+    let mut client = crate::support::client::Client::connect(address);
+    while !over.load(Ordering::Relaxed) {
+        let started = Instant::now();
+        assert_eq!(client.get("/upcheck").status, 200);
+        let us = u64::try_from(started.elapsed().as_micros()).unwrap();
+        slowest_us.fetch_max(us, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
+/// Sends `start`, then `more` until the server has enough; what it says.
+fn pour(address: &str, start: &[u8], more: &[u8]) -> String {
+    let mut stream = connect(address);
+    stream.write_all(start).unwrap();
+    while stream.write_all(more).is_ok() {}
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn endless_heads(address: &str, amount: usize) {
+    let pours = |_| std::thread::spawn({
+        let address = address.to_owned();
+        move || pour(&address, b"GET / HTTP/1.1\r\nX: ", &[b'x'; 65_536])
+    });
+    (0..amount).map(pours).collect::<Vec<_>>().into_iter().for_each(|it| drop(it.join().unwrap()));
+}
+
+fn endless_bodies(address: &str, amount: usize) {
+    let start = format!("POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let chunk = [b"10000\r\n".as_slice(), &[0; 65_536], b"\r\n"].concat();
+    (0..amount).for_each(|_| drop(pour(address, start.as_bytes(), &chunk)));
+}
+
+fn zeros(address: &str, amount: usize) {
+    for _ in 0..amount {
+        let mut stream = connect(address);
+        write!(stream, "POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", 32 << 20).unwrap();
+        for _ in 0..512 {
+            stream.write_all(&[0; 65_536]).unwrap();
+        }
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 401");
+    }
+}
+
+fn idle(address: &str, amount: usize) {
+    let streams = (0..amount).map(|_| connect(address)).collect::<Vec<_>>();
+    std::thread::sleep(Duration::from_millis(500));
+    drop(streams);
+}
+
+fn trickle(address: &str, amount: usize) {
+    let mut streams = (0..amount).map(|_| connect(address)).collect::<Vec<_>>();
+    for byte in b"GET /upcheck HTTP/1.1\r\n" {
+        streams.iter_mut().for_each(|stream| stream.write_all(&[*byte]).unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn open_and_close(address: &str, amount: usize) {
+    (0..amount).for_each(|_| drop(connect(address)));
+}
+
+fn cut_bodies(address: &str, amount: usize) {
+    for number in 0..amount {
+        let mut stream = connect(address);
+        write!(stream, "POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nabc").unwrap();
+        match number % 3 {
+            0 => stream.shutdown(Shutdown::Write).unwrap(),
+            1 => drop(stream.read(&mut [])),
+            _ => stream.shutdown(Shutdown::Both).unwrap(),
+        }
+        if number % 3 == 0 {
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).unwrap(); // and leaves the rest: a reset
+            assert_eq!(&answer, b"HTTP/1.1 400");
+        }
+    }
+}
+
+fn garbage(address: &str, amount: usize) {
+    for number in 0..amount {
+        let mut stream = connect(address);
+        let noise = [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), b"\x80\x80\x80", b"\r\n\r\n\0"];
+        stream.write_all(noise[number % noise.len()]).unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 400");
+    }
+}
+
+fn bad_tokens(address: &str, amount: usize) {
+    let mut client = crate::support::client::Client::connect(address);
+    for number in 0..amount {
+        let token = format!("Bearer wrong-{number}");
+        let answer = client.request("GET", "/api/v1/eth2/publicKeys", &[("Authorization", &token)], b"");
+        assert_ne!(answer.status, 200);
+    }
+}
+
+/// A path that takes the largest bodies.
+const SIGN: &str = "/api/v1/eth2/sign/0xa99a76ed7796f7be22d5b7e85deeb7c5677e88e511e0b337618f8c4eb61349b4bf2d153f649f7b53359fe8b94a38e44c";

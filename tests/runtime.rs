@@ -1,0 +1,134 @@
+//! The runtime under stress: clients that abort in every phase beside clients that want every answer,
+//! on coroutines and on threads. `SIGNERD_STRESS_SECONDS` makes it longer; run it so at every new
+//! version of may.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use signerd::server::Limits;
+
+use crate::rig::{RUNTIMES, Rig, connect, read_answer};
+
+/// Deadlines short enough to fire all the time.
+fn limits() -> Limits {
+    let soon = Duration::from_millis(150);
+    Limits { head: soon, body: soon, ..Limits::default() }
+}
+
+#[test]
+fn no_answer_is_lost_while_others_abort_in_every_phase() {
+    let seconds = std::env::var("SIGNERD_STRESS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    for runtime in RUNTIMES {
+        let rig = Rig::start(runtime, limits());
+        let (over, answers, aborts) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            let (over, address) = (&over, rig.address);
+            let honest: [fn(SocketAddr) -> usize; 4] = [keep_alive, new_connections, pipeline, bodies];
+            for client in honest {
+                let answers = &answers;
+                scope.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        answers.fetch_add(client(address), Ordering::Relaxed);
+                    }
+                });
+            }
+            for seed in 1..4 {
+                let aborts = &aborts;
+                scope.spawn(move || {
+                    let mut random = seed;
+                    while !over.load(Ordering::Relaxed) {
+                        abort_somewhere(address, &mut random);
+                        aborts.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            std::thread::sleep(Duration::from_secs(seconds));
+            over.store(true, Ordering::Relaxed);
+        });
+        let (answers, aborts) = (answers.into_inner(), aborts.into_inner());
+        println!("{runtime:?}: {answers} answers, none lost; {aborts} aborted connections");
+        assert!(answers > 0 && aborts > 0);
+        rig.wait_for_connections(0);
+        assert!(rig.running.stop());
+    }
+}
+
+#[test]
+fn waiting_requests_do_not_hold_up_the_others() {
+    for runtime in RUNTIMES {
+        let rig = Arc::new(Rig::start(runtime, Limits::default()));
+        let waiting = (0..100).map(|_| {
+            let rig = Arc::clone(&rig);
+            std::thread::spawn(move || rig.exchange(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"))
+        });
+        let waiting = waiting.collect::<Vec<_>>();
+        for _ in 0..10 {
+            assert_eq!(keep_alive(rig.address), 50);
+        }
+        assert!(waiting.into_iter().all(|client| client.join().unwrap().ends_with("waited")));
+    }
+}
+
+const UPCHECK: &[u8] = b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn keep_alive(address: SocketAddr) -> usize {
+    let mut stream = connect(address);
+    for _ in 0..50 {
+        stream.write_all(UPCHECK).unwrap();
+        assert!(read_answer(&mut stream).ends_with("\r\n\r\nOK"));
+    }
+    50
+}
+
+fn new_connections(address: SocketAddr) -> usize {
+    let mut stream = connect(address);
+    stream.write_all(UPCHECK).unwrap();
+    assert!(read_answer(&mut stream).ends_with("\r\n\r\nOK"));
+    1
+}
+
+fn pipeline(address: SocketAddr) -> usize {
+    let mut stream = connect(address);
+    stream.write_all(&UPCHECK.repeat(200)).unwrap();
+    for _ in 0..200 {
+        assert!(read_answer(&mut stream).ends_with("\r\n\r\nOK"));
+    }
+    200
+}
+
+fn bodies(address: SocketAddr) -> usize {
+    let mut stream = connect(address);
+    for length in [1, 5_000, 300_000] {
+        write!(stream, "POST /sum HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n").unwrap();
+        stream.write_all(&vec![1; length]).unwrap();
+        assert!(read_answer(&mut stream).ends_with(&format!("\r\n\r\n{length} bytes, sum {length}")));
+    }
+    3
+}
+
+/// Sends a part of two requests, perhaps waits past a deadline, and leaves in one way or another.
+fn abort_somewhere(address: SocketAddr, random: &mut u64) {
+    let mut next = |bound: u64| {
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*random >> 33) % bound
+    };
+    let script =
+        [b"POST /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 90\r\n\r\n".as_slice(), &[b'x'; 90], b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"]
+            .concat();
+    let mut stream = connect(address);
+    let cut = usize::try_from(next(script.len() as u64 + 1)).unwrap();
+    stream.write_all(&script[..cut]).unwrap();
+    if next(8) == 0 {
+        std::thread::sleep(Duration::from_millis(next(300)));
+    }
+    match next(4) {
+        0 => drop(stream.shutdown(Shutdown::Write).and_then(|()| stream.read(&mut [0; 4096]))),
+        1 => drop(stream.read(&mut [0; 10])), // leaves the rest unread: a reset
+        2 => drop(stream.shutdown(Shutdown::Both)),
+        _ => {}
+    }
+}
