@@ -145,7 +145,8 @@ impl Files {
         match &self.identity {
             Identity::Pem(certificates, key) => {
                 let pem = private(key)?;
-                let private = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| wrong(key, error))?;
+                let private =
+                    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| wrong(key, error))?;
                 Ok((pem_certificates(certificates)?, private, key))
             }
             Identity::Pkcs12(file, password_file) => {
