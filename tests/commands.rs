@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::support::client::Client;
 use crate::support::{Scratch, Signer, binary};
 
 fn signerd(scratch: &Scratch, arguments: &str) -> Output {
@@ -171,8 +172,9 @@ fn the_command_line_of_a_devnet_serves_on_both_ports() {
     }
     let config = "PRESET_BASE: minimal\nGENESIS_FORK_VERSION: 0x10000038\nBLOB_SCHEDULE: []\n";
     scratch.write("config.yaml", config);
-    let line = "--http-listen-port=0 --http-host-allowlist=* --metrics-enabled=true --metrics-host-allowlist=* \
-                --metrics-host=127.0.0.1 --metrics-port=0 eth2 --network=config.yaml --keystores-path=teku-keys \
+    let line = "--http-listen-port=0 --http-host-allowlist=* --metrics-enabled=true \
+                --metrics-host-allowlist=* --metrics-host=127.0.0.1 --metrics-port=0 eth2 \
+                --network=config.yaml --keystores-path=teku-keys \
                 --keystores-passwords-path=teku-secrets --slashing-protection-enabled=false";
     let mut command = Command::new(binary());
     command.args(line.split_whitespace()).current_dir(scratch.path()).env_clear();
@@ -180,6 +182,8 @@ fn the_command_line_of_a_devnet_serves_on_both_ports() {
     signer.wait_loaded();
     assert_eq!(signer.client().get("/api/v1/eth2/publicKeys").json(), json!(expected));
     let metrics = signer.metrics.as_deref().expect("metrics are on");
-    assert!(crate::support::client::Client::connect(metrics).get("/metrics").text().contains("keys_loaded"));
+    let mut probe = Client::connect(metrics);
+    assert!(probe.get("/metrics").text().contains("keys_loaded"));
+    assert_eq!(probe.get("/healthcheck").json()["status"], "UP");
     assert_eq!(signer.client().get("/eth/v1/keystores").status, 404, "without its switch");
 }

@@ -25,7 +25,9 @@ mod slashing;
 
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;
+mod keymanager;
 mod keystores;
+mod kills;
 mod memory;
 mod sources;
 mod table;

@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use super::Api;
 use super::refusal::Refusal;
-use crate::consensus::primitives::PublicKey;
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response};
 use crate::keys::loader::{ChangeError, DeleteStatus, ImportStatus, NewKey};
@@ -59,6 +58,10 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
 /// JSON string.
 pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> {
     let DeleteRequest { pubkeys } = read(&request.body)?;
+    let key = |(place, key): (usize, String)| {
+        key.parse().map_err(|error| malformed(format_args!("pubkeys[{place}]: {error}")))
+    };
+    let pubkeys = pubkeys.into_iter().enumerate().map(key).collect::<Result<_, _>>()?;
     let deleted = api.loader.delete(pubkeys)?;
     let statuses = deleted.statuses.into_iter().map(|status| match status {
         DeleteStatus::Deleted => json!({"status": "deleted"}),
@@ -82,7 +85,7 @@ struct ImportRequest<'a> {
 
 #[derive(Deserialize)]
 struct DeleteRequest {
-    pubkeys: Vec<PublicKey>,
+    pubkeys: Vec<String>,
 }
 
 /// The parser may repeat a wrong value, and a password may be one: only the place is told.

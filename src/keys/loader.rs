@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
+use super::candidate::Candidate;
 use super::imports;
 use super::keeper::{Command, Keeper};
 use super::sources::{SourceError, Sources};
@@ -165,7 +166,9 @@ impl Loader {
             commands.clone(),
             Arc::clone(&status),
         );
-        status.lock().load = Some(Load::new(false));
+        // Before anybody can ask: a start without keys yet is no start without keys.
+        let total = scan.candidates.iter().map(Candidate::keys_expected).sum();
+        status.lock().load = Some(Load::new(false, total));
         thread::Builder::new()
             .name("keeper".to_owned())
             .spawn(move || keeper.run(scan, &receiver))
@@ -194,7 +197,7 @@ impl Loader {
         if state.load.is_some() {
             return Err(Running);
         }
-        state.load = Some(Load::new(true));
+        state.load = Some(Load::new(true, 0));
         state.reload.stage = ReloadStage::Running;
         drop(state);
         self.send(Command::Reload);
@@ -333,8 +336,8 @@ impl Status {
 }
 
 impl Load {
-    fn new(is_reload: bool) -> Self {
-        Self { is_reload, began: Instant::now(), total: 0, done: 0 }
+    fn new(is_reload: bool, total: usize) -> Self {
+        Self { is_reload, began: Instant::now(), total, done: 0 }
     }
 
     fn seconds_left(&self) -> Option<u64> {
