@@ -48,7 +48,11 @@ pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
         log::info!("for lists of known servers: {address} {}", tls.fingerprint());
     }
     watch_loading(&settings, &loader).map_err(|error| no_thread(&error))?;
-    metrics.serve(MetricsPage { metrics: Arc::clone(&counters), guard: guards.metrics });
+    metrics.serve(MetricsPage {
+        metrics: Arc::clone(&counters),
+        guard: guards.metrics,
+        signing: Arc::clone(&signing),
+    });
     signing.serve(Api {
         keys,
         loader: Arc::clone(&loader),
@@ -288,15 +292,20 @@ impl Service for Late {
     }
 }
 
-/// The metrics listener: one page.
+/// The metrics listener: one page, and health.
 struct MetricsPage {
     metrics: Arc<Metrics>,
     guard: Guard,
+    signing: Arc<Late>,
 }
 
 impl Service for MetricsPage {
     fn answer(&self, request: Request) -> Response {
-        self.page(&request).unwrap_or_else(Response::from)
+        match request.path.as_str() {
+            // Without TLS here: for probes that have no client certificate.
+            "/healthcheck" => self.signing.answer(request),
+            _ => self.page(&request).unwrap_or_else(Response::from),
+        }
     }
 
     fn body_bytes_max(&self, _method: Method, _path: &str) -> usize {
