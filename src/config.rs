@@ -60,8 +60,6 @@ pub struct Settings {
     pub require_mlock: bool,
     /// Signing threads; `None`: one a core.
     pub workers: Option<usize>,
-    /// A reload that takes longer is given up.
-    pub reload_timeout: Duration,
     /// Which chain.
     pub networks: Networks,
     /// Slashing protection; `None` signs whatever is requested.
@@ -118,23 +116,18 @@ const TOKEN_FILE: &str = "api-token.txt";
 
 impl Settings {
     /// Checks all values, and the files that they name.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, with the option and where it came from.
-    pub fn check(values: &Values) -> Result<Self, Usage> {
+    pub(crate) fn check(values: &Values) -> Result<Self, Usage> {
         let http = listener(values, "http-listen-host", "http-listen-port", "http-host-allowlist")?;
         let (data_dir, networks) = (data_dir(values)?, networks(values)?);
         let auth_token = match (values.text("auth-token"), values.secret("auth-token-file")?) {
             (Some(_), Some(_)) => return conflict("--auth-token and --auth-token-file exclude each other"),
             (text, file) => text.map(Zeroizing::new).or(file),
         };
-        let seconds = |number: Option<u64>| Duration::from_secs(number.unwrap_or(TIMEOUT_SECONDS_MAX));
         let idle = values.number("idle-connection-timeout-seconds", 1..=TIMEOUT_SECONDS_MAX)?;
-        let reload = values.number("reload-timeout", 1..=TIMEOUT_SECONDS_MAX / 60)?;
         Ok(Self {
             unix: values.path("listen-unix"),
             cors_origins: values.list("http-cors-origins"),
-            idle_timeout: seconds(idle),
+            idle_timeout: Duration::from_secs(idle.unwrap_or(TIMEOUT_SECONDS_MAX)),
             tls: tls(values)?,
             metrics: metrics(values, &http)?,
             keymanager: keymanager(values, &auth_token, data_dir.as_deref(), &http)?,
@@ -148,7 +141,6 @@ impl Settings {
             expect_keys: values.count("expect-keys", 0..=u64::from(u32::MAX))?,
             require_mlock: values.on("require-mlock")?,
             workers: values.count("workers", 1..=1024)?,
-            reload_timeout: seconds(reload.map(|minutes| 60 * minutes)),
             slashing: slashing(values, data_dir.as_deref(), &networks)?,
             networks,
             notices: values.notices.clone(),
@@ -395,5 +387,5 @@ fn slashing(
 }
 
 fn conflict<T>(message: &str) -> Result<T, Usage> {
-    Err(Usage::new(exit::CONFIG, message.to_owned()))
+    Err(Usage::new(exit::CONFIG, message))
 }

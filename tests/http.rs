@@ -354,7 +354,7 @@ impl Case {
 }
 
 /// Sends every raw request of the table and lists the answers that differ.
-pub fn wrong_answers(exchange: impl Fn(&[u8]) -> String) -> Vec<String> {
+pub(crate) fn wrong_answers(exchange: impl Fn(&[u8]) -> String) -> Vec<String> {
     let cases = cases();
     assert!(cases.len() >= 80, "the table is there");
     cases.iter().filter_map(|case| case.wrong(exchange(&case.request))).collect()

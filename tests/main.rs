@@ -35,6 +35,7 @@ mod table;
 
 // The service: health, negotiation, guards, start and end; command lines.
 mod cli;
+mod commands;
 mod service;
 
 // The rules of the source.

@@ -82,7 +82,7 @@ impl Rig {
     }
 
     /// Waits until the server has exactly so many connections.
-    pub fn wait_for_connections(&self, number: usize) {
+    pub(crate) fn wait_for_connections(&self, number: usize) {
         for _ in 0..2000 {
             if self.running.connections() == number {
                 return;
@@ -128,7 +128,7 @@ pub(crate) fn read_answer(stream: &mut impl Read) -> String {
 }
 
 /// may_minihttp, answering OK to everything.
-pub fn start_minihttp() -> SocketAddr {
+pub(crate) fn start_minihttp() -> SocketAddr {
     #[derive(Clone)]
     struct Ok;
     impl may_minihttp::HttpService for Ok {

@@ -21,7 +21,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usage> {
     let settings = Settings::check(values)?;
     let Some(wanted) = &settings.slashing else {
-        return Err(Usage::new(exit::CONFIG, "slashing protection is off".to_owned())
+        return Err(Usage::new(exit::CONFIG, "slashing protection is off")
             .hint("name the server's directory with --data-dir"));
     };
     let store = match Protection::open(wanted) {
@@ -50,7 +50,7 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
         }
         (SlashingCommand::Watermark(watermark), Some(store)) => mark(&store, watermark),
         (SlashingCommand::Watermark(_), None) => {
-            Err(Usage::new(exit::UNAVAILABLE, "the server uses the store: stop it first".to_owned()))
+            Err(Usage::new(exit::UNAVAILABLE, "the server uses the store: stop it first"))
         }
     }
 }

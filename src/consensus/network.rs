@@ -49,7 +49,8 @@ pub(super) struct Network {
     /// Decides the lengths of bit vectors.
     pub(super) preset: Preset,
     slots_per_epoch: u64,
-    genesis_validators_root: Option<Root>,
+    /// The root of its first validators; only built-in networks know it.
+    pub(super) genesis_validators_root: Option<Root>,
     /// Version and first epoch of each fork, in the order of [`Fork::ALL`].
     forks: [Option<(Version, Epoch)>; Fork::ALL.len()],
 }
