@@ -20,6 +20,7 @@ use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::loader;
 use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
+use crate::server::tls::{Files, Identity};
 use crate::slashing;
 
 /// The service, fully checked.
@@ -33,7 +34,7 @@ pub struct Settings {
     /// A connection idle for so long is closed.
     pub idle_timeout: Duration,
     /// TLS of the signing listener; without it, plain HTTP.
-    pub tls: Option<Tls>,
+    pub tls: Option<Files>,
     /// The metrics listener, unless it is off.
     pub metrics: Option<Listener>,
     /// The token that all routes but health ask for.
@@ -74,24 +75,6 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Host headers that are served; `None` for any.
     pub hosts: Option<Vec<String>>,
-}
-
-/// TLS of the signing listener.
-pub struct Tls {
-    /// Who we are.
-    pub identity: Identity,
-    /// Clients with a certificate of this CA are served.
-    pub client_ca: Option<PathBuf>,
-    /// Clients with these fingerprints are served. With neither, everybody is.
-    pub known_clients: Option<PathBuf>,
-}
-
-/// Certificate and key.
-pub enum Identity {
-    /// Two PEM files: the chain, our certificate first, and the private key.
-    Pem(PathBuf, PathBuf),
-    /// A PKCS#12 file, and a file with its password.
-    Pkcs12(PathBuf, PathBuf),
 }
 
 /// Who may use the Keymanager routes.
@@ -186,7 +169,7 @@ fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> 
     }
 }
 
-fn tls(values: &Values) -> Result<Option<Tls>, Usage> {
+fn tls(values: &Values) -> Result<Option<Files>, Usage> {
     let (cert, key) = (values.file("tls-cert")?, values.file("tls-key")?);
     let (store, password) = (values.file("tls-keystore-file")?, values.file("tls-keystore-password-file")?);
     let (client_ca, known_clients) = (values.file("tls-client-ca")?, values.file("tls-known-clients")?);
@@ -216,7 +199,8 @@ fn tls(values: &Values) -> Result<Option<Tls>, Usage> {
             "--tls-allow-ca-clients needs --tls-client-ca: the system's trust store is not read",
         );
     }
-    Ok(Some(Tls { identity, client_ca, known_clients }))
+    let allow_insecure_permissions = values.on("allow-insecure-permissions")?;
+    Ok(Some(Files { identity, client_ca, known_clients, allow_insecure_permissions }))
 }
 
 fn keymanager(

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::support::client::Client;
 use crate::support::{Scratch, Signer, binary};
 
 fn signerd(scratch: &Scratch, arguments: &str) -> Output {
@@ -181,6 +182,8 @@ fn the_command_line_of_a_devnet_serves_on_both_ports() {
     signer.wait_loaded();
     assert_eq!(signer.client().get("/api/v1/eth2/publicKeys").json(), json!(expected));
     let metrics = signer.metrics.as_deref().expect("metrics are on");
-    assert!(crate::support::client::Client::connect(metrics).get("/metrics").text().contains("keys_loaded"));
+    let mut probe = Client::connect(metrics);
+    assert!(probe.get("/metrics").text().contains("keys_loaded"));
+    assert_eq!(probe.get("/healthcheck").json()["status"], "UP");
     assert_eq!(signer.client().get("/eth/v1/keystores").status, 404, "without its switch");
 }

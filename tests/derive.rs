@@ -1,5 +1,7 @@
 //! Keys that are made: interop keys, EIP-2333, BIP-39.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use blst::min_pk;
 use signerd::hex;
 use signerd::keys::derive::{self, Parent};

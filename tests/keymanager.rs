@@ -1,5 +1,7 @@
 //! `/eth/v1/keystores` on the real binary: list, import, delete, and what is kept on disk.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

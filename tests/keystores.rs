@@ -1,5 +1,7 @@
 //! EIP-2335: every case of `vectors/eip2335`, and what the index cannot say.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

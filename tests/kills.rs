@@ -2,6 +2,8 @@
 //!
 //! `SIGNERD_KEY_KILLS=1000 cargo test --test main kills` runs longer than the default.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -48,7 +50,7 @@ fn every_answered_import_and_deletion_survives_a_kill_at_any_moment() {
             let client = scope.spawn(|| {
                 let mut answered = 0;
                 loop {
-                    let (key, keystore, password) = &keys[moves.below(KEYS.into()) as usize];
+                    let (key, keystore, password) = &keys[usize::try_from(moves.below(KEYS.into())).unwrap()];
                     let key = key.to_string();
                     let (method, body, then) = match state[&key] {
                         Known::Gone | Known::Either => {

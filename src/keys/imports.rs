@@ -98,7 +98,7 @@ pub(super) fn candidate(data_dir: &Path, key: &PublicKey) -> Candidate {
 
 fn named(file: PathBuf) -> Candidate {
     let imported = named_after_key(&file);
-    Candidate::Keystore { password: file.with_extension("txt"), file, imported }
+    Candidate::Keystore { password: file.with_extension("txt").into(), file: file.into(), imported }
 }
 
 const DIR: &str = "keystores";

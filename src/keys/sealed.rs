@@ -227,6 +227,6 @@ fn name(prepared: &Prepared) -> Option<String> {
 }
 
 fn stamp(prepared: &Prepared) -> Option<String> {
-    let (stamp, checksum) = (prepared.stamp?, prepared.checksum()?);
+    let (stamp, checksum) = (prepared.stamp?, prepared.checksum?);
     Some(format!("{stamp} {checksum}"))
 }
