@@ -71,10 +71,15 @@ impl Rig {
         Self::secure(runtime, limits, None)
     }
 
-    pub(crate) fn serve(runtime: Runtime, limits: Limits, service: Arc<dyn Service>) -> Self {
-        let listeners = vec![(Bind::Tcp(([127, 0, 0, 1], 0).into()), service)];
+    /// With TLS when there is some.
+    pub(crate) fn secure(runtime: Runtime, limits: Limits, tls: Option<Arc<Tls>>) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let bind = tls.map_or(Bind::Tcp(any), |tls| Bind::Tls(any, tls));
+        let listeners = vec![(bind, Arc::new(Echo) as Arc<dyn Service>)];
         let server = Server::bind(Settings { listeners, limits, runtime }).unwrap();
-        let [Bind::Tcp(address)] = server.addresses()[..] else { panic!("one TCP listener") };
+        let (Bind::Tcp(address) | Bind::Tls(address, _)) = server.addresses().remove(0) else {
+            panic!("a TCP listener")
+        };
         Self { address, running: server.start().unwrap() }
     }
 
@@ -83,7 +88,7 @@ impl Rig {
     }
 
     /// Waits until the server has exactly so many connections.
-    pub fn wait_for_connections(&self, number: usize) {
+    pub(crate) fn wait_for_connections(&self, number: usize) {
         for _ in 0..2000 {
             if self.running.connections() == number {
                 return;
@@ -129,7 +134,7 @@ pub(crate) fn read_answer(stream: &mut impl Read) -> String {
 }
 
 /// may_minihttp, answering OK to everything.
-pub fn start_minihttp() -> SocketAddr {
+pub(crate) fn start_minihttp() -> SocketAddr {
     #[derive(Clone)]
     struct Ok;
     impl may_minihttp::HttpService for Ok {

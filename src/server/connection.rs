@@ -65,7 +65,7 @@ pub(super) fn serve(stream: impl Stream, service: &dyn Service, house: &House, p
     let mut connection = Connection::new(stream, service, house, peer);
     match connection.run() {
         Ok(()) => connection.linger(),
-        Err(End::Gone) => {}
+        Err(End::Gone) => connection.part(),
         Err(End::Refused(refused)) => connection.refuse(&refused),
     }
 }
@@ -257,9 +257,14 @@ impl<'a, S: Stream> Connection<'a, S> {
         }
     }
 
-    fn linger(&mut self) {
+    /// Says goodbye, which TLS asks for (RFC 8446, section 6.1).
+    fn part(&mut self) {
         self.stream.enter(Phase::Linger);
         self.stream.close_writing();
+    }
+
+    fn linger(&mut self) {
+        self.part();
         let mut left = LINGER_BYTES_MAX;
         while left > 0 {
             self.inbox.consume(self.inbox.unread().len());

@@ -145,7 +145,8 @@ impl Files {
         match &self.identity {
             Identity::Pem(certificates, key) => {
                 let pem = private(key)?;
-                let private = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| wrong(key, error))?;
+                let private =
+                    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| wrong(key, error))?;
                 Ok((pem_certificates(certificates)?, private, key))
             }
             Identity::Pkcs12(file, password_file) => {
@@ -247,8 +248,10 @@ impl Stream for Secured {
     }
 
     fn close_writing(&mut self) {
-        self.0.conn.send_close_notify();
-        self.0.flush().ok();
+        if !self.0.conn.is_handshaking() {
+            self.0.conn.send_close_notify();
+            self.0.flush().ok();
+        }
         self.0.sock.close_writing();
     }
 }
