@@ -20,6 +20,7 @@ use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::loader;
 use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
+use crate::server::tls::{Files, Identity};
 use crate::slashing;
 
 /// The service, fully checked.
@@ -33,7 +34,7 @@ pub struct Settings {
     /// A connection idle for so long is closed.
     pub idle_timeout: Duration,
     /// TLS of the signing listener; without it, plain HTTP.
-    pub tls: Option<Tls>,
+    pub tls: Option<Files>,
     /// The metrics listener, unless it is off.
     pub metrics: Option<Listener>,
     /// The token that all routes but health ask for.
@@ -60,8 +61,6 @@ pub struct Settings {
     pub require_mlock: bool,
     /// Signing threads; `None`: one a core.
     pub workers: Option<usize>,
-    /// A reload that takes longer is given up.
-    pub reload_timeout: Duration,
     /// Which chain.
     pub networks: Networks,
     /// Slashing protection; `None` signs whatever is requested.
@@ -76,24 +75,6 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Host headers that are served; `None` for any.
     pub hosts: Option<Vec<String>>,
-}
-
-/// TLS of the signing listener.
-pub struct Tls {
-    /// Who we are.
-    pub identity: Identity,
-    /// Clients with a certificate of this CA are served.
-    pub client_ca: Option<PathBuf>,
-    /// Clients with these fingerprints are served. With neither, everybody is.
-    pub known_clients: Option<PathBuf>,
-}
-
-/// Certificate and key.
-pub enum Identity {
-    /// Two PEM files: the chain, our certificate first, and the private key.
-    Pem(PathBuf, PathBuf),
-    /// A PKCS#12 file, and a file with its password.
-    Pkcs12(PathBuf, PathBuf),
 }
 
 /// Who may use the Keymanager routes.
@@ -118,23 +99,18 @@ const TOKEN_FILE: &str = "api-token.txt";
 
 impl Settings {
     /// Checks all values, and the files that they name.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, with the option and where it came from.
-    pub fn check(values: &Values) -> Result<Self, Usage> {
+    pub(crate) fn check(values: &Values) -> Result<Self, Usage> {
         let http = listener(values, "http-listen-host", "http-listen-port", "http-host-allowlist")?;
         let (data_dir, networks) = (data_dir(values)?, networks(values)?);
         let auth_token = match (values.text("auth-token"), values.secret("auth-token-file")?) {
             (Some(_), Some(_)) => return conflict("--auth-token and --auth-token-file exclude each other"),
             (text, file) => text.map(Zeroizing::new).or(file),
         };
-        let seconds = |number: Option<u64>| Duration::from_secs(number.unwrap_or(TIMEOUT_SECONDS_MAX));
         let idle = values.number("idle-connection-timeout-seconds", 1..=TIMEOUT_SECONDS_MAX)?;
-        let reload = values.number("reload-timeout", 1..=TIMEOUT_SECONDS_MAX / 60)?;
         Ok(Self {
             unix: values.path("listen-unix"),
             cors_origins: values.list("http-cors-origins"),
-            idle_timeout: seconds(idle),
+            idle_timeout: Duration::from_secs(idle.unwrap_or(TIMEOUT_SECONDS_MAX)),
             tls: tls(values)?,
             metrics: metrics(values, &http)?,
             keymanager: keymanager(values, &auth_token, data_dir.as_deref(), &http)?,
@@ -148,7 +124,6 @@ impl Settings {
             expect_keys: values.count("expect-keys", 0..=u64::from(u32::MAX))?,
             require_mlock: values.on("require-mlock")?,
             workers: values.count("workers", 1..=1024)?,
-            reload_timeout: seconds(reload.map(|minutes| 60 * minutes)),
             slashing: slashing(values, data_dir.as_deref(), &networks)?,
             networks,
             notices: values.notices.clone(),
@@ -194,7 +169,7 @@ fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> 
     }
 }
 
-fn tls(values: &Values) -> Result<Option<Tls>, Usage> {
+fn tls(values: &Values) -> Result<Option<Files>, Usage> {
     let (cert, key) = (values.file("tls-cert")?, values.file("tls-key")?);
     let (store, password) = (values.file("tls-keystore-file")?, values.file("tls-keystore-password-file")?);
     let (client_ca, known_clients) = (values.file("tls-client-ca")?, values.file("tls-known-clients")?);
@@ -224,7 +199,8 @@ fn tls(values: &Values) -> Result<Option<Tls>, Usage> {
             "--tls-allow-ca-clients needs --tls-client-ca: the system's trust store is not read",
         );
     }
-    Ok(Some(Tls { identity, client_ca, known_clients }))
+    let allow_insecure_permissions = values.on("allow-insecure-permissions")?;
+    Ok(Some(Files { identity, client_ca, known_clients, allow_insecure_permissions }))
 }
 
 fn keymanager(
@@ -395,5 +371,5 @@ fn slashing(
 }
 
 fn conflict<T>(message: &str) -> Result<T, Usage> {
-    Err(Usage::new(exit::CONFIG, message.to_owned()))
+    Err(Usage::new(exit::CONFIG, message))
 }

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, Usage> {
     match cli::parse(std::env::args_os(), std::env::vars_os())? {
         Command::Serve(settings) => signerd::service::run(*settings),
-        Command::Run(command, values) => cli::commands::run(&command, &values).map(ExitCode::from),
+        Command::Run(command) => command.run().map(ExitCode::from),
         Command::Print(text) => {
             print!("{text}");
             Ok(ExitCode::SUCCESS)

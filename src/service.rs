@@ -19,7 +19,9 @@ use crate::keys::table::KeyTable;
 use crate::keys::{locked, secret};
 use crate::log as log_lines;
 use crate::metrics::{Metrics, Readings};
+use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
+use crate::server::tls::Tls;
 use crate::server::{self, Bind, Limits, Server};
 use crate::slashing::Protection;
 
@@ -31,8 +33,9 @@ pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
     secure_memory(&settings)?;
     settings.make_data_dir()?;
     let guards = Guards::new(&settings)?;
+    let tls = open_tls(&settings)?;
     let (signing, metrics) = (Arc::new(Late::default()), Arc::new(Late::default()));
-    let server = bind(&settings, &signing, &metrics)?;
+    let (server, names) = bind(&settings, tls.as_ref(), &signing, &metrics)?;
     log_lines::start(settings.log_level, settings.log_json);
 
     let protection = Arc::new(protection(&settings)?);
@@ -40,9 +43,16 @@ pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
     let loader = load(&settings, &keys, &protection)?;
     let counters = Metrics::new(readings(&keys, &loader, &protection));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
-    announce(&settings, &server, &protection);
+    announce(&settings, &server, &names, &protection);
+    if let (Some(tls), address) = (&tls, settings.http.address) {
+        log::info!("for lists of known servers: {address} {}", tls.fingerprint());
+    }
     watch_loading(&settings, &loader).map_err(|error| no_thread(&error))?;
-    metrics.serve(MetricsPage { metrics: Arc::clone(&counters), guard: guards.metrics });
+    metrics.serve(MetricsPage {
+        metrics: Arc::clone(&counters),
+        guard: guards.metrics,
+        signing: Arc::clone(&signing),
+    });
     signing.serve(Api {
         keys,
         loader: Arc::clone(&loader),
@@ -58,6 +68,9 @@ pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
     let code = server.run(|| {
         if loader.reload().is_err() {
             log::warn!("SIGHUP: a reload runs already");
+        }
+        if let Some(Err(error)) = tls.as_ref().map(|tls| tls.reload()) {
+            log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
         }
     });
     log_lines::flush();
@@ -96,7 +109,9 @@ impl Guards {
             signing: Guard {
                 token: everything(),
                 key_manager_token,
-                key_manager_needs_token: !matches!(settings.keymanager, Keymanager::Open),
+                // Who reaches a socket of systemd is not known here.
+                key_manager_needs_token: !matches!(settings.keymanager, Keymanager::Open)
+                    || !inherited_listeners().is_empty(),
                 hosts: hosts(&settings.http.hosts),
                 origins: Allowlist::new(settings.cors_origins.clone()),
             },
@@ -111,17 +126,45 @@ impl Guards {
     }
 }
 
-fn bind(settings: &Settings, signing: &Arc<Late>, metrics: &Arc<Late>) -> Result<Server, Usage> {
-    let mut listeners: Vec<(Bind, Arc<dyn Service>)> = Vec::new();
-    if let Some(listen) = &settings.metrics {
-        listeners.push((Bind::Tcp(listen.address), Arc::clone(metrics) as _));
+fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Usage> {
+    let Some(files) = settings.tls.clone() else { return Ok(None) };
+    if !inherited_listeners().is_empty() {
+        return Err(Usage::new(exit::CONFIG, "sockets of systemd are served without TLS".to_owned())
+            .hint("disable signerd.socket, or leave out the TLS options"));
     }
-    listeners.push((Bind::Tcp(settings.http.address), Arc::clone(signing) as _));
+    Tls::open(files).map(Some).map_err(|error| Usage::new(exit::CONFIG, error.to_string()))
+}
+
+/// Sockets that systemd has opened take the place of our own; the one named `metrics` is for the metrics.
+fn bind(
+    settings: &Settings,
+    tls: Option<&Arc<Tls>>,
+    signing: &Arc<Late>,
+    metrics: &Arc<Late>,
+) -> Result<(Server, Vec<&'static str>), Usage> {
+    let (for_metrics, for_signing): (Vec<_>, Vec<_>) =
+        inherited_listeners().into_iter().partition(|(_, name)| name == "metrics");
+    let mut listeners: Vec<(Bind, Arc<dyn Service>)> = Vec::new();
+    let mut names = Vec::new();
+    let mut listen = |bind, service: &Arc<Late>| {
+        names.push(if Arc::ptr_eq(service, metrics) { "metrics" } else { "signing" });
+        listeners.push((bind, Arc::clone(service) as _));
+    };
+    if let Some(own) = settings.metrics.as_ref().filter(|_| for_metrics.is_empty()) {
+        listen(Bind::Tcp(own.address), metrics);
+    }
+    for_metrics.iter().for_each(|(fd, _)| listen(Bind::Inherited(*fd), metrics));
+    for_signing.iter().for_each(|(fd, _)| listen(Bind::Inherited(*fd), signing));
+    if for_signing.is_empty() {
+        let address = settings.http.address;
+        listen(tls.map_or(Bind::Tcp(address), |tls| Bind::Tls(address, Arc::clone(tls))), signing);
+    }
     if let Some(path) = &settings.unix {
-        listeners.push((Bind::Unix(path.clone()), Arc::clone(signing) as _));
+        listen(Bind::Unix(path.clone()), signing);
     }
     let limits = Limits { idle: settings.idle_timeout, ..Limits::default() };
-    Server::bind(server::Settings { listeners, limits, ..server::Settings::default() }).map_err(|error| {
+    let server = server::Settings { listeners, limits, ..server::Settings::default() };
+    Server::bind(server).map(|server| (server, names)).map_err(|error| {
         let hint = match error.source.kind() {
             std::io::ErrorKind::AddrInUse => {
                 "another process listens there: choose another port, or end that one"
@@ -179,7 +222,7 @@ fn readings(
 }
 
 /// The first lines of the log: what a person must know of this process. The addresses come last.
-fn announce(settings: &Settings, server: &Server, protection: &Protection) {
+fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &Protection) {
     log::info!("signerd {}, network {}", env!("CARGO_PKG_VERSION"), settings.networks.name());
     for notice in &settings.notices {
         log::warn!("{notice}");
@@ -194,15 +237,11 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection) {
     if let Keymanager::TokenFile(path) = &settings.keymanager {
         log::info!("the token of the Keymanager routes is in {}", path.display());
     }
-    let scheme = if settings.tls.is_some() { "https" } else { "http" };
-    let names = settings.metrics.is_some().then_some("metrics").into_iter().chain(["signing", "signing"]);
-    for (name, address) in names.zip(server.addresses()) {
+    for (name, address) in names.iter().zip(server.addresses()) {
         match address {
-            Bind::Tcp(address) => {
-                let scheme = if name == "signing" { scheme } else { "http" };
-                log::info!("{name} on {scheme}://{address}");
-            }
-            other => log::info!("{name} on {other}"),
+            Bind::Tcp(address) => log::info!("{name} on http://{address}"),
+            Bind::Tls(address, _) => log::info!("{name} on https://{address}"),
+            Bind::Unix(_) | Bind::Inherited(_) => log::info!("{name} on {address}"),
         }
     }
 }
@@ -253,15 +292,20 @@ impl Service for Late {
     }
 }
 
-/// The metrics listener: one page.
+/// The metrics listener: one page, and health.
 struct MetricsPage {
     metrics: Arc<Metrics>,
     guard: Guard,
+    signing: Arc<Late>,
 }
 
 impl Service for MetricsPage {
     fn answer(&self, request: Request) -> Response {
-        self.page(&request).unwrap_or_else(Response::from)
+        match request.path.as_str() {
+            // Without TLS here: for probes that have no client certificate.
+            "/healthcheck" => self.signing.answer(request),
+            _ => self.page(&request).unwrap_or_else(Response::from),
+        }
     }
 
     fn body_bytes_max(&self, _method: Method, _path: &str) -> usize {

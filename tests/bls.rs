@@ -8,7 +8,7 @@ use serde::Deserialize;
 use signerd::consensus::primitives::{Root, Signature};
 use signerd::consensus::slashable::Slashable;
 use signerd::hex;
-use signerd::keys::secret::{FillError, SecretKey};
+use signerd::keys::secret::{FillError, SecretKey, cache_counters};
 use signerd::slashing::{Cleared, Protection};
 
 #[derive(Deserialize)]
@@ -22,6 +22,9 @@ struct Input {
     privkey: Root,
     message: Root,
 }
+
+/// The ciphersuite of Ethereum.
+const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
 /// The order of the curve's groups, big-endian.
 const ORDER: &str = "0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001";
@@ -60,6 +63,35 @@ fn every_vector_gives_its_signature_made_anew_and_from_the_cache() {
         }
     }
     assert_eq!(signed, 9);
+}
+
+#[test]
+fn whatever_the_message_cache_holds_the_signature_is_the_same() {
+    let scalar = [0x2a; 32];
+    let yardstick = blst::min_pk::SecretKey::from_bytes(&scalar).unwrap();
+    let key = key(scalar).unwrap();
+    let before = cache_counters();
+    // More roots than the cache holds, by two threads, in orders that hit and that miss.
+    std::thread::scope(|scope| {
+        for order in [[0, 0, 1, 2], [2, 1, 0, 0]] {
+            let (key, yardstick) = (&key, &yardstick);
+            scope.spawn(move || {
+                for number in 0..300_u16 {
+                    let [low, high] = number.to_le_bytes();
+                    let roots = order.map(|offset| {
+                        Root([low.wrapping_add(offset), high, 7, 7].repeat(8).try_into().unwrap())
+                    });
+                    for root in roots {
+                        let expected = yardstick.sign(&root.0, DST, &[]).to_bytes();
+                        assert_eq!(key.sign(cleared(key, root)), Signature(expected), "{root}");
+                    }
+                }
+            });
+        }
+    });
+    let after = cache_counters();
+    assert!(after.0 >= before.0 + 600, "each thread repeats a root 300 times: {before:?}, {after:?}");
+    assert!(after.1 >= before.1 + 300, "and has 300 of them: {before:?}, {after:?}");
 }
 
 #[test]

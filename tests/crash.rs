@@ -3,6 +3,8 @@
 //!
 //! `SIGNERD_CRASH_KILLS=500 cargo test --test main crash` runs longer than the default.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

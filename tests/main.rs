@@ -29,13 +29,17 @@ mod slashing;
 
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;
+mod derive;
+mod keymanager;
 mod keystores;
+mod kills;
 mod memory;
 mod sources;
 mod table;
 
 // The service: health, negotiation, guards, start and end; command lines.
 mod cli;
+mod commands;
 mod service;
 
 // The rules of the source.

@@ -3,6 +3,8 @@
 //! Each file is kept twice: what a reader sees, and what would survive a power cut. A write is
 //! pending until a sync; a power cut keeps any of the pending 512-byte sectors and loses the others.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 

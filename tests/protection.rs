@@ -1,6 +1,8 @@
 //! The rule as tables, and against a plain reference: everything a key ever signed, and the slashing
 //! conditions written out.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::thread;

@@ -1,5 +1,7 @@
 //! Where keys come from: every layout, key configuration files, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -39,7 +39,7 @@ const HOMES: [(&str, &[&str]); 15] = [
 const UNSAFE_FILES: [&str; 3] = ["keys/locked.rs", "keys/secret.rs", "server/system.rs"];
 
 const FILE_LINES_MAX: usize = 400;
-const SOURCE_LINES_MAX: usize = 7000;
+const SOURCE_LINES_MAX: usize = 14_500;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

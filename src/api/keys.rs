@@ -9,10 +9,9 @@ use zeroize::Zeroizing;
 
 use super::Api;
 use super::refusal::Refusal;
-use crate::consensus::primitives::PublicKey;
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response};
-use crate::keys::loader::{ChangeError, DeleteStatus, ImportStatus, NewKey};
+use crate::keys::loader::{ChangeError, NewKey, Outcome};
 use crate::slashing::Refused;
 
 /// `GET /eth/v1/keystores`: the loaded keys, sorted.
@@ -46,27 +45,32 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
     let keys = keys.collect::<Result<Vec<_>, Refusal>>()?;
     let interchange = slashing_protection
         .map(|json| document(json).ok_or_else(|| malformed("slashing_protection: expected a string")));
-    let statuses = api.loader.import(keys, interchange.transpose()?)?;
-    let statuses = statuses.into_iter().map(|status| match status {
-        ImportStatus::Imported => json!({"status": "imported"}),
-        ImportStatus::Duplicate => json!({"status": "duplicate"}),
-        ImportStatus::Error(message) => json!({"status": "error", "message": message}),
-    });
-    Ok(answer(&json!({"data": statuses.collect::<Vec<_>>()})))
+    let outcomes = api.loader.import(keys, interchange.transpose()?)?;
+    Ok(answer(&json!({"data": outcomes.into_iter().map(status).collect::<Vec<_>>()})))
 }
 
 /// `DELETE /eth/v1/keystores`: deletes imported keys; a status for each, and their slashing data as a
 /// JSON string.
 pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> {
     let DeleteRequest { pubkeys } = read(&request.body)?;
-    let deleted = api.loader.delete(pubkeys)?;
-    let statuses = deleted.statuses.into_iter().map(|status| match status {
-        DeleteStatus::Deleted => json!({"status": "deleted"}),
-        DeleteStatus::NotActive => json!({"status": "not_active"}),
-        DeleteStatus::NotFound => json!({"status": "not_found"}),
-        DeleteStatus::Error(message) => json!({"status": "error", "message": message}),
-    });
-    Ok(answer(&json!({"data": statuses.collect::<Vec<_>>(), "slashing_protection": deleted.interchange})))
+    let key = |(place, key): (usize, String)| {
+        key.parse().map_err(|error| malformed(format_args!("pubkeys[{place}]: {error}")))
+    };
+    let pubkeys = pubkeys.into_iter().enumerate().map(key).collect::<Result<_, _>>()?;
+    let (outcomes, interchange) = api.loader.delete(pubkeys)?;
+    let data: Vec<_> = outcomes.into_iter().map(status).collect();
+    Ok(answer(&json!({"data": data, "slashing_protection": interchange})))
+}
+
+fn status(outcome: Outcome) -> Value {
+    match outcome {
+        Outcome::Imported => json!({"status": "imported"}),
+        Outcome::Duplicate => json!({"status": "duplicate"}),
+        Outcome::Deleted => json!({"status": "deleted"}),
+        Outcome::NotActive => json!({"status": "not_active"}),
+        Outcome::NotFound => json!({"status": "not_found"}),
+        Outcome::Error(message) => json!({"status": "error", "message": message}),
+    }
 }
 
 /// Passwords stay where they are in the body, which is wiped: the parser would leave copies behind.
@@ -82,7 +86,7 @@ struct ImportRequest<'a> {
 
 #[derive(Deserialize)]
 struct DeleteRequest {
-    pubkeys: Vec<PublicKey>,
+    pubkeys: Vec<String>,
 }
 
 /// The parser may repeat a wrong value, and a password may be one: only the place is told.

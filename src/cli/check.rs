@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Usage;
 use super::layers::Values;
 use super::table::{self, Kind};
+use super::{Usage, exit, offline};
 use crate::config::{Keymanager, Settings};
 
 /// Prints the report; its exit code is that of the first thing that is wrong.
@@ -21,11 +21,24 @@ pub(super) fn run(values: &Values, json: bool) -> Result<u8, Usage> {
         Err(usage) => json!({ "error": usage.message }),
     };
     report.insert("settings".to_owned(), outcome);
+    let opened = settings.and_then(|settings| offline::open(&settings.sources, None));
+    if let Ok(opened) = &opened {
+        report.insert(
+            "keys".to_owned(),
+            json!({ "opened": opened.keys.len(), "failed": opened.failures.len() }),
+        );
+        report.insert("failures".to_owned(), opened.failures.clone().into());
+    }
     match json {
         true => println!("{:#}", Value::Object(report)),
         false => print(&report),
     }
-    settings.map(|_| 0)
+    let opened = opened?;
+    let expected = values.count("expect-keys", 0..=u64::MAX)?.unwrap_or(0);
+    match opened.failures.is_empty() && opened.keys.len() >= expected {
+        true => Ok(0),
+        false => Ok(exit::UNHEALTHY),
+    }
 }
 
 /// Every option that has a value, and where it came from. A secret is not shown.

@@ -27,15 +27,15 @@ impl Server {
             });
         }
         // A listener with TLS may want a client certificate; the metrics listener tells of health too.
-        let (host, port, hosts) = match values.text("tls-cert").or(values.text("tls-keystore-file")) {
-            None => ("http-listen-host", "http-listen-port", "http-host-allowlist"),
-            Some(_) => ("metrics-host", "metrics-port", "metrics-host-allowlist"),
+        let (host, port) = match values.text("tls-cert").or(values.text("tls-keystore-file")) {
+            None => ("http-listen-host", "http-listen-port"),
+            Some(_) => ("metrics-host", "metrics-port"),
         };
         let mut address = values.address(host, port)?;
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
         }
-        let named = values.list(hosts).into_iter().find(|host| host != "*" && host != "all");
+        let named = values.list("http-host-allowlist").into_iter().find(|host| host != "*" && host != "all");
         Ok(Self { authority: address.to_string(), host: named.unwrap_or_else(|| address.to_string()) })
     }
 

@@ -3,15 +3,16 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs};
+use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs, SubCommandInfo};
 
 use super::client::{Request, Server};
 use super::layers::Values;
 use super::manual::{self, SHELLS};
-use super::{Line, Usage, check, exit};
+use super::{Line, Usage, check, exit, offline, slashing};
+use crate::consensus::primitives::{PublicKey, Root};
 use crate::hex;
 
 #[derive(FromArgs, ArgsInfo)]
@@ -21,24 +22,22 @@ struct Top {
     command: Subcommand,
 }
 
-/// A short command with its own arguments.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand)]
-pub enum Subcommand {
-    /// Asks a running server for its health.
+pub(crate) enum Subcommand {
     Healthcheck(Healthcheck),
-    /// Waits until a running server has loaded its keys.
     Wait(Wait),
-    /// Reads all options and files as the server would.
     Check(Check),
-    /// Prints a completion script, or the man page.
+    Keys(Keys),
+    Exit(Exit),
+    Slashing(Slashing),
     Completions(Completions),
 }
 
 #[derive(FromArgs, ArgsInfo)]
 /// ask the server: 0 healthy, 1 not
 #[argh(subcommand, name = "healthcheck")]
-pub struct Healthcheck {
+pub(crate) struct Healthcheck {
     /// where it listens, if not where the options of the service say
     #[argh(option)]
     url: Option<String>,
@@ -50,7 +49,7 @@ pub struct Healthcheck {
 #[derive(FromArgs, ArgsInfo)]
 /// wait until all keys are loaded
 #[argh(subcommand, name = "wait")]
-pub struct Wait {
+pub(crate) struct Wait {
     /// where it listens, if not where the options of the service say
     #[argh(option)]
     url: Option<String>,
@@ -65,16 +64,121 @@ pub struct Wait {
 #[derive(FromArgs, ArgsInfo)]
 /// dry run: all options and files
 #[argh(subcommand, name = "check")]
-pub struct Check {
+pub(crate) struct Check {
     /// report in JSON
     #[argh(switch)]
     json: bool,
 }
 
 #[derive(FromArgs, ArgsInfo)]
+/// keys and keystores
+#[argh(subcommand, name = "keys")]
+pub(crate) struct Keys {
+    #[argh(subcommand)]
+    command: KeysCommand,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub(crate) enum KeysCommand {
+    List(ListKeys),
+    New(NewKeys),
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// public keys of all sources
+#[argh(subcommand, name = "list")]
+pub(crate) struct ListKeys {}
+
+#[derive(FromArgs, ArgsInfo)]
+/// make keystores for a devnet
+#[argh(subcommand, name = "new")]
+pub(crate) struct NewKeys {
+    /// how many; from the start of --key-range, with --mnemonic-file
+    #[argh(option)]
+    pub(crate) count: u32,
+    /// the directory to make them in
+    #[argh(option)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// sign a voluntary exit; needs --network
+#[argh(subcommand, name = "exit")]
+pub(crate) struct Exit {
+    /// the validator's public key
+    #[argh(option)]
+    pub(crate) key: PublicKey,
+    /// the epoch from which on it may leave
+    #[argh(option)]
+    pub(crate) epoch: u64,
+    /// its index
+    #[argh(option)]
+    pub(crate) validator_index: u64,
+    /// names the chain, where the network does not
+    #[argh(option)]
+    pub(crate) genesis_validators_root: Option<Root>,
+    /// the file to write
+    #[argh(option)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// slashing protection
+#[argh(subcommand, name = "slashing")]
+pub(crate) struct Slashing {
+    #[argh(subcommand)]
+    command: SlashingCommand,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub(crate) enum SlashingCommand {
+    Export(Export),
+    Import(Import),
+    Watermark(Watermark),
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// write an EIP-3076 file
+#[argh(subcommand, name = "export")]
+pub(crate) struct Export {
+    /// the file to write
+    #[argh(option)]
+    pub(crate) to: Option<PathBuf>,
+    /// names the chain; by default the one that was used last
+    #[argh(option)]
+    pub(crate) genesis_validators_root: Option<Root>,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// merge an EIP-3076 file
+#[argh(subcommand, name = "import")]
+pub(crate) struct Import {
+    /// the file to read
+    #[argh(option)]
+    pub(crate) from: PathBuf,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// show, set or remove the last slot
+#[argh(subcommand, name = "watermark")]
+pub(crate) struct Watermark {
+    /// no block from this slot on
+    #[argh(option)]
+    pub(crate) slot: Option<u64>,
+    /// no vote from this epoch on
+    #[argh(option)]
+    pub(crate) epoch: Option<u64>,
+    /// remove it
+    #[argh(switch)]
+    pub(crate) remove: bool,
+}
+
+#[derive(FromArgs, ArgsInfo)]
 /// script for a shell, or the man page
 #[argh(subcommand, name = "completions")]
-pub struct Completions {
+pub(crate) struct Completions {
     /// bash, zsh, fish or man
     #[argh(positional)]
     shell: String,
@@ -87,37 +191,33 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 const WAIT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Reads the words and options behind the name of a command.
-pub(super) fn parse(command: &[String]) -> Result<Subcommand, EarlyExit> {
+pub(crate) fn parse(command: &[String]) -> Result<Subcommand, EarlyExit> {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     Top::from_args(&["signerd"], &words).map(|top| top.command)
 }
 
-/// The full names of all commands that have no commands of their own, and what argh knows of them.
-pub(super) fn leaves() -> Vec<(String, CommandInfoWithArgs)> {
-    let mut leaves = Vec::new();
-    let mut open: Vec<_> = Top::get_args_info().commands.into_iter().rev().collect();
-    let mut names = Vec::new();
-    names.extend(open.iter().map(|info| info.name.to_owned()));
-    while let (Some(info), Some(name)) = (open.pop(), names.pop()) {
-        if info.command.commands.is_empty() {
-            leaves.push((name, info.command));
-            continue;
-        }
-        for inner in info.command.commands.into_iter().rev() {
-            names.push(format!("{name} {}", inner.name));
-            open.push(inner);
-        }
+/// Full name and description of each command, and its options.
+pub(crate) fn leaves() -> Vec<(String, CommandInfoWithArgs)> {
+    fn below(before: &str, commands: Vec<SubCommandInfo>) -> Vec<(String, CommandInfoWithArgs)> {
+        let leaves = commands.into_iter().map(|SubCommandInfo { name, mut command }| {
+            let name = format!("{before}{name}");
+            match std::mem::take(&mut command.commands) {
+                inner if inner.is_empty() => vec![(name, command)],
+                inner => below(&format!("{name} "), inner),
+            }
+        });
+        leaves.flatten().collect()
     }
-    leaves
+    below("", Top::get_args_info().commands)
 }
 
 /// The names of all commands.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     Top::get_args_info().commands.into_iter().map(|command| command.name)
 }
 
 /// Whether `name` is an option of the command read so far, and if so, whether it takes no value.
-pub(super) fn is_switch(command: &[String], name: &str) -> Option<bool> {
+pub(crate) fn is_switch(command: &[String], name: &str) -> Option<bool> {
     let mut known = Top::get_args_info().commands;
     let mut found = (name == "help" && !command.is_empty()).then_some(true);
     for word in command {
@@ -130,7 +230,7 @@ pub(super) fn is_switch(command: &[String], name: &str) -> Option<bool> {
 }
 
 /// In a container the server is process 1: its arguments say where it listens.
-pub(super) fn server_of_this_container() -> Option<Values> {
+pub(crate) fn server_of_this_container() -> Option<Values> {
     let arguments = fs::read("/proc/1/cmdline").ok()?;
     let arguments = arguments.strip_suffix(b"\0")?.split(|byte| *byte == 0);
     let arguments: Vec<_> = arguments.map(|bytes| OsString::from_vec(bytes.to_vec())).collect();
@@ -142,16 +242,13 @@ pub(super) fn server_of_this_container() -> Option<Values> {
 
 impl Subcommand {
     /// Whether it speaks to a server that runs already.
-    pub(super) fn asks_the_server(&self) -> bool {
+    pub(crate) fn asks_the_server(&self) -> bool {
         matches!(self, Self::Healthcheck(_) | Self::Wait(_))
     }
 }
 
 /// Runs a command to its exit code.
-///
-/// # Errors
-/// What is wrong with the files or the server that it needs.
-pub fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
+pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
     match command {
         Subcommand::Healthcheck(Healthcheck { url, expect_keys }) => {
             let server = Server::find(url.as_deref(), values)?;
@@ -168,6 +265,10 @@ pub fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
             }
         }
         Subcommand::Check(Check { json }) => return check::run(values, *json),
+        Subcommand::Keys(Keys { command: KeysCommand::List(_) }) => return offline::list_keys(values),
+        Subcommand::Keys(Keys { command: KeysCommand::New(new) }) => return offline::new_keys(values, new),
+        Subcommand::Exit(exit) => return offline::sign_exit(values, exit),
+        Subcommand::Slashing(Slashing { command }) => return slashing::run(values, command),
         Subcommand::Completions(Completions { shell }) => {
             let expected = || format!("completions: expected one of {}, got {shell:?}", SHELLS.join(", "));
             let text = manual::completions(shell).ok_or_else(|| Usage::new(exit::USAGE, expected()))?;

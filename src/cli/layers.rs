@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::table::{self, Fate, Kind, Meaning};
@@ -17,7 +17,7 @@ use crate::hex;
 
 /// Which program the command line was written for; decides defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// Our own, with py3signer's options.
     Signerd,
     /// With the word `eth2`, or run under the name `web3signer`.
@@ -26,7 +26,7 @@ pub enum Dialect {
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// An argument.
     CommandLine,
     /// This variable.
@@ -39,31 +39,31 @@ pub enum Origin {
 
 /// What an option is set to.
 #[derive(Clone)]
-pub struct Value {
+pub(crate) struct Value {
     /// Every text that was given; the last one counts, unless the option is a list.
-    pub texts: Vec<Zeroizing<String>>,
+    pub(crate) texts: Vec<Zeroizing<String>>,
     /// By whom.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// All options, layered.
-pub struct Values {
+pub(crate) struct Values {
     /// Decides the defaults.
-    pub dialect: Dialect,
+    pub(crate) dialect: Dialect,
     /// What is worth a line of log: options that were ignored.
-    pub notices: Vec<String>,
+    pub(crate) notices: Vec<String>,
     set: BTreeMap<&'static str, Value>,
     database: Option<String>,
 }
 
 impl Values {
     /// Nothing set.
-    pub fn new(dialect: Dialect) -> Self {
+    pub(crate) fn new(dialect: Dialect) -> Self {
         Self { dialect, notices: Vec::new(), set: BTreeMap::new(), database: None }
     }
 
     /// The value of an option, by its canonical name; `None` when unset and without default.
-    pub fn value(&self, name: &str) -> Option<Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<Value> {
         let row = table::named(name);
         self.set.get(name).cloned().or_else(|| {
             let eth2 = row.eth2_default.filter(|_| self.dialect == Dialect::Web3signer);
@@ -74,15 +74,12 @@ impl Values {
     }
 
     /// The last text that an option is set to.
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.value(name)?.texts.last().map(|text| text.to_string())
     }
 
     /// What a switch is set to.
-    ///
-    /// # Errors
-    /// It is neither `true` nor `false`.
-    pub fn switch(&self, name: &str) -> Result<Option<bool>, Usage> {
+    pub(crate) fn switch(&self, name: &str) -> Result<Option<bool>, Usage> {
         match self.text(name).map(|text| text.to_ascii_lowercase()).as_deref() {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
@@ -92,7 +89,7 @@ impl Values {
     }
 
     /// The error for a value that is not what the option takes. A secret is not shown.
-    pub fn wrong(&self, name: &str, expected: &str) -> Usage {
+    pub(crate) fn wrong(&self, name: &str, expected: &str) -> Usage {
         let origin = self.value(name).map_or(Origin::Default, |value| value.origin);
         let text = hex::shorten(&self.text(name).unwrap_or_default());
         let shown = match table::named(name).kind {
@@ -104,10 +101,7 @@ impl Values {
     }
 
     /// Sets what `name` means, unless a stronger layer has set it.
-    ///
-    /// # Errors
-    /// The name is unknown, or is refused with that value.
-    pub fn set(&mut self, name: &str, text: &str, origin: &Origin) -> Result<(), Usage> {
+    pub(crate) fn set(&mut self, name: &str, text: &str, origin: &Origin) -> Result<(), Usage> {
         match table::find(name).ok_or_else(|| unknown(name, origin))? {
             Meaning::Option(row) => {
                 let new = || Value { texts: Vec::new(), origin: origin.clone() };
@@ -132,10 +126,7 @@ impl Values {
 
     /// Reads the variables that belong to options. One that does not is passed over, for orchestrators
     /// put their own under the name of the service; a slip of the finger gets a line in the log.
-    ///
-    /// # Errors
-    /// As for [`Values::set`].
-    pub fn add_environment(&mut self, variables: &BTreeMap<String, String>) -> Result<(), Usage> {
+    pub(crate) fn add_environment(&mut self, variables: &BTreeMap<String, String>) -> Result<(), Usage> {
         for prefix in table::ENVIRONMENT_PREFIXES {
             for (variable, text) in variables {
                 let Some(name) = variable.strip_prefix(prefix).filter(|_| !text.is_empty()) else { continue };
@@ -157,10 +148,7 @@ impl Values {
     }
 
     /// Reads `--config-file`, when there is one.
-    ///
-    /// # Errors
-    /// The file cannot be read, is not a YAML mapping, or holds a key that is no option.
-    pub fn add_file(&mut self) -> Result<(), Usage> {
+    pub(crate) fn add_file(&mut self) -> Result<(), Usage> {
         let Some(path) = self.text("config-file").map(PathBuf::from) else { return Ok(()) };
         let text = std::fs::read_to_string(&path).map_err(|error| Usage::unreadable(&path, &error))?;
         let entries: BTreeMap<String, Entry> = serde_saphyr::from_str(&text).map_err(|error| {
@@ -168,24 +156,24 @@ impl Values {
                 .hint("write one line `name: value` for each option, its name without dashes")
         })?;
         let origin = Origin::File(path);
-        for (key, Entry(texts)) in &entries {
-            let name = key.strip_prefix("eth2.").unwrap_or(key);
-            for text in texts {
-                self.set(name, text, &origin)?;
-            }
+        for (key, entry) in entries {
+            let name = key.strip_prefix("eth2.").unwrap_or(&key);
+            let scalars = match entry {
+                Entry::One(scalar) => vec![scalar],
+                Entry::Many(scalars) => scalars,
+            };
+            scalars.iter().try_for_each(|scalar| self.set(name, &scalar.to_string(), &origin))?;
         }
         Ok(())
     }
 
     /// What remains to be said of foreign options once all layers are read.
-    ///
-    /// # Errors
-    /// A database for slashing protection is asked for.
-    pub fn finish(&mut self) -> Result<(), Usage> {
+    pub(crate) fn finish(&mut self) -> Result<(), Usage> {
         let Some(option) = self.database.take() else { return Ok(()) };
-        if self.switch("slashing-protection-db-ignore")? == Some(true) {
+        let ignored = self.switch("slashing-protection-db-ignore")? == Some(true);
+        if ignored || self.switch("slashing-protection-enabled")? == Some(false) {
             self.notices
-                .push(format!("{option} is ignored: slashing protection is kept in the data directory"));
+                .push(format!("{option} is ignored: a data directory keeps slashing protection here"));
             return Ok(());
         }
         let message = format!("{option}: there is no database client in here");
@@ -198,8 +186,10 @@ impl Values {
     fn foreign(&mut self, name: &str, text: &str, origin: &Origin, fate: Fate) -> Result<(), Usage> {
         let option = origin.option(name);
         match fate {
-            Fate::RefusedWhenEnabled(reason) if name.ends_with("enabled") && text != "false" => {
-                return Err(Usage::new(exit::CONFIG, option).hint(reason));
+            Fate::RefusedWhenEnabled(reason)
+                if name.ends_with("enabled") && !text.eq_ignore_ascii_case("false") =>
+            {
+                return Err(Usage::new(exit::CONFIG, format!("{option}: {reason}")));
             }
             Fate::Database => self.database = self.database.take().or(Some(option)),
             Fate::Ignored | Fate::RefusedWhenEnabled(_) => {
@@ -250,45 +240,28 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A scalar or a list of scalars, as texts.
-struct Entry(Vec<String>);
-
-impl<'de> Deserialize<'de> for Entry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EntryVisitor)
-    }
+/// What stands behind a name in the file.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    One(Scalar),
+    Many(Vec<Scalar>),
 }
 
-struct EntryVisitor;
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Switch(bool),
+    Number(i64),
+    Text(String),
+}
 
-impl<'de> Visitor<'de> for EntryVisitor {
-    type Value = Entry;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text, a number, true, false, or a list of these")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Entry, E> {
-        Ok(Entry(vec![text.to_owned()]))
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Entry, E> {
-        Ok(Entry(vec![value.to_string()]))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Entry, E> {
-        Ok(Entry(vec![value.to_string()]))
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Entry, E> {
-        Ok(Entry(vec![value.to_string()]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Entry, A::Error> {
-        let mut texts = Vec::new();
-        while let Some(Entry(mut more)) = sequence.next_element()? {
-            texts.append(&mut more);
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Switch(value) => value.fmt(f),
+            Self::Number(value) => value.fmt(f),
+            Self::Text(value) => value.fmt(f),
         }
-        Ok(Entry(texts))
     }
 }

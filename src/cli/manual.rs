@@ -35,15 +35,15 @@ const EXITS: &[(&str, &str)] = &[
 const HELP_COLUMN: usize = 38;
 
 /// The shells that [`completions`] knows; `man` asks for the man page.
-pub const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "man"];
+pub(crate) const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "man"];
 
 /// `signerd 1.2.3`.
-pub fn version() -> String {
+pub(crate) fn version() -> String {
     concat!("signerd ", env!("CARGO_PKG_VERSION"), "\n").to_owned()
 }
 
 /// The text of `--help`: at most 80 columns.
-pub fn help() -> String {
+pub(crate) fn help() -> String {
     let mut text = USAGE.to_owned();
     for (title, lines) in sections() {
         text.push_str(&format!("\n{title}:\n"));
@@ -55,7 +55,7 @@ pub fn help() -> String {
 }
 
 /// The man page, in roff.
-pub fn man_page() -> String {
+pub(crate) fn man_page() -> String {
     let mut text = format!(".TH SIGNERD 1 \"\" \"{}\" \"User Commands\"\n", version().trim());
     text.push_str(".SH NAME\nsignerd \\- remote BLS signer for Ethereum validators\n.SH SYNOPSIS\n.nf\n");
     text.push_str(&roff(USAGE));
@@ -73,7 +73,7 @@ pub fn man_page() -> String {
 }
 
 /// The completion script of a shell, or the man page; `None` for a word not in [`SHELLS`].
-pub fn completions(shell: &str) -> Option<String> {
+pub(crate) fn completions(shell: &str) -> Option<String> {
     match shell {
         "bash" => Some(bash()),
         "zsh" => Some(zsh()),

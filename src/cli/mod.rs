@@ -5,11 +5,13 @@
 
 mod check;
 mod client;
-pub mod commands;
-pub mod layers;
-pub mod manual;
+mod commands;
+pub(crate) mod layers;
+mod manual;
+mod offline;
 mod read;
-pub mod table;
+mod slashing;
+mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -60,10 +62,23 @@ pub struct Usage {
 pub enum Command {
     /// To run the service.
     Serve(Box<Settings>),
-    /// To run a short command; [`commands::run`] does.
-    Run(Box<Subcommand>, Box<Values>),
+    /// To run a short command.
+    Run(Run),
     /// To print this text on standard output.
     Print(String),
+}
+
+/// A short command, and the options of the service that it may need.
+pub struct Run(Subcommand, Values);
+
+impl Run {
+    /// Runs it to its exit code.
+    ///
+    /// # Errors
+    /// What is wrong with the files or the server that it needs.
+    pub fn run(&self) -> Result<u8, Usage> {
+        commands::run(&self.0, &self.1)
+    }
 }
 
 /// Reads arguments (the program's name first) and environment.
@@ -99,7 +114,7 @@ pub fn parse(
     values.finish()?;
     Ok(match subcommand {
         None => Command::Serve(Box::new(Settings::check(&values)?)),
-        Some(subcommand) => Command::Run(Box::new(subcommand), Box::new(values)),
+        Some(subcommand) => Command::Run(Run(subcommand, values)),
     })
 }
 
@@ -156,12 +171,11 @@ impl Line {
             _ if !self.command.is_empty() => self.command.push(word),
             "eth2" => self.values.dialect = Dialect::Web3signer,
             "eth1" => {
-                return Err(Usage::new(exit::USAGE, "eth1: execution layer keys are not held here".into())
+                return Err(Usage::new(exit::USAGE, "eth1: execution layer keys are not held here")
                     .hint("the word for validator keys is eth2"));
             }
             "help" => self.text = Some(manual::help()),
-            "export" | "import" | "watermark-repair" if self.values.dialect == Dialect::Web3signer => {
-                let word = if word == "watermark-repair" { "watermark".to_owned() } else { word };
+            "export" | "import" if self.values.dialect == Dialect::Web3signer => {
                 self.command = vec!["slashing".to_owned(), word];
             }
             known if commands::names().any(|name| name == known) => self.command.push(word),
@@ -228,8 +242,8 @@ fn one_line(text: &str) -> String {
 
 impl Usage {
     /// Without a hint.
-    pub fn new(code: u8, message: String) -> Self {
-        Self { message, hint: None, code }
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, code }
     }
 
     /// Adds what to do.

@@ -7,7 +7,7 @@
 
 /// What an option's value is, and the word that stands for it in `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Bare, or with `true` or `false`.
     Switch,
     /// A text, number or range; the last one given counts.
@@ -22,26 +22,26 @@ pub enum Kind {
 
 /// One option.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The canonical name, without dashes.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The same option's other names.
-    pub aliases: &'static [&'static str],
+    pub(crate) aliases: &'static [&'static str],
     /// `-p`.
-    pub short: Option<char>,
+    pub(crate) short: Option<char>,
     /// What follows it.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Used when nobody sets it; empty for none.
-    pub default: &'static str,
+    pub(crate) default: &'static str,
     /// The default of Web3Signer's form, where it differs.
     pub eth2_default: Option<&'static str>,
     /// One line of help.
-    pub help: &'static str,
+    pub(crate) help: &'static str,
 }
 
 /// What becomes of an option of Web3Signer that means nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Accepted, and one line in the log.
     Ignored,
     /// Ignored, unless its name ends in `enabled` and its value is true.
@@ -51,11 +51,12 @@ pub enum Fate {
 }
 
 /// In order of precedence.
-pub const ENVIRONMENT_PREFIXES: [&str; 4] = ["SIGNERD_", "WEB3SIGNER_ETH2_", "WEB3SIGNER_", "PY3SIGNER_"];
+pub(crate) const ENVIRONMENT_PREFIXES: [&str; 4] =
+    ["SIGNERD_", "WEB3SIGNER_ETH2_", "WEB3SIGNER_", "PY3SIGNER_"];
 
 /// The options that act, by group.
 #[rustfmt::skip]
-pub const GROUPS: &[(&str, &[Row])] = &[
+pub(crate) const GROUPS: &[(&str, &[Row])] = &[
     ("Signing API", &[
         text("http-listen-host", "HOST", "127.0.0.1", "address to listen on").alias(&["host"]),
         text("http-listen-port", "PORT", "8080", "port").alias(&["port"]).short('p').eth2("9000"),
@@ -71,7 +72,8 @@ pub const GROUPS: &[(&str, &[Row])] = &[
         path("tls-keystore-file", "P12", "certificate and key as PKCS#12 instead"),
         path("tls-keystore-password-file", "FILE", "password of the PKCS#12 file"),
         path("tls-client-ca", "PEM", "serve only clients of this CA"),
-        path("tls-known-clients", "FILE", "serve only these: name, SHA-256 print").alias(&["tls-known-clients-file"]),
+        path("tls-known-clients", "FILE", "serve only these: name, SHA-256 print")
+            .alias(&["tls-known-clients-file"]),
         switch("tls-allow-ca-clients", "", "Web3Signer's switch for --tls-client-ca"),
         switch("tls-allow-any-client", "", "ask no client for a certificate"),
         row("auth-token", Kind::Secret("TOKEN"), "", "needed on all routes but health"),
@@ -102,11 +104,11 @@ pub const GROUPS: &[(&str, &[Row])] = &[
         switch("strict", "false", "end when a key fails to load"),
         switch("require-mlock", "false", "end when memory cannot be locked"),
         switch("allow-insecure-permissions", "false", "secrets may be open").eth2("true"),
-        text("reload-timeout", "MINUTES", "30", "give up a reload after"),
     ]),
     ("Keymanager API", &[
         path("data-dir", "DIR", "imported keys, slashing protection").alias(&["data-path"]),
-        switch("key-manager-api-enabled", "true", "serve its routes").alias(&["enable-key-manager-api"]).eth2("false"),
+        switch("key-manager-api-enabled", "true", "serve its routes").eth2("false")
+            .alias(&["enable-key-manager-api"]),
         path("keymanager-token-file", "FILE", "token; else DATA-DIR/api-token.txt"),
         switch("Xkey-manager-skip-keystore-storage", "false", "keep imports in memory only"),
     ]),
@@ -136,7 +138,8 @@ pub const GROUPS: &[(&str, &[Row])] = &[
 const FOREIGN: &[(Fate, &[&str])] = &[
     (Fate::Ignored, &[
         "metrics-category", "metrics-categories", "metrics-push-*", "vertx-worker-pool-size",
-        "Xworker-pool-size", "signer-load-*", "key-store-config-file-max-size", "Xkey-store-parallel-processing-enabled",
+        "Xworker-pool-size", "signer-load-*", "key-store-config-file-max-size", "reload-timeout",
+        "Xkey-store-parallel-processing-enabled",
         "slashing-protection-pruning-*", "slashing-protection-db-pool-configuration-file",
         "slashing-protection-db-health-check-*", "Xslashing-protection-db-connection-pool-enabled",
         "Xtrusted-setup", "swagger-ui-enabled",
@@ -147,14 +150,14 @@ const FOREIGN: &[(Fate, &[&str])] = &[
     (Fate::RefusedWhenEnabled("proofs of validation are not served"), &["Xsigning-ext-enabled"]),
     (Fate::RefusedWhenEnabled("Commit-Boost's API is not served"), &["commit-boost-*", "proxy-keystores-*"]),
     (
-        Fate::RefusedWhenEnabled("no cloud vault is read: let its agent write keystores for --keystores-path"),
+        Fate::RefusedWhenEnabled("cloud vaults are not read; their agents write keystores to a directory"),
         &["azure-*", "aws-*", "gcp-*"],
     ),
 ];
 
 /// What a name on the command line, in the environment or in a file means.
 #[derive(Clone, Copy, Debug)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// One of our options.
     Option(&'static Row),
     /// An option of Web3Signer without a meaning here.
@@ -162,20 +165,17 @@ pub enum Meaning {
 }
 
 /// All options that act.
-pub fn rows() -> impl Iterator<Item = &'static Row> {
+pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
     GROUPS.iter().flat_map(|(_, rows)| rows.iter())
 }
 
 /// The option of that canonical name.
-///
-/// # Panics
-/// When there is none: a mistake in the program.
-pub fn named(name: &str) -> &'static Row {
+pub(crate) fn named(name: &str) -> &'static Row {
     rows().find(|row| row.name == name).expect("the table holds the name")
 }
 
 /// Finds a long name, without dashes, in any case.
-pub fn find(name: &str) -> Option<Meaning> {
+pub(crate) fn find(name: &str) -> Option<Meaning> {
     let row = rows().find(|row| row.names().any(|known| known.eq_ignore_ascii_case(name)));
     let foreign =
         || FOREIGN.iter().find(|(_, patterns)| patterns.iter().any(|pattern| matches(pattern, name)));
@@ -183,27 +183,27 @@ pub fn find(name: &str) -> Option<Meaning> {
 }
 
 /// The known names that are closest to `name`, joined by `or`, unless they are far off.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut distances: Vec<_> = known.map(|known| (distance(name, known), known)).collect();
     distances.sort_unstable();
-    let &(least, _) = distances.first().filter(|(least, _)| *least <= (name.len() / 3).max(1))?;
+    let &(least, _) = distances.first().filter(|(least, _)| *least <= (name.len() / 3).max(2))?;
     let nearest: Vec<_> = distances.iter().take_while(|(distance, _)| *distance == least).collect();
     Some(nearest.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" or "))
 }
 
 /// The option that is closest to `name`.
-pub fn nearest_row(name: &str) -> Option<String> {
+pub(crate) fn nearest_row(name: &str) -> Option<String> {
     nearest(name, rows().flat_map(Row::names))
 }
 
 /// The option of that letter.
-pub fn short(letter: char) -> Option<&'static Row> {
+pub(crate) fn short(letter: char) -> Option<&'static Row> {
     rows().find(|row| row.short == Some(letter))
 }
 
 impl Row {
     /// The canonical name, then the aliases.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
@@ -264,19 +264,6 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_of_the_finger_names_the_option_that_was_meant() {
-        for (slip, meant) in [
-            ("keystore-path", Some("key-store-path or keystores-path")),
-            ("http-listen-prot", Some("http-listen-port")),
-            ("netwrok", Some("network")),
-            ("data-dri", Some("data-dir")),
-            ("quorum-wallet", None),
-        ] {
-            assert_eq!(nearest_row(slip).as_deref(), meant, "{slip}");
-        }
-    }
 
     #[test]
     fn no_name_has_two_meanings() {

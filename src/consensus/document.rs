@@ -14,7 +14,7 @@ use simd_json::{Buffers, ErrorType};
 use super::container::{blame, blamed};
 use super::request::RequestError;
 
-/// Levels of nesting in a body. The deepest message has 11.
+/// Levels of nesting in a body. The deepest message, a block with a slashing, has 9.
 const DEPTH_MAX: usize = 32;
 
 /// The largest body that simd-json reads.

@@ -15,9 +15,8 @@ use super::container::objects;
 use super::document::{Document, Field};
 use super::duty::{Duty, GenesisDuty, domain_named};
 use super::network::{Fork, Network, Networks, Preset};
-use super::primitives::{DomainType, Slot};
+use super::primitives::{DomainType, Slot, Text, wrong};
 use super::request::RequestError;
-use super::values::{Text, wrong};
 
 /// A type of message.
 pub(super) struct Kind {

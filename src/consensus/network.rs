@@ -49,7 +49,8 @@ pub(super) struct Network {
     /// Decides the lengths of bit vectors.
     pub(super) preset: Preset,
     slots_per_epoch: u64,
-    genesis_validators_root: Option<Root>,
+    /// The root of its first validators; only built-in networks know it.
+    pub(super) genesis_validators_root: Option<Root>,
     /// Version and first epoch of each fork, in the order of [`Fork::ALL`].
     forks: [Option<(Version, Epoch)>; Fork::ALL.len()],
 }
@@ -135,6 +136,12 @@ impl Networks {
     /// The root of the chosen network's first validators; only built-in networks know it.
     pub fn genesis_validators_root(&self) -> Option<Root> {
         self.chosen.genesis_validators_root
+    }
+
+    /// The version of the fork that the chosen network has at this epoch.
+    pub fn version_at(&self, epoch: Epoch) -> Version {
+        let fork = Fork::ALL.into_iter().rev().find(|fork| self.chosen.has(*fork, epoch));
+        fork.and_then(|fork| self.chosen.version(fork)).unwrap_or_else(|| self.chosen.genesis_version())
     }
 
     /// Moves a fork of the chosen network, for rehearsals. `false` when the network does not know

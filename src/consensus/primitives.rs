@@ -42,7 +42,7 @@ macro_rules! bytes {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(HexVisitor::<$length>).map(Self)
+                deserializer.deserialize_any(Text(|text| text.parse().map_err(|error: HexError| error.to_string())))
             }
         }
     )*};
@@ -105,17 +105,18 @@ impl Epoch {
     pub const NEVER: Self = Self(u64::MAX);
 }
 
-struct HexVisitor<const N: usize>;
+/// Reads a text by a function of its characters.
+pub(super) struct Text<T>(pub(super) fn(&str) -> Result<T, String>);
 
-impl<const N: usize> Visitor<'_> for HexVisitor<N> {
-    type Value = [u8; N];
+impl<T> Visitor<'_> for Text<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{N} bytes of hex ({} digits)", 2 * N)
+        f.write_str("a string")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; N], E> {
-        hex::decode(text).map_err(E::custom)
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
     }
 }
 
@@ -136,12 +137,11 @@ impl Visitor<'_> for NumberVisitor {
         // `parse` alone would take a plus sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = digits.then(|| text.parse().ok()).flatten();
-        number.ok_or_else(|| {
-            E::custom(format_args!(
-                "expected a whole number from 0 to {}, got {:?}",
-                u64::MAX,
-                hex::shorten(text)
-            ))
-        })
+        number.ok_or_else(|| E::custom(wrong(&format!("a whole number from 0 to {}", u64::MAX), text)))
     }
+}
+
+/// The reason of a field's error.
+pub(super) fn wrong(expected: &str, got: &str) -> String {
+    format!("expected {expected}, got {:?}", hex::shorten(got))
 }

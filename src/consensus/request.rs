@@ -192,8 +192,17 @@ impl fmt::Display for Computed<'_> {
         if let Some(epoch) = self.epoch {
             write!(f, " of epoch {epoch}")?;
         }
-        write!(f, ", genesis_validators_root {}", self.genesis_validators_root)?;
-        write!(f, ", network {} (chosen with --network)", self.network.name)
+        write!(
+            f,
+            ", genesis_validators_root {}, network {}",
+            self.genesis_validators_root, self.network.name
+        )?;
+        match self.network.genesis_validators_root {
+            Some(root) if self.epoch.is_some() && root != self.genesis_validators_root => {
+                write!(f, ", whose genesis_validators_root is {root} (see --network)")
+            }
+            Some(_) | None => f.write_str(" (see --network)"),
+        }
     }
 }
 

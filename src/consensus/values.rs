@@ -7,7 +7,7 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Un
 
 use super::container::blame;
 use super::network::Preset;
-use super::primitives::Root;
+use super::primitives::{Root, Text, wrong};
 use super::ssz::{self, HashTreeRoot};
 use crate::hex;
 
@@ -105,28 +105,13 @@ values! {
     [const MAINNET: usize, const MINIMAL: usize] PresetBits<MAINNET, MINIMAL>:
         Text(preset_bits) => |bits| ssz::byte_vector(&bits.bytes);
     [] Flag: Truth => |flag| ssz::boolean(flag.0);
-    [] Uint256: Text(uint256) => |number| Root(number.0);
+    [] Uint256: Decimal => |number| Root(number.0);
 }
 
 impl Bits {
     /// Root of a bitlist of at most `limit` bits.
     pub(super) fn root(&self, limit: usize) -> Root {
         ssz::bitlist(&self.bytes, self.length, limit)
-    }
-}
-
-/// Reads a text by a function of its characters.
-pub(super) struct Text<T>(pub(super) fn(&str) -> Result<T, String>);
-
-impl<T> Visitor<'_> for Text<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        (self.0)(text).map_err(E::custom)
     }
 }
 
@@ -146,6 +131,25 @@ impl Visitor<'_> for Truth {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Flag, E> {
         Err(E::custom(wrong("true or false without quotes", text)))
+    }
+}
+
+/// Reads a number of any size.
+struct Decimal;
+
+impl Visitor<'_> for Decimal {
+    type Value = Uint256;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number below 2^256")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Uint256, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Uint256, E> {
+        uint256(text).map_err(E::custom)
     }
 }
 
@@ -248,11 +252,6 @@ fn uint256(text: &str) -> Result<Uint256, String> {
         }
     }
     Ok(Uint256(bytes))
-}
-
-/// The reason of a field's error.
-pub(super) fn wrong(expected: &str, got: &str) -> String {
-    format!("expected {expected}, got {:?}", hex::shorten(got))
 }
 
 /// Digits of 2^256 - 1.

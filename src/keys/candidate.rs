@@ -3,7 +3,8 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use base64::Engine;
@@ -26,23 +27,23 @@ pub enum Candidate {
     /// An EIP-2335 file.
     Keystore {
         /// The file.
-        file: PathBuf,
+        file: Arc<Path>,
         /// The file with its password.
-        password: PathBuf,
+        password: Arc<Path>,
         /// Whether it came in through the API, and may be deleted by it.
         imported: bool,
     },
     /// Prysm's wallet: many keys in the form of one keystore.
     Wallet {
         /// The file.
-        file: PathBuf,
+        file: Arc<Path>,
         /// The file with its password.
-        password: PathBuf,
+        password: Arc<Path>,
     },
     /// The bare keys of a key configuration file.
     Raw {
         /// The file.
-        file: PathBuf,
+        file: Arc<Path>,
     },
     /// Devnet keys.
     Interop(Indices),
@@ -64,13 +65,17 @@ pub struct Stamp {
     modified: SystemTime,
 }
 
-/// A candidate whose file was read, so that its cost and, mostly, its public key are known.
+/// A candidate whose file was read, so that its cost and, mostly, its public key are known. Of the
+/// file itself nothing is kept: there may be very many.
 pub struct Prepared {
     /// What it is.
     pub candidate: Candidate,
     /// What its file looked like before it was read.
     pub(super) stamp: Option<Stamp>,
-    keystore: Option<Keystore>,
+    /// The checksum in the keystore: changes with the secret and the password.
+    pub(super) checksum: Option<Root>,
+    declared_key: Option<PublicKey>,
+    memory_bytes: u64,
 }
 
 impl Candidate {
@@ -113,18 +118,25 @@ impl Candidate {
     /// The file and the reason.
     pub fn prepare(self) -> Result<Prepared, SourceError> {
         let stamp = self.stamp();
-        let keystore = match &self {
-            Self::Keystore { file, .. } | Self::Wallet { file, .. } => {
-                // A wallet's message has some 200 bytes a key.
-                let bytes_max =
-                    if matches!(self, Self::Wallet { .. }) { WALLET_BYTES_MAX } else { FILE_BYTES_MAX };
-                let json = File::open(file).and_then(|opened| read_bounded(opened, bytes_max));
-                let json = json.map_err(|error| SourceError::new(file, error))?;
-                Some(Keystore::parse(&json).map_err(|error| SourceError::new(file, error))?)
-            }
-            Self::Raw { .. } | Self::Interop(_) | Self::Derived(_) => None,
+        let keystore = self.keystore()?;
+        Ok(Prepared {
+            stamp,
+            checksum: keystore.as_ref().map(|keystore| *keystore.checksum()),
+            declared_key: keystore.as_ref().and_then(Keystore::public_key),
+            memory_bytes: keystore.as_ref().map_or(0, Keystore::memory_bytes),
+            candidate: self,
+        })
+    }
+
+    fn keystore(&self) -> Result<Option<Keystore>, SourceError> {
+        let (file, bytes_max) = match self {
+            Self::Keystore { file, .. } => (file, FILE_BYTES_MAX),
+            Self::Wallet { file, .. } => (file, WALLET_BYTES_MAX),
+            Self::Raw { .. } | Self::Interop(_) | Self::Derived(_) => return Ok(None),
         };
-        Ok(Prepared { candidate: self, stamp, keystore })
+        let json = File::open(file).and_then(|opened| read_bounded(opened, bytes_max));
+        let json = json.map_err(|error| SourceError::new(file, error))?;
+        Keystore::parse(&json).map(Some).map_err(|error| SourceError::new(file, error))
     }
 }
 
@@ -148,17 +160,12 @@ impl Indices {
 impl Prepared {
     /// The public key, where the file declares it.
     pub fn declared_key(&self) -> Option<PublicKey> {
-        self.keystore.as_ref().and_then(Keystore::public_key)
-    }
-
-    /// What the file has as checksum, besides its stamp: changes with the secret and the password.
-    pub(super) fn checksum(&self) -> Option<&Root> {
-        self.keystore.as_ref().map(Keystore::checksum)
+        self.declared_key
     }
 
     /// What its derivation takes.
     pub fn memory_bytes(&self) -> u64 {
-        self.keystore.as_ref().map_or(0, Keystore::memory_bytes)
+        self.memory_bytes
     }
 
     /// Opens it. May take long: for a thread of the pool.
@@ -180,20 +187,21 @@ impl Prepared {
             readonly: !imported,
             file: self.candidate.file().map(Path::to_owned),
         };
-        let keystore = self.keystore.as_ref().ok_or("not a keystore");
+        let keystore =
+            || self.candidate.keystore().map_err(|error| error.reason)?.ok_or("not a keystore".to_owned());
         match &self.candidate {
             Candidate::Keystore { password, imported, .. } => {
-                let (keystore, password) = (keystore?, sources.read_secret(password).map_err(text)?);
+                let (keystore, password) = (keystore()?, sources.read_secret(password).map_err(text)?);
                 let seen = |scalar: &[u8; 32]| cache.iter().for_each(|cache| cache.keep(self, scalar));
                 let secret = match cache.and_then(|cache| cache.unseal(self)) {
                     Some(secret) => secret,
-                    None => keystore.open_seen(&password, seen).map_err(text)?,
+                    None => keystore.open(&password, seen).map_err(text)?,
                 };
                 Ok(vec![(secret, origin(keystore.path(), *imported))])
             }
             Candidate::Wallet { password, .. } => {
                 let password = sources.read_secret(password).map_err(text)?;
-                let keys = open_wallet(&keystore?.open_bytes(&password).map_err(text)?)?;
+                let keys = open_wallet(&keystore()?.open_bytes(&password).map_err(text)?)?;
                 Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
             }
             Candidate::Raw { file } => {

@@ -5,16 +5,14 @@
 //! files go. So no answer is given that a crash could undo.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::candidate::{Candidate, Opened};
-use super::imports::{self, Import};
+use super::imports;
 use super::keeper::{Held, Keeper, Ticket};
 use super::keystore::Keystore;
-use super::loader::{ChangeError, DeleteStatus, Deleted, ImportStatus, NewKey};
-use super::secret::SecretKey;
+use super::loader::{ChangeError, NewKey, Outcome};
 use super::table::{Found, Origin};
 use crate::consensus::primitives::PublicKey;
 use crate::slashing::ImportError;
@@ -24,21 +22,13 @@ use crate::wait::Promise;
 pub(super) struct Batch {
     items: Vec<Item>,
     outstanding: usize,
-    promise: Promise<Result<Vec<ImportStatus>, ChangeError>>,
+    promise: Promise<Result<Vec<Outcome>, ChangeError>>,
 }
 
 struct Item {
-    keystore: String,
-    password: Arc<Zeroizing<String>>,
-    stage: Stage,
-}
-
-enum Stage {
-    /// Being opened.
-    Out,
-    /// Opened; not yet stored.
-    Open(SecretKey, Origin),
-    Done(ImportStatus),
+    new: Arc<NewKey>,
+    /// `None` while it is being opened; `Err` when that is its end.
+    opened: Option<Result<Opened, Outcome>>,
 }
 
 impl Keeper {
@@ -46,7 +36,7 @@ impl Keeper {
         &mut self,
         keys: Vec<NewKey>,
         interchange: Option<String>,
-        promise: Promise<Result<Vec<ImportStatus>, ChangeError>>,
+        promise: Promise<Result<Vec<Outcome>, ChangeError>>,
     ) {
         match interchange.map(|json| self.protection.import(&json)) {
             None => {}
@@ -58,43 +48,40 @@ impl Keeper {
         }
         self.batches_begun += 1;
         let number = self.batches_begun;
-        let items: Vec<_> =
-            keys.into_iter().enumerate().map(|(place, key)| self.open_import(number, place, key)).collect();
-        let outstanding = items.iter().filter(|item| matches!(item.stage, Stage::Out)).count();
+        let open = |(place, new)| self.open_import(Ticket::Import(number, place), Arc::new(new));
+        let items: Vec<_> = keys.into_iter().enumerate().map(open).collect();
+        let outstanding = items.iter().filter(|item| item.opened.is_none()).count();
         self.batches.insert(number, Batch { items, outstanding, promise });
         self.finish_import(number);
     }
 
     /// Opens one keystore of an import in the pool, unless its key is there or it is no keystore.
-    fn open_import(&self, batch: u64, place: usize, key: NewKey) -> Item {
-        let password = Arc::new(key.password);
-        let stage = match Keystore::parse(key.keystore.as_bytes()) {
-            Err(error) => Stage::Done(ImportStatus::Error(error.to_string())),
+    fn open_import(&self, ticket: Ticket, new: Arc<NewKey>) -> Item {
+        let opened = match Keystore::parse(new.keystore.as_bytes()) {
+            Err(error) => Some(Err(Outcome::Error(error.to_string()))),
             Ok(keystore) if keystore.public_key().is_some_and(|key| self.is_known(&key)) => {
-                Stage::Done(ImportStatus::Duplicate)
+                Some(Err(Outcome::Duplicate))
             }
             Ok(keystore) => {
-                let (memory_bytes, password) = (keystore.memory_bytes(), Arc::clone(&password));
-                self.push((memory_bytes, true), Ticket::Import(batch, place), move || {
-                    let secret = keystore.open(&password).map_err(|error| error.to_string())?;
+                let new = Arc::clone(&new);
+                self.push((keystore.memory_bytes(), true), ticket, move || {
+                    let secret = keystore.open(&new.password, |_| ()).map_err(|error| error.to_string())?;
                     let derivation_path = keystore.path().map(str::to_owned);
                     Ok(vec![(secret, Origin { derivation_path, readonly: false, file: None })])
                 });
-                Stage::Out
+                None
             }
         };
-        Item { keystore: key.keystore, password, stage }
+        Item { new, opened }
     }
 
     pub(super) fn opened_import(&mut self, number: u64, place: usize, opened: Result<Vec<Opened>, String>) {
-        let Some(batch) = self.batches.get_mut(&number) else { return };
-        batch.outstanding -= 1;
-        batch.items[place].stage = match opened.map(|mut keys| keys.pop()) {
-            Ok(Some((secret, origin))) => Stage::Open(secret, origin),
-            Ok(None) => Stage::Done(ImportStatus::Error("no key".to_owned())),
-            Err(reason) => Stage::Done(ImportStatus::Error(reason)),
-        };
-        self.finish_import(number);
+        if let Some(batch) = self.batches.get_mut(&number) {
+            let opened = opened.and_then(|mut keys| keys.pop().ok_or_else(|| "no key".to_owned()));
+            batch.items[place].opened = Some(opened.map_err(Outcome::Error));
+            batch.outstanding -= 1;
+            self.finish_import(number);
+        }
     }
 
     /// Stores, publishes and answers, once all keystores of an import are opened.
@@ -105,120 +92,104 @@ impl Keeper {
         let Some(Batch { mut items, promise, .. }) = self.batches.remove(&number) else { return };
         let mut seen = HashSet::new();
         for item in &mut items {
-            if let Stage::Open(secret, _) = &item.stage {
-                let key = secret.public_key();
-                if self.is_known(&key) || !seen.insert(key) {
-                    item.stage = Stage::Done(ImportStatus::Duplicate);
-                }
+            let key = item.opened.iter().flatten().map(|(secret, _)| secret.public_key()).next();
+            if key.is_some_and(|key| self.is_known(&key) || !seen.insert(key)) {
+                item.opened = Some(Err(Outcome::Duplicate));
             }
         }
         let stored = self.store(&items);
-        let mut opened = Vec::new();
-        let statuses = items.into_iter().map(|item| match (item.stage, &stored) {
-            (Stage::Open(..), Err(reason)) => ImportStatus::Error(format!("could not be stored: {reason}")),
-            (Stage::Open(secret, origin), Ok(())) => {
-                opened.push((secret, origin));
-                ImportStatus::Imported
-            }
-            (Stage::Done(status), _) => status,
-            (Stage::Out, _) => ImportStatus::Error("not opened".to_owned()),
-        });
-        let statuses = statuses.collect();
-        self.publish_import(opened);
-        promise.keep(Ok(statuses));
+        let mut ready = Vec::new();
+        let outcomes =
+            items.into_iter().filter_map(|item| item.opened).map(|opened| match (opened, &stored) {
+                (Err(outcome), _) => outcome,
+                (Ok(_), Err(reason)) => Outcome::Error(format!("could not be stored: {reason}")),
+                (Ok(opened), Ok(())) => {
+                    ready.push(opened);
+                    Outcome::Imported
+                }
+            });
+        let outcomes = outcomes.collect();
+        self.publish_import(ready);
+        promise.keep(Ok(outcomes));
     }
 
-    fn store(&self, items: &[Item]) -> std::io::Result<()> {
-        let Some(data_dir) = self.imports_dir() else { return Ok(()) };
-        let imports = items.iter().filter_map(|item| match &item.stage {
-            Stage::Open(secret, _) => {
-                Some(Import { key: secret.public_key(), keystore: &item.keystore, password: &item.password })
-            }
-            Stage::Done(_) | Stage::Out => None,
-        });
-        let imports: Vec<_> = imports.collect();
-        if imports.is_empty() { Ok(()) } else { imports::store(data_dir, &imports) }
+    fn store(&self, items: &[Item]) -> io::Result<()> {
+        let opened = |item: &Item| matches!(item.opened, Some(Ok(_)));
+        let Some(data_dir) = self.imports_dir().filter(|_| items.iter().any(opened)) else { return Ok(()) };
+        let imports: Vec<_> = items
+            .iter()
+            .filter_map(|item| Some((item.opened.as_ref()?.as_ref().ok()?.0.public_key(), &*item.new)))
+            .collect();
+        imports::store(data_dir, &imports)
     }
 
-    fn publish_import(&mut self, mut opened: Vec<Opened>) {
-        let count = opened.len();
-        for (secret, origin) in &mut opened {
+    fn publish_import(&mut self, mut ready: Vec<Opened>) {
+        for (secret, origin) in &mut ready {
             let key = secret.public_key();
-            match self.imports_dir() {
-                Some(data_dir) => {
-                    let candidate = imports::candidate(data_dir, &key);
+            match self.imports_dir().map(|data_dir| imports::candidate(data_dir, &key)) {
+                Some(candidate) => {
                     origin.file = candidate.file().map(ToOwned::to_owned);
                     let held = Held { stamp: candidate.stamp(), keys: [key].into() };
                     self.held.insert(candidate, held);
                 }
-                None => {
-                    self.in_memory.insert(key);
-                }
+                None => drop(self.in_memory.insert(key)),
             }
         }
-        self.table.insert(opened);
-        let place =
-            if self.imports_dir().is_some() { "" } else { ", in memory only: they are gone after a restart" };
-        log::info!("{count} key(s) imported{place}");
+        let fate = if self.imports_dir().is_some() { "" } else { ", in memory: gone after a restart" };
+        log::info!("{} key(s) imported{fate}", ready.len());
+        self.table.insert(ready);
     }
 
-    pub(super) fn delete(&mut self, keys: &[PublicKey]) -> Result<Deleted, ChangeError> {
-        let homes = self.homes(keys);
-        let mut going = HashMap::new();
-        let mut statuses: Vec<_> = keys.iter().map(|key| self.decide(key, &homes, &mut going)).collect();
-        drop(homes);
-        for candidate in going.values().flatten() {
-            self.held.remove(candidate);
-        }
-        self.in_memory.retain(|key| !going.contains_key(key));
-        let gone: Vec<_> = going.keys().copied().collect();
-        self.table.remove(&gone);
-        let told = |status: &DeleteStatus| matches!(status, DeleteStatus::Deleted | DeleteStatus::NotActive);
-        let told: Vec<_> =
-            keys.iter().zip(&statuses).filter(|(_, status)| told(status)).map(|(key, _)| *key).collect();
-        let interchange = self.protection.export(Some(&told));
+    pub(super) fn delete(&mut self, keys: &[PublicKey]) -> Result<(Vec<Outcome>, String), ChangeError> {
+        let mut homes = self.homes(keys);
+        let mut gone = HashSet::new();
+        let mut outcomes: Vec<_> = keys.iter().map(|key| self.decide(key, &homes, &mut gone)).collect();
+        self.in_memory.retain(|key| !gone.contains(key));
+        self.held.retain(|_, held| !held.keys.iter().any(|key| gone.contains(key)));
+        self.table.remove(&gone.iter().copied().collect::<Vec<_>>());
+
+        let told = |outcome: &Outcome| matches!(outcome, Outcome::Deleted | Outcome::NotActive);
+        let told = keys.iter().zip(&outcomes).filter(|(_, outcome)| told(outcome)).map(|(key, _)| *key);
+        let interchange = self.protection.export(Some(&told.collect::<Vec<_>>()));
         let interchange = interchange.map_err(|error| ChangeError::Unavailable(error.0))?;
-        for (key, status) in keys.iter().zip(&mut statuses) {
-            let files = going.remove(key).into_iter().flatten();
-            let removed: Result<(), _> = files.filter_map(|home| home.file().map(imports::remove)).collect();
+
+        for (key, outcome) in keys.iter().zip(&mut outcomes).filter(|(key, _)| gone.contains(key)) {
+            let files = homes.remove(key).into_iter().flatten();
+            let removed: io::Result<()> = files.filter_map(|home| home.file().map(imports::remove)).collect();
             if let Err(error) = removed {
-                *status = DeleteStatus::Error(format!(
-                    "it does not sign any more, but will again after a restart: its file could not be removed: {error}"
-                ));
+                let fault =
+                    format!("it signs no more until a restart: its file could not be removed: {error}");
+                *outcome = Outcome::Error(fault);
             }
         }
         log::info!("{} key(s) deleted", gone.len());
-        Ok(Deleted { statuses, interchange })
+        Ok((outcomes, interchange))
     }
 
-    /// What becomes of one key; those that may go are added to `going` with their files.
+    /// What becomes of one key; it is added to `gone` if it goes.
     fn decide(
         &self,
         key: &PublicKey,
         homes: &HashMap<PublicKey, Vec<Candidate>>,
-        going: &mut HashMap<PublicKey, Vec<Candidate>>,
-    ) -> DeleteStatus {
+        gone: &mut HashSet<PublicKey>,
+    ) -> Outcome {
         let homes = homes.get(key).map_or(&[][..], Vec::as_slice);
         let foreign = homes.iter().find(|home| !matches!(home, Candidate::Keystore { imported: true, .. }));
         let here = !homes.is_empty() || self.in_memory.contains(key);
         match foreign {
-            Some(home) => DeleteStatus::Error(format!("read-only: the key comes from {}", home.name())),
-            None if here && !going.contains_key(key) => {
-                going.insert(*key, homes.to_vec());
-                DeleteStatus::Deleted
-            }
-            None if self.protection.knows(key) => DeleteStatus::NotActive,
-            None => DeleteStatus::NotFound,
+            Some(home) => Outcome::Error(format!("read-only: the key comes from {}", home.name())),
+            None if here && gone.insert(*key) => Outcome::Deleted,
+            None if self.protection.knows(key) => Outcome::NotActive,
+            None => Outcome::NotFound,
         }
     }
 
     /// All candidates of each key.
     fn homes(&self, keys: &[PublicKey]) -> HashMap<PublicKey, Vec<Candidate>> {
-        let wanted: HashSet<_> = keys.iter().collect();
-        let mut homes: HashMap<_, Vec<_>> = HashMap::new();
+        let mut homes: HashMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
         for (candidate, held) in &self.held {
-            for key in held.keys.iter().filter(|key| wanted.contains(key)) {
-                homes.entry(*key).or_default().push(candidate.clone());
+            for key in &held.keys {
+                homes.entry(*key).and_modify(|homes| homes.push(candidate.clone()));
             }
         }
         homes

@@ -10,18 +10,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::candidate::Candidate;
+use super::loader::NewKey;
 use super::sources::{SourceError, file_name, json_files, list};
 use crate::consensus::primitives::PublicKey;
-
-/// One key to be kept: as it came in.
-pub(super) struct Import<'a> {
-    /// Names the files.
-    pub(super) key: PublicKey,
-    /// The JSON of the keystore.
-    pub(super) keystore: &'a str,
-    /// Its password.
-    pub(super) password: &'a str,
-}
 
 /// The keystores of a data directory. Those named after a public key may be deleted by the API;
 /// others were put there by hand.
@@ -60,27 +51,27 @@ pub(super) fn clean(data_dir: &Path) -> Result<(), SourceError> {
 ///
 /// # Errors
 /// A file that cannot be written; then none of them is kept.
-pub(super) fn store(data_dir: &Path, imports: &[Import<'_>]) -> io::Result<()> {
+pub(super) fn store(data_dir: &Path, imports: &[(PublicKey, &NewKey)]) -> io::Result<()> {
     let dir = data_dir.join(DIR);
     DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
     sync(data_dir)?;
     let stored = store_in(&dir, imports);
     if stored.is_err() {
-        for import in imports {
+        for (key, _) in imports {
             // The fault is told already; what cannot be removed now is cleaned at the next start.
-            let _ = remove(&keystore_file(&dir, &import.key));
+            let _ = remove(&keystore_file(&dir, key));
         }
     }
     stored
 }
 
-fn store_in(dir: &Path, imports: &[Import<'_>]) -> io::Result<()> {
-    for import in imports {
-        write(&keystore_file(dir, &import.key).with_extension("txt"), import.password)?;
+fn store_in(dir: &Path, imports: &[(PublicKey, &NewKey)]) -> io::Result<()> {
+    for (key, new) in imports {
+        write(&keystore_file(dir, key).with_extension("txt"), &new.password)?;
     }
     sync(dir)?;
-    for import in imports {
-        write(&keystore_file(dir, &import.key), import.keystore)?;
+    for (key, new) in imports {
+        write(&keystore_file(dir, key), &new.keystore)?;
     }
     sync(dir)
 }
@@ -107,7 +98,7 @@ pub(super) fn candidate(data_dir: &Path, key: &PublicKey) -> Candidate {
 
 fn named(file: PathBuf) -> Candidate {
     let imported = named_after_key(&file);
-    Candidate::Keystore { password: file.with_extension("txt"), file, imported }
+    Candidate::Keystore { password: file.with_extension("txt").into(), file: file.into(), imported }
 }
 
 const DIR: &str = "keystores";

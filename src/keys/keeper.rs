@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::candidate::{Candidate, Opened, Prepared, Stamp};
 use super::changes::Batch;
-use super::loader::{ChangeError, Deleted, ImportStatus, NewKey, Settings, Status};
+use super::loader::{ChangeError, NewKey, Outcome, Settings, Status};
 use super::pool::{Job, Pool};
 use super::sealed::Cache;
 use super::sources::{Scan, Sources};
@@ -26,9 +26,9 @@ pub(super) enum Command {
     /// A job has ended.
     Opened(Ticket, Result<Vec<Opened>, String>),
     /// Import keystores, after this slashing protection data.
-    Import(Vec<NewKey>, Option<String>, Promise<Result<Vec<ImportStatus>, ChangeError>>),
+    Import(Vec<NewKey>, Option<String>, Promise<Result<Vec<Outcome>, ChangeError>>),
     /// Delete imported keys.
-    Delete(Vec<PublicKey>, Promise<Result<Deleted, ChangeError>>),
+    Delete(Vec<PublicKey>, Promise<Result<(Vec<Outcome>, String), ChangeError>>),
 }
 
 /// Whom a job was for.

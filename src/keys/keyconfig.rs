@@ -102,11 +102,13 @@ impl Document {
             return Err("keyType: only BLS keys are signed with here".to_owned());
         }
         match self.r#type.as_str() {
-            "file-raw" if self.private_key.is_some() => Ok(Candidate::Raw { file: file.to_owned() }),
+            "file-raw" if self.private_key.is_some() => Ok(Candidate::Raw { file: file.into() }),
             "file-raw" => Err("privateKey is missing".to_owned()),
             "file-keystore" => Ok(Candidate::Keystore {
-                file: dir.join(self.keystore_file.ok_or("keystoreFile is missing")?),
-                password: dir.join(self.keystore_password_file.ok_or("keystorePasswordFile is missing")?),
+                file: dir.join(self.keystore_file.ok_or("keystoreFile is missing")?).into(),
+                password: dir
+                    .join(self.keystore_password_file.ok_or("keystorePasswordFile is missing")?)
+                    .into(),
                 imported: false,
             }),
             other => Err(format!(

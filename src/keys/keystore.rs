@@ -5,11 +5,10 @@
 //! Strict about what protects the key, lenient about the rest: `uuid`, `path`, `description` and
 //! `pubkey` may be missing, unknown fields are ignored.
 //!
-//! Source: EIP-2335; RFC 7914 (scrypt), RFC 8018 (PBKDF2), SP 800-38A (counter mode).
+//! Source: EIP-2335; SP 800-38A (counter mode).
 
 use std::convert::Infallible;
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use aes::cipher::{KeyIvInit, StreamCipher};
 use serde::Deserialize;
@@ -18,35 +17,19 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::derivation::{Bytes, DERIVED_KEY_BYTES, Kdf};
 use super::secret::{FillError, SecretKey};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::hex;
 
 /// The largest keystore file that is read; real ones have about 1 KiB.
 pub const FILE_BYTES_MAX: usize = 64 << 10;
-/// The most memory that one scrypt derivation may ask for; the usual n = 2^18, r = 8 takes 256 MiB.
-pub const SCRYPT_MEMORY_BYTES_MAX: u64 = 1 << 30;
-/// The most memory that scrypt may go through in total, p times over: 64 usual derivations.
-pub const SCRYPT_WORK_BYTES_MAX: u64 = 16 << 30;
-/// The most rounds of PBKDF2; the usual count is 2^18.
-pub const PBKDF2_ROUNDS_MAX: u64 = 1 << 24;
-/// The longest derived key; only its first [`DERIVED_KEY_BYTES`] are ever used.
-pub const DERIVED_KEY_BYTES_MAX: u64 = 1024;
-/// The longest salt; the usual one has 32 bytes.
-pub const SALT_BYTES_MAX: u64 = 1024;
-
-/// What the ciphers and the checksum use of the derived key. Both derivations give the same first
-/// bytes for any longer length.
-const DERIVED_KEY_BYTES: usize = 32;
-
 /// Why a keystore did not open.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OpenError {
     /// Not the JSON of a keystore: which field, its value, and what was expected.
     Malformed(String),
-    /// Another version than 4.
-    Version(u64),
-    /// The file asks for more than [`SCRYPT_MEMORY_BYTES_MAX`] or [`SCRYPT_WORK_BYTES_MAX`].
+    /// The file asks for more than one derivation may take.
     Memory {
         /// What it asks for; `u64::MAX` when that does not even fit.
         asked_bytes: u64,
@@ -84,7 +67,7 @@ impl Keystore {
         }
         let AnyVersion { version } = read(json)?;
         if version != VERSION {
-            return Err(OpenError::Version(version));
+            return Err(malformed(format_args!("version is {version}, expected {VERSION}")));
         }
         let file: File = read(json)?;
         file.crypto.kdf.check()?;
@@ -108,26 +91,15 @@ impl Keystore {
 
     /// How much memory the derivation takes.
     pub fn memory_bytes(&self) -> u64 {
-        match self.0.crypto.kdf {
-            Kdf::Scrypt { n, r, p, .. } => scrypt_memory_bytes(n, r, p),
-            Kdf::Pbkdf2 { .. } => 0,
-        }
+        self.0.crypto.kdf.memory_bytes()
     }
 
-    /// Derives, compares the checksum and decrypts into a locked slot. Takes as long as the file
-    /// wants: call it from a thread of its own.
+    /// Derives, compares the checksum and decrypts into a locked slot, where `seen` may read the
+    /// secret. Takes as long as the file wants: call it from a thread of its own.
     ///
     /// # Errors
     /// A wrong password, a secret that is none, another public key, or no locked memory.
-    pub fn open(&self, password: &str) -> Result<SecretKey, OpenError> {
-        self.open_seen(password, |_| ())
-    }
-
-    /// As [`Keystore::open`]; `seen` may read the secret where it lies.
-    ///
-    /// # Errors
-    /// As [`Keystore::open`].
-    pub fn open_seen(&self, password: &str, seen: impl FnOnce(&[u8; 32])) -> Result<SecretKey, OpenError> {
+    pub fn open(&self, password: &str, seen: impl FnOnce(&[u8; 32])) -> Result<SecretKey, OpenError> {
         let cipher = &self.0.crypto.cipher;
         let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
             malformed(format_args!("crypto.cipher.message has {} bytes, expected 32", cipher.message.0.len()))
@@ -206,15 +178,12 @@ fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
 }
 
 /// Overwrites the part of the stack that the cipher and hash crates have used: they keep padded
-/// passwords and key schedules in local variables and do not wipe all of them.
+/// passwords and key schedules in local variables and do not wipe all of them. Several times what
+/// they use, well below the stack of any thread.
 #[inline(never)]
 pub fn scrub_stack() {
-    let mut area = [0_u8; STACK_SCRUBBED_BYTES];
-    std::hint::black_box(&mut area).zeroize();
+    std::hint::black_box(&mut [0_u8; 16 << 10]).zeroize();
 }
-
-/// Several times what the derivations use, well below the stack of any thread.
-const STACK_SCRUBBED_BYTES: usize = 16 << 10;
 
 const VERSION: u64 = 4;
 
@@ -225,7 +194,7 @@ fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, OpenError> {
     Ok(value)
 }
 
-fn malformed(what: impl fmt::Display) -> OpenError {
+pub(super) fn malformed(what: impl fmt::Display) -> OpenError {
     OpenError::Malformed(what.to_string())
 }
 
@@ -255,19 +224,6 @@ struct Crypto {
     kdf: Kdf,
     checksum: Checksum,
     cipher: Cipher,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "function", content = "params", rename_all = "lowercase")]
-enum Kdf {
-    Scrypt { dklen: u64, n: u64, r: u64, p: u64, salt: Bytes },
-    Pbkdf2 { dklen: u64, c: u64, prf: Prf, salt: Bytes },
-}
-
-#[derive(Deserialize)]
-enum Prf {
-    #[serde(rename = "hmac-sha256")]
-    HmacSha256,
 }
 
 #[derive(Deserialize)]
@@ -309,92 +265,6 @@ fn read_iv<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Er
     hex::decode(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// Hex of any length.
-struct Bytes(Vec<u8>);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let refused = || D::Error::custom(format_args!("expected hex, got {:?}", hex::shorten(&text)));
-        hex::decode_any(&text).map(Self).ok_or_else(refused)
-    }
-}
-
-impl Kdf {
-    fn check(&self) -> Result<(), OpenError> {
-        let (dklen, salt) = match self {
-            Self::Scrypt { dklen, n, r, p, salt } => {
-                check_scrypt(*n, *r, *p)?;
-                (dklen, salt)
-            }
-            Self::Pbkdf2 { dklen, c, prf: Prf::HmacSha256, salt } => {
-                within("c", *c, 1..=PBKDF2_ROUNDS_MAX)?;
-                (dklen, salt)
-            }
-        };
-        within("dklen", *dklen, DERIVED_KEY_BYTES as u64..=DERIVED_KEY_BYTES_MAX)?;
-        within("salt (its length)", salt.0.len() as u64, 0..=SALT_BYTES_MAX)
-    }
-
-    fn derive(&self, password: &[u8]) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
-        let mut key = Zeroizing::new([0; DERIVED_KEY_BYTES]);
-        match self {
-            Self::Scrypt { n, r, p, salt, .. } => {
-                let params = scrypt_params(*n, *r, *p)?;
-                scrypt::scrypt(password, &salt.0, &params, &mut *key).map_err(malformed)?;
-            }
-            Self::Pbkdf2 { c, salt, .. } => {
-                let rounds = u32::try_from(*c).map_err(malformed)?;
-                pbkdf2::pbkdf2_hmac::<Sha256>(password, &salt.0, rounds, &mut *key);
-            }
-        }
-        Ok(key)
-    }
-}
-
-fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), OpenError> {
-    if !n.is_power_of_two() || n == 1 {
-        return Err(malformed(format_args!("crypto.kdf.params.n is {n}, expected a power of two above 1")));
-    }
-    within("r", r, 1..=u64::MAX)?;
-    within("p", p, 1..=u64::MAX)?;
-    let work = scrypt_memory_bytes(n, r, 0).saturating_mul(p);
-    for (asked_bytes, limit_bytes) in
-        [(scrypt_memory_bytes(n, r, p), SCRYPT_MEMORY_BYTES_MAX), (work, SCRYPT_WORK_BYTES_MAX)]
-    {
-        if asked_bytes > limit_bytes {
-            return Err(OpenError::Memory { asked_bytes, limit_bytes });
-        }
-    }
-    scrypt_params(n, r, p).map(|_| ())
-}
-
-/// A table of n blocks and p blocks of state, of 128r bytes each (RFC 7914, section 5).
-fn scrypt_memory_bytes(n: u64, r: u64, p: u64) -> u64 {
-    n.saturating_add(p).saturating_mul(128).saturating_mul(r)
-}
-
-fn scrypt_params(n: u64, r: u64, p: u64) -> Result<scrypt::Params, OpenError> {
-    let narrow = |number| u32::try_from(number).map_err(malformed);
-    let log_n = u8::try_from(n.ilog2()).map_err(malformed)?;
-    scrypt::Params::new(log_n, narrow(r)?, narrow(p)?).map_err(|_| {
-        malformed(format_args!(
-            "crypto.kdf.params: n = {n}, r = {r}, p = {p} break RFC 7914: n is below 2^(16r)"
-        ))
-    })
-}
-
-fn within(name: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), OpenError> {
-    match range.contains(&value) {
-        true => Ok(()),
-        false => Err(malformed(format_args!(
-            "crypto.kdf.params.{name} is {value}, expected {} to {}",
-            range.start(),
-            range.end()
-        ))),
-    }
-}
-
 impl Cipher {
     /// Encrypts and decrypts: a counter mode is its own inverse.
     fn apply(&self, key: &[u8; DERIVED_KEY_BYTES], message: &mut [u8]) {
@@ -415,7 +285,6 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "no EIP-2335 keystore: {what}"),
-            Self::Version(found) => write!(f, "keystore version {found}, expected {VERSION}"),
             Self::Memory { asked_bytes, limit_bytes } => {
                 let (asked, limit) = (asked_bytes >> 20, limit_bytes >> 20);
                 write!(f, "scrypt asks for {asked} MiB of memory or work, the limit is {limit} MiB")

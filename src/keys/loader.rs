@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
+use super::candidate::Candidate;
 use super::imports;
 use super::keeper::{Command, Keeper};
 use super::sources::{SourceError, Sources};
@@ -94,36 +95,21 @@ pub struct NewKey {
     pub password: Zeroizing<String>,
 }
 
-/// What became of one keystore of an import.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImportStatus {
-    /// It signs from now on.
+/// What became of one key of an import or a deletion, in the words of the Keymanager API.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Import: it signs from now on.
     Imported,
-    /// Its key was there before.
+    /// Import: it was there before.
     Duplicate,
-    /// It did not open, or could not be stored.
-    Error(String),
-}
-
-/// What became of one key of a deletion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeleteStatus {
-    /// It does not sign any more, and its files are gone.
+    /// Deletion: it does not sign any more, and its files are gone.
     Deleted,
-    /// It was not there, but it has signed here before.
+    /// Deletion: it was not there, but it has signed here before.
     NotActive,
-    /// Nothing is known of it.
+    /// Deletion: nothing is known of it.
     NotFound,
-    /// It was left alone, or is not wholly gone.
+    /// It did not open, was left alone, or is not wholly gone: a sentence for the caller.
     Error(String),
-}
-
-/// A deletion's answer.
-pub struct Deleted {
-    /// One for each key, in their order.
-    pub statuses: Vec<DeleteStatus>,
-    /// The slashing protection data of the keys that are deleted or not active (EIP-3076).
-    pub interchange: String,
 }
 
 /// Why a change was not made at all.
@@ -165,7 +151,9 @@ impl Loader {
             commands.clone(),
             Arc::clone(&status),
         );
-        status.lock().load = Some(Load::new(false));
+        // Before anybody can ask: a start without keys yet is no start without keys.
+        let total = scan.candidates.iter().map(Candidate::keys_expected).sum();
+        status.lock().load = Some(Load::new(false, total));
         thread::Builder::new()
             .name("keeper".to_owned())
             .spawn(move || keeper.run(scan, &receiver))
@@ -194,7 +182,7 @@ impl Loader {
         if state.load.is_some() {
             return Err(Running);
         }
-        state.load = Some(Load::new(true));
+        state.load = Some(Load::new(true, 0));
         state.reload.stage = ReloadStage::Running;
         drop(state);
         self.send(Command::Reload);
@@ -206,7 +194,7 @@ impl Loader {
         self.status.lock().reload.clone()
     }
 
-    /// Imports keystores, after the slashing protection data in `interchange`; waits.
+    /// Imports keystores in their order, after the slashing protection data in `interchange`; waits.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing is imported then.
@@ -214,15 +202,16 @@ impl Loader {
         &self,
         keys: Vec<NewKey>,
         interchange: Option<String>,
-    ) -> Result<Vec<ImportStatus>, ChangeError> {
+    ) -> Result<Vec<Outcome>, ChangeError> {
         self.ask(|promise| Command::Import(keys, interchange, promise))
     }
 
-    /// Deletes keys that were imported; waits until none of them signs any more.
+    /// Deletes keys that were imported; waits until none of them signs any more. Beside the outcomes,
+    /// the slashing protection data (EIP-3076) of the keys that are deleted or not active.
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub fn delete(&self, keys: Vec<PublicKey>) -> Result<Deleted, ChangeError> {
+    pub fn delete(&self, keys: Vec<PublicKey>) -> Result<(Vec<Outcome>, String), ChangeError> {
         self.ask(|promise| Command::Delete(keys, promise))
     }
 
@@ -333,8 +322,8 @@ impl Status {
 }
 
 impl Load {
-    fn new(is_reload: bool) -> Self {
-        Self { is_reload, began: Instant::now(), total: 0, done: 0 }
+    fn new(is_reload: bool, total: usize) -> Self {
+        Self { is_reload, began: Instant::now(), total, done: 0 }
     }
 
     fn seconds_left(&self) -> Option<u64> {

@@ -3,7 +3,7 @@
 //! One slab of 64 KiB holds 2,047 scalars, so that 100,000 keys stay far below the usual limit on
 //! locked memory (`RLIMIT_MEMLOCK`, 8 MiB). A slab is never given back: its slots are used again.
 //! Invariants: a free slot is zero; a slot has one owner; whether every slab is locked is known.
-//! System calls go through [`System`], so that everything else also runs under Miri.
+//! System calls go through [`NewSlab`], so that everything else also runs under Miri.
 
 #![allow(unsafe_code, reason = "raw pages: each block says why it is sound")]
 
@@ -121,23 +121,18 @@ unsafe impl Sync for Place {}
 
 /// All slabs, and the slots that are free.
 struct Arena {
-    system: System,
+    new_slab: NewSlab,
     free: Vec<Place>,
     slabs: usize,
     locked: bool,
     must_lock: bool,
 }
 
-/// The system calls of an arena.
-#[derive(Clone, Copy)]
-struct System {
-    /// [`SLAB_SLOTS`] slots of zeroes that stay until the process ends.
-    slab: fn() -> Option<NonNull<[u8; SLOT_BYTES]>>,
-    /// Whether that memory is locked.
-    lock: fn(NonNull<[u8; SLOT_BYTES]>) -> bool,
-}
+/// The system calls of an arena: [`SLAB_SLOTS`] slots of zeroes that stay until the process ends, and
+/// whether they are locked.
+type NewSlab = fn() -> Option<(NonNull<[u8; SLOT_BYTES]>, bool)>;
 
-static ARENA: Mutex<Arena> = Mutex::new(Arena::new(if cfg!(miri) { HEAP } else { PAGES }));
+static ARENA: Mutex<Arena> = Mutex::new(Arena::new(if cfg!(miri) { on_heap } else { in_pages }));
 
 /// The arena of the process, for a moment: no holder of this lock waits for anything.
 fn arena() -> MutexGuard<'static, Arena> {
@@ -145,8 +140,8 @@ fn arena() -> MutexGuard<'static, Arena> {
 }
 
 impl Arena {
-    const fn new(system: System) -> Self {
-        Self { system, free: Vec::new(), slabs: 0, locked: true, must_lock: false }
+    const fn new(new_slab: NewSlab) -> Self {
+        Self { new_slab, free: Vec::new(), slabs: 0, locked: true, must_lock: false }
     }
 
     fn take(&mut self) -> Result<Place, ArenaError> {
@@ -182,9 +177,9 @@ impl Arena {
     fn grow(&mut self) -> Result<(), ArenaError> {
         // Checked before as well as after, so that only one slab is ever made in vain.
         self.check_lock()?;
-        let first = (self.system.slab)().ok_or(ArenaError::Memory)?;
+        let (first, locked) = (self.new_slab)().ok_or(ArenaError::Memory)?;
         self.slabs += 1;
-        self.locked &= (self.system.lock)(first);
+        self.locked &= locked;
         self.check_lock()?;
         // The last slot goes in first, so that slots are handed out upwards.
         for index in (0..SLAB_SLOTS).rev() {
@@ -195,27 +190,24 @@ impl Arena {
     }
 }
 
-/// Pages of the kernel.
-const PAGES: System = System {
-    slab: || {
-        // SAFETY: any size may be asked for; memsec puts a guard page on either side.
-        let slab = unsafe { memsec::malloc_sized(SLAB_SLOTS * SLOT_BYTES) }?.cast::<[u8; SLOT_BYTES]>();
-        // SAFETY: the slab is as large as that, and nobody else has it.
-        unsafe { slab.write_bytes(0, SLAB_SLOTS) };
-        Some(slab)
-    },
-    lock: |slab| {
-        // SAFETY: the range is the slab's own. `malloc_sized` has asked the same (and took the pages
-        // out of core dumps), but keeps the answer to itself; to lock twice costs no more.
-        unsafe { memsec::mlock(slab.cast().as_ptr(), SLAB_SLOTS * SLOT_BYTES) }
-    },
-};
+/// A slab of pages, with guard pages on either side, left out of core dumps.
+fn in_pages() -> Option<(NonNull<[u8; SLOT_BYTES]>, bool)> {
+    const BYTES: usize = SLAB_SLOTS * SLOT_BYTES;
+    // SAFETY: any size may be asked for.
+    let slab = unsafe { memsec::malloc_sized(BYTES) }?.cast::<[u8; SLOT_BYTES]>();
+    // SAFETY: the slab is as large as that, and nobody else has it.
+    unsafe { slab.write_bytes(0, SLAB_SLOTS) };
+    // SAFETY: the range is the slab's own. `malloc_sized` has asked for the same already, but keeps the
+    // answer to itself; to lock twice costs no more.
+    let locked = unsafe { memsec::mlock(slab.cast().as_ptr(), BYTES) };
+    Some((slab, locked))
+}
 
 /// Ordinary memory, where there are no pages to lock: under Miri.
-const HEAP: System = System {
-    slab: || Some(NonNull::from(Box::leak(vec![[0u8; SLOT_BYTES]; SLAB_SLOTS].into_boxed_slice())).cast()),
-    lock: |_| true,
-};
+fn on_heap() -> Option<(NonNull<[u8; SLOT_BYTES]>, bool)> {
+    let slots = vec![[0u8; SLOT_BYTES]; SLAB_SLOTS];
+    Some((NonNull::from(slots.leak()).cast(), true))
+}
 
 impl fmt::Display for ArenaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -232,7 +224,9 @@ impl std::error::Error for ArenaError {}
 mod tests {
     use super::*;
 
-    const REFUSES_TO_LOCK: System = System { lock: |_| false, ..HEAP };
+    fn unlocked() -> Option<(NonNull<[u8; SLOT_BYTES]>, bool)> {
+        on_heap().map(|(slab, _)| (slab, false))
+    }
 
     fn write(mut place: Place, byte: u8) {
         // SAFETY: the tests' arenas are their own, so nobody else sees the place.
@@ -246,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_zero_when_taken_and_wiped_when_given_back() {
-        let mut arena = Arena::new(HEAP);
+        let mut arena = Arena::new(on_heap);
         let place = arena.take().unwrap();
         assert_eq!(read(place), [0; SLOT_BYTES]);
         write(place, 0xa5);
@@ -257,7 +251,7 @@ mod tests {
 
     #[test]
     fn slots_do_not_overlap_and_a_slab_is_full_before_the_next() {
-        let mut arena = Arena::new(HEAP);
+        let mut arena = Arena::new(on_heap);
         let places: Vec<Place> = (0..SLAB_SLOTS).map(|_| arena.take().unwrap()).collect();
         assert_eq!(arena.report().bytes, SLAB_BYTES);
         let next = arena.take().unwrap();
@@ -273,14 +267,14 @@ mod tests {
 
     #[test]
     fn memory_that_is_not_locked_is_reported_or_refused() {
-        let mut arena = Arena::new(REFUSES_TO_LOCK);
+        let mut arena = Arena::new(unlocked);
         assert!(arena.take().is_ok());
         assert_eq!(arena.report(), LockReport { locked: false, bytes: SLAB_BYTES });
         assert_eq!(arena.require_lock(), Err(ArenaError::Lock));
 
-        let mut arena = Arena::new(HEAP);
+        let mut arena = Arena::new(on_heap);
         assert_eq!(arena.require_lock(), Ok(()));
-        arena.system = REFUSES_TO_LOCK;
+        arena.new_slab = unlocked;
         assert!((0..SLAB_SLOTS).all(|_| arena.take().is_ok()));
         for _ in 0..3 {
             assert_eq!(arena.take().err(), Some(ArenaError::Lock), "the second slab cannot be locked");
@@ -290,7 +284,7 @@ mod tests {
 
     #[test]
     fn without_memory_there_is_no_slot() {
-        let mut arena = Arena::new(System { slab: || None, ..HEAP });
+        let mut arena = Arena::new(|| None);
         assert_eq!(arena.take().err(), Some(ArenaError::Memory));
         assert_eq!(arena.report(), LockReport { locked: false, bytes: 0 });
     }

@@ -2,6 +2,7 @@
 
 pub mod candidate;
 mod changes;
+mod derivation;
 pub mod derive;
 mod imports;
 mod keeper;
@@ -14,3 +15,4 @@ mod sealed;
 pub mod secret;
 pub mod sources;
 pub mod table;
+pub mod write;

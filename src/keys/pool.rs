@@ -32,8 +32,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    urgent: VecDeque<Job>,
-    patient: VecDeque<Job>,
+    jobs: VecDeque<Job>,
     memory_bytes: u64,
     threads: usize,
 }
@@ -56,9 +55,9 @@ impl Pool {
     pub(super) fn push(&self, job: Job) {
         let mut state = self.0.lock();
         if job.urgent {
-            state.urgent.push_back(job)
+            state.jobs.push_front(job)
         } else {
-            state.patient.push_back(job)
+            state.jobs.push_back(job)
         }
         if state.threads < self.0.threads_max {
             let shared = Arc::clone(&self.0);
@@ -85,20 +84,16 @@ impl Shared {
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            let queue = if state.urgent.is_empty() { &mut state.patient } else { &mut state.urgent };
-            let Some(job) = queue.pop_front() else {
+            let Some(job) = state.jobs.pop_front() else {
                 state.threads -= 1;
                 return None;
             };
-            if state.memory_bytes == 0 || state.memory_bytes + job.memory_bytes <= self.memory_bytes_max {
-                state.memory_bytes += job.memory_bytes;
+            let memory_bytes = state.memory_bytes + job.memory_bytes;
+            if state.memory_bytes == 0 || memory_bytes <= self.memory_bytes_max {
+                state.memory_bytes = memory_bytes;
                 return Some(job);
             }
-            if job.urgent {
-                state.urgent.push_front(job)
-            } else {
-                state.patient.push_front(job)
-            }
+            state.jobs.push_front(job);
             state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }

@@ -34,7 +34,7 @@ pub(super) struct Cache {
 }
 
 struct Rewrite {
-    salt: [u8; SALT_BYTES],
+    salt: Salt,
     key: LessSafeKey,
     entries: Mutex<Vec<Entry>>,
 }
@@ -74,30 +74,29 @@ impl Cache {
             None
         });
         let old = image.and_then(|(salt, entries)| {
-            let named = entries.iter().filter_map(|entry| found.get(&entry.file).copied());
-            let key = derive(&salt, sources, named).ok()?;
-            entries
-                .first()
-                .is_some_and(|entry| entry.unseal(&key, &mut |_| ()).is_some())
-                .then_some((key, entries))
+            let key =
+                derive(&salt, sources, entries.iter().filter_map(|entry| found.get(&entry.file).copied()))
+                    .ok()?;
+            entries.first()?.unseal(&key, &mut |_| ())?;
+            Some((
+                key,
+                entries.into_iter().map(|entry| (entry.file.clone(), entry)).collect::<HashMap<_, _>>(),
+            ))
         });
         let fits = old.as_ref().is_some_and(|(_, entries)| {
-            let same = |entry: &Entry| {
-                found.get(&entry.file).and_then(|prepared| stamp(prepared)).as_ref() == Some(&entry.stamp)
+            let same = |(file, prepared): (&String, &&Prepared)| {
+                entries.get(file).is_some_and(|entry| Some(&entry.stamp) == stamp(prepared).as_ref())
             };
-            entries.len() == found.len() && entries.iter().all(same)
+            entries.len() == found.len() && found.iter().all(same)
         });
-        let new = match fits {
-            true => None,
-            false => {
-                let salt = random()?;
-                let key = derive(&salt, sources, found.values().copied())?;
-                Some(Rewrite { salt, key, entries: Mutex::default() })
-            }
+        let new = if fits {
+            None
+        } else {
+            let salt = random()?;
+            let key = derive(&salt, sources, found.values().copied())?;
+            Some(Rewrite { salt, key, entries: Mutex::default() })
         };
-        let index =
-            |entries: Vec<Entry>| entries.into_iter().map(|entry| (entry.file.clone(), entry)).collect();
-        Ok(Self { path: path.to_owned(), old: old.map(|(key, entries)| (key, index(entries))), new })
+        Ok(Self { path: path.to_owned(), old, new })
     }
 
     /// The key of an unchanged keystore.
@@ -167,7 +166,7 @@ impl Entry {
 }
 
 const VERSION: u32 = 1;
-const SALT_BYTES: usize = 32;
+type Salt = [u8; 32];
 const SEALED_BYTES: usize = NONCE_LEN + 32 + 16;
 /// 100,000 entries.
 const FILE_BYTES_MAX: usize = 64 << 20;
@@ -175,7 +174,7 @@ const FILE_BYTES_MAX: usize = 64 << 20;
 const SCRYPT_LOG_N: u8 = 18;
 
 /// The salt and the entries; `None` when there is no file yet.
-fn read(path: &Path) -> Result<Option<([u8; SALT_BYTES], Vec<Entry>)>, String> {
+fn read(path: &Path) -> Result<Option<(Salt, Vec<Entry>)>, String> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(|error| error.to_string())?,
@@ -191,7 +190,7 @@ fn read(path: &Path) -> Result<Option<([u8; SALT_BYTES], Vec<Entry>)>, String> {
 
 /// The sealing key: scrypt of the hashes of all distinct passwords, in their order.
 fn derive<'a>(
-    salt: &[u8; SALT_BYTES],
+    salt: &Salt,
     sources: &Sources,
     candidates: impl Iterator<Item = &'a Prepared>,
 ) -> Result<LessSafeKey, String> {
@@ -228,6 +227,6 @@ fn name(prepared: &Prepared) -> Option<String> {
 }
 
 fn stamp(prepared: &Prepared) -> Option<String> {
-    let (stamp, checksum) = (prepared.stamp?, prepared.checksum()?);
+    let (stamp, checksum) = (prepared.stamp?, prepared.checksum?);
     Some(format!("{stamp} {checksum}"))
 }

@@ -9,7 +9,6 @@
 
 #![allow(unsafe_code, reason = "blst's C functions, called with pointers into locked memory")]
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -51,7 +50,7 @@ pub struct SecretKey {
     public_key: PublicKey,
 }
 
-/// Why there is no key.
+/// Why there is no key; whoever knows where the scalar came from has the words for it.
 #[derive(Debug)]
 pub enum FillError<E> {
     /// Whoever should have written the scalar did not.
@@ -187,26 +186,6 @@ impl Line {
         if self.find(&root).is_none() {
             self.points[self.oldest] = Some((root, point));
             self.oldest = (self.oldest + 1) % LINE_POINTS;
-        }
-    }
-}
-
-impl<E: fmt::Display> fmt::Display for FillError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Source(error) => error.fmt(f),
-            Self::Zero => f.write_str("the secret key is zero, expected 1 to the curve order"),
-            Self::Order => f.write_str("the secret key is not below the curve order"),
-            Self::Arena(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: std::error::Error + 'static> std::error::Error for FillError<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Source(error) => error.source(),
-            Self::Zero | Self::Order | Self::Arena(_) => None,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use zeroize::Zeroizing;
 
@@ -113,17 +113,21 @@ impl Sources {
             scan.candidates.extend(imports::scan(data_dir)?);
         }
         for Pair { keystores, passwords } in &self.pairs {
-            if let Passwords::Dir(dir) = passwords {
-                list(dir)?;
-            }
+            let password: Box<dyn Fn(&Path) -> Arc<Path>> = match passwords {
+                Passwords::Dir(dir) => {
+                    list(dir)?;
+                    Box::new(|file| {
+                        dir.join(file.with_extension("txt").file_name().unwrap_or_default()).into()
+                    })
+                }
+                Passwords::File(file) => {
+                    let shared: Arc<Path> = file.as_path().into();
+                    Box::new(move |_| Arc::clone(&shared))
+                }
+            };
             scan.candidates.extend(json_files(keystores)?.into_iter().map(|file| {
-                let password = match passwords {
-                    Passwords::Dir(dir) => {
-                        dir.join(file.with_extension("txt").file_name().unwrap_or_default())
-                    }
-                    Passwords::File(file) => file.clone(),
-                };
-                Candidate::Keystore { file, password, imported: false }
+                let password = password(&file);
+                Candidate::Keystore { file: file.into(), password, imported: false }
             }));
         }
         for dir in &self.keys_dirs {
@@ -277,7 +281,11 @@ const SHARED_PASSWORDS: [&str; 3] = ["password.txt", "wallet-password.txt", "wal
 /// The candidates of a directory whose layout is one of those we know.
 fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>, SourceError> {
     list(dir)?;
-    let keystore = |(file, password)| Candidate::Keystore { file, password, imported: false };
+    let keystore = |(file, password): (PathBuf, Arc<Path>)| Candidate::Keystore {
+        file: file.into(),
+        password,
+        imported: false,
+    };
     let found = |name: &str, candidates: Vec<Candidate>| {
         log::info!("{}: recognised the layout of {name}, {} file(s)", dir.display(), candidates.len());
         Ok(candidates)
@@ -289,7 +297,7 @@ fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>,
         }
     }
     let shared = SHARED_PASSWORDS.iter().map(|name| dir.join(name)).find(|file| file.is_file());
-    let shared = password_file.map(Path::to_owned).or(shared);
+    let shared: Option<Arc<Path>> = password_file.map(Arc::from).or(shared.map(Arc::from));
     for keys in LAUNCHPAD_DIRS.iter().map(|name| dir.join(name)).filter(|keys| keys.is_dir()) {
         let mut files = json_files(&keys)?;
         files.retain(|file| file_name(file).starts_with("keystore"));
@@ -309,7 +317,7 @@ fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>,
             );
             SourceError::new(&file, where_to)
         })?;
-        return found("prysm", vec![Candidate::Wallet { file, password }]);
+        return found("prysm", vec![Candidate::Wallet { file: file.into(), password }]);
     }
     let reason = "no layout recognised: expected the directory of lighthouse, lodestar, nimbus, prysm, teku, \
                   eth2-val-tools or the launchpad, or *.json files with *.txt or password.txt beside them";
@@ -318,12 +326,12 @@ fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>,
 
 impl Layout {
     /// Keystores with the paths of their passwords; empty when this is not the layout of `dir`.
-    fn pairs(&self, dir: &Path) -> Result<Vec<(PathBuf, PathBuf)>, SourceError> {
+    fn pairs(&self, dir: &Path) -> Result<Vec<(PathBuf, Arc<Path>)>, SourceError> {
         let (keys, secrets) = (dir.join(self.keys), dir.join(self.secrets));
         if !keys.is_dir() || !secrets.is_dir() {
             return Ok(Vec::new());
         }
-        let password = |name: &str| secrets.join(format!("{name}{}", self.suffix));
+        let password = |name: &str| Arc::<Path>::from(secrets.join(format!("{name}{}", self.suffix)));
         let pairs: Vec<_> = match self.file {
             Some(file) => {
                 let keystores =

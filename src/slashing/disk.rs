@@ -51,14 +51,14 @@ impl Directory {
     /// Takes the directory for this process.
     pub(super) fn lock(path: &Path) -> Result<Self, OpenError> {
         let lock_path = path.join(LOCK_FILE);
-        let io_error = |error| OpenError::Io { path: lock_path.clone(), error };
+        let io_error = |error| OpenError::Io(lock_path.clone(), error);
         let mut lock = create_private(&lock_path).map_err(io_error)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
                 lock.read_to_string(&mut pid).map_err(io_error)?;
-                return Err(OpenError::InUse { path: path.to_owned(), pid: pid.trim().to_owned() });
+                return Err(OpenError::InUse(path.to_owned(), pid.trim().to_owned()));
             }
             Err(TryLockError::Error(error)) => return Err(io_error(error)),
         }

@@ -14,25 +14,11 @@ use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot, Uint64};
 
 const VERSION: Uint64 = Uint64(5);
 
-/// Why an import changed nothing. All but the last are the caller's fault.
+/// Why an import changed nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ImportError {
-    /// No JSON, or not of this shape; names the field.
-    Shape {
-        /// As in `data[0].signed_blocks[2].slot`.
-        field: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Another version than 5.
-    Version(u64),
-    /// A file of another chain.
-    Chain {
-        /// The only one that is taken.
-        expected: Root,
-        /// The file's.
-        found: Root,
-    },
+    /// The text is no interchange file, or one of another chain; names the field.
+    Invalid(String),
     /// The store could not be written.
     Unavailable(Unavailable),
 }
@@ -43,18 +29,19 @@ pub(super) fn read(
     json: &str,
     expected: Option<Root>,
 ) -> Result<(Root, BTreeMap<PublicKey, Marks>), ImportError> {
+    let invalid = |field: &str, what: &dyn fmt::Display| ImportError::Invalid(format!("{field}: {what}"));
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let shape =
-        |field: String, error: serde_json::Error| ImportError::Shape { field, reason: error.to_string() };
     let file: In = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| shape(error.path().to_string(), error.into_inner()))?;
-    deserializer.end().map_err(|error| shape(".".to_owned(), error))?;
-    if file.metadata.interchange_format_version != VERSION {
-        return Err(ImportError::Version(file.metadata.interchange_format_version.0));
+        .map_err(|error| invalid(&error.path().to_string(), error.inner()))?;
+    deserializer.end().map_err(|error| invalid("after the file", &error))?;
+    let (version, found) = (file.metadata.interchange_format_version, file.metadata.genesis_validators_root);
+    if version != VERSION {
+        let what = format!("expected {VERSION}, got {version}");
+        return Err(invalid("metadata.interchange_format_version", &what));
     }
-    let found = file.metadata.genesis_validators_root;
     if let Some(expected) = expected.filter(|expected| *expected != found) {
-        return Err(ImportError::Chain { expected, found });
+        let what = format!("expected {expected}, got {found}");
+        return Err(invalid("metadata.genesis_validators_root", &what));
     }
     let mut keys = BTreeMap::<PublicKey, Marks>::new();
     for key in file.data {
@@ -134,13 +121,7 @@ impl InKey {
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shape { field, reason } => write!(f, "interchange file: {field}: {reason}"),
-            Self::Version(found) => {
-                write!(f, "metadata.interchange_format_version: expected {VERSION}, got {found}")
-            }
-            Self::Chain { expected, found } => {
-                write!(f, "metadata.genesis_validators_root: expected {expected}, got {found}")
-            }
+            Self::Invalid(reason) => write!(f, "interchange file: {reason}"),
             Self::Unavailable(error) => error.fmt(f),
         }
     }

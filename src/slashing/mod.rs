@@ -13,10 +13,12 @@ pub mod rule;
 mod store;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use disk::{DATABASE_FILE, Directory};
 use rule::{Bounds, Message};
@@ -30,6 +32,7 @@ pub use store::Unavailable;
 
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::consensus::slashable::Slashable;
+use crate::wait;
 
 /// The proof that a signing root may be signed once: its record is on disk, its kind cannot be
 /// slashed, or protection is off by choice. Neither `Clone` nor `Copy`: keep it so.
@@ -145,8 +148,7 @@ impl Protection {
     /// # Errors
     /// [`Unavailable`] when the store cannot be read.
     pub fn export(&self, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
-        let chain = self.view(View::last_chain)?.flatten();
-        self.export_chain(chain.unwrap_or(Root::ZERO), keys)
+        self.export_of(None, keys)
     }
 
     /// The interchange file of some keys, or of all, on one of [`Protection::chains`].
@@ -154,8 +156,17 @@ impl Protection {
     /// # Errors
     /// [`Unavailable`] when the store cannot be read.
     pub fn export_chain(&self, chain: Root, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
-        let marks = self.view(|view| view.marks(&chain, keys))?;
-        Ok(interchange::write(chain, &marks.unwrap_or_default()))
+        self.export_of(Some(chain), keys)
+    }
+
+    fn export_of(&self, chain: Option<Root>, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
+        let keys = keys.map(|keys| BTreeSet::from_iter(keys.iter().copied()));
+        let file = self.look(move |view| {
+            let last_chain = view.last_chain()?;
+            let chain = chain.or(last_chain).unwrap_or(Root::ZERO);
+            Ok(interchange::write(chain, &view.marks(chain, keys.as_ref())?))
+        });
+        Ok(file?.unwrap_or_else(|| interchange::write(chain.unwrap_or(Root::ZERO), &[])))
     }
 
     /// The genesis validators roots of all chains on record. With more than one, somebody who asks
@@ -164,20 +175,21 @@ impl Protection {
     /// # Errors
     /// [`Unavailable`] when the store cannot be read.
     pub fn chains(&self) -> Result<Vec<Root>, Unavailable> {
-        Ok(self.view(View::chains)?.unwrap_or_default().into_iter().collect())
+        Ok(self.look(View::chains)?.unwrap_or_default().into_iter().collect())
     }
 
     /// Adds an interchange file to what is on record: the maximum of both, all of it or nothing.
     /// Without protection it is checked, and nothing else.
     ///
     /// # Errors
-    /// [`ImportError`]; nothing has changed then.
+    /// [`ImportError`]; nothing has changed then, unless the disk failed in the middle of the commit.
     pub fn import(&self, json: &str) -> Result<Imported, ImportError> {
         let expected = match self {
             Self::Off => None,
             Self::On(guard) => guard.chain,
         };
-        let (chain, marks) = interchange::read(json, expected)?;
+        let json = json.to_owned();
+        let (chain, marks) = aside(move || interchange::read(&json, expected))??;
         let keys = marks.len();
         let new_chain = !self.chains()?.contains(&chain);
         if let Self::On(guard) = self {
@@ -188,7 +200,8 @@ impl Protection {
 
     /// Whether there is a record of this key, on any chain. `false` when the store cannot be read.
     pub fn knows(&self, key: &PublicKey) -> bool {
-        matches!(self.view(|view| view.knows(key)), Ok(Some(true)))
+        let key = *key;
+        matches!(self.look(move |view| view.knows(&key)), Ok(Some(true)))
     }
 
     /// Whether records can be written. After a failure this tries again, and repairs the store when
@@ -233,12 +246,24 @@ impl Protection {
         }
     }
 
-    /// What `look` sees in the store; `None` without protection.
-    fn view<T>(&self, look: impl FnOnce(&View) -> Result<T, redb::Error>) -> Result<Option<T>, Unavailable> {
+    /// What `look` sees in the store, on a thread of its own; `None` without protection.
+    fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&View) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<Option<T>, Unavailable> {
         let Self::On(guard) = self else { return Ok(None) };
         let view = guard.store.view()?;
-        look(&view).map(Some).map_err(|error| Unavailable(error.to_string()))
+        aside(move || look(&view))?.map(Some).map_err(|error| Unavailable(error.to_string()))
     }
+}
+
+/// Does what may read much, or need more stack than a coroutine has, on a thread of its own.
+fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Unavailable> {
+    let (promise, answer) = wait::promise();
+    let thread = thread::Builder::new().name("slashing data".to_owned());
+    let spawned = thread.spawn(move || promise.keep(work()));
+    spawned.map_err(|error| Unavailable(format!("the system gives no thread: {error}")))?;
+    answer.wait().ok_or_else(|| Unavailable("its reader has ended".to_owned()))
 }
 
 /// For the metrics.
@@ -253,27 +278,12 @@ pub struct Counters {
 /// Why the store does not open. `main` prints [`OpenError::hint`] below it.
 #[derive(Debug)]
 pub enum OpenError {
-    /// Another process uses the directory.
-    InUse {
-        /// The directory.
-        path: PathBuf,
-        /// The other's process id.
-        pid: String,
-    },
-    /// The system refuses.
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The file is no database of ours, or a broken one.
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    /// Another process uses the directory: the directory, and the process id.
+    InUse(PathBuf, String),
+    /// The system refuses: the file, and why.
+    Io(PathBuf, io::Error),
+    /// The file is no database of ours, or a broken one: the file, and what is wrong.
+    Damaged(PathBuf, String),
 }
 
 impl OpenError {
@@ -282,17 +292,17 @@ impl OpenError {
         if let redb::Error::Io(error) = error
             && !is_damage(&error)
         {
-            return Self::Io { path, error };
+            return Self::Io(path, error);
         }
-        Self::Damaged { path, reason }
+        Self::Damaged(path, reason)
     }
 
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::InUse { .. } => "stop the other process, or give this one a directory of its own",
-            Self::Io { .. } => "the directory must exist and be writable for this user",
-            Self::Damaged { .. } => {
+            Self::InUse(..) => "stop the other process, or give this one a directory of its own",
+            Self::Io(..) => "the directory must exist and be writable for this user",
+            Self::Damaged(..) => {
                 "restore a backup of the file; or move it away and import an interchange file, or set a \
                  lowest slot and epoch that no key has reached"
             }
@@ -308,9 +318,9 @@ fn is_damage(error: &io::Error) -> bool {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InUse { path, pid } => write!(f, "{} is in use by process {pid}", path.display()),
-            Self::Io { path, error } => write!(f, "{}: {error}", path.display()),
-            Self::Damaged { path, reason } => {
+            Self::InUse(path, pid) => write!(f, "{} is in use by process {pid}", path.display()),
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Damaged(path, reason) => {
                 write!(f, "{}: damaged slashing protection store: {reason}", path.display())
             }
         }

@@ -135,7 +135,7 @@ impl Store {
         if thread_runs && lock(&self.board.failure).is_none() { Ok(()) } else { self.view().map(drop) }
     }
 
-    /// What is on record now, to be read on the caller's thread.
+    /// What is on record now, to be read on any other thread.
     pub(super) fn view(&self) -> Result<View, Unavailable> {
         self.run(|ledger| {
             let view = ledger.database().and_then(|database| Ok(View::new(database.begin_read()?)));
@@ -179,7 +179,9 @@ impl Ledger {
                     Job::Other(work) => work(&mut self),
                 }
             }
-            self.record(requests);
+            if !requests.is_empty() {
+                self.record(requests);
+            }
         }
     }
 

@@ -116,22 +116,18 @@ impl View {
     /// The marks of these keys on a chain, of all keys with `None`; sorted.
     pub(super) fn marks(
         &self,
-        chain: &Root,
-        keys: Option<&[PublicKey]>,
+        chain: Root,
+        keys: Option<&BTreeSet<PublicKey>>,
     ) -> Result<Vec<(PublicKey, Marks)>, Error> {
-        let table = self.0.open_table(MARKS)?;
-        let Some(keys) = keys else {
-            let all = table.iter()?.map(|entry| {
-                let (key, value) = entry?;
-                let (public_key, of) = key.value();
-                Ok((of == &chain.0).then(|| (PublicKey(*public_key), decode(value.value()))))
-            });
-            return all.filter_map(Result::transpose).collect();
-        };
-        let some = BTreeSet::from_iter(keys)
-            .into_iter()
-            .map(|key| Ok(table.get((&key.0, &chain.0))?.map(|value| (*key, decode(value.value())))));
-        some.filter_map(Result::transpose).collect()
+        let mut found = Vec::new();
+        for entry in self.0.open_table(MARKS)?.iter()? {
+            let (key, value) = entry?;
+            let (public_key, of) = (PublicKey(*key.value().0), Root(*key.value().1));
+            if of == chain && keys.is_none_or(|keys| keys.contains(&public_key)) {
+                found.push((public_key, decode(value.value())));
+            }
+        }
+        Ok(found)
     }
 }
 

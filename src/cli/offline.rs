@@ -1,0 +1,166 @@
+//! The commands that work on the server's files: keys, exits, slashing protection.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+
+use serde_json::json;
+
+use super::commands::{Exit, NewKeys};
+use super::layers::Values;
+use super::{Usage, exit};
+use crate::config::Settings;
+use crate::consensus::primitives::{Epoch, PublicKey};
+use crate::consensus::request::SignRequest;
+use crate::keys::derive::{self, Parent};
+use crate::keys::secret::SecretKey;
+use crate::keys::sources::Sources;
+use crate::keys::write::NewKeystore;
+use crate::slashing::Protection;
+
+/// What the sources hold: keys with the file that each comes from, and what did not open.
+#[derive(Default)]
+pub(super) struct Opened {
+    pub(super) keys: BTreeMap<PublicKey, (SecretKey, String)>,
+    pub(super) failures: Vec<String>,
+}
+
+/// Opens all keystores on all cores, or those that may hold the one key that is wanted.
+pub(super) fn open(sources: &Sources, wanted: Option<PublicKey>) -> Result<Opened, Usage> {
+    let mut sources = sources.clone();
+    sources.data_dir = sources.data_dir.filter(|directory| directory.exists());
+    let scan = sources.scan().map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))?;
+    let failures = scan.failures.iter().map(ToString::to_string).collect();
+    let opened = Mutex::new(Opened { keys: BTreeMap::new(), failures });
+    let candidates = Mutex::new(scan.candidates.into_iter());
+    let next = || candidates.lock().ok()?.next();
+    let work = || {
+        while let Some(candidate) = next() {
+            let name = candidate.name();
+            let keys = candidate.prepare().map_err(|error| error.to_string()).and_then(|prepared| {
+                let other =
+                    wanted.is_some() && prepared.declared_key().is_some_and(|key| Some(key) != wanted);
+                if other { Ok(Vec::new()) } else { prepared.open(&sources) }
+            });
+            let mut opened = opened.lock().expect("no thread panics with the lock");
+            match keys {
+                Ok(keys) => opened.keys.extend(
+                    keys.into_iter().map(|(secret, _)| (secret.public_key(), (secret, name.clone()))),
+                ),
+                Err(reason) if reason.starts_with(&name) => opened.failures.push(reason),
+                Err(reason) => opened.failures.push(format!("{name}: {reason}")),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        (0..thread::available_parallelism().map_or(1, usize::from)).for_each(|_| {
+            scope.spawn(work);
+        });
+    });
+    Ok(opened.into_inner().expect("no thread panics with the lock"))
+}
+
+/// `keys list`: public key and file, a line each.
+pub(super) fn list_keys(values: &Values) -> Result<u8, Usage> {
+    let opened = open(&Settings::check(values)?.sources, None)?;
+    for (key, (_, name)) in &opened.keys {
+        println!("{key} {name}");
+    }
+    opened.failures.iter().for_each(|failure| eprintln!("error: {failure}"));
+    Ok(if opened.failures.is_empty() { 0 } else { exit::UNHEALTHY })
+}
+
+/// `keys new`: keystores and passwords beside each other, and the phrase that they come from.
+pub(super) fn new_keys(values: &Values, NewKeys { count, out }: &NewKeys) -> Result<u8, Usage> {
+    let settings = Settings::check(values)?;
+    let failed = |reason: String| Usage::new(exit::OS, reason);
+    fs::create_dir_all(out).map_err(|error| cannot_create(out, &error))?;
+    let (parent, first) = match &settings.sources.mnemonic {
+        Some(mnemonic) => {
+            let parent = mnemonic.parent(&settings.sources);
+            (parent.map_err(|error| Usage::new(exit::CONFIG, error.to_string()))?, mnemonic.range.start)
+        }
+        None => {
+            let words = derive::new_phrase().map_err(failed)?;
+            create(&out.join("mnemonic.phrase"), &words)?;
+            (Parent::new(&words, "").map_err(failed)?, 0)
+        }
+    };
+    for index in first..first.saturating_add(*count) {
+        let keystore = NewKeystore::derive(&parent, index).map_err(failed)?;
+        let name = format!("keystore-{}", keystore.path_in_name);
+        create(&out.join(format!("{name}.txt")), &keystore.password)?;
+        create(&out.join(format!("{name}.json")), &keystore.json)?;
+        println!("{} {name}.json", keystore.key);
+    }
+    Ok(0)
+}
+
+/// `exit`: a signed voluntary exit, ready for a beacon node.
+pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> {
+    let Exit { key, epoch, validator_index, genesis_validators_root, out } = arguments;
+    let Settings { networks, sources, .. } = Settings::check(values)?;
+    if values.text("network").is_none() {
+        return Err(Usage::new(
+            exit::USAGE,
+            "exit needs --network: a signature holds on one only".to_owned(),
+        ));
+    }
+    let chain = genesis_validators_root.or(networks.genesis_validators_root()).ok_or_else(|| {
+        Usage::new(exit::USAGE, format!("{} has no known genesis validators root", networks.name()))
+            .hint("give --genesis-validators-root; a beacon node tells it at /eth/v1/beacon/genesis")
+    })?;
+    let version = networks.version_at(Epoch(*epoch)).to_string();
+    let message = json!({ "epoch": epoch.to_string(), "validator_index": validator_index.to_string() });
+    let mut body = json!({
+        "type": "VOLUNTARY_EXIT",
+        "fork_info": {
+            "fork": { "previous_version": version, "current_version": version, "epoch": "0" },
+            "genesis_validators_root": chain.to_string(),
+        },
+        "voluntary_exit": message,
+    })
+    .to_string()
+    .into_bytes();
+    let signed = SignRequest::parse(&mut body, &networks)
+        .and_then(|request| Ok((request.signing_root(&networks)?, request.slashable())))
+        .map_err(|error| Usage::new(exit::CONFIG, error.to_string()));
+    let (root, slashable) = signed?;
+    let mut opened = open(&sources, Some(*key))?;
+    let (secret, _) = opened.keys.remove(key).ok_or_else(|| {
+        opened.failures.iter().for_each(|failure| eprintln!("error: {failure}"));
+        Usage::new(exit::NO_INPUT, format!("{key} is not among the keys"))
+            .hint("signerd keys list tells which are")
+    })?;
+    let cleared = Protection::Off
+        .clear(key, &slashable, root)
+        .map_err(|refused| Usage::new(exit::CONFIG, refused.to_string()))?;
+    let exit = json!({ "message": message, "signature": secret.sign(cleared).to_string() });
+    give(out.as_deref(), &format!("{exit:#}\n"))?;
+    Ok(0)
+}
+
+/// Into the file, or onto standard output.
+pub(super) fn give(file: Option<&Path>, text: &str) -> Result<(), Usage> {
+    match file {
+        Some(path) => fs::write(path, text).map_err(|error| cannot_create(path, &error)),
+        None => {
+            print!("{text}");
+            Ok(())
+        }
+    }
+}
+
+/// Makes a file for us alone; what is there already is not touched.
+fn create(path: &PathBuf, text: &str) -> Result<(), Usage> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| cannot_create(path, &error))
+}
+
+fn cannot_create(path: &Path, error: &std::io::Error) -> Usage {
+    Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
+}

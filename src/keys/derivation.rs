@@ -1,0 +1,131 @@
+//! The derivations of EIP-2335: what a keystore may ask for, what it costs, and the derived key.
+//!
+//! Source: RFC 7914 (scrypt), RFC 8018 (PBKDF2).
+
+use std::ops::RangeInclusive;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::keystore::{OpenError, malformed};
+use crate::hex;
+
+/// The most memory that one scrypt derivation may ask for; the usual n = 2^18, r = 8 takes 256 MiB.
+const SCRYPT_MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// The most memory that scrypt may go through in total, p times over: 64 usual derivations.
+const SCRYPT_WORK_BYTES_MAX: u64 = 16 << 30;
+/// The most rounds of PBKDF2; the usual count is 2^18.
+const PBKDF2_ROUNDS_MAX: u64 = 1 << 24;
+/// The longest derived key; only its first [`DERIVED_KEY_BYTES`] are ever used.
+const DERIVED_KEY_BYTES_MAX: u64 = 1024;
+/// The longest salt; the usual one has 32 bytes.
+const SALT_BYTES_MAX: u64 = 1024;
+
+/// What is used of the derived key; both derivations begin alike for any length.
+pub(super) const DERIVED_KEY_BYTES: usize = 32;
+
+#[derive(Deserialize)]
+#[serde(tag = "function", content = "params", rename_all = "lowercase")]
+pub(super) enum Kdf {
+    Scrypt { dklen: u64, n: u64, r: u64, p: u64, salt: Bytes },
+    Pbkdf2 { dklen: u64, c: u64, prf: Prf, salt: Bytes },
+}
+
+#[derive(Deserialize)]
+pub(super) enum Prf {
+    #[serde(rename = "hmac-sha256")]
+    HmacSha256,
+}
+
+/// Hex of any length.
+pub(super) struct Bytes(pub(super) Vec<u8>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let refused = || D::Error::custom(format_args!("expected hex, got {:?}", hex::shorten(&text)));
+        hex::decode_any(&text).map(Self).ok_or_else(refused)
+    }
+}
+
+impl Kdf {
+    /// How much memory the derivation takes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        match *self {
+            Self::Scrypt { n, r, p, .. } => scrypt_memory_bytes(n, r, p),
+            Self::Pbkdf2 { .. } => 0,
+        }
+    }
+
+    /// Whether all parameters are within the limits.
+    pub(super) fn check(&self) -> Result<(), OpenError> {
+        let (dklen, salt) = match self {
+            Self::Scrypt { dklen, n, r, p, salt } => {
+                check_scrypt(*n, *r, *p)?;
+                (dklen, salt)
+            }
+            Self::Pbkdf2 { dklen, c, prf: Prf::HmacSha256, salt } => {
+                within("c", *c, 1..=PBKDF2_ROUNDS_MAX)?;
+                (dklen, salt)
+            }
+        };
+        within("dklen", *dklen, DERIVED_KEY_BYTES as u64..=DERIVED_KEY_BYTES_MAX)?;
+        within("salt (its length)", salt.0.len() as u64, 0..=SALT_BYTES_MAX)
+    }
+
+    pub(super) fn derive(&self, password: &[u8]) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
+        let mut key = Zeroizing::new([0; DERIVED_KEY_BYTES]);
+        match self {
+            Self::Scrypt { n, r, p, salt, .. } => {
+                let params = scrypt_params(*n, *r, *p)?;
+                scrypt::scrypt(password, &salt.0, &params, &mut *key).map_err(malformed)?;
+            }
+            Self::Pbkdf2 { c, salt, .. } => {
+                let rounds = u32::try_from(*c).map_err(malformed)?;
+                pbkdf2::pbkdf2_hmac::<Sha256>(password, &salt.0, rounds, &mut *key);
+            }
+        }
+        Ok(key)
+    }
+}
+
+fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), OpenError> {
+    if !n.is_power_of_two() || n == 1 {
+        return Err(malformed(format_args!("crypto.kdf.params.n is {n}, expected a power of two above 1")));
+    }
+    within("r", r, 1..=u64::MAX)?;
+    within("p", p, 1..=u64::MAX)?;
+    let work = scrypt_memory_bytes(n, r, 0).saturating_mul(p);
+    for (asked_bytes, limit_bytes) in
+        [(scrypt_memory_bytes(n, r, p), SCRYPT_MEMORY_BYTES_MAX), (work, SCRYPT_WORK_BYTES_MAX)]
+    {
+        if asked_bytes > limit_bytes {
+            return Err(OpenError::Memory { asked_bytes, limit_bytes });
+        }
+    }
+    scrypt_params(n, r, p).map(|_| ())
+}
+
+/// A table of n blocks and p blocks of state, of 128r bytes each (RFC 7914, section 5).
+fn scrypt_memory_bytes(n: u64, r: u64, p: u64) -> u64 {
+    n.saturating_add(p).saturating_mul(128).saturating_mul(r)
+}
+
+fn scrypt_params(n: u64, r: u64, p: u64) -> Result<scrypt::Params, OpenError> {
+    let narrow = |number| u32::try_from(number).map_err(malformed);
+    let log_n = u8::try_from(n.ilog2()).map_err(malformed)?;
+    scrypt::Params::new(log_n, narrow(r)?, narrow(p)?).map_err(|_| {
+        malformed(format_args!(
+            "crypto.kdf.params: n = {n}, r = {r}, p = {p} break RFC 7914: n is below 2^(16r)"
+        ))
+    })
+}
+
+fn within(name: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), OpenError> {
+    let (least, most) = (range.start(), range.end());
+    let refused =
+        || malformed(format_args!("crypto.kdf.params.{name} is {value}, expected {least} to {most}"));
+    range.contains(&value).then_some(()).ok_or_else(refused)
+}

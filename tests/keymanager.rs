@@ -1,0 +1,319 @@
+//! `/eth/v1/keystores` on the real binary: list, import, delete, and what is kept on disk.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use aes::cipher::{KeyIvInit, StreamCipher};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use signerd::consensus::primitives::PublicKey;
+use signerd::keys::secret::SecretKey;
+
+use crate::support::client::{Answer, Client};
+use crate::support::{Scratch, Signer};
+
+const PATH: &str = "/eth/v1/keystores";
+
+/// A keystore of the secret key `number`, at the lowest cost, and its password.
+pub(crate) fn keystore(number: u32) -> (PublicKey, String, String) {
+    keystore_at(number, json!({"function": "pbkdf2", "params": {"c": 1, "prf": "hmac-sha256"}}))
+}
+
+fn keystore_at(number: u32, mut kdf: Value) -> (PublicKey, String, String) {
+    let mut secret = [0; 32];
+    secret[28..].copy_from_slice(&(number + 1).to_be_bytes());
+    let key = SecretKey::fill(|slot| {
+        *slot = secret;
+        Ok::<(), ()>(())
+    });
+    let key = key.ok().unwrap().public_key();
+    let (password, salt) = (format!("password \u{e9} \"{number}\""), number.to_be_bytes());
+    let normalised = password.replace('\u{e9}', "e\u{301}");
+    let mut derived = [0; 32];
+    match kdf["function"].as_str() {
+        Some("scrypt") => {
+            let params = scrypt::Params::new(18, 8, 1).unwrap();
+            scrypt::scrypt(normalised.as_bytes(), &salt, &params, &mut derived).unwrap();
+        }
+        _ => pbkdf2::pbkdf2_hmac::<Sha256>(normalised.as_bytes(), &salt, 1, &mut derived),
+    }
+    kdf["params"]["dklen"] = json!(32);
+    kdf["params"]["salt"] = json!(const_hex::encode(salt));
+    let half: [u8; 16] = derived[..16].try_into().unwrap();
+    ctr::Ctr128BE::<aes::Aes128>::new(&half.into(), &[7; 16].into()).apply_keystream(&mut secret);
+    let checksum = Sha256::new().chain_update(&derived[16..]).chain_update(secret).finalize();
+    let keystore = json!({
+        "crypto": {
+            "kdf": kdf,
+            "checksum": {"function": "sha256", "params": {}, "message": const_hex::encode(checksum)},
+            "cipher": {
+                "function": "aes-128-ctr",
+                "params": {"iv": const_hex::encode([7; 16])},
+                "message": const_hex::encode(secret),
+            },
+        },
+        "pubkey": const_hex::encode(key.0),
+        "path": format!("m/12381/3600/{number}/0/0"),
+        "uuid": "00000000-0000-4000-8000-000000000000",
+        "version": 4,
+    });
+    (key, keystore.to_string(), password)
+}
+
+/// A running signer, and the token of its Keymanager routes.
+pub(crate) struct Manager {
+    pub(crate) signer: Signer,
+    token: String,
+}
+
+impl Manager {
+    pub(crate) fn start(data_dir: &Scratch, more: &[&str]) -> Self {
+        let path = data_dir.path().display().to_string();
+        let signer = Signer::start(&[&["--data-dir", path.as_str()], more].concat());
+        let token = fs::read_to_string(data_dir.path().join("api-token.txt")).unwrap();
+        Self { signer, token: format!("Bearer {}", token.trim()) }
+    }
+
+    pub(crate) fn call(&self, method: &str, body: &Value) -> Answer {
+        call(&mut self.signer.client(), method, &self.token, body)
+    }
+
+    pub(crate) fn listed(&self) -> Vec<String> {
+        let answer = self.call("GET", &Value::Null).json();
+        answer["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key["validating_pubkey"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    pub(crate) fn import(&self, numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
+        statuses(&self.call("POST", &import_of(numbers)))
+    }
+
+    fn delete(&self, keys: &[PublicKey]) -> Answer {
+        self.call("DELETE", &json!({"pubkeys": keys.iter().map(ToString::to_string).collect::<Vec<_>>()}))
+    }
+}
+
+fn call(client: &mut Client, method: &str, token: &str, body: &Value) -> Answer {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    client.request(method, PATH, &[("Authorization", token)], body.as_bytes())
+}
+
+fn import_of(numbers: impl IntoIterator<Item = u32>) -> Value {
+    let (keystores, passwords): (Vec<_>, Vec<_>) =
+        numbers.into_iter().map(keystore).map(|(_, keystore, password)| (keystore, password)).unzip();
+    json!({"keystores": keystores, "passwords": passwords})
+}
+
+pub(crate) fn statuses(answer: &Answer) -> Vec<String> {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let data = answer.json()["data"].as_array().unwrap().clone();
+    data.iter().map(|status| status["status"].as_str().unwrap().to_owned()).collect()
+}
+
+fn key(number: u32) -> PublicKey {
+    keystore(number).0
+}
+
+#[test]
+fn keys_are_listed_imported_and_deleted() {
+    let scratch = Scratch::new("keymanager-cycle");
+    let manager = Manager::start(&scratch, &[]);
+    assert_eq!(manager.call("GET", &Value::Null).json(), json!({"data": []}));
+
+    assert_eq!(manager.import([1, 2, 1]), ["imported", "imported", "duplicate"]);
+    assert_eq!(manager.import([2, 3]), ["duplicate", "imported"]);
+    let mut expected =
+        [1, 2, 3].map(|number| (key(number).to_string(), format!("m/12381/3600/{number}/0/0")));
+    expected.sort();
+    let expected = expected
+        .map(|(key, path)| json!({"validating_pubkey": key, "derivation_path": path, "readonly": false}));
+    assert_eq!(manager.call("GET", &Value::Null).json(), json!({"data": expected}));
+
+    let answer = manager.delete(&[key(2), key(9), key(2)]);
+    assert_eq!(statuses(&answer), ["deleted", "not_found", "not_found"]);
+    assert!(!manager.listed().contains(&key(2).to_string()));
+    assert_eq!(statuses(&manager.delete(&[key(2)])), ["not_found"]);
+    assert_eq!(manager.import([2]), ["imported"], "a deleted key may come back");
+}
+
+#[test]
+fn the_slashing_data_of_a_deleted_key_moves_with_it() {
+    let (from, to) = (Scratch::new("keymanager-from"), Scratch::new("keymanager-to"));
+    let history = json!({
+        "metadata": {"interchange_format_version": "5", "genesis_validators_root": format!("0x{}", "04".repeat(32))},
+        "data": [
+            {"pubkey": key(1).to_string(), "signed_blocks": [{"slot": "81952"}], "signed_attestations": []},
+            {"pubkey": key(2).to_string(), "signed_blocks": [{"slot": "7"}], "signed_attestations": []},
+        ],
+    });
+    let mut body = import_of([1]);
+    body["slashing_protection"] = json!(history.to_string());
+    let manager = Manager::start(&from, &[]);
+    assert_eq!(statuses(&manager.call("POST", &body)), ["imported"]);
+
+    let answer = manager.delete(&[key(1), key(3)]);
+    assert_eq!(statuses(&answer), ["deleted", "not_found"]);
+    let moved = answer.json()["slashing_protection"].as_str().expect("a string").to_owned();
+    let data: Value = serde_json::from_str(&moved).unwrap();
+    assert_eq!(data["data"].as_array().unwrap().len(), 1, "only what was asked for: {moved}");
+    assert_eq!(
+        (&data["data"][0]["pubkey"], &data["data"][0]["signed_blocks"][0]["slot"]),
+        (&json!(key(1).to_string()), &json!("81952"))
+    );
+    // Again, with data: the key is known here, and not active.
+    let answer = manager.delete(&[key(1), key(2)]);
+    assert_eq!(statuses(&answer), ["not_active", "not_active"]);
+    assert!(answer.text().contains("81952"));
+
+    let manager = Manager::start(&to, &[]);
+    let mut body = import_of([1]);
+    body["slashing_protection"] = json!(moved);
+    assert_eq!(statuses(&manager.call("POST", &body)), ["imported"]);
+    assert!(manager.delete(&[key(1)]).text().contains("81952"));
+}
+
+#[test]
+fn a_bad_import_changes_nothing() {
+    let scratch = Scratch::new("keymanager-bad");
+    let manager = Manager::start(&scratch, &[]);
+    let (_, keystore, password) = keystore(1);
+    let other_version = r#"{"metadata":{"interchange_format_version":"4"},"data":[]}"#;
+    for (case, body, part) in [
+        ("lengths differ", json!({"keystores": [keystore], "passwords": []}), "1 keystores and 0 passwords"),
+        ("no passwords", json!({"keystores": [keystore]}), "line 1"),
+        ("a number as password", json!({"keystores": [keystore], "passwords": [1]}), "passwords[0]"),
+        ("a number as keystore", json!({"keystores": [1], "passwords": [password]}), "keystores[0]"),
+        ("an array", json!([]), "line 1"),
+        (
+            "bad slashing data",
+            json!({"keystores": [keystore], "passwords": [password], "slashing_protection": other_version}),
+            "slashing_protection",
+        ),
+    ] {
+        let answer = manager.call("POST", &body);
+        let (message, status) = (answer.json()["message"].as_str().unwrap().to_owned(), answer.status);
+        assert!(status == 400 && message.contains(part), "{case}: {status} {message}");
+        assert!(!message.contains(&password), "{case}");
+    }
+    let answer = manager.call("DELETE", &json!({"pubkeys": ["0x12"]}));
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(
+        (manager.listed().len(), fs::read_dir(scratch.path().join("keystores")).map_or(0, Iterator::count)),
+        (0, 0)
+    );
+    let empty = manager.call("POST", &json!({"keystores": [], "passwords": []}));
+    assert_eq!((empty.status, empty.json()), (200, json!({"data": []})));
+}
+
+#[test]
+fn one_bad_keystore_of_an_import_does_not_stop_the_others() {
+    let scratch = Scratch::new("keymanager-one-bad");
+    let manager = Manager::start(&scratch, &[]);
+    let mut body = import_of([1, 2, 3]);
+    body["passwords"][1] = json!("not it");
+    let as_object: Value = serde_json::from_str(body["keystores"][2].as_str().unwrap()).unwrap();
+    body["keystores"][2] = as_object;
+    let answer = manager.call("POST", &body);
+    assert_eq!(statuses(&answer), ["imported", "error", "imported"]);
+    assert!(answer.json()["data"][1]["message"].as_str().unwrap().contains("the password is wrong"));
+}
+
+#[test]
+fn imports_are_kept_as_they_came_and_opened_again_after_a_restart() {
+    let scratch = Scratch::new("keymanager-kept");
+    let manager = Manager::start(&scratch, &[]);
+    assert_eq!(manager.import(1..4), ["imported"; 3]);
+    assert_eq!(statuses(&manager.delete(&[key(3)])), ["deleted"]);
+    let dir = scratch.path().join("keystores");
+    let (key, keystore, password) = keystore(1);
+    for (suffix, content) in [("json", keystore), ("txt", password)] {
+        let file = dir.join(format!("{key}.{suffix}"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), content);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
+    let before = manager.listed();
+    drop(manager);
+    // What an interrupted import leaves: a password without a keystore, a file that was not renamed.
+    fs::write(dir.join(format!("{}.txt", self::key(3))), "orphan").unwrap();
+    fs::write(dir.join(format!("{}.json.unfinished", self::key(3))), "{").unwrap();
+
+    let manager = Manager::start(&scratch, &[]);
+    manager.signer.wait_loaded();
+    assert_eq!(manager.listed(), before);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
+    assert_eq!(statuses(&manager.delete(&[self::key(1)])), ["deleted"], "it came in through the API");
+}
+
+#[test]
+fn keys_of_other_sources_are_read_only() {
+    let scratch = Scratch::new("keymanager-readonly");
+    let (key, keystore, password) = keystore(1);
+    scratch.write("mine/one.json", keystore);
+    scratch.write("mine/one.txt", password);
+    let mine = scratch.path().join("mine").display().to_string();
+    let data = Scratch::new("keymanager-readonly-data");
+    let options = ["--keystores-path", &mine, "--keystores-passwords-path", &mine, "--interop-keys", "0..1"];
+    let manager = Manager::start(&data, &options);
+    manager.signer.wait_loaded();
+    assert!(
+        manager.call("GET", &Value::Null).json()["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|key| key["readonly"] == true)
+    );
+
+    let interop = signerd::keys::derive::interop(0).unwrap().public_key();
+    let answer = manager.delete(&[key, interop]);
+    assert_eq!(statuses(&answer), ["error", "error"]);
+    let data = answer.json()["data"].clone();
+    assert!(data[0]["message"].as_str().unwrap().contains(&format!("{mine}/one.json")), "{data}");
+    assert!(data[1]["message"].as_str().unwrap().contains("interop"), "{data}");
+    assert_eq!((manager.listed().len(), manager.import([1])), (2, vec!["duplicate".to_owned()]));
+}
+
+#[test]
+fn without_a_data_directory_keys_are_imported_into_memory_and_any_bearer_will_do() {
+    let signer = Signer::start(&[]);
+    for token in ["Bearer NIL", ""] {
+        let answer = call(&mut signer.client(), "POST", token, &import_of([1, 2]));
+        let expected = if token.is_empty() { "duplicate" } else { "imported" };
+        assert_eq!(statuses(&answer), [expected; 2]);
+    }
+    let body = json!({"pubkeys": [key(1).to_string()]});
+    let answer = call(&mut signer.client(), "DELETE", "Bearer NIL", &body);
+    assert_eq!(statuses(&answer), ["deleted"]);
+    let empty: Value = serde_json::from_str(answer.json()["slashing_protection"].as_str().unwrap()).unwrap();
+    assert_eq!((&empty["metadata"]["interchange_format_version"], &empty["data"]), (&json!("5"), &json!([])));
+    assert_eq!(signer.client().post("/reload", b"").status, 202);
+    signer.wait_loaded();
+    assert_eq!(signer.client().get("/api/v1/eth2/publicKeys").json(), json!([key(2).to_string()]));
+}
+
+#[test]
+fn a_hundred_keystores_are_imported_while_others_are_served() {
+    let scratch = Scratch::new("keymanager-hundred");
+    let manager = Manager::start(&scratch, &[]);
+    let mut body = import_of(0..100);
+    // Two of full cost, so that the answer takes its time.
+    for number in 0..2 {
+        let kdf = json!({"function": "scrypt", "params": {"n": 1 << 18, "r": 8, "p": 1}});
+        body["keystores"][number as usize] = json!(keystore_at(number, kdf).1);
+    }
+    std::thread::scope(|scope| {
+        let (mut client, token) = (manager.signer.client(), manager.token.clone());
+        let import = scope.spawn(move || statuses(&call(&mut client, "POST", &token, &body)));
+        while !import.is_finished() {
+            assert_eq!(manager.signer.client().get("/upcheck").status, 200);
+        }
+        assert_eq!(import.join().unwrap(), ["imported"; 100]);
+    });
+    assert_eq!(manager.listed().len(), 100);
+}
