@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::Signer;
+use crate::support::client::Client;
 
 /// Resident memory that no attack may exceed.
 const RESIDENT_KIB_MAX: u64 = 128 * 1024;
@@ -36,12 +37,14 @@ fn an_honest_client_gets_every_signature_while_others_attack() {
     let descriptors = descriptors(&signer);
     let (over, slowest_us) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        let honest = scope.spawn(|| sign_until(&signer, &over));
-        scope.spawn(|| ask_until(&signer.address, &over, &slowest_us));
+        let address = &signer.address;
+        let _end = End(&over);
+        let honest = scope.spawn(|| sign_until(address, &over));
+        scope.spawn(|| ask_until(address, &over, &slowest_us));
         for (name, attack, amounts) in ATTACKS {
             let started = Instant::now();
             slowest_us.store(0, Ordering::Relaxed);
-            attack(&signer.address, amounts[usize::from(is_full)]);
+            attack(address, amounts[usize::from(is_full)]);
             let (resident, slowest) = (signer.resident_kib(), slowest_us.load(Ordering::Relaxed));
             let seconds = started.elapsed().as_secs_f32();
             println!("{name}: {seconds:.1} s, {resident} KiB resident, slowest upcheck {slowest} us");
@@ -59,13 +62,22 @@ fn an_honest_client_gets_every_signature_while_others_attack() {
     panic!("{} descriptors after 15 s, {descriptors} before", self::descriptors(&signer));
 }
 
+/// Ends the honest clients, even when an attack fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn descriptors(signer: &Signer) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", signer.pid())).unwrap().count()
 }
 
 /// Signs on one connection, again and again; every answer must be a signature.
-fn sign_until(signer: &Signer, over: &AtomicBool) -> usize {
-    let mut client = signer.client();
+fn sign_until(address: &str, over: &AtomicBool) -> usize {
+    let mut client = Client::connect(address);
     let authorization = [("Authorization", "Bearer correct-horse-battery"), ("Accept", "application/json")];
     let keys = client.request("GET", "/api/v1/eth2/publicKeys", &authorization, b"").json();
     let path = format!("/api/v1/eth2/sign/{}", keys[0].as_str().unwrap());
@@ -81,7 +93,7 @@ fn sign_until(signer: &Signer, over: &AtomicBool) -> usize {
 
 /// Asks for health on one connection; every answer must come.
 fn ask_until(address: &str, over: &AtomicBool, slowest_us: &AtomicU64) {
-    let mut client = crate::support::client::Client::connect(address);
+    let mut client = Client::connect(address);
     while !over.load(Ordering::Relaxed) {
         let started = Instant::now();
         assert_eq!(client.get("/upcheck").status, 200);
@@ -108,10 +120,12 @@ fn pour(address: &str, start: &[u8], more: &[u8]) -> String {
 }
 
 fn endless_heads(address: &str, amount: usize) {
-    let pours = |_| std::thread::spawn({
-        let address = address.to_owned();
-        move || pour(&address, b"GET / HTTP/1.1\r\nX: ", &[b'x'; 65_536])
-    });
+    let pours = |_| {
+        std::thread::spawn({
+            let address = address.to_owned();
+            move || pour(&address, b"GET / HTTP/1.1\r\nX: ", &[b'x'; 65_536])
+        })
+    };
     (0..amount).map(pours).collect::<Vec<_>>().into_iter().for_each(|it| drop(it.join().unwrap()));
 }
 
@@ -124,7 +138,8 @@ fn endless_bodies(address: &str, amount: usize) {
 fn zeros(address: &str, amount: usize) {
     for _ in 0..amount {
         let mut stream = connect(address);
-        write!(stream, "POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", 32 << 20).unwrap();
+        write!(stream, "POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", 32 << 20)
+            .unwrap();
         for _ in 0..512 {
             stream.write_all(&[0; 65_536]).unwrap();
         }
@@ -158,7 +173,7 @@ fn cut_bodies(address: &str, amount: usize) {
         write!(stream, "POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nabc").unwrap();
         match number % 3 {
             0 => stream.shutdown(Shutdown::Write).unwrap(),
-            1 => drop(stream.read(&mut [])),
+            1 => {}
             _ => stream.shutdown(Shutdown::Both).unwrap(),
         }
         if number % 3 == 0 {
@@ -172,7 +187,8 @@ fn cut_bodies(address: &str, amount: usize) {
 fn garbage(address: &str, amount: usize) {
     for number in 0..amount {
         let mut stream = connect(address);
-        let noise = [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), b"\x80\x80\x80", b"\r\n\r\n\0"];
+        let noise =
+            [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), b"\x80\x80\x80", b"\r\n\r\n\0"];
         stream.write_all(noise[number % noise.len()]).unwrap();
         let mut status = [0; 12];
         stream.read_exact(&mut status).unwrap();
@@ -181,7 +197,7 @@ fn garbage(address: &str, amount: usize) {
 }
 
 fn bad_tokens(address: &str, amount: usize) {
-    let mut client = crate::support::client::Client::connect(address);
+    let mut client = Client::connect(address);
     for number in 0..amount {
         let token = format!("Bearer wrong-{number}");
         let answer = client.request("GET", "/api/v1/eth2/publicKeys", &[("Authorization", &token)], b"");

@@ -8,8 +8,12 @@ mod rig;
 mod scratch;
 mod support;
 
-// Bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads.
+// Bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads; TLS and Unix sockets;
+// stress; attacks.
+mod attack;
 mod http;
+mod runtime;
+mod tls;
 
 // Every good request's signing root and signature, every bad one's refusal.
 mod refusals;

@@ -71,10 +71,15 @@ impl Rig {
         Self::secure(runtime, limits, None)
     }
 
-    pub(crate) fn serve(runtime: Runtime, limits: Limits, service: Arc<dyn Service>) -> Self {
-        let listeners = vec![(Bind::Tcp(([127, 0, 0, 1], 0).into()), service)];
+    /// With TLS when there is some.
+    pub(crate) fn secure(runtime: Runtime, limits: Limits, tls: Option<Arc<Tls>>) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let bind = tls.map_or(Bind::Tcp(any), |tls| Bind::Tls(any, tls));
+        let listeners = vec![(bind, Arc::new(Echo) as Arc<dyn Service>)];
         let server = Server::bind(Settings { listeners, limits, runtime }).unwrap();
-        let [Bind::Tcp(address)] = server.addresses()[..] else { panic!("one TCP listener") };
+        let (Bind::Tcp(address) | Bind::Tls(address, _)) = server.addresses().remove(0) else {
+            panic!("a TCP listener")
+        };
         Self { address, running: server.start().unwrap() }
     }
 

@@ -21,7 +21,8 @@ fn limits() -> Limits {
 
 #[test]
 fn no_answer_is_lost_while_others_abort_in_every_phase() {
-    let seconds = std::env::var("SIGNERD_STRESS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    let seconds =
+        std::env::var("SIGNERD_STRESS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
     for runtime in RUNTIMES {
         let rig = Rig::start(runtime, limits());
         let (over, answers, aborts) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
@@ -116,9 +117,12 @@ fn abort_somewhere(address: SocketAddr, random: &mut u64) {
         *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (*random >> 33) % bound
     };
-    let script =
-        [b"POST /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 90\r\n\r\n".as_slice(), &[b'x'; 90], b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"]
-            .concat();
+    let script = [
+        b"POST /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 90\r\n\r\n".as_slice(),
+        &[b'x'; 90],
+        b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n",
+    ]
+    .concat();
     let mut stream = connect(address);
     let cut = usize::try_from(next(script.len() as u64 + 1)).unwrap();
     stream.write_all(&script[..cut]).unwrap();

@@ -66,6 +66,7 @@ fn secure(address: SocketAddr, name: Option<&str>) -> StreamOwned<ClientConnecti
 fn exchange(address: SocketAddr, name: Option<&str>, bytes: &[u8]) -> std::io::Result<String> {
     let mut stream = secure(address, name);
     // A refusal may come, and the connection go, before the last byte is sent.
+    stream.conn.complete_io(&mut stream.sock)?;
     let sent = stream.write_all(bytes).and_then(|()| {
         stream.conn.send_close_notify();
         stream.flush()
@@ -101,7 +102,9 @@ fn clients_are_served_by_their_certificates() {
         let tls = Tls::open(Files { client_ca, known_clients, ..files(&scratch, server) }).unwrap();
         for runtime in RUNTIMES {
             let rig = Rig::secure(runtime, Limits::default(), Some(Arc::clone(&tls)));
-            for (name, served) in [(None, nobody), (Some("client"), of_the_ca), (Some("stranger"), on_the_list)] {
+            for (name, served) in
+                [(None, nobody), (Some("client"), of_the_ca), (Some("stranger"), on_the_list)]
+            {
                 let answer = exchange(rig.address, name, UPCHECK);
                 assert_eq!(answer.is_ok_and(|answer| answer.ends_with("OK")), served, "{case}: {name:?}");
             }
@@ -114,7 +117,8 @@ fn a_pkcs12_file_is_an_identity_too() {
     let scratch = Scratch::new("tls-p12");
     let [file, password] = ["server.p12", "server.p12.password"].map(|name| private(&scratch, name));
     let plain = files(&scratch, "server");
-    let tls = Tls::open(Files { identity: Identity::Pkcs12(file.clone(), password.clone()), ..plain.clone() });
+    let tls =
+        Tls::open(Files { identity: Identity::Pkcs12(file.clone(), password.clone()), ..plain.clone() });
     let tls = tls.unwrap();
     assert_eq!(tls.fingerprint(), Tls::open(plain.clone()).unwrap().fingerprint());
     let rig = Rig::secure(RUNTIMES[0], Limits::default(), Some(tls));
@@ -214,8 +218,15 @@ fn openssl_speaks_with_it() {
     ] {
         let address = rig.address.to_string();
         let mut command = Command::new("openssl");
-        command.args(["s_client", "-connect", &address, "-CAfile", &source("ca.pem"), "-verify_return_error"]);
-        command.args(if served { &["-quiet", version][..] } else { &[version][..] });
+        command.args([
+            "s_client",
+            "-connect",
+            &address,
+            "-CAfile",
+            &source("ca.pem"),
+            "-verify_return_error",
+        ]);
+        command.arg(version).args(served.then_some("-quiet"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(mut child) = command.spawn() else { return };
         child.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
@@ -250,7 +261,10 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
 
         let listeners = vec![(Bind::Unix(path.clone()), Arc::new(Echo) as _)];
         let second = Server::bind(Settings { listeners, ..Settings::default() });
-        assert!(second.is_err_and(|error| error.to_string().contains("in use")), "a live socket is left alone");
+        assert!(
+            second.is_err_and(|error| error.to_string().contains("in use")),
+            "a live socket is left alone"
+        );
         running.stop();
     }
     std::fs::write(scratch.path().join("file"), "precious").unwrap();

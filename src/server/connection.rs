@@ -65,7 +65,7 @@ pub(super) fn serve(stream: impl Stream, service: &dyn Service, house: &House, p
     let mut connection = Connection::new(stream, service, house, peer);
     match connection.run() {
         Ok(()) => connection.linger(),
-        Err(End::Gone) => {}
+        Err(End::Gone) => connection.part(),
         Err(End::Refused(refused)) => connection.refuse(&refused),
     }
 }
@@ -170,6 +170,9 @@ impl<'a, S: Stream> Connection<'a, S> {
         let answer = catch_unwind(AssertUnwindSafe(|| self.service.answer(request)));
         drop(share);
         let response = answer.unwrap_or_else(|_| Response::error(500, "internal error, see the log"));
+        if matches!(response.status, 401 | 403) {
+            self.house.sweeper.pause(self.house.penalties.note(self.peer));
+        }
         let goes_on = head.keep_alive && !response.close && !self.house.sweeper.is_draining();
         self.write(&response, goes_on);
         // Whoever holds a lease waits for this answer to be gone.
@@ -183,7 +186,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn read_body(&mut self, head: &Head) -> Result<(Zeroizing<Vec<u8>>, Share<'a>), End> {
         let bytes_max = self.service.body_bytes_max(head.request.method, &head.request.path);
         let announced = match head.framing {
-            Framing::Absent if head.request.method == Method::Post && bytes_max > 0 => {
+            Framing::Absent if self.service.requires_body(head.request.method, &head.request.path) => {
                 return Err(Refused::new(411, "expected Content-Length or Transfer-Encoding: chunked").into());
             }
             Framing::Absent | Framing::Chunked => None,
@@ -257,9 +260,14 @@ impl<'a, S: Stream> Connection<'a, S> {
         }
     }
 
-    fn linger(&mut self) {
+    /// Says goodbye, which TLS asks for (RFC 8446, section 6.1).
+    fn part(&mut self) {
         self.stream.enter(Phase::Linger);
         self.stream.close_writing();
+    }
+
+    fn linger(&mut self) {
+        self.part();
         let mut left = LINGER_BYTES_MAX;
         while left > 0 {
             self.inbox.consume(self.inbox.unread().len());

@@ -9,6 +9,7 @@ mod bodies;
 mod connection;
 mod listen;
 pub mod notify;
+mod penalty;
 mod runtime;
 pub mod signers;
 mod socket;
@@ -31,6 +32,7 @@ pub use self::runtime::Runtime;
 
 use self::accept::Door;
 use self::bodies::Bodies;
+use self::penalty::Penalties;
 use self::sweeper::Sweeper;
 use self::system::Signal;
 
@@ -100,6 +102,7 @@ struct House {
     limits: Arc<Limits>,
     runtime: Runtime,
     bodies: Bodies,
+    penalties: Penalties,
     connections: AtomicUsize,
     /// What `Keep-Alive` announces.
     keep_alive_seconds: String,
@@ -143,6 +146,7 @@ impl Server {
         let house = Arc::new(House {
             sweeper: Arc::new(Sweeper::new()),
             bodies: Bodies::new(self.limits.bodies_bytes_max),
+            penalties: Penalties::default(),
             connections: AtomicUsize::new(0),
             // A client that trusts the announcement never meets a closed connection: the server waits
             // an eighth longer.

@@ -24,7 +24,9 @@ pub enum Runtime {
     Threads,
 }
 
-/// Stack of a connection in words of 8 bytes: 64 KiB, mapped as it is touched.
+/// Stack of a connection in words of 8 bytes: 64 KiB, mapped as it is touched. Measured (an odd number
+/// of words makes may print what a coroutine has used): 11 KiB for plain requests, 26 KiB for the
+/// handshake of TLS with RSA-4096 on both sides.
 const STACK_WORDS: usize = 0x2000;
 
 /// Stacks that are kept for the next connection. A kept one holds the pages that it ever touched.
@@ -45,7 +47,7 @@ impl Runtime {
         if self == Self::Threads || STARTED.get().is_some() {
             return Ok(());
         }
-        // Its name for pinning the worker is the first core, where a signer works as well: no pinning.
+        // No pinning: may would choose the first core, where a signer works as well.
         may::config().set_workers(1).set_stack_size(STACK_WORDS).set_pool_capacity(STACKS_KEPT_MAX);
         may::config().set_worker_pin(false);
         wait::install(|| Arc::new(CoroutinePark(Blocker::new(true))));

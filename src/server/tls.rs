@@ -248,8 +248,10 @@ impl Stream for Secured {
     }
 
     fn close_writing(&mut self) {
-        self.0.conn.send_close_notify();
-        self.0.flush().ok();
+        if !self.0.conn.is_handshaking() {
+            self.0.conn.send_close_notify();
+            self.0.flush().ok();
+        }
         self.0.sock.close_writing();
     }
 }
