@@ -152,7 +152,8 @@ impl Api {
         match route {
             Route::Keystores => self.key_manager_enabled,
             Route::HighWatermark | Route::SlashingProtection => matches!(*self.protection, Protection::On(_)),
-            _ => true,
+            Route::Sign(_) | Route::PublicKeys | Route::Upcheck => true,
+            Route::Health | Route::Healthcheck | Route::Reload => true,
         }
     }
 }

@@ -113,7 +113,7 @@ impl Sources {
             scan.candidates.extend(imports::scan(data_dir)?);
         }
         for Pair { keystores, passwords } in &self.pairs {
-            let password: Box<dyn Fn(&Path) -> Arc<Path>> = match passwords {
+            let password: Box<dyn Fn(&Path) -> _> = match passwords {
                 Passwords::Dir(dir) => {
                     list(dir)?;
                     Box::new(|file| {
