@@ -290,6 +290,10 @@ impl Service for Late {
     fn body_bytes_max(&self, method: Method, path: &str) -> usize {
         self.service().body_bytes_max(method, path)
     }
+
+    fn requires_body(&self, method: Method, path: &str) -> bool {
+        self.service().requires_body(method, path)
+    }
 }
 
 /// The metrics listener: one page, and health.
