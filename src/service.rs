@@ -4,6 +4,7 @@
 //! Listeners first, so that a port in use ends the start before any thread runs; keys last, decrypted
 //! behind the open ports.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
@@ -165,15 +166,12 @@ fn bind(
     let limits = Limits { idle: settings.idle_timeout, ..Limits::default() };
     let server = server::Settings { listeners, limits, ..server::Settings::default() };
     Server::bind(server).map(|server| (server, names)).map_err(|error| {
-        let hint = match error.source.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "another process listens there: choose another port, or end that one"
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                "ports below 1024 and other users' directories need rights"
-            }
-            std::io::ErrorKind::AddrNotAvailable => "this host has no such address",
-            _ => "choose another address",
+        let hint = if error.source.kind() == ErrorKind::AddrInUse {
+            "another process listens there: choose another port, or end that one"
+        } else if error.source.kind() == ErrorKind::PermissionDenied {
+            "ports below 1024 and other users' directories need rights"
+        } else {
+            "choose an address that this host has"
         };
         Usage::new(exit::UNAVAILABLE, error.to_string()).hint(hint)
     })
@@ -289,6 +287,10 @@ impl Service for Late {
 
     fn body_bytes_max(&self, method: Method, path: &str) -> usize {
         self.service().body_bytes_max(method, path)
+    }
+
+    fn requires_body(&self, method: Method, path: &str) -> bool {
+        self.service().requires_body(method, path)
     }
 }
 

@@ -45,11 +45,12 @@ fn what_is_packaged_is_what_the_table_says() {
 }
 
 #[test]
-fn help_fits_into_eighty_columns_and_names_every_option_that_has_a_help_text() {
+fn help_fits_on_two_screens_of_eighty_columns() {
     let help = String::from_utf8(run(Command::new(SIGNERD).arg("--help")).stdout).expect("UTF-8");
     for line in help.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
+    assert!(help.lines().count() <= 80, "{} lines", help.lines().count());
     for name in ["--http-listen-port", "--keystores-path", "--slashing-protection-enabled", "healthcheck"] {
         assert!(help.contains(name), "{name}");
     }

@@ -249,6 +249,17 @@ fn imports_are_kept_as_they_came_and_opened_again_after_a_restart() {
     assert_eq!(manager.listed(), before);
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
     assert_eq!(statuses(&manager.delete(&[self::key(1)])), ["deleted"], "it came in through the API");
+    drop(manager);
+
+    // A damaged one cannot be opened, but deleted.
+    fs::write(dir.join(format!("{}.json", self::key(2))), "{").unwrap();
+    let manager = Manager::start(&scratch, &[]);
+    manager.signer.wait_loaded();
+    assert_eq!(
+        (manager.listed().len(), statuses(&manager.delete(&[self::key(2)]))),
+        (0, vec!["deleted".to_owned()])
+    );
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
 }
 
 #[test]

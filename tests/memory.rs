@@ -130,11 +130,15 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
         println!("skipped: only root can look into the memory of a process that refuses to be traced");
         return;
     };
-    let mut needles = vec![("the token".to_owned(), token.trim().as_bytes().to_vec())];
-    needles.extend(all().map(Keystore::password_needle));
+    let [parent, derived] = of_phrase();
+    let text = |what: &str, text: &str| (what.to_owned(), text.as_bytes().to_vec());
+    let mut needles = halves("the parent of the phrase's keys", parent);
+    needles.extend([text("the token", token.trim()), text("the phrase", PHRASE)]);
+    needles.extend(all().map(|keystore| text(&keystore.name, &keystore.password)));
     assert_eq!(memory.search(&needles), [] as [String; 0], "nobody needs these any more");
-    for keystore in all() {
-        let found = memory.search(&keystore.halves());
+    let scalars = all().map(Keystore::halves).chain([halves("the phrase's key", derived)]);
+    for scalar in scalars {
+        let found = memory.search(&scalar);
         assert!(found.len() == 2 && found.iter().all(|place| place.ends_with(ARENA)), "{found:?}");
     }
 
@@ -164,17 +168,20 @@ fn the_program_leaves_no_core_dump_and_says_truly_how_much_it_locks() {
     assert_eq!(signer.client().get("/health").json()["locked"], locked_kib >= 64);
 }
 
-/// The program, with these keystores read, and a data directory to import others into.
+/// The program, with these keystores read, a key of a phrase, and a data directory to import others into.
 fn start(scratch: &Scratch, keystores: &[Keystore]) -> Signer {
     for keystore in keystores {
         scratch.write(&format!("keys/{}.json", keystore.name), &keystore.json);
         scratch.write(&format!("passwords/{}.txt", keystore.name), &keystore.password);
     }
+    let phrase = scratch.write("phrase.txt", PHRASE);
     let path = |name| scratch.path().join(name).display().to_string();
     let (data, keys, passwords) = (path("data"), path("keys"), path("passwords"));
     fs::DirBuilder::new().mode(0o700).create(&data).unwrap();
-    let keystores = ["--keystores-path", &keys, "--keystores-passwords-path", &passwords];
-    let signer = Signer::start(&[&["--data-dir", data.as_str()], keystores.as_slice()].concat());
+    let mut arguments = vec!["--data-dir", &data];
+    arguments.extend(["--keystores-path", &keys, "--keystores-passwords-path", &passwords]);
+    arguments.extend(["--mnemonic-file", &phrase, "--key-range", "0..1"]);
+    let signer = Signer::start(&arguments);
     signer.wait_loaded();
     signer
 }
@@ -211,18 +218,31 @@ impl Keystore {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    fn password_needle(&self) -> (String, Vec<u8>) {
-        (format!("the password of {}", self.name), self.password.clone().into_bytes())
-    }
-
-    /// Both halves of the scalar in both byte orders: a part is a leak as well.
     fn halves(&self) -> Vec<(String, Vec<u8>)> {
-        let mut little = self.secret;
-        little.reverse();
-        let half = |order: &str, bytes: &[u8]| (format!("{}, {order}", self.name), bytes.to_vec());
-        let big = self.secret.chunks(16).map(|bytes| half("big-endian", bytes));
-        big.chain(little.chunks(16).map(|bytes| half("little-endian", bytes))).collect()
+        halves(&self.name, self.secret)
     }
+}
+
+/// Both halves of a scalar in both byte orders: a part is a leak as well.
+fn halves(name: &str, mut scalar: [u8; 32]) -> Vec<(String, Vec<u8>)> {
+    let mut needles = Vec::new();
+    for order in ["big-endian", "little-endian"] {
+        needles.extend(scalar.chunks(16).map(|half| (format!("{name}, {order}"), half.to_vec())));
+        scalar.reverse();
+    }
+    needles
+}
+
+/// The phrase that one more key is derived from.
+const PHRASE: &str = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+
+/// The scalars of `m/12381/3600` and `m/12381/3600/0/0/0` (EIP-2334).
+fn of_phrase() -> [[u8; 32]; 2] {
+    let seed = bip39::Mnemonic::parse(PHRASE).unwrap().to_seed("");
+    let master = blst::min_pk::SecretKey::derive_master_eip2333(&seed).unwrap();
+    let parent = master.derive_child_eip2333(12_381).derive_child_eip2333(3_600);
+    let key = parent.derive_child_eip2333(0).derive_child_eip2333(0).derive_child_eip2333(0);
+    [parent.to_bytes(), key.to_bytes()]
 }
 
 /// What a found needle says when it lies in locked memory.

@@ -323,6 +323,17 @@ fn no_secret_is_in_the_log_at_the_finest_level() {
 }
 
 #[test]
+fn a_reload_needs_no_body_and_a_signature_does() {
+    let signer = Signer::start(&["--interop-keys", "0..1"]);
+    signer.wait_loaded();
+    let mut client = signer.client();
+    for (path, status) in [("/reload", 202), (sign_path().as_str(), 411)] {
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        assert_eq!(client.answer(false).status, status, "{path}");
+    }
+}
+
+#[test]
 fn the_access_log_is_one_line_a_request_and_holds_no_query() {
     let mut signer = Signer::start(&["--interop-keys", "0..1", "--access-logs-enabled"]);
     signer.client().get("/upcheck?token=tell-nobody");

@@ -29,6 +29,11 @@ pub trait Service: Send + Sync + 'static {
     /// How many bytes of body this route takes, decided from method and path before the body is
     /// read; beyond it the answer is 413.
     fn body_bytes_max(&self, method: Method, path: &str) -> usize;
+
+    /// Whether a request without a length makes no sense here, and gets 411; else it has no body.
+    fn requires_body(&self, method: Method, path: &str) -> bool {
+        method == Method::Post && self.body_bytes_max(method, path) > 0
+    }
 }
 
 /// Threads that sign while the caller waits.
@@ -147,7 +152,8 @@ impl Api {
         match route {
             Route::Keystores => self.key_manager_enabled,
             Route::HighWatermark | Route::SlashingProtection => matches!(*self.protection, Protection::On(_)),
-            _ => true,
+            Route::Sign(_) | Route::PublicKeys | Route::Upcheck => true,
+            Route::Health | Route::Healthcheck | Route::Reload => true,
         }
     }
 }
@@ -176,6 +182,12 @@ impl Service for Api {
             Some(Route::Keystores | Route::SlashingProtection) => KEYSTORES_BODY_BYTES_MAX,
             _ => OTHER_BODY_BYTES_MAX,
         }
+    }
+
+    fn requires_body(&self, method: Method, path: &str) -> bool {
+        let takes =
+            matches!(Route::of(path), Some(Route::Sign(_) | Route::Keystores | Route::SlashingProtection));
+        method == Method::Post && takes
     }
 }
 

@@ -84,7 +84,10 @@ impl Refusal {
         match self {
             Self::KeyPending(_) => Some("5"),
             Self::Overloaded | Self::Slashing(Refused::Unavailable(_)) => Some("1"),
-            _ => None,
+            Self::Request(_) | Self::Malformed(_) | Self::NoToken | Self::WrongToken => None,
+            Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) | Self::UnknownKey(_) => None,
+            Self::UnknownPath(_) | Self::Method(_) | Self::ReloadRunning => None,
+            Self::Slashing(_) | Self::Internal(_) => None,
         }
     }
 }

@@ -1,11 +1,16 @@
 //! `check`: what the server would do with these options and files, without doing it.
 
+use std::fs::File;
+use std::io::ErrorKind;
+
 use serde_json::{Map, Value, json};
 
 use super::layers::Values;
 use super::table::{self, Kind};
 use super::{Usage, exit, offline};
 use crate::config::{Keymanager, Settings};
+use crate::server::tls::Tls;
+use crate::slashing;
 
 /// Prints the report; its exit code is that of the first thing that is wrong.
 ///
@@ -16,12 +21,13 @@ pub(super) fn run(values: &Values, json: bool) -> Result<u8, Usage> {
     report.insert("options".to_owned(), options(values));
     report.insert("notices".to_owned(), values.notices.clone().into());
     let settings = Settings::check(values);
+    let settings = settings.and_then(|settings| effective(&settings).map(|outcome| (settings, outcome)));
     let outcome = match &settings {
-        Ok(settings) => effective(settings),
+        Ok((_, outcome)) => outcome.clone(),
         Err(usage) => json!({ "error": usage.message }),
     };
     report.insert("settings".to_owned(), outcome);
-    let opened = settings.and_then(|settings| offline::open(&settings.sources, None));
+    let opened = settings.and_then(|(settings, _)| offline::open(&settings.sources, None));
     if let Ok(opened) = &opened {
         report.insert(
             "keys".to_owned(),
@@ -57,8 +63,8 @@ fn options(values: &Values) -> Value {
     options.into()
 }
 
-/// What follows from the options together.
-fn effective(settings: &Settings) -> Value {
+/// What follows from the options together, and from the files of TLS and slashing protection.
+fn effective(settings: &Settings) -> Result<Value, Usage> {
     let keymanager = match &settings.keymanager {
         Keymanager::Off => "off".to_owned(),
         Keymanager::Open => "open to everybody".to_owned(),
@@ -66,17 +72,29 @@ fn effective(settings: &Settings) -> Value {
         Keymanager::TokenFile(path) => format!("with the token in {}", path.display()),
         Keymanager::Closed => "closed: not on loopback, and no token".to_owned(),
     };
-    let slashing = settings.slashing.as_ref().map(|slashing| slashing.directory.display().to_string());
-    json!({
-        "listen": settings.http.address.to_string(),
-        "hosts": settings.http.hosts.as_ref().map_or("*".to_owned(), |hosts| hosts.join(",")),
+    let tls = settings.tls.clone().map(Tls::open).transpose();
+    let tls = tls.map_err(|error| Usage::new(exit::CONFIG, error.to_string()))?;
+    let http = &settings.http;
+    Ok(json!({
+        "listen": http.address.to_string(),
+        "hosts": http.hosts.as_ref().map_or("*".to_owned(), |hosts| hosts.join(",")),
         "metrics": settings.metrics.as_ref().map_or("off".to_owned(), |metrics| metrics.address.to_string()),
-        "tls": settings.tls.is_some(),
+        "tls": tls.map_or("off".to_owned(), |tls| tls.fingerprint()),
         "keymanager": keymanager,
         "data-dir": settings.data_dir,
-        "slashing-protection": slashing.unwrap_or_else(|| "off".to_owned()),
+        "slashing-protection": settings.slashing.as_ref().map_or(Ok("off".to_owned()), store)?,
         "network": settings.networks.name(),
-    })
+    }))
+}
+
+/// The file of the store; a server may be using it, so that it is not opened as one.
+fn store(wanted: &slashing::Settings) -> Result<String, Usage> {
+    let path = wanted.directory.join(slashing::DATABASE_FILE);
+    match File::open(&path) {
+        Ok(_) => Ok(path.display().to_string()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(format!("{}, to be made", path.display())),
+        Err(error) => Err(Usage::unreadable(&path, &error)),
+    }
 }
 
 fn print(report: &Map<String, Value>) {

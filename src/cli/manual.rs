@@ -31,6 +31,9 @@ const EXITS: &[(&str, &str)] = &[
     ("78", "the configuration is wrong"),
 ];
 
+/// The title of the section of aliases.
+const OTHER_NAMES: &str = "Other names";
+
 /// Where the help of an option starts: behind the longest name.
 const HELP_COLUMN: usize = 38;
 
@@ -46,12 +49,19 @@ pub(crate) fn version() -> String {
 pub(crate) fn help() -> String {
     let mut text = USAGE.to_owned();
     for (title, lines) in sections() {
-        text.push_str(&format!("\n{title}:\n"));
-        for (left, right) in lines {
-            text.push_str(&format!("  {left:<HELP_COLUMN$}{right}\n"));
+        text.push_str(&format!("{title}:\n"));
+        match title {
+            // The man page says which is which.
+            OTHER_NAMES => lines.chunks(4).for_each(|names| {
+                let names: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+                text.push_str(&format!("  {}\n", names.join("  ")));
+            }),
+            _ => lines.iter().for_each(|(left, right)| {
+                text.push_str(&format!("  {left:<HELP_COLUMN$}{right}\n"));
+            }),
         }
     }
-    text + "\n" + LAYERS
+    text + LAYERS
 }
 
 /// The man page, in roff.
@@ -96,7 +106,7 @@ fn sections() -> Vec<(&'static str, Vec<(String, String)>)> {
     }
     let aliases =
         |row: &'static Row| row.aliases.iter().map(|alias| (format!("--{alias}"), format!("--{}", row.name)));
-    sections.push(("Other names", table::rows().flat_map(aliases).collect()));
+    sections.push((OTHER_NAMES, table::rows().flat_map(aliases).collect()));
     sections
 }
 

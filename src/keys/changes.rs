@@ -184,13 +184,17 @@ impl Keeper {
         }
     }
 
-    /// All candidates of each key.
+    /// All candidates of each key; its own file counts even if that does not open.
     fn homes(&self, keys: &[PublicKey]) -> HashMap<PublicKey, Vec<Candidate>> {
         let mut homes: HashMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
         for (candidate, held) in &self.held {
             for key in &held.keys {
                 homes.entry(*key).and_modify(|homes| homes.push(candidate.clone()));
             }
+        }
+        for (key, homes) in homes.iter_mut().filter(|(_, homes)| homes.is_empty()) {
+            let stored = self.imports_dir().map(|data_dir| imports::candidate(data_dir, key));
+            homes.extend(stored.filter(|candidate| candidate.stamp().is_some()));
         }
         homes
     }

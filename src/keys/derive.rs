@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::keystore::{self, OpenError, scrub_stack};
+use super::keystore::{self, OpenError, scrubbed};
 use super::secret::SecretKey;
 
 /// The key of validator `index` on a devnet that uses interop keys: SHA-256 of the index as 32
@@ -44,8 +44,9 @@ fn subtract(number: &mut [u8; 32], other: &[u8; 32]) {
     }
 }
 
-/// The parent of all validators' keys of a phrase, `m/12381/3600` (EIP-2334).
-pub struct Parent(min_pk::SecretKey);
+/// The parent of all validators' keys of a phrase, `m/12381/3600` (EIP-2334). Boxed, so that moving it
+/// leaves no copy behind.
+pub struct Parent(Box<min_pk::SecretKey>);
 
 impl Parent {
     /// Checks the words (BIP-39, English) and derives the parent.
@@ -53,6 +54,10 @@ impl Parent {
     /// # Errors
     /// What is wrong with the words; never the words.
     pub fn new(words: &str, passphrase: &str) -> Result<Self, String> {
+        scrubbed(|| Self::derive(words, passphrase))
+    }
+
+    fn derive(words: &str, passphrase: &str) -> Result<Self, String> {
         let mnemonic = bip39::Mnemonic::parse_in_normalized(bip39::Language::English, words)
             .map_err(|error| format!("no BIP-39 phrase in English: {error}"))?;
         let mut normalised = Zeroizing::new(String::with_capacity(passphrase.len() * 18 * 4));
@@ -60,9 +65,7 @@ impl Parent {
         let seed = Zeroizing::new(mnemonic.to_seed_normalized(&normalised));
         let master = min_pk::SecretKey::derive_master_eip2333(&seed[..]);
         let master = master.map_err(|error| format!("no seed: {error:?}"))?;
-        let parent = Self(master.derive_child_eip2333(PURPOSE).derive_child_eip2333(COIN_TYPE));
-        scrub_stack();
-        Ok(parent)
+        Ok(Self(Box::new(master.derive_child_eip2333(PURPOSE).derive_child_eip2333(COIN_TYPE))))
     }
 
     /// The signing key of validator `index`: `m/12381/3600/index/0/0`.
@@ -70,16 +73,13 @@ impl Parent {
     /// # Errors
     /// [`OpenError::Slot`] without locked memory.
     pub fn signing_key(&self, index: u32) -> Result<SecretKey, OpenError> {
-        keystore::fill(|slot| *slot = *self.scalar(index))
+        keystore::fill(|slot| scrubbed(|| *slot = *self.scalar(index)))
     }
 
     /// The scalar of that key, big-endian: for a keystore that is to be written.
     pub(super) fn scalar(&self, index: u32) -> Zeroizing<[u8; 32]> {
         let key = self.0.derive_child_eip2333(index).derive_child_eip2333(0).derive_child_eip2333(0);
-        let scalar = Zeroizing::new(key.to_bytes());
-        drop(key);
-        scrub_stack();
-        scalar
+        Zeroizing::new(key.to_bytes())
     }
 }
 

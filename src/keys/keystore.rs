@@ -177,6 +177,18 @@ fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
     std::hint::black_box(difference) == 0
 }
 
+/// Does `work` in frames of its own and overwrites those: what lies in the caller's own frame is out of
+/// [`scrub_stack`]'s reach.
+pub fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
+    #[inline(never)]
+    fn apart<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    let made = apart(work);
+    scrub_stack();
+    made
+}
+
 /// Overwrites the part of the stack that the cipher and hash crates have used: they keep padded
 /// passwords and key schedules in local variables and do not wipe all of them. Several times what
 /// they use, well below the stack of any thread.

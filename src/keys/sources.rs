@@ -113,22 +113,20 @@ impl Sources {
             scan.candidates.extend(imports::scan(data_dir)?);
         }
         for Pair { keystores, passwords } in &self.pairs {
-            let password: Box<dyn Fn(&Path) -> Arc<Path>> = match passwords {
+            let files = json_files(keystores)?.into_iter();
+            match passwords {
                 Passwords::Dir(dir) => {
                     list(dir)?;
-                    Box::new(|file| {
-                        dir.join(file.with_extension("txt").file_name().unwrap_or_default()).into()
-                    })
+                    let named =
+                        |file: &Path| dir.join(file.with_extension("txt").file_name().unwrap_or_default());
+                    let candidates = files.map(|file| (named(&file).into(), file));
+                    scan.candidates.extend(candidates.map(|(password, file)| read_only(file, password)));
                 }
-                Passwords::File(file) => {
-                    let shared: Arc<Path> = file.as_path().into();
-                    Box::new(move |_| Arc::clone(&shared))
+                Passwords::File(password) => {
+                    let password: Arc<Path> = password.as_path().into();
+                    scan.candidates.extend(files.map(|file| read_only(file, Arc::clone(&password))));
                 }
-            };
-            scan.candidates.extend(json_files(keystores)?.into_iter().map(|file| {
-                let password = password(&file);
-                Candidate::Keystore { file: file.into(), password, imported: false }
-            }));
+            }
         }
         for dir in &self.keys_dirs {
             scan.candidates.extend(recognise(dir, self.keys_password_file.as_deref())?);
@@ -278,14 +276,14 @@ const WALLETS: [&str; 4] = [
 /// Names of a file with the password of all keystores of a directory.
 const SHARED_PASSWORDS: [&str; 3] = ["password.txt", "wallet-password.txt", "walletpassword.txt"];
 
+/// A keystore that somebody else put there.
+fn read_only(file: PathBuf, password: Arc<Path>) -> Candidate {
+    Candidate::Keystore { file: file.into(), password, imported: false }
+}
+
 /// The candidates of a directory whose layout is one of those we know.
 fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>, SourceError> {
     list(dir)?;
-    let keystore = |(file, password): (PathBuf, Arc<Path>)| Candidate::Keystore {
-        file: file.into(),
-        password,
-        imported: false,
-    };
     let found = |name: &str, candidates: Vec<Candidate>| {
         log::info!("{}: recognised the layout of {name}, {} file(s)", dir.display(), candidates.len());
         Ok(candidates)
@@ -293,7 +291,10 @@ fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>,
     for layout in &LAYOUTS {
         let pairs = layout.pairs(dir)?;
         if !pairs.is_empty() {
-            return found(layout.name, pairs.into_iter().map(keystore).collect());
+            return found(
+                layout.name,
+                pairs.into_iter().map(|(file, password)| read_only(file, password)).collect(),
+            );
         }
     }
     let shared = SHARED_PASSWORDS.iter().map(|name| dir.join(name)).find(|file| file.is_file());
@@ -304,7 +305,7 @@ fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>,
         if let (false, Some(password)) = (files.is_empty(), &shared) {
             return found(
                 "launchpad",
-                files.into_iter().map(|file| keystore((file, password.clone()))).collect(),
+                files.into_iter().map(|file| read_only(file, Arc::clone(password))).collect(),
             );
         }
     }

@@ -170,6 +170,9 @@ impl<'a, S: Stream> Connection<'a, S> {
         let answer = catch_unwind(AssertUnwindSafe(|| self.service.answer(request)));
         drop(share);
         let response = answer.unwrap_or_else(|_| Response::error(500, "internal error, see the log"));
+        if matches!(response.status, 401 | 403) {
+            self.house.sweeper.pause(self.house.penalties.note(self.peer));
+        }
         let goes_on = head.keep_alive && !response.close && !self.house.sweeper.is_draining();
         self.write(&response, goes_on);
         // Whoever holds a lease waits for this answer to be gone.
@@ -183,7 +186,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn read_body(&mut self, head: &Head) -> Result<(Zeroizing<Vec<u8>>, Share<'a>), End> {
         let bytes_max = self.service.body_bytes_max(head.request.method, &head.request.path);
         let announced = match head.framing {
-            Framing::Absent if head.request.method == Method::Post && bytes_max > 0 => {
+            Framing::Absent if self.service.requires_body(head.request.method, &head.request.path) => {
                 return Err(Refused::new(411, "expected Content-Length or Transfer-Encoding: chunked").into());
             }
             Framing::Absent | Framing::Chunked => None,

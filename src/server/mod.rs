@@ -9,6 +9,7 @@ mod bodies;
 mod connection;
 mod listen;
 pub mod notify;
+mod penalty;
 mod runtime;
 pub mod signers;
 mod socket;
@@ -19,8 +20,7 @@ pub mod tls;
 use std::io::{self, PipeWriter};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,7 @@ pub use self::runtime::Runtime;
 
 use self::accept::Door;
 use self::bodies::Bodies;
+use self::penalty::Penalties;
 use self::sweeper::Sweeper;
 use self::system::Signal;
 
@@ -100,16 +101,16 @@ struct House {
     limits: Arc<Limits>,
     runtime: Runtime,
     bodies: Bodies,
+    penalties: Penalties,
     connections: AtomicUsize,
+    /// A proof that connections get their turn has arrived.
+    is_alive: AtomicBool,
     /// What `Keep-Alive` announces.
     keep_alive_seconds: String,
 }
 
 /// How often a draining server looks whether the last connection has gone.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
-
-/// A worker that is busy for so long is stuck.
-const ALIVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Descriptors besides the connections: listeners, epoll, key files, the store.
 const OTHER_DESCRIPTORS: u64 = 512;
@@ -143,7 +144,9 @@ impl Server {
         let house = Arc::new(House {
             sweeper: Arc::new(Sweeper::new()),
             bodies: Bodies::new(self.limits.bodies_bytes_max),
+            penalties: Penalties::default(),
             connections: AtomicUsize::new(0),
+            is_alive: AtomicBool::new(true),
             // A client that trusts the announcement never meets a closed connection: the server waits
             // an eighth longer.
             keep_alive_seconds: self.limits.idle.mul_f32(0.875).as_secs().to_string(),
@@ -174,7 +177,7 @@ impl Server {
         let interval = notify::watchdog_interval();
         loop {
             match system::wait_for_signal(interval.unwrap_or(Duration::from_secs(3600))) {
-                None if interval.is_some() && running.is_alive() => notify::tell("WATCHDOG=1"),
+                None if interval.is_some() => running.show_life(),
                 None => {}
                 Some(Signal::Reload) => {
                     notify::tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", system::monotonic_us()));
@@ -197,11 +200,14 @@ impl Running {
         self.house.connections.load(Ordering::Acquire)
     }
 
-    /// Whether connections still get their turn.
-    fn is_alive(&self) -> bool {
-        let (sender, receiver) = mpsc::channel();
-        let spawned = self.house.runtime.spawn(move || sender.send(()).unwrap_or_default());
-        spawned.is_ok() && receiver.recv_timeout(ALIVE_WITHIN).is_ok()
+    /// Tells the watchdog that connections get their turn: the last proof of it has arrived, and the next
+    /// one is on its way.
+    fn show_life(&self) {
+        if self.house.is_alive.swap(false, Ordering::AcqRel) {
+            notify::tell("WATCHDOG=1");
+            let house = Arc::clone(&self.house);
+            self.house.runtime.spawn(move || house.is_alive.store(true, Ordering::Release)).ok();
+        }
     }
 
     /// Stops: accepts no more, ends idle connections, finishes requests at hand within

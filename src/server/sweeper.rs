@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use may::io::WaitIoWaker;
 
 use crate::http::response::date;
+use crate::wait::{self, Promise};
 
 /// How often deadlines are looked at; they are late by at most this much.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -24,6 +25,8 @@ pub(super) struct Sweeper {
     date: ArcSwap<(u64, String)>,
     draining: AtomicBool,
     watches: Mutex<Vec<Arc<Watch>>>,
+    /// Who is held back, and until when: dropping the promise lets them go.
+    paused: Mutex<Vec<(u64, Promise<()>)>>,
 }
 
 /// One connection's deadline.
@@ -42,6 +45,7 @@ impl Sweeper {
             date: ArcSwap::default(),
             draining: AtomicBool::new(false),
             watches: Mutex::default(),
+            paused: Mutex::default(),
         };
         sweeper.read_clocks();
         sweeper
@@ -81,6 +85,17 @@ impl Sweeper {
             || self.is_draining() && watch.is_idle.load(Ordering::Relaxed)
     }
 
+    /// Holds the caller back for so long, or until the server drains.
+    pub(super) fn pause(&self, duration: Duration) {
+        if duration.is_zero() {
+            return;
+        }
+        let (promise, answer) = wait::promise();
+        let until = self.now_ms() + millis(duration);
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner).push((until, promise));
+        answer.wait();
+    }
+
     /// Now, and its text for the field `Date`.
     pub(super) fn date(&self) -> Arc<(u64, String)> {
         self.date.load_full()
@@ -109,6 +124,11 @@ impl Sweeper {
 
     /// Wakes those who are due and forgets those who are over; says whether nobody is left.
     fn sweep(&self) -> bool {
+        let (now_ms, draining) = (self.now_ms(), self.is_draining());
+        self.paused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(until, _)| *until > now_ms && !draining);
         let mut watches = self.lock();
         watches.retain(|watch| !watch.is_over.load(Ordering::Acquire));
         for watch in watches.iter().filter(|watch| self.is_due(watch)) {

@@ -13,7 +13,7 @@ use redb::{Builder, Database};
 use super::OpenError;
 
 /// The database's name in its directory.
-pub(super) const DATABASE_FILE: &str = "slashing-protection.redb";
+pub(crate) const DATABASE_FILE: &str = "slashing-protection.redb";
 /// A database that is being made, beside the one it will replace.
 const NEW_FILE: &str = "slashing-protection.redb.new";
 /// Locked by the process that uses the directory; holds its id.

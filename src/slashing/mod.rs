@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use disk::{DATABASE_FILE, Directory};
+pub(crate) use disk::DATABASE_FILE;
+use disk::Directory;
 use rule::{Bounds, Message};
 use store::Store;
 use tables::View;
