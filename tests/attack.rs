@@ -4,11 +4,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::Signer;
 use crate::support::client::Client;
+use crate::support::{Signer, binary};
 
 /// Resident memory that no attack may exceed.
 const RESIDENT_KIB_MAX: u64 = 128 * 1024;
@@ -60,6 +61,22 @@ fn an_honest_client_gets_every_signature_while_others_attack() {
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("{} descriptors after 15 s, {descriptors} before", self::descriptors(&signer));
+}
+
+#[test]
+fn without_descriptors_it_pauses_and_recovers() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]).arg(binary());
+    command.args(["--port", "0", "--metrics-port", "0", "--interop-keys", "0..1"]);
+    let mut signer = Signer::spawn(&mut command);
+    let streams = (0..100).map(|_| connect(&signer.address)).collect::<Vec<_>>();
+    signer.wait_for_line("cannot accept a connection: ");
+    let lines = signer.log().lines().count();
+    std::thread::sleep(Duration::from_secs(1));
+    let more = signer.log().lines().count() - lines;
+    assert!(more < 100, "{more} attempts a second: it spins");
+    drop(streams);
+    assert_eq!(signer.client().get("/upcheck").status, 200);
 }
 
 /// Ends the honest clients, even when an attack fails.

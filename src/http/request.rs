@@ -96,8 +96,12 @@ pub enum Framing {
 /// Longest head: browsers and proxies stay below 8 KiB; every connection may hold this much.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Most header fields of a head: clients send about ten, proxies add some. Costs 3 KiB of stack.
+/// Most header fields of a head: clients send about ten, proxies add some.
 pub const HEADERS_MAX: usize = 100;
+
+/// Heads with more fields are parsed a second time, with 3 KiB of stack: a connection keeps all pages of
+/// stack that it has ever touched.
+const HEADERS_USUAL_MAX: usize = 24;
 
 /// Longest request line: the target, the method and the version around it.
 const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
@@ -191,7 +195,15 @@ pub fn find_end(received: &[u8], searched: &mut usize) -> Result<Option<usize>, 
 /// # Errors
 /// 400, 414, 417, 431, 501 or 505, as RFC 9110 and 9112 ask it.
 pub fn parse(head: &[u8], peer: Option<IpAddr>) -> Result<Head, Refused> {
-    let mut slots = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    match parse_with::<HEADERS_USUAL_MAX>(head, peer) {
+        Err(Refused { status: 431, .. }) => parse_with::<HEADERS_MAX>(head, peer),
+        result => result,
+    }
+}
+
+#[inline(never)] // else its slots would be on the stack of every connection that waits
+fn parse_with<const N: usize>(head: &[u8], peer: Option<IpAddr>) -> Result<Head, Refused> {
+    let mut slots = [const { MaybeUninit::uninit() }; N];
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse_with_uninit_headers(head, &mut slots) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}

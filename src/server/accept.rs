@@ -101,6 +101,7 @@ fn admit(stream: TcpStream, peer: Option<IpAddr>, door: &Door, house: &Arc<House
     })
 }
 
+#[inline(never)] // the frame of TLS is large, and would be on the stack of every plain connection
 fn meet(stream: impl Stream, service: &dyn Service, house: &House, peer: Option<IpAddr>, number: usize) {
     if number > house.limits.connections_max {
         let refused = Refused::new(503, "too many connections, try again");

@@ -56,6 +56,9 @@ pub(super) trait Stream: Read + Write {
 /// Answers that are held back to go out together with the next one.
 const OUTBOX_BYTES_MAX: usize = 16 * 1024;
 
+/// What an idle connection keeps of its outbox: the head of a usual answer fits.
+const OUTBOX_BYTES_IDLE_MAX: usize = 512;
+
 /// What is read and forgotten after the last answer: closing with unread bytes would reset the
 /// connection, and a reset eats the answer on its way (RFC 9112, section 9.6).
 const LINGER_BYTES_MAX: usize = 64 * 1024;
@@ -141,10 +144,10 @@ impl<'a, S: Stream> Connection<'a, S> {
         }
     }
 
-    /// Waits for the next request; holds no buffers meanwhile.
+    /// Waits for the next request; holds no large buffers meanwhile.
     fn rest(&mut self) -> Result<(), End> {
         self.inbox = Inbox::default();
-        self.outbox = Vec::new();
+        self.outbox.shrink_to(OUTBOX_BYTES_IDLE_MAX);
         self.stream.enter(Phase::Idle);
         self.stream.wait_readable().map_err(|_| End::Gone)?;
         self.receive(false)
@@ -287,8 +290,8 @@ struct Inbox {
     end: usize,
 }
 
-/// First size of an inbox: a usual request fits. The second size holds the longest head.
-const INBOX_BYTES: usize = 2 * 1024;
+/// First size of an inbox: a usual head fits. It grows fourfold, until the longest head fits.
+const INBOX_BYTES: usize = HEAD_BYTES_MAX / 16;
 
 impl Inbox {
     fn unread(&self) -> &[u8] {
@@ -305,7 +308,7 @@ impl Inbox {
             self.bytes = vec![0; INBOX_BYTES];
         } else if self.end == self.bytes.len() {
             // Full: more is coming than fits.
-            let mut larger = vec![0; HEAD_BYTES_MAX];
+            let mut larger = vec![0; (4 * self.bytes.len()).min(HEAD_BYTES_MAX)];
             let length = self.unread().len();
             larger[..length].copy_from_slice(self.unread());
             self.bytes.zeroize();

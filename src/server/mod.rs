@@ -166,6 +166,11 @@ impl Server {
     /// Serves until SIGTERM or SIGINT, and calls `on_reload` at SIGHUP. Returns when the requests at hand
     /// are answered, after [`Limits::drain`], or at once when a second signal comes.
     pub fn run(self, on_reload: impl Fn()) -> ExitCode {
+        // The message of a panic may hold what nobody should read; where it was is enough.
+        std::panic::set_hook(Box::new(|panic| match panic.location() {
+            Some(location) => log::error!("a bug: panic at {location}"),
+            None => log::error!("a bug: panic"),
+        }));
         let running = match self.start() {
             Ok(running) => running,
             Err(error) => {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use may::io::WaitIoWaker;
 
 use crate::http::response::date;
@@ -96,9 +96,9 @@ impl Sweeper {
         answer.wait();
     }
 
-    /// Now, and its text for the field `Date`.
-    pub(super) fn date(&self) -> Arc<(u64, String)> {
-        self.date.load_full()
+    /// Now, and its text for the field `Date`. Not to be held across a wait.
+    pub(super) fn date(&self) -> Guard<Arc<(u64, String)>> {
+        self.date.load()
     }
 
     pub(super) fn is_draining(&self) -> bool {
