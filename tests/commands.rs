@@ -60,6 +60,7 @@ fn check_names_each_keystore_that_does_not_open() {
     assert_eq!(output.status.code(), Some(1));
     assert!(report.contains("keystore-m_12381_3600_1_0_0.json: "), "{report}");
     assert_eq!(signerd(&scratch, "check --keys new --expect-keys 3").status.code(), Some(1));
+    assert_eq!(signerd(&scratch, "check --keys new --no-keys").status.code(), Some(0), "none is opened");
 }
 
 #[test]

@@ -12,11 +12,12 @@ use crate::config::{Keymanager, Settings};
 use crate::server::tls::Tls;
 use crate::slashing;
 
-/// Prints the report; its exit code is that of the first thing that is wrong.
+/// Prints the report; its exit code is that of the first thing that is wrong. Without `keys`, no keystore
+/// is opened.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub(super) fn run(values: &Values, json: bool) -> Result<u8, Usage> {
+pub(super) fn run(values: &Values, json: bool, keys: bool) -> Result<u8, Usage> {
     let mut report = Map::new();
     report.insert("options".to_owned(), options(values));
     report.insert("notices".to_owned(), values.notices.clone().into());
@@ -27,8 +28,9 @@ pub(super) fn run(values: &Values, json: bool) -> Result<u8, Usage> {
         Err(usage) => json!({ "error": usage.message }),
     };
     report.insert("settings".to_owned(), outcome);
-    let opened = settings.and_then(|(settings, _)| offline::open(&settings.sources, None));
-    if let Ok(opened) = &opened {
+    let open = |settings: &Settings| keys.then(|| offline::open(&settings.sources, None)).transpose();
+    let opened = settings.and_then(|(settings, _)| open(&settings));
+    if let Ok(Some(opened)) = &opened {
         report.insert(
             "keys".to_owned(),
             json!({ "opened": opened.keys.len(), "failed": opened.failures.len() }),
@@ -39,7 +41,7 @@ pub(super) fn run(values: &Values, json: bool) -> Result<u8, Usage> {
         true => println!("{:#}", Value::Object(report)),
         false => print(&report),
     }
-    let opened = opened?;
+    let Some(opened) = opened? else { return Ok(0) };
     let expected = values.count("expect-keys", 0..=u64::MAX)?.unwrap_or(0);
     match opened.failures.is_empty() && opened.keys.len() >= expected {
         true => Ok(0),

@@ -68,6 +68,9 @@ pub(crate) struct Check {
     /// report in JSON
     #[argh(switch)]
     json: bool,
+    /// open no keystore: fast before a start, which goes on without a broken one
+    #[argh(switch)]
+    no_keys: bool,
 }
 
 #[derive(FromArgs, ArgsInfo)]
@@ -264,7 +267,7 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
                 std::thread::sleep(WAIT_INTERVAL);
             }
         }
-        Subcommand::Check(Check { json }) => return check::run(values, *json),
+        Subcommand::Check(Check { json, no_keys }) => return check::run(values, *json, !*no_keys),
         Subcommand::Keys(Keys { command: KeysCommand::List(_) }) => return offline::list_keys(values),
         Subcommand::Keys(Keys { command: KeysCommand::New(new) }) => return offline::new_keys(values, new),
         Subcommand::Exit(exit) => return offline::sign_exit(values, exit),
