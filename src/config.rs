@@ -283,6 +283,7 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
         keys_dirs,
         keys_password_file: password_file,
         key_config_path: values.directory("key-config-path")?,
+        key_config_bytes_max: values.count("key-store-config-file-max-size", 1..=u64::from(u32::MAX))?,
         interop: values.range("interop-keys")?,
         mnemonic: mnemonic(values)?,
         data_dir: data_dir.map(Path::to_owned),
@@ -307,6 +308,7 @@ fn loading(values: &Values) -> Result<loader::Settings, Usage> {
         decrypt_memory_bytes: values.number("decrypt-memory", 1..=u64::MAX / MIB)?.map(|mib| mib * MIB),
         key_cache: values.path("key-cache"),
         imports_in_memory: values.on("Xkey-manager-skip-keystore-storage")?,
+        reload_timeout: Duration::from_secs(60 * values.number("reload-timeout", 1..=1440)?.unwrap_or(30)),
     })
 }
 

@@ -140,11 +140,20 @@ fn slashing_data_goes_in_and_out_of_the_store_with_and_without_a_server() {
     let exported = fs::read_to_string(scratch.path().join("out.json")).expect("written");
     assert_eq!(serde_json::from_str::<Value>(&exported).expect("JSON"), interchange);
     told(&scratch, "slashing watermark --data-dir data --slot 9 --epoch 8");
+    let (known, unknown) = ("ab".repeat(48), "cd".repeat(48));
+    let of_one_key = |key: &str, server: &str| {
+        let text = told(&scratch, &format!("slashing export --data-dir data --keys 0x{key} {server}"));
+        serde_json::from_str::<Value>(&text).expect("JSON")["data"].clone()
+    };
+    assert_eq!(of_one_key(&known, ""), interchange["data"]);
+    assert_eq!(of_one_key(&unknown, ""), json!([]));
 
     let signer = Signer::start(&["--data-dir", &data.display().to_string()]);
     let (_, port) = signer.address.rsplit_once(':').expect("an address");
     let running = told(&scratch, &format!("slashing export --data-dir data --port {port}"));
     assert_eq!(serde_json::from_str::<Value>(&running).expect("JSON"), interchange);
+    assert_eq!(of_one_key(&known, &format!("--port {port}")), interchange["data"]);
+    assert_eq!(of_one_key(&unknown, &format!("--port {port}")), json!([]));
     told(&scratch, &format!("slashing import --data-dir data --port {port} --from out.json"));
     let high = signer.client().get("/api/v1/eth2/highWatermark");
     assert_eq!(high.json(), json!({ "slot": "9", "epoch": "8" }));

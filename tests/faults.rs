@@ -110,10 +110,10 @@ fn a_damaged_file_stops_the_start_with_a_hint() {
         ("zeros", |bytes| vec![0; bytes.len()]),
     ] {
         let scratch = Scratch::new();
-        drop(Protection::open(&scratch.settings()).unwrap());
+        drop(scratch.open().unwrap());
         let path = scratch.path().join("slashing-protection.redb");
         fs::write(&path, damage(fs::read(&path).unwrap())).unwrap();
-        let error = Protection::open(&scratch.settings()).err().expect(case);
+        let error = scratch.open().err().expect(case);
         assert!(matches!(error, OpenError::Damaged(..)), "{case}: {error}");
         assert!(error.to_string().contains("slashing-protection.redb") && error.hint().contains("backup"));
     }
@@ -122,7 +122,7 @@ fn a_damaged_file_stops_the_start_with_a_hint() {
 #[test]
 fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
     let scratch = Scratch::new();
-    let protection = Protection::open(&scratch.settings()).unwrap();
+    let protection = scratch.open().unwrap();
     for slot in 0..20 {
         protection.clear(&KEY, &slashable(Message::Block(Slot(slot))), Root::ZERO).unwrap();
     }
@@ -138,7 +138,7 @@ fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
         let mut damaged = whole.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
         fs::write(&path, damaged).unwrap();
-        match Protection::open(&scratch.settings()) {
+        match scratch.open() {
             Err(OpenError::Damaged(..)) => stopped += 1,
             Err(error) => panic!("bit {bit}: {error}"),
             Ok(protection) => {
@@ -153,11 +153,11 @@ fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
 #[test]
 fn a_second_instance_is_refused_and_told_the_process_id() {
     let scratch = Scratch::new();
-    let first = Protection::open(&scratch.settings()).unwrap();
+    let first = scratch.open().unwrap();
     let error = Protection::open(&scratch.settings()).err().expect("in use").to_string();
     assert!(error.ends_with(&format!("in use by process {}", std::process::id())), "{error}");
     drop(first);
-    Protection::open(&scratch.settings()).expect("free again");
+    scratch.open().expect("free again");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_missing_directory_stops_the_start() {
 fn all_files_are_private() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new();
-    let _protection = Protection::open(&scratch.settings()).unwrap();
+    let _protection = scratch.open().unwrap();
     let files: Vec<_> = fs::read_dir(scratch.path()).unwrap().map(Result::unwrap).collect();
     assert_eq!(files.len(), 2, "{files:?}");
     for file in files {

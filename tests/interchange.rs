@@ -152,7 +152,7 @@ fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
 #[test]
 fn an_import_is_reduced_to_its_maxima_and_exported_without_roots() {
     let scratch = Scratch::new();
-    let protection = Protection::open(&scratch.settings()).unwrap();
+    let protection = scratch.open().unwrap();
     let imported = protection.import(&file().to_string()).unwrap();
     assert_eq!((imported.chain, imported.keys, imported.new_chain), (CHAIN, 1, true));
     assert!(!protection.import(&file().to_string()).unwrap().new_chain);
@@ -183,7 +183,7 @@ fn what_was_signed_is_exported_with_its_root_and_means_the_same_elsewhere() {
 #[test]
 fn each_chain_has_its_own_file_and_the_last_one_is_exported_unasked() {
     let scratch = Scratch::new();
-    let protection = Protection::open(&scratch.settings()).unwrap();
+    let protection = scratch.open().unwrap();
     let other_key = PublicKey([0xbb; 48]);
     for (chain, key) in [(Root([1; 32]), KEY), (Root([2; 32]), KEY), (Root([2; 32]), other_key)] {
         let block = Slashable::Block { genesis_validators_root: chain, slot: Slot(9) };
@@ -206,7 +206,7 @@ fn without_protection_the_export_is_a_valid_file_about_no_key() {
     let empty = exported(&Protection::Off);
     assert_eq!(empty["data"], json!([]));
     let scratch = Scratch::new();
-    let protection = Protection::open(&scratch.settings()).unwrap();
+    let protection = scratch.open().unwrap();
     assert_eq!(exported(&protection), empty);
     assert_eq!(protection.import(&empty.to_string()).unwrap().keys, 0);
 }

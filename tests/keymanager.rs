@@ -4,6 +4,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aes::cipher::{KeyIvInit, StreamCipher};
 use serde_json::{Value, json};
@@ -327,4 +329,96 @@ fn a_hundred_keystores_are_imported_while_others_are_served() {
         assert_eq!(import.join().unwrap(), ["imported"; 100]);
     });
     assert_eq!(manager.listed().len(), 100);
+}
+
+/// Deletion is final: once DELETE has answered, a request for the key gets 404, whatever was in flight.
+#[test]
+fn no_signature_of_a_deleted_key_leaves_after_the_answer() {
+    const ROUNDS: usize = 100;
+    const GONE: u64 = 1;
+    let scratch = Scratch::new("keymanager-race");
+    let manager = Manager::start(&scratch, &["--slashing-protection-enabled=false"]);
+    let key = key(1);
+    let path = format!("/api/v1/eth2/sign/{key}");
+    let body = r#"{"type":"RANDAO_REVEAL","randao_reveal":{"epoch":"0"},"fork_info":{"fork":{"previous_version":
+        "0x00000000","current_version":"0x00000000","epoch":"0"},"genesis_validators_root":
+        "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"}}"#;
+    // Even while the key may sign, odd from the answer of DELETE to the next import.
+    let (generation, over) = (AtomicU64::new(GONE), AtomicBool::new(false));
+    let (signed, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let mut client = manager.signer.client();
+            let (path, generation, over, signed, refused) = (&path, &generation, &over, &signed, &refused);
+            scope.spawn(move || {
+                while !over.load(Ordering::SeqCst) {
+                    let before = generation.load(Ordering::SeqCst);
+                    let status = client.post(path, body.as_bytes()).status;
+                    let was_gone = before % 2 == GONE && generation.load(Ordering::SeqCst) == before;
+                    assert!(!was_gone || status == 404, "{status} after DELETE has answered");
+                    let count = if status == 200 { signed } else { refused };
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        for _ in 0..ROUNDS {
+            generation.fetch_add(1, Ordering::SeqCst);
+            assert_eq!(manager.import([1]), ["imported"]);
+            let signed_before = signed.load(Ordering::SeqCst);
+            while signed.load(Ordering::SeqCst) < signed_before + 8 {
+                std::thread::yield_now();
+            }
+            assert_eq!(statuses(&manager.delete(&[key])), ["deleted"]);
+            generation.fetch_add(1, Ordering::SeqCst);
+            let refused_before = refused.load(Ordering::SeqCst);
+            while refused.load(Ordering::SeqCst) < refused_before + 8 {
+                std::thread::yield_now();
+            }
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+}
+
+/// What eth-docker's script does with curl and jq: list, import with slashing data, delete, take the
+/// slashing data out of the answer, and all of it once more.
+#[test]
+fn the_session_of_eth_docker_works_with_its_tools() {
+    let tools = ["curl", "jq"].iter().all(|tool| Command::new(tool).arg("--version").output().is_ok());
+    if !tools {
+        println!("curl or jq is not on this machine: not tried");
+        return;
+    }
+    let scratch = Scratch::new("keymanager-eth-docker");
+    let manager = Manager::start(&scratch, &[]);
+    let files = Scratch::new("keymanager-eth-docker-files");
+    let (key, keystore, password) = keystore(7);
+    let mut import = json!({"keystores": [keystore], "passwords": [password]});
+    let chain = format!("0x{}", "42".repeat(32));
+    let slashing = json!({
+        "metadata": {"interchange_format_version": "5", "genesis_validators_root": chain},
+        "data": [{"pubkey": key.to_string(), "signed_blocks": [{"slot": "5"}], "signed_attestations": []}],
+    });
+    import["slashing_protection"] = json!(slashing.to_string());
+    files.write("import.json", import.to_string());
+    files.write("delete.json", json!({"pubkeys": [key.to_string()]}).to_string());
+    let script = r#"
+        api() { curl -m 60 -s --show-error -H "Authorization: $TOKEN" -H 'Content-Type: application/json' "$@" "$URL"; }
+        api | jq -r '.data | length'
+        api -X POST --data @"$FILES/import.json" | jq -r '.data[].status'
+        api | jq -r '.data[].validating_pubkey'
+        for round in 1 2; do
+            api -X DELETE --data @"$FILES/delete.json" >"$FILES/answer"
+            jq -r '.data[].status' "$FILES/answer"
+            jq -r '.slashing_protection|fromjson|.data[].signed_blocks[].slot' "$FILES/answer"
+        done"#;
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .env("URL", format!("http://{}{PATH}", manager.signer.address))
+        .env("TOKEN", &manager.token)
+        .env("FILES", files.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let expected = format!("0\nimported\n{key}\ndeleted\n5\nnot_active\n5\n");
+    assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
 }

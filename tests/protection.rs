@@ -262,7 +262,7 @@ fn thousands_of_random_histories_through_the_store_hold_no_slashable_pair() {
 fn of_conflicting_requests_at_the_same_time_exactly_one_is_cleared() {
     const THREADS: u8 = 16;
     let scratch = Scratch::new();
-    let protection = Protection::open(&scratch.settings()).unwrap();
+    let protection = scratch.open().unwrap();
     let together = Barrier::new(usize::from(THREADS));
     let mut cleared = BTreeMap::<u64, u32>::new();
     thread::scope(|scope| {
@@ -294,7 +294,7 @@ fn what_was_signed_is_known_after_a_restart() {
     let scratch = Scratch::new();
     let key = PublicKey([1; 48]);
     let high = HighWatermark { slot: Slot(100), epoch: Epoch(3) };
-    let open = || Protection::open(&scratch.settings()).unwrap();
+    let open = || scratch.open().unwrap();
     let protection = open();
     protection.clear(&key, &slashable(Message::Vote(Epoch(1), Epoch(2))), OURS).unwrap();
     protection.set_high_watermark(Some(high)).unwrap();

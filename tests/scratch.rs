@@ -5,9 +5,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use signerd::consensus::primitives::{Epoch, Slot};
-use signerd::slashing::Settings;
+use signerd::slashing::{OpenError, Protection, Settings};
 
 pub(crate) struct Scratch(PathBuf);
 
@@ -27,6 +28,18 @@ impl Scratch {
     /// A store in this directory, without floor.
     pub(crate) fn settings(&self) -> Settings {
         Settings { directory: self.0.clone(), min_slot: Slot(0), min_epoch: Epoch(0), chain: None }
+    }
+
+    /// The store of this directory. A program that another test starts at this moment holds the lock of
+    /// a store that we have just closed, from its fork to its exec.
+    pub(crate) fn open(&self) -> Result<Protection, OpenError> {
+        for _ in 0..500 {
+            match Protection::open(&self.settings()) {
+                Err(OpenError::InUse { .. }) => std::thread::sleep(Duration::from_millis(10)),
+                opened => return opened,
+            }
+        }
+        Protection::open(&self.settings())
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use signerd::consensus::primitives::PublicKey;
 use signerd::keys::derive;
@@ -14,7 +15,7 @@ use signerd::keys::sources::{Mnemonic, Pair, Passwords, SourceError, Sources};
 use signerd::keys::table::KeyTable;
 use signerd::slashing::Protection;
 
-use crate::support::Scratch;
+use crate::support::{Scratch, vectors};
 
 fn layouts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/layouts")
@@ -271,5 +272,50 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
         let (keys, written) = start();
         assert_eq!(keys, interop(0..2));
         assert_ne!(written, damaged);
+    }
+}
+
+#[test]
+fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
+    let scratch = Scratch::new("reload-timeout");
+    let (first, _) = put(&scratch, 0);
+    let table = Arc::new(KeyTable::new());
+    let settings = Settings { reload_timeout: Duration::ZERO, ..Settings::default() };
+    let loader =
+        Loader::start(pair_in(scratch.path()), settings, Arc::clone(&table), Arc::new(Protection::Off))
+            .unwrap();
+    assert_eq!(loader.wait_loaded().failures, []);
+    assert_eq!(table.list(), [first]);
+
+    // Of full cost: half a second.
+    for ending in ["json", "txt"] {
+        let slow = vectors::path(&format!("eip2335/official-scrypt.{ending}"));
+        scratch.write(&format!("slow.{ending}"), fs::read(slow).unwrap());
+    }
+    loader.reload().unwrap();
+    loader.wait_loaded();
+    let state = loader.reload_state();
+    assert_eq!(state.stage, ReloadStage::Failed);
+    assert_eq!(state.last_error.unwrap(), "1 keystore(s) were still being opened after 0 s");
+    while table.len() < 2 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    loader.reload().unwrap();
+    loader.wait_loaded();
+    assert_eq!((table.len(), loader.reload_state().stage), (2, ReloadStage::Completed));
+}
+
+#[test]
+fn a_key_configuration_file_beyond_the_size_is_a_failure_and_not_read() {
+    let scratch = Scratch::new("key-config-size");
+    let key = format!("type: file-raw\nkeyType: BLS\nprivateKey: \"0x{}01\"\n", "00".repeat(31));
+    scratch.write("key.yaml", &key);
+    for (bytes_max, keys) in [(key.len(), 1), (key.len() - 1, 0)] {
+        let (loaded, progress) = load(Sources {
+            key_config_path: Some(scratch.path().into()),
+            key_config_bytes_max: Some(bytes_max),
+            ..Sources::default()
+        });
+        assert_eq!((loaded.len(), progress.failed), (keys, 1 - keys), "{:?}", progress.failures);
     }
 }

@@ -152,6 +152,9 @@ pub(crate) struct Export {
     /// names the chain; by default the one that was used last
     #[argh(option)]
     pub(crate) genesis_validators_root: Option<Root>,
+    /// of this public key alone; may be repeated
+    #[argh(option)]
+    pub(crate) keys: Vec<PublicKey>,
 }
 
 #[derive(FromArgs, ArgsInfo)]

@@ -12,9 +12,8 @@ Usage: signerd [options]                 serve, with py3signer's defaults
 ";
 
 const LAYERS: &str = "\
-An option is also a variable of the environment: its name in capitals, _ for -,
-after SIGNERD_, WEB3SIGNER_, WEB3SIGNER_ETH2_ or PY3SIGNER_; and a line of the
---config-file, `name: value`. The command line wins, then the environment.
+In the environment: SIGNERD_, WEB3SIGNER_[ETH2_] or PY3SIGNER_, then the name in
+capitals, _ for -. In a --config-file: `name: value`. The command line wins.
 ";
 
 /// What the process says when it ends.

@@ -8,7 +8,7 @@ use super::commands::{Export, Import, SlashingCommand, Watermark};
 use super::layers::Values;
 use super::{Usage, exit, offline, read_token};
 use crate::config::{Keymanager, Settings};
-use crate::consensus::primitives::{Epoch, Slot};
+use crate::consensus::primitives::{Epoch, PublicKey, Slot};
 use crate::hex;
 use crate::slashing::rule::HighWatermark;
 use crate::slashing::{OpenError, Protection};
@@ -34,7 +34,8 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
         (SlashingCommand::Export(export), None) => {
             let chain = export.genesis_validators_root;
             let query = chain.map(|chain| format!("?genesis_validators_root={chain}")).unwrap_or_default();
-            write(export, &ask(values, &settings, &format!("GET {PATH}{query}"), "")?)
+            let text = ask(values, &settings, &format!("GET {PATH}{query}"), "")?;
+            write(export, &only(&export.keys, text)?)
         }
         (SlashingCommand::Import(Import { from }), store) => {
             let text = fs::read_to_string(from).map_err(|error| Usage::unreadable(from, &error))?;
@@ -56,11 +57,26 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
 }
 
 fn read(export: &Export, store: &Protection) -> Result<String, Usage> {
+    let keys = Some(export.keys.as_slice()).filter(|keys| !keys.is_empty());
     let text = match export.genesis_validators_root {
-        Some(chain) => store.export_chain(chain, None),
-        None => store.export(None),
+        Some(chain) => store.export_chain(chain, keys),
+        None => store.export(keys),
     };
     text.map_err(|error| Usage::new(exit::IO, error.to_string()))
+}
+
+/// What the server's interchange file says of these keys, or of all when none is named.
+fn only(keys: &[PublicKey], text: String) -> Result<String, Usage> {
+    if keys.is_empty() {
+        return Ok(text);
+    }
+    let mut file: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| Usage::new(exit::UNAVAILABLE, format!("the server's answer: {error}")))?;
+    if let Some(data) = file["data"].as_array_mut() {
+        let names: Vec<_> = keys.iter().map(ToString::to_string).collect();
+        data.retain(|record| names.iter().any(|name| record["pubkey"] == **name));
+    }
+    Ok(file.to_string())
 }
 
 fn write(export: &Export, text: &str) -> Result<u8, Usage> {

@@ -94,6 +94,8 @@ pub(crate) const GROUPS: &[(&str, &[Row])] = &[
         path("keystores-password-file", "FILE", "one password for all of them"),
         list("keys", "DIRS", "", "keys in any client's or tool's layout"),
         path("key-config-path", "DIR", "Web3Signer's key files, *.yaml").alias(&["key-store-path"]),
+        text("key-store-config-file-max-size", "BYTES", "104857600", "the largest of these files"),
+        text("reload-timeout", "MINUTES", "30", "then a reload counts as failed"),
         text("interop-keys", "A..B", "", "interop keys A to B-1, for tests"),
         path("mnemonic-file", "FILE", "derive keys from these BIP-39 words"),
         path("mnemonic-passphrase-file", "FILE", "passphrase of the words"),
@@ -138,7 +140,7 @@ pub(crate) const GROUPS: &[(&str, &[Row])] = &[
 const FOREIGN: &[(Fate, &[&str])] = &[
     (Fate::Ignored, &[
         "metrics-category", "metrics-categories", "metrics-push-*", "vertx-worker-pool-size",
-        "Xworker-pool-size", "signer-load-*", "key-store-config-file-max-size", "reload-timeout",
+        "Xworker-pool-size", "signer-load-*",
         "Xkey-store-parallel-processing-enabled",
         "slashing-protection-pruning-*", "slashing-protection-db-pool-configuration-file",
         "slashing-protection-db-health-check-*", "Xslashing-protection-db-connection-pool-enabled",

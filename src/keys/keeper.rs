@@ -33,8 +33,8 @@ pub(super) enum Command {
 
 /// Whom a job was for.
 pub(super) enum Ticket {
-    /// The running load: a candidate, and what its file looked like when it was read.
-    Load(Candidate, Option<Stamp>),
+    /// A load: its number, a candidate, and what its file looked like when it was read.
+    Load(u64, Candidate, Option<Stamp>),
     /// A keystore of an import: the number of the import, and the keystore's place in it.
     Import(u64, usize),
 }
@@ -54,6 +54,9 @@ pub(super) struct Keeper {
     pub(super) held: HashMap<Candidate, Held>,
     /// How many candidates of the running load are still out; `None` while none is running.
     outstanding: Option<usize>,
+    loads_begun: u64,
+    /// When the running load, if it is a reload, has taken too long.
+    deadline: Option<Instant>,
     /// Imports whose keystores are being opened.
     pub(super) batches: HashMap<u64, Batch>,
     pub(super) batches_begun: u64,
@@ -90,6 +93,8 @@ impl Keeper {
             cache: None,
             held: HashMap::new(),
             outstanding: None,
+            loads_begun: 0,
+            deadline: None,
             batches: HashMap::new(),
             batches_begun: 0,
             in_memory: HashSet::new(),
@@ -111,19 +116,27 @@ impl Keeper {
                 self.report();
                 reported = Instant::now();
             }
+            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                self.abandon();
+            }
         }
     }
 
     fn obey(&mut self, command: Command) {
         match command {
             Command::Reload => match self.sources.scan() {
-                Ok(scan) => self.load(scan),
+                Ok(scan) => {
+                    self.deadline = Instant::now().checked_add(self.settings.reload_timeout);
+                    self.load(scan);
+                }
                 Err(error) => {
                     log::error!("reload: {error}");
                     self.status.end(Some(error.to_string()));
                 }
             },
-            Command::Opened(Ticket::Load(candidate, stamp), opened) => self.opened(candidate, stamp, opened),
+            Command::Opened(Ticket::Load(number, candidate, stamp), opened) => {
+                self.opened(number, candidate, stamp, opened);
+            }
             Command::Opened(Ticket::Import(batch, place), opened) => self.opened_import(batch, place, opened),
             Command::Import(keys, interchange, promise) => self.import(keys, interchange, promise),
             Command::Delete(keys, promise) => promise.keep(self.delete(&keys)),
@@ -177,6 +190,7 @@ impl Keeper {
             .into_iter()
             .for_each(|failure| self.failed(failure.path.display().to_string(), failure.reason));
         self.outstanding = Some(fresh.len());
+        self.loads_begun += 1;
         // Only the first load: later ones open what is new, and the next start seals it.
         let path = self.settings.key_cache.take();
         let cache = path.map(|path| Cache::open(&path, &self.sources, fresh.iter()));
@@ -185,7 +199,7 @@ impl Keeper {
         self.cache = cache.map(Arc::new);
         for prepared in fresh {
             let (sources, cache) = (Arc::clone(&self.sources), self.cache.clone());
-            let ticket = Ticket::Load(prepared.candidate.clone(), prepared.stamp);
+            let ticket = Ticket::Load(self.loads_begun, prepared.candidate.clone(), prepared.stamp);
             self.push((prepared.memory_bytes(), false), ticket, move || {
                 prepared.open_cached(&sources, cache.as_deref())
             });
@@ -215,9 +229,18 @@ impl Keeper {
     }
 
     /// Takes what a candidate has brought.
-    fn opened(&mut self, candidate: Candidate, stamp: Option<Stamp>, opened: Result<Vec<Opened>, String>) {
-        self.status.advance(candidate.keys_expected());
-        self.outstanding = self.outstanding.map(|outstanding| outstanding - 1);
+    fn opened(
+        &mut self,
+        number: u64,
+        candidate: Candidate,
+        stamp: Option<Stamp>,
+        opened: Result<Vec<Opened>, String>,
+    ) {
+        // What comes from a load that was given up is as good, and counts no more.
+        if number == self.loads_begun {
+            self.status.advance(candidate.keys_expected());
+            self.outstanding = self.outstanding.map(|outstanding| outstanding - 1);
+        }
         // Deleted in the meantime: what it has brought is wiped.
         if let Some(held) = self.held.remove(&candidate) {
             match opened {
@@ -270,12 +293,22 @@ impl Keeper {
 
     fn finish(&mut self) {
         if self.outstanding == Some(0) {
-            self.outstanding = None;
+            (self.outstanding, self.deadline) = (None, None);
             self.cache.take().iter().for_each(|cache| cache.write());
             let failed = self.status.lock().failures.len();
             log::info!("all sources are read: {} key(s) loaded, {failed} failed", self.table.len());
             self.status.end(None);
         }
+    }
+
+    /// Says that the running reload has failed; what is still being opened comes in all the same.
+    fn abandon(&mut self) {
+        let Some(outstanding) = self.outstanding.take() else { return };
+        self.deadline = None;
+        let seconds = self.settings.reload_timeout.as_secs();
+        let reason = format!("{outstanding} keystore(s) were still being opened after {seconds} s");
+        log::error!("reload: {reason}");
+        self.status.end(Some(reason));
     }
 
     fn report(&self) {

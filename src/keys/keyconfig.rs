@@ -19,12 +19,12 @@ use crate::hex;
 ///
 /// # Errors
 /// A directory that cannot be read; a bad file is a failure of the scan.
-pub(super) fn scan(dir: &Path, scan: &mut Scan) -> Result<(), SourceError> {
+pub(super) fn scan(dir: &Path, file_bytes_max: usize, scan: &mut Scan) -> Result<(), SourceError> {
     for file in list(dir)? {
         if !["yaml", "yml"].contains(&extension(&file).to_ascii_lowercase().as_str()) {
             continue;
         }
-        match scan_file(dir, &file) {
+        match scan_file(dir, &file, file_bytes_max) {
             Ok(candidates) => scan.candidates.extend(candidates),
             Err(error) => scan.failures.push(error),
         }
@@ -50,7 +50,7 @@ pub(super) fn open(yaml: &str) -> Result<Vec<SecretKey>, String> {
 }
 
 /// The largest file; Web3Signer's own bound.
-const FILE_BYTES_MAX: usize = 100 << 20;
+pub(super) const FILE_BYTES_MAX: usize = 100 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,9 +71,9 @@ impl<'de> Deserialize<'de> for Hidden {
     }
 }
 
-fn scan_file(dir: &Path, file: &Path) -> Result<Vec<Candidate>, SourceError> {
+fn scan_file(dir: &Path, file: &Path, bytes_max: usize) -> Result<Vec<Candidate>, SourceError> {
     let fault = |reason: String| SourceError::new(file, reason);
-    let bytes = File::open(file).and_then(|opened| read_bounded(opened, FILE_BYTES_MAX));
+    let bytes = File::open(file).and_then(|opened| read_bounded(opened, bytes_max));
     let bytes = bytes.map_err(|error| SourceError::new(file, error))?;
     let yaml = str::from_utf8(&bytes).map_err(|_| fault("expected UTF-8 text".to_owned()))?;
     let mut candidates = Vec::new();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
@@ -22,7 +22,7 @@ use crate::slashing::Protection;
 use crate::wait;
 
 /// How to load; the sources themselves are [`Sources`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// `--decrypt-memory`: the most memory for derivations; otherwise half of what is free.
     pub decrypt_memory_bytes: Option<u64>,
@@ -30,6 +30,15 @@ pub struct Settings {
     pub key_cache: Option<PathBuf>,
     /// Whether imported keys are only held in memory, although there is a data directory.
     pub imports_in_memory: bool,
+    /// `--reload-timeout`: after so long a reload counts as failed.
+    pub reload_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let reload_timeout = Duration::from_secs(30 * 60);
+        Self { decrypt_memory_bytes: None, key_cache: None, imports_in_memory: false, reload_timeout }
+    }
 }
 
 /// The handle to the thread that loads, imports and deletes keys.

@@ -29,6 +29,8 @@ pub struct Sources {
     pub keys_password_file: Option<PathBuf>,
     /// `--key-config-path`: Web3Signer's YAML files.
     pub key_config_path: Option<PathBuf>,
+    /// `--key-store-config-file-max-size`: the largest of these files; otherwise Web3Signer's bound.
+    pub key_config_bytes_max: Option<usize>,
     /// `--interop-keys`: the well-known keys of devnets.
     pub interop: Option<Range<u32>>,
     /// `--mnemonic-file` with its options.
@@ -132,7 +134,7 @@ impl Sources {
             scan.candidates.extend(recognise(dir, self.keys_password_file.as_deref())?);
         }
         if let Some(dir) = &self.key_config_path {
-            keyconfig::scan(dir, &mut scan)?;
+            keyconfig::scan(dir, self.key_config_bytes_max.unwrap_or(keyconfig::FILE_BYTES_MAX), &mut scan)?;
         }
         let mnemonic = self.mnemonic.as_ref().map(|mnemonic| &mnemonic.range);
         scan.candidates.extend(chunks(self.interop.as_ref()).map(Candidate::Interop));
