@@ -12,7 +12,8 @@
 //! 6. [`keys`] finds the secret key and signs, in locked memory, for the holder of a `Cleared`:
 //!    there is no other way to a signature.
 //!
-//! [`cli`] and [`config`] turn arguments into checked settings before the first thread starts.
+//! [`cli`] and [`config`] turn arguments into checked settings before the first thread starts, and
+//! [`service`] makes the parts of them, once. Whoever must wait for another thread does so in [`wait`].
 //! Imports go down this list only; `tests/tidy.rs` watches over it.
 
 pub mod api;
