@@ -3,7 +3,7 @@
 //! One slab of 64 KiB holds 2,047 scalars, so that 100,000 keys stay far below the usual limit on
 //! locked memory (`RLIMIT_MEMLOCK`, 8 MiB). A slab is never given back: its slots are used again.
 //! Invariants: a free slot is zero; a slot has one owner; whether every slab is locked is known.
-//! System calls go through [`NewSlab`], so that everything else also runs under Miri.
+//! System calls go through `NewSlab`, so that everything else also runs under Miri.
 
 #![allow(unsafe_code, reason = "raw pages: each block says why it is sound")]
 

@@ -2,7 +2,7 @@
 //!
 //! A scan reads directories and key configuration files only. A directory that cannot be read is an
 //! error, never "no keys"; a single bad file is a failure of its own. Directory layouts of other
-//! programs are rows of [`LAYOUTS`].
+//! programs are rows of `LAYOUTS`.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -2,7 +2,7 @@
 //!
 //! [`Server::bind`] opens the doors before any thread runs, [`Server::run`] serves until a signal ends
 //! it. What a request means is not decided here: every listener hands it to its
-//! [`Service`](crate::api::Service).
+//! [`Service`].
 
 mod accept;
 mod bodies;
