@@ -94,7 +94,7 @@ pub(crate) const GROUPS: &[(&str, &[Row])] = &[
         path("keystores-password-file", "FILE", "one password for all of them"),
         list("keys", "DIRS", "", "keys in any client's or tool's layout"),
         path("key-config-path", "DIR", "Web3Signer's key files, *.yaml").alias(&["key-store-path"]),
-        text("key-store-config-file-max-size", "BYTES", "104857600", "the largest of these files"),
+        text("key-store-config-file-max-size", "N", "104857600", "bytes of the largest"),
         text("reload-timeout", "MINUTES", "30", "then a reload counts as failed"),
         text("interop-keys", "A..B", "", "interop keys A to B-1, for tests"),
         path("mnemonic-file", "FILE", "derive keys from these BIP-39 words"),
