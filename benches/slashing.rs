@@ -9,9 +9,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
-use signerd::consensus::slashable::Slashable;
-use signerd::slashing::{Protection, Settings};
+use signerd::consensus::primitives::{Epoch, PublicKey, Root};
+use signerd::consensus::slashable::{Message, Slashable};
+use signerd::slashing::{Floor, Protection, Settings};
 
 const THREADS: u64 = 64;
 const KEYS: u64 = 1_000;
@@ -25,8 +25,12 @@ fn main() {
     let parent = parent.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned());
     let directory = parent.join(format!("slashing-bench-{}", std::process::id()));
     fs::create_dir(&directory).expect("the directory is writable");
-    let settings =
-        Settings { directory: directory.clone(), min_slot: Slot(0), min_epoch: Epoch(0), chain: None };
+    let settings = Settings {
+        directory: directory.clone(),
+        block_floor: Floor::Set(0),
+        vote_floor: Floor::Set(0),
+        chain: None,
+    };
     let on = Protection::open(&settings).expect("an empty directory");
 
     let mut epoch = 1;
@@ -109,11 +113,7 @@ fn clear(
     let mut root = Root([9; 32]);
     root.0[..8].copy_from_slice(&epoch.to_le_bytes());
     root.0[8..16].copy_from_slice(&key.to_le_bytes());
-    let vote = Slashable::Attestation {
-        genesis_validators_root: Root::ZERO,
-        source: Epoch(epoch - 1),
-        target: Epoch(epoch),
-    };
+    let vote = Slashable::On(Root::ZERO, Message::Vote(Epoch(epoch - 1), Epoch(epoch)));
     let begin = Instant::now();
     let cleared = protection.clear(&public_key, &vote, root).expect("epochs rise");
     let latency = begin.elapsed();

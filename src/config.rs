@@ -9,7 +9,7 @@ use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::LevelFilter;
 use zeroize::Zeroizing;
@@ -21,7 +21,7 @@ use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::loader;
 use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
 use crate::server::tls::{Files, Identity};
-use crate::slashing;
+use crate::slashing::{self, Floor};
 
 /// The service, fully checked.
 pub struct Settings {
@@ -93,6 +93,9 @@ pub enum Keymanager {
 
 /// A day: nobody waits longer.
 const TIMEOUT_SECONDS_MAX: u64 = 86_400;
+
+/// What no older than so many epochs is no past yet: a duty is up to two epochs old, and clocks differ.
+const PRESENT_EPOCHS: u64 = 4;
 
 /// Where the token of the Keymanager routes is made, in the data directory.
 const TOKEN_FILE: &str = "api-token.txt";
@@ -356,11 +359,14 @@ fn slashing(
     let enabled = values.switch("slashing-protection-enabled")?;
     let min_slot = values.number("slashing-protection-min-slot", 0..=u64::MAX)?;
     let min_epoch = values.number("slashing-protection-min-epoch", 0..=u64::MAX)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let past = networks.slot_at(now.as_secs()).map(|Slot(slot)| slot / networks.slots_per_epoch());
+    let past = past.map_or(0, |epoch| epoch.saturating_sub(PRESENT_EPOCHS));
     match (enabled, data_dir) {
         (Some(true) | None, Some(directory)) => Ok(Some(slashing::Settings {
             directory: directory.to_owned(),
-            min_slot: Slot(min_slot.unwrap_or(0)),
-            min_epoch: Epoch(min_epoch.unwrap_or(0)),
+            block_floor: min_slot.map_or(Floor::Clock(past * networks.slots_per_epoch()), Floor::Set),
+            vote_floor: min_epoch.map_or(Floor::Clock(past), Floor::Set),
             // Only a network that was chosen by name tells which interchange files are not meant.
             chain: networks.genesis_validators_root().filter(|_| values.text("network").is_some()),
         })),

@@ -24,7 +24,7 @@ use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
 use crate::server::{self, Bind, Limits, Server};
-use crate::slashing::Protection;
+use crate::slashing::{Floor, Protection};
 
 /// Serves until a signal ends it.
 ///
@@ -205,7 +205,7 @@ fn readings(
 ) -> impl Fn() -> Readings + Send + Sync + use<> {
     let (keys, loader, protection) = (Arc::clone(keys), Arc::clone(loader), Arc::clone(protection));
     move || {
-        let (progress, memory, counted) = (loader.progress(), locked::report(), protection.counters());
+        let (progress, memory) = (loader.progress(), locked::report());
         Readings {
             keys_loaded: keys.len() as u64,
             keys_pending: progress.pending as u64,
@@ -213,7 +213,7 @@ fn readings(
             memory_locked: memory.locked,
             memory_bytes: memory.bytes as u64,
             protection_on: matches!(*protection, Protection::On(_)),
-            protection_counts: (counted.permitted, counted.prevented),
+            protection_counts: protection.counters(),
             cache_counts: secret::cache_counters(),
         }
     }
@@ -226,7 +226,15 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
         log::warn!("{notice}");
     }
     match protection {
-        Protection::On(_) => log::info!("slashing protection is on"),
+        Protection::On(_) => {
+            log::info!("slashing protection is on");
+            let floors = settings.slashing.as_ref().map(|it| [it.block_floor, it.vote_floor]);
+            if let Some([slot, epoch]) = floors.map(|it| it.map(Floor::lowest)).filter(|it| *it != [0, 0]) {
+                log::info!(
+                    "keys without a record sign no block below slot {slot}, no vote below epoch {epoch}"
+                );
+            }
+        }
         Protection::Off => log::warn!("slashing protection is off: whatever is requested will be signed"),
     }
     if !locked::report().locked {

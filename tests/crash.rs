@@ -15,7 +15,7 @@ use std::{env, io, thread};
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::slashing::rule::Message;
-use signerd::slashing::{Protection, Refused, Settings};
+use signerd::slashing::{Floor, Protection, Refused, Settings};
 
 use crate::protection::slashable;
 use crate::random::Random;
@@ -145,8 +145,12 @@ fn assert_no_slashable_pair(cleared: &[Asked]) {
 #[ignore = "started by the test above"]
 fn child() {
     let directory = env::var_os(DIRECTORY).expect("started by the test above");
-    let settings =
-        Settings { directory: directory.into(), min_slot: Slot(0), min_epoch: Epoch(0), chain: None };
+    let settings = Settings {
+        directory: directory.into(),
+        block_floor: Floor::Set(0),
+        vote_floor: Floor::Set(0),
+        chain: None,
+    };
     let protection = Protection::open(&settings).unwrap();
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     println!("\nport {}", listener.local_addr().unwrap().port());

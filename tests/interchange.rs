@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::consensus::slashable::Slashable;
-use signerd::slashing::{ImportError, Protection, Settings};
+use signerd::slashing::{ImportError, Protection, Settings, rule};
 
 use crate::scratch::Scratch;
 
@@ -71,11 +71,11 @@ fn messages(step: &Value, chain: Root) -> Vec<Message> {
     };
     let blocks = step["blocks"].as_array().unwrap().iter().map(|block| {
         let slot = Slot(field(block, "slot"));
-        message(block, Slashable::Block { genesis_validators_root: chain, slot })
+        message(block, Slashable::On(chain, rule::Message::Block(slot)))
     });
     let votes = step["attestations"].as_array().unwrap().iter().map(|vote| {
         let (source, target) = (Epoch(field(vote, "source_epoch")), Epoch(field(vote, "target_epoch")));
-        message(vote, Slashable::Attestation { genesis_validators_root: chain, source, target })
+        message(vote, Slashable::On(chain, rule::Message::Vote(source, target)))
     });
     blocks.chain(votes).collect()
 }
@@ -102,7 +102,7 @@ fn file() -> Value {
 fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
     let scratch = Scratch::new();
     let protection = Protection::open(&Settings { chain: Some(CHAIN), ..scratch.settings() }).unwrap();
-    let before = protection.export(None).unwrap();
+    let before = protection.export(None, None).unwrap();
     for (pointer, wrong, name) in [
         ("/metadata", Value::Null, "metadata"),
         ("/metadata/interchange_format_version", json!("4"), "metadata.interchange_format_version"),
@@ -146,7 +146,7 @@ fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
         let error = protection.import(&text).expect_err(case);
         assert!(matches!(error, ImportError::Invalid(_)), "{case}: {error}");
     }
-    assert_eq!(protection.export(None).unwrap(), before);
+    assert_eq!(protection.export(None, None).unwrap(), before);
 }
 
 #[test]
@@ -154,8 +154,7 @@ fn an_import_is_reduced_to_its_maxima_and_exported_without_roots() {
     let scratch = Scratch::new();
     let protection = scratch.open().unwrap();
     let imported = protection.import(&file().to_string()).unwrap();
-    assert_eq!((imported.chain, imported.keys, imported.new_chain), (CHAIN, 1, true));
-    assert!(!protection.import(&file().to_string()).unwrap().new_chain);
+    assert_eq!((imported.chain, imported.keys), (CHAIN, 1));
     let mut expected = file();
     expected["data"][0]["signed_attestations"] = json!([{"source_epoch": "2", "target_epoch": "4"}]);
     assert_eq!(exported(&protection), expected);
@@ -167,16 +166,16 @@ fn what_was_signed_is_exported_with_its_root_and_means_the_same_elsewhere() {
     let here = Protection::open(&here.settings()).unwrap();
     let there = Protection::open(&there.settings()).unwrap();
     let root = Root([7; 32]);
-    let block = Slashable::Block { genesis_validators_root: CHAIN, slot: Slot(7) };
+    let block = Slashable::On(CHAIN, rule::Message::Block(Slot(7)));
     here.clear(&KEY, &block, root).unwrap();
     assert_eq!(
         exported(&here)["data"][0]["signed_blocks"],
         json!([{"slot": "7", "signing_root": root.to_string()}])
     );
-    there.import(&here.export(None).unwrap()).unwrap();
+    there.import(&here.export(None, None).unwrap()).unwrap();
     assert!(there.knows(&KEY));
     assert!(there.clear(&KEY, &block, root).is_err(), "what another signer signed is not signed again");
-    here.import(&there.export(None).unwrap()).unwrap();
+    here.import(&there.export(None, None).unwrap()).unwrap();
     assert!(here.clear(&KEY, &block, root).is_ok(), "but the signer that signed it may, after an import too");
 }
 
@@ -186,19 +185,18 @@ fn each_chain_has_its_own_file_and_the_last_one_is_exported_unasked() {
     let protection = scratch.open().unwrap();
     let other_key = PublicKey([0xbb; 48]);
     for (chain, key) in [(Root([1; 32]), KEY), (Root([2; 32]), KEY), (Root([2; 32]), other_key)] {
-        let block = Slashable::Block { genesis_validators_root: chain, slot: Slot(9) };
+        let block = Slashable::On(chain, rule::Message::Block(Slot(9)));
         protection.clear(&key, &block, Root::ZERO).unwrap();
     }
-    assert_eq!(protection.chains().unwrap(), [Root([1; 32]), Root([2; 32])]);
     assert_eq!(
         exported(&protection)["metadata"]["genesis_validators_root"],
         json!(Root([2; 32]).to_string())
     );
     let keys = |text: String| serde_json::from_str::<Value>(&text).unwrap()["data"].as_array().unwrap().len();
-    assert_eq!(keys(protection.export(None).unwrap()), 2);
-    assert_eq!(keys(protection.export(Some(&[KEY, KEY, PublicKey([0; 48])])).unwrap()), 1);
-    assert_eq!(keys(protection.export(Some(&[])).unwrap()), 0);
-    assert_eq!(keys(protection.export_chain(Root([1; 32]), None).unwrap()), 1);
+    assert_eq!(keys(protection.export(None, None).unwrap()), 2);
+    assert_eq!(keys(protection.export(None, Some(&[KEY, KEY, PublicKey([0; 48])])).unwrap()), 1);
+    assert_eq!(keys(protection.export(None, Some(&[])).unwrap()), 0);
+    assert_eq!(keys(protection.export(Some(Root([1; 32])), None).unwrap()), 1);
 }
 
 #[test]
@@ -212,5 +210,5 @@ fn without_protection_the_export_is_a_valid_file_about_no_key() {
 }
 
 fn exported(protection: &Protection) -> Value {
-    serde_json::from_str(&protection.export(None).unwrap()).unwrap()
+    serde_json::from_str(&protection.export(None, None).unwrap()).unwrap()
 }

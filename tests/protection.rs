@@ -10,7 +10,7 @@ use std::thread;
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::consensus::slashable::Slashable;
 use signerd::slashing::rule::{BlockMark, Bounds, Marks, Message, Rule, Verdict, VoteMark, check};
-use signerd::slashing::{HighWatermark, Protection, Refused, Settings};
+use signerd::slashing::{Floor, HighWatermark, Protection, Refused, Settings};
 
 use crate::memory_disk::MemoryDisk;
 use crate::random::Random;
@@ -18,7 +18,7 @@ use crate::scratch::Scratch;
 
 const CHAIN: Root = Root([0xcc; 32]);
 const OURS: Root = Root([1; 32]);
-const FREE: Bounds = Bounds { min_slot: Slot(0), min_epoch: Epoch(0), high: None };
+const FREE: Bounds = Bounds { block: Floor::Set(0), vote: Floor::Set(0), chain: Some(CHAIN), high: None };
 const OTHER: Root = Root([2; 32]);
 
 fn verdict(marks: Marks, message: Message, root: Root) -> Result<(), Rule> {
@@ -67,17 +67,60 @@ fn after_a_vote_from_epoch_2_to_4() {
 
 #[test]
 fn a_key_without_a_record_starts_at_the_floor() {
-    let bounds = Bounds { min_slot: Slot(64), min_epoch: Epoch(2), high: None };
-    for (case, message, expected) in [
-        ("block at the floor", Message::Block(Slot(64)), true),
-        ("block below", Message::Block(Slot(63)), false),
-        ("vote at the floor", Message::Vote(Epoch(2), Epoch(2)), true),
-        ("vote whose source is below", Message::Vote(Epoch(1), Epoch(9)), false),
+    let set = Bounds { block: Floor::Set(64), vote: Floor::Set(2), ..FREE };
+    let clock = Bounds { block: Floor::Clock(64), vote: Floor::Clock(2), ..FREE };
+    let (at, below) = (Message::Block(Slot(64)), Message::Block(Slot(63)));
+    let vote = |source, target| Message::Vote(Epoch(source), Epoch(target));
+    for (case, bounds, message, refused_for) in [
+        ("block at the floor", set, at, None),
+        (
+            "block below",
+            set,
+            below,
+            Some(
+                "below 64, the floor for a key without a block on record: it is set by --slashing-protection-min-slot",
+            ),
+        ),
+        ("vote at the floor", set, vote(2, 2), None),
+        (
+            "vote whose source is below",
+            set,
+            vote(1, 9),
+            Some(
+                "below 2, the floor for a key without a vote on record: it is set by --slashing-protection-min-epoch",
+            ),
+        ),
+        ("block at the clock's floor", clock, at, None),
+        (
+            "block below the clock's",
+            clock,
+            below,
+            Some("below 64, the floor for a key without a block on record: clock and genesis time"),
+        ),
+        ("vote at the clock's floor from an old source, without finality", clock, vote(0, 2), None),
+        (
+            "vote whose target is below the clock's",
+            clock,
+            vote(1, 1),
+            Some("below 2, the floor for a key without a vote on record: clock and genesis time"),
+        ),
+        ("block on a chain that the clock is not of", clock.on(OTHER), below, None),
+        ("vote on a chain that the clock is not of", clock.on(OTHER), vote(0, 0), None),
+        ("block below on the clock's chain", clock.on(CHAIN), below, Some("clock and genesis time")),
+        (
+            "block below on any chain, when it is not known",
+            Bounds { chain: None, ..clock }.on(OTHER),
+            below,
+            Some("clock"),
+        ),
+        ("block below on another chain than that of an option", set.on(OTHER), below, Some("set by")),
     ] {
-        assert_eq!(check(&Marks::default(), &bounds, message, OURS).is_ok(), expected, "{case}");
+        let text = check(&Marks::default(), &bounds, message, OURS).err().map(|refused| refused.to_string());
+        let expected = text.as_ref().zip(refused_for).is_some_and(|(text, part)| text.contains(part));
+        assert!(expected || text.is_none() && refused_for.is_none(), "{case}: {text:?}");
     }
     let known = Marks { block: Some(BlockMark { slot: Slot(5), root: None }), vote: None };
-    assert!(check(&known, &bounds, Message::Block(Slot(6)), OURS).is_ok(), "its own mark decides");
+    assert!(check(&known, &clock, Message::Block(Slot(6)), OURS).is_ok(), "its own mark decides");
 }
 
 #[test]
@@ -187,12 +230,7 @@ pub(crate) fn any_message(random: &mut Random) -> (Message, Root) {
 }
 
 pub(crate) fn slashable(message: Message) -> Slashable {
-    match message {
-        Message::Block(slot) => Slashable::Block { genesis_validators_root: CHAIN, slot },
-        Message::Vote(source, target) => {
-            Slashable::Attestation { genesis_validators_root: CHAIN, source, target }
-        }
-    }
+    Slashable::On(CHAIN, message)
 }
 
 fn marks_of(message: Message) -> Marks {
@@ -254,8 +292,8 @@ fn thousands_of_random_histories_through_the_store_hold_no_slashable_pair() {
             });
         }
     });
-    let counters = protection.counters();
-    assert_eq!(counters.permitted + counters.prevented, 8 * 500 * 8);
+    let (permitted, prevented) = protection.counters();
+    assert_eq!(permitted + prevented, 8 * 500 * 8);
 }
 
 #[test]
@@ -314,7 +352,7 @@ fn what_was_signed_is_known_after_a_restart() {
 #[test]
 fn only_what_can_be_slashed_is_checked_and_counted() {
     let scratch = Scratch::new();
-    let settings = Settings { min_slot: Slot(10), ..scratch.settings() };
+    let settings = Settings { block_floor: Floor::Set(10), ..scratch.settings() };
     let on = Protection::open(&settings).unwrap();
     let key = PublicKey([1; 48]);
     for (case, slashable, protected) in [
@@ -326,6 +364,5 @@ fn only_what_can_be_slashed_is_checked_and_counted() {
         assert_eq!(on.clear(&key, &slashable, OURS).is_ok(), protected, "{case}");
         assert!(Protection::Off.clear(&key, &slashable, OURS).is_ok(), "{case} without protection");
     }
-    let counters = on.counters();
-    assert_eq!((counters.permitted, counters.prevented), (1, 2));
+    assert_eq!(on.counters(), (1, 2));
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use signerd::consensus::network::{Fork, Networks};
 use signerd::consensus::primitives::Epoch;
 use signerd::consensus::request::SignRequest;
-use signerd::consensus::slashable::Slashable;
+use signerd::consensus::slashable::{Message, Slashable};
 
 use crate::random::Random;
 use crate::support::vectors::{body, config_yaml, lines};
@@ -221,12 +221,8 @@ fn votes_and_blocks_are_slashable_and_nothing_else_is() {
         let parsed = SignRequest::parse(&mut body(&line), &network(&line)).expect("a good request");
         let (chain, got) = match parsed.slashable() {
             Slashable::Never => (None, None),
-            Slashable::Block { genesis_validators_root, slot } => {
-                (Some(genesis_validators_root), Some((slot.0, 0)))
-            }
-            Slashable::Attestation { genesis_validators_root, source, target } => {
-                (Some(genesis_validators_root), Some((source.0, target.0)))
-            }
+            Slashable::On(chain, Message::Block(slot)) => (Some(chain), Some((slot.0, 0))),
+            Slashable::On(chain, Message::Vote(source, target)) => (Some(chain), Some((source.0, target.0))),
             Slashable::Opaque => panic!("{} is no bare root", line["name"]),
         };
         assert_eq!(got, expected, "{}", line["name"]);
@@ -318,11 +314,73 @@ fn a_config_is_read_as_clients_write_it() {
             "GENESIS_FORK_VERSION: 0x10000038\nPRESET_BASE: maximal\n",
             "PRESET_BASE: expected mainnet, minimal or gnosis",
         ),
-        ("GENESIS_FORK_VERSION: 0x10000038\nSLOTS_PER_EPOCH: 0\n", "SLOTS_PER_EPOCH: expected at least 1"),
+        (
+            "GENESIS_FORK_VERSION: 0x10000038\nSLOTS_PER_EPOCH: 0\n",
+            "SLOTS_PER_EPOCH: expected a whole number from 1",
+        ),
+        (
+            "GENESIS_FORK_VERSION: 0x10000038\nSECONDS_PER_SLOT: 0\n",
+            "SECONDS_PER_SLOT: expected a whole number from 1",
+        ),
+        ("GENESIS_FORK_VERSION: 0x10000038\nMIN_GENESIS_TIME: now\n", "MIN_GENESIS_TIME: expected a whole"),
         ("just text", "no network configuration: "),
     ] {
         let error = Networks::from_yaml(broken).err().expect(broken).to_string();
         assert!(error.starts_with(reason), "{broken}: {error}");
+    }
+}
+
+#[test]
+fn the_slot_of_a_moment_is_that_of_the_chain_or_an_earlier_one_or_none() {
+    let config = |lines: &str| {
+        Networks::from_yaml(&format!("GENESIS_FORK_VERSION: 0x10000038\n{lines}")).expect(lines)
+    };
+    let named = |name: &str| Networks::named(name).expect(name);
+    for (case, networks, now, slot) in [
+        ("mainnet's genesis", named("mainnet"), 1_606_824_023, Some(0)),
+        ("before it", named("mainnet"), 1_606_824_022, None),
+        // The slot of the Merge's block and its timestamp, on the execution layer.
+        ("mainnet's merge", named("mainnet"), 1_663_224_179, Some(4_700_013)),
+        ("gnosis, with slots of 5 s", named("gnosis"), 1_638_993_340 + 16 * 5, Some(16)),
+        ("a name whose genesis is nowhere", named("minimal"), u64::MAX, None),
+        ("no choice", Networks::default(), 1_700_000_000, None),
+        ("a sum", config("MIN_GENESIS_TIME: 1000\nGENESIS_DELAY: 60\n"), 1084, Some(2)),
+        ("before the sum", config("MIN_GENESIS_TIME: 1000\nGENESIS_DELAY: 60\n"), 1059, None),
+        ("no delay", config("MIN_GENESIS_TIME: 1000\n"), 2000, None),
+        (
+            "a copy of mainnet's file",
+            config("MIN_GENESIS_TIME: 1606824000\nGENESIS_DELAY: 604800\n"),
+            1_800_000_000,
+            None,
+        ),
+        (
+            "seconds a slot",
+            config("MIN_GENESIS_TIME: 1000\nGENESIS_DELAY: 0\nSECONDS_PER_SLOT: 4\n"),
+            1008,
+            Some(2),
+        ),
+        (
+            "milliseconds a slot, which count more",
+            config("MIN_GENESIS_TIME: 0\nGENESIS_DELAY: 0\nSECONDS_PER_SLOT: 12\nSLOT_DURATION_MS: 1500\n"),
+            3,
+            Some(2),
+        ),
+        (
+            "a preset's own",
+            config("PRESET_BASE: minimal\nMIN_GENESIS_TIME: 0\nGENESIS_DELAY: 0\n"),
+            6,
+            Some(1),
+        ),
+        (
+            "numbers that are absurd",
+            config(
+                "MIN_GENESIS_TIME: 18446744073709551615\nGENESIS_DELAY: 9\nSECONDS_PER_SLOT: 18446744073709551615\n",
+            ),
+            u64::MAX,
+            Some(0),
+        ),
+    ] {
+        assert_eq!(networks.slot_at(now).map(|slot| slot.0), slot, "{case}");
     }
 }
 

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use signerd::consensus::primitives::{Epoch, Slot};
-use signerd::slashing::{OpenError, Protection, Settings};
+use signerd::slashing::{Floor, OpenError, Protection, Settings};
 
 pub(crate) struct Scratch(PathBuf);
 
@@ -27,7 +26,12 @@ impl Scratch {
 
     /// A store in this directory, without floor.
     pub(crate) fn settings(&self) -> Settings {
-        Settings { directory: self.0.clone(), min_slot: Slot(0), min_epoch: Epoch(0), chain: None }
+        Settings {
+            directory: self.0.clone(),
+            block_floor: Floor::Set(0),
+            vote_floor: Floor::Set(0),
+            chain: None,
+        }
     }
 
     /// The store of this directory. A program that another test starts at this moment holds the lock of

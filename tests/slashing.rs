@@ -5,10 +5,11 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::support::client::Client;
+use crate::support::client::{Answer, Client};
 use crate::support::{Scratch, Signer, binary, vectors};
 
 /// Interop key 0, as in the suite.
@@ -20,7 +21,6 @@ fn the_eip_3076_suite_passes_over_http() {
     let scratch = Scratch::new("eip3076");
     let signer = start(&scratch);
     let mut client = signer.client();
-    let token = fs::read_to_string(scratch.path().join("api-token.txt")).unwrap();
     let mut checks = 0;
     for (number, case) in cases().into_iter().enumerate() {
         // One store serves several chains: each file of the suite gets its own.
@@ -29,7 +29,8 @@ fn the_eip_3076_suite_passes_over_http() {
             if step["should_succeed"] == json!(true) {
                 let mut interchange = step["interchange"].clone();
                 interchange["metadata"]["genesis_validators_root"] = json!(chain);
-                import(&mut client, &token, &interchange);
+                let answer = offer(&scratch, &mut client, &interchange);
+                assert_eq!(answer.status, 200, "{}", answer.text());
             }
             for (key, request, should_succeed) in requests(step, &chain) {
                 let expected = if should_succeed { 200 } else { 412 };
@@ -55,18 +56,22 @@ fn cases() -> Vec<Value> {
 }
 
 fn start(scratch: &Scratch) -> Signer {
+    start_with(scratch, &[])
+}
+
+fn start_with(scratch: &Scratch, options: &[&str]) -> Signer {
     let directory = scratch.path().to_str().unwrap();
-    let signer = Signer::start(&["--interop-keys", "0..16", "--data-dir", directory]);
+    let signer = Signer::start(&[&["--interop-keys", "0..16", "--data-dir", directory], options].concat());
     signer.wait_loaded();
     signer
 }
 
-fn import(client: &mut Client, token: &str, interchange: &Value) {
+/// The route's answer to an interchange file.
+fn offer(scratch: &Scratch, client: &mut Client, interchange: &Value) -> Answer {
+    let token = fs::read_to_string(scratch.path().join("api-token.txt")).unwrap();
     let bearer = format!("Bearer {}", token.trim());
     let headers = [("Authorization", bearer.as_str())];
-    let body = interchange.to_string();
-    let answer = client.request("POST", "/api/v1/slashing-protection", &headers, body.as_bytes());
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    client.request("POST", "/api/v1/slashing-protection", &headers, interchange.to_string().as_bytes())
 }
 
 /// Key, body and verdict of each message of a step: blocks first. The suite's signing root becomes a
@@ -172,4 +177,97 @@ fn a_second_instance_on_the_same_directory_ends_and_names_the_process() {
     assert!(!second.status.success());
     assert!(stderr.contains(&format!("in use by process {}", first.pid())), "{stderr}");
     assert!(stderr.contains("hint:"), "{stderr}");
+}
+
+/// A chain of the network of this name.
+const HOODI: &str = "0x212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f";
+
+#[test]
+fn with_an_empty_store_a_network_with_a_genesis_time_signs_the_present_but_not_the_past() {
+    let path = format!("/api/v1/eth2/sign/{KEY}");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let config = Scratch::new("floor-config");
+    // A minimal devnet, in its slot 8,000: epoch 1,000.
+    let generated = format!(
+        "PRESET_BASE: minimal\nGENESIS_FORK_VERSION: 0x10000038\nMIN_GENESIS_TIME: {}\nGENESIS_DELAY: 60\n",
+        now - 60 - 8000 * 6
+    );
+    let file = config.write("config.yaml", generated);
+    let hoodi = (now - 1_742_213_400) / 12;
+    for (case, options, chain, spe, present) in [
+        ("name", vec!["--network", "hoodi"], HOODI, 32, hoodi),
+        ("file", vec!["--network", &file], ZERO, 8, 8000),
+    ] {
+        let scratch = Scratch::new(&format!("floor-{case}"));
+        let mut signer = start_with(&scratch, &options);
+        let told = signer.wait_for_line("sign no block below slot");
+        let mut client = signer.client();
+        let epoch = present / spe;
+        let old = (epoch - 900).to_string();
+        for (message, request, status) in [
+            ("a block far in the past", block(chain, &((epoch - 10) * spe).to_string(), ZERO), 412),
+            ("a block five epochs back", block(chain, &((epoch - 5) * spe).to_string(), ZERO), 412),
+            ("a vote five epochs back", vote(chain, &old, &(epoch - 5).to_string(), ZERO), 412),
+            ("a block two epochs back", block(chain, &((epoch - 2) * spe).to_string(), ZERO), 200),
+            ("a block now", block(chain, &present.to_string(), ZERO), 200),
+            ("a vote now, from a source of long ago", vote(chain, &old, &epoch.to_string(), ZERO), 200),
+        ] {
+            let answer = client.post(&path, request.to_string().as_bytes());
+            assert_eq!(answer.status, status, "{case}: {message}: {}\n{told}", answer.text());
+            assert!(status == 200 || answer.text().contains("clock and genesis time"), "{}", answer.text());
+        }
+        // A name is that of one chain; who serves another by mistake is not held up by its clock.
+        let elsewhere = block(&format!("0x{}", "77".repeat(32)), "5", ZERO);
+        let answer = client.post(&path, elsewhere.to_string().as_bytes());
+        assert_eq!(answer.status, if case == "name" { 200 } else { 412 }, "{case}: {}", answer.text());
+        drop(signer);
+        let scratch = Scratch::new(&format!("floor-lifted-{case}"));
+        let lifted = ["--slashing-protection-min-slot=0", "--slashing-protection-min-epoch=0"];
+        let signer = start_with(&scratch, &[&options[..], &lifted].concat());
+        let mut client = signer.client();
+        for request in [block(chain, "5", ZERO), vote(chain, "1", "2", ZERO)] {
+            let answer = client.post(&path, request.to_string().as_bytes());
+            assert_eq!(answer.status, 200, "{case}: {}", answer.text());
+        }
+    }
+}
+
+#[test]
+fn of_another_chain_than_that_of_the_networks_name_no_file_is_imported() {
+    let scratch = Scratch::new("other-chain");
+    let directory = scratch.path().to_str().unwrap();
+    let file = |chain: &str, slot: &str| {
+        json!({
+            "metadata": {"interchange_format_version": "5", "genesis_validators_root": chain},
+            "data": [{"pubkey": KEY, "signed_blocks": [{"slot": slot}], "signed_attestations": []}],
+        })
+    };
+    let (ours, other) = (file(HOODI, "5000000"), file(ZERO, "6000000"));
+    let import = |interchange: &Value| {
+        let from = scratch.write("interchange.json", interchange.to_string());
+        let line = ["slashing", "import", "--network", "hoodi", "--data-dir", directory, "--from", &from];
+        Command::new(binary()).args(line).output().unwrap()
+    };
+    let export = || {
+        let line = ["slashing", "export", "--network", "hoodi", "--data-dir", directory];
+        let output = Command::new(binary()).args(line).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    assert!(import(&ours).status.success());
+    let refused = import(&other);
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(78), "{stderr}");
+    assert!(stderr.contains(&format!("genesis_validators_root: expected {HOODI}, got {ZERO}")), "{stderr}");
+    assert_eq!(export(), ours);
+
+    let signer = start_with(&scratch, &["--network", "hoodi"]);
+    let answer = offer(&scratch, &mut signer.client(), &other);
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("metadata.genesis_validators_root: expected"), "{}", answer.text());
+    assert_eq!(offer(&scratch, &mut signer.client(), &ours).status, 200);
+    drop(signer);
+    assert_eq!(export(), ours);
+    // Without a name any chain is taken, so that a devnet can move its data too.
+    let signer = start(&scratch);
+    assert_eq!(offer(&scratch, &mut signer.client(), &other).status, 200);
 }

@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response};
 use crate::keys::loader::{ChangeError, NewKey, Outcome};
-use crate::slashing::Refused;
+use crate::slashing::{Refused, Unavailable};
 
 /// `GET /eth/v1/keystores`: the loaded keys, sorted.
 pub(super) fn list(api: &Api) -> Response {
@@ -155,7 +155,9 @@ impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Interchange(reason) => Self::Malformed(format!("slashing_protection: {reason}")),
-            ChangeError::Unavailable(unavailable) => Self::Slashing(Refused::Unavailable(unavailable)),
+            ChangeError::Unavailable(unavailable) => {
+                Self::Slashing(Refused::Unavailable(Unavailable(unavailable)))
+            }
             ChangeError::Internal(what) => Self::Internal(what),
         }
     }

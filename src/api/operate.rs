@@ -52,15 +52,9 @@ pub(super) fn high_watermark(api: &Api) -> Response {
 /// `GET /api/v1/slashing-protection[?genesis_validators_root=0x…]`: all that is on record of a chain, as
 /// EIP-3076 interchange; without the parameter, of the chain that was signed for last.
 pub(super) fn export(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let interchange = match parameter(&request.query, "genesis_validators_root") {
-        None => api.protection.export(None),
-        Some(text) => {
-            let chain = Root::from_str(text)
-                .map_err(|error| Refusal::Malformed(format!("genesis_validators_root: {error}")))?;
-            api.protection.export_chain(chain, None)
-        }
-    };
-    let text = interchange.map_err(|unavailable| Refusal::Slashing(Refused::Unavailable(unavailable.0)))?;
+    let chain = parameter(&request.query, "genesis_validators_root").map(Root::from_str).transpose();
+    let chain = chain.map_err(|error| Refusal::Malformed(format!("genesis_validators_root: {error}")))?;
+    let text = api.protection.export(chain, None).map_err(Refused::Unavailable)?;
     Ok(Response::new(200, JSON, text.into_bytes()))
 }
 
@@ -70,7 +64,7 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
         Refusal::Malformed("the body is no UTF-8: expected an EIP-3076 interchange".to_owned())
     })?;
     let imported = api.protection.import(text).map_err(|error| match error {
-        ImportError::Unavailable(unavailable) => Refusal::Slashing(Refused::Unavailable(unavailable.0)),
+        ImportError::Unavailable(unavailable) => Refused::Unavailable(unavailable).into(),
         invalid => Refusal::Malformed(invalid.to_string()),
     })?;
     Ok(answer(200, &json!({"genesis_validators_root": imported.chain.to_string(), "keys": imported.keys})))

@@ -53,7 +53,7 @@ pub(super) fn healthcheck(api: &Api) -> Response {
         checks.push(json!({
             "id": "slashing-protection-db-health-check",
             "status": word(store.is_ok()),
-            "data": {"error": store.err()},
+            "data": {"error": store.err().map(|unavailable| unavailable.to_string())},
         }));
     }
     let body = json!({"status": word(all_up), "checks": checks, "outcome": word(all_up)});

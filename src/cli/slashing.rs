@@ -58,11 +58,9 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
 
 fn read(export: &Export, store: &Protection) -> Result<String, Usage> {
     let keys = Some(export.keys.as_slice()).filter(|keys| !keys.is_empty());
-    let text = match export.genesis_validators_root {
-        Some(chain) => store.export_chain(chain, keys),
-        None => store.export(keys),
-    };
-    text.map_err(|error| Usage::new(exit::IO, error.to_string()))
+    store
+        .export(export.genesis_validators_root, keys)
+        .map_err(|error| Usage::new(exit::IO, error.to_string()))
 }
 
 /// What the server's interchange file says of these keys, or of all when none is named.

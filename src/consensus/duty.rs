@@ -8,7 +8,7 @@ use super::block::{
     SyncCommitteeMessage, ValidatorRegistration, VoluntaryExit,
 };
 use super::primitives::{DomainType, Epoch, Root, Slot, Version};
-use super::slashable::Slashable;
+use super::slashable::{Message, Slashable};
 use super::ssz::HashTreeRoot;
 
 /// A message in the domain of a fork.
@@ -98,14 +98,11 @@ impl Duty {
 
     /// What slashing protection must know of it.
     pub(super) fn slashable(&self, genesis_validators_root: Root) -> Slashable {
-        let slot = match self {
-            Self::Attestation(AttestationData { source, target, .. }) => {
-                let (source, target) = (source.epoch, target.epoch);
-                return Slashable::Attestation { genesis_validators_root, source, target };
-            }
-            Self::BlockPhase0(block) => block.slot,
-            Self::BlockAltair(block) => block.slot,
-            Self::BlockHeader(header) => header.slot,
+        let message = match self {
+            Self::Attestation(it) => Message::Vote(it.source.epoch, it.target.epoch),
+            Self::BlockPhase0(it) => Message::Block(it.slot),
+            Self::BlockAltair(it) => Message::Block(it.slot),
+            Self::BlockHeader(it) => Message::Block(it.slot),
             Self::AggregateAndProof(_)
             | Self::AggregateAndProofElectra(_)
             | Self::AggregateAndProofGloas(_)
@@ -120,7 +117,7 @@ impl Duty {
             | Self::SyncCommitteeSelection(_)
             | Self::VoluntaryExit(_) => return Slashable::Never,
         };
-        Slashable::Block { genesis_validators_root, slot }
+        Slashable::On(genesis_validators_root, message)
     }
 }
 

@@ -49,6 +49,9 @@ pub(super) struct Network {
     /// Decides the lengths of bit vectors.
     pub(super) preset: Preset,
     slots_per_epoch: u64,
+    slot_ms: u64,
+    /// When slot 0 began, in Unix seconds; or later, where only a `config.yaml` tells.
+    genesis_time: Option<u64>,
     /// The root of its first validators; only built-in networks know it.
     pub(super) genesis_validators_root: Option<Root>,
     /// Version and first epoch of each fork, in the order of [`Fork::ALL`].
@@ -107,8 +110,8 @@ impl Networks {
     }
 
     /// The network that a `config.yaml` describes. Only the keys that matter are read: the name,
-    /// the preset, slots per epoch, versions and epochs of forks. A fork without an epoch never
-    /// comes.
+    /// the preset, slots per epoch, versions and epochs of forks, times. A fork without an epoch
+    /// never comes.
     ///
     /// # Errors
     /// When it is no YAML, has no `GENESIS_FORK_VERSION`, or a value cannot be read.
@@ -131,6 +134,15 @@ impl Networks {
     /// How many slots an epoch of the chosen network has.
     pub fn slots_per_epoch(&self) -> u64 {
         self.chosen.slots_per_epoch
+    }
+
+    /// The slot of the chosen network at this time (Unix, in seconds), or an earlier one where the
+    /// genesis time is only estimated. `None` when no network was chosen, its genesis time is not
+    /// known, or has not come.
+    pub fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
+        let genesis_time = self.chosen.genesis_time.filter(|_| !self.recognise_others)?;
+        let since_ms = now_seconds.checked_sub(genesis_time)?.saturating_mul(1000);
+        Some(Slot(since_ms / self.chosen.slot_ms))
     }
 
     /// The root of the chosen network's first validators; only built-in networks know it.
@@ -206,7 +218,11 @@ impl Network {
 struct Config(BTreeMap<String, String>);
 
 impl Config {
-    const NEEDED: [&str; 3] = ["CONFIG_NAME", "PRESET_BASE", "SLOTS_PER_EPOCH"];
+    #[rustfmt::skip]
+    const NEEDED: [&str; 7] = [
+        "CONFIG_NAME", "PRESET_BASE", "SLOTS_PER_EPOCH", "SECONDS_PER_SLOT", "SLOT_DURATION_MS",
+        "MIN_GENESIS_TIME", "GENESIS_DELAY",
+    ];
 
     fn needs(key: &str) -> bool {
         let fork = key.strip_suffix("_FORK_VERSION").or_else(|| key.strip_suffix("_FORK_EPOCH"));
@@ -215,29 +231,36 @@ impl Config {
     }
 
     fn network(&self) -> Result<Network, NetworkError> {
-        let (preset, slots_per_epoch) = match self.get("PRESET_BASE").unwrap_or("mainnet") {
-            "mainnet" => (Preset::Mainnet, 32),
-            "gnosis" => (Preset::Mainnet, 16),
-            "minimal" => (Preset::Minimal, 8),
+        let (preset, slots_per_epoch, slot_s) = match self.get("PRESET_BASE").unwrap_or("mainnet") {
+            "mainnet" => (Preset::Mainnet, 32, 12),
+            "gnosis" => (Preset::Mainnet, 16, 5),
+            "minimal" => (Preset::Minimal, 8, 6),
             other => {
                 let reason = format!("expected mainnet, minimal or gnosis, got {other:?}");
                 return Err(NetworkError::Value { key: "PRESET_BASE".to_owned(), reason });
             }
         };
-        let slots_per_epoch = self.number("SLOTS_PER_EPOCH")?.unwrap_or(slots_per_epoch);
-        if slots_per_epoch == 0 {
-            let reason = "expected at least 1, got 0".to_owned();
-            return Err(NetworkError::Value { key: "SLOTS_PER_EPOCH".to_owned(), reason });
-        }
+        let slots_per_epoch = self.number("SLOTS_PER_EPOCH", 1)?.unwrap_or(slots_per_epoch);
+        let slot_s = self.number("SECONDS_PER_SLOT", 1)?.unwrap_or(slot_s);
+        let slot_ms = self.number("SLOT_DURATION_MS", 1)?.unwrap_or(slot_s.saturating_mul(1000));
         let genesis = self.version("GENESIS")?.ok_or(NetworkError::Missing("GENESIS_FORK_VERSION"))?;
         let mut forks = [None; Fork::ALL.len()];
         forks[0] = Some((genesis, Epoch(0)));
         for fork in &Fork::ALL[1..] {
-            let epoch = self.number(&format!("{}_FORK_EPOCH", fork.name()))?.map_or(Epoch::NEVER, Epoch);
+            let epoch = self.number(&format!("{}_FORK_EPOCH", fork.name()), 0)?.map_or(Epoch::NEVER, Epoch);
             forks[*fork as usize] = self.version(fork.name())?.map(|version| (version, epoch));
         }
         let name = Cow::Owned(self.get("CONFIG_NAME").unwrap_or("custom").to_owned());
-        Ok(Network { name, preset, slots_per_epoch, genesis_validators_root: None, forks })
+        let (genesis_time, genesis_validators_root) = (self.genesis_time()?, None);
+        Ok(Network { name, preset, slots_per_epoch, slot_ms, genesis_time, genesis_validators_root, forks })
+    }
+
+    /// Generators of devnets write the time of genesis as a sum; those that mean `MIN_GENESIS_TIME`
+    /// alone have a short delay. Never a time before the true one: it would make the present look past.
+    fn genesis_time(&self) -> Result<Option<u64>, NetworkError> {
+        let min = self.number("MIN_GENESIS_TIME", 0)?.filter(|time| !COPIED_GENESIS_TIMES.contains(time));
+        let delay = self.number("GENESIS_DELAY", 0)?;
+        Ok(min.zip(delay).map(|(min, delay)| min.saturating_add(delay)))
     }
 
     fn get(&self, key: &str) -> Option<&str> {
@@ -250,11 +273,12 @@ impl Config {
         version.map_err(|error: HexError| NetworkError::Value { key, reason: error.to_string() })
     }
 
-    fn number(&self, key: &str) -> Result<Option<u64>, NetworkError> {
-        let number = self.get(key).map(|text| text.parse().map_err(|_| text)).transpose();
-        number.map_err(|text| {
-            let reason = format!("expected a whole number from 0 to {}, got {text:?}", u64::MAX);
-            NetworkError::Value { key: key.to_owned(), reason }
+    fn number(&self, key: &str, min: u64) -> Result<Option<u64>, NetworkError> {
+        let Some(text) = self.get(key) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| *number >= min);
+        number.map(Some).ok_or_else(|| NetworkError::Value {
+            key: key.to_owned(),
+            reason: format!("expected a whole number from {min} to {}, got {text:?}", u64::MAX),
         })
     }
 }
@@ -301,28 +325,28 @@ impl std::error::Error for NetworkError {}
 /// ethpandaops and consensus-specs.
 #[rustfmt::skip]
 static BUILT_IN: [Network; 8] = [
-    network("mainnet", Preset::Mainnet, 32, "4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95",
+    network("mainnet", Preset::Mainnet, [32, 12, 1_606_824_023], "4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95",
         [0x0000_0000, 0x0100_0000, 0x0200_0000, 0x0300_0000, 0x0400_0000, 0x0500_0000, 0x0600_0000, 0x0700_0000],
         [74_240, 144_896, 194_048, 269_568, 364_032, 411_392, NEVER]),
-    network("sepolia", Preset::Mainnet, 32, "d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078",
+    network("sepolia", Preset::Mainnet, [32, 12, 1_655_733_600], "d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078",
         [0x9000_0069, 0x9000_0070, 0x9000_0071, 0x9000_0072, 0x9000_0073, 0x9000_0074, 0x9000_0075, 0x9000_0076],
         [50, 100, 56_832, 132_608, 222_464, 272_640, NEVER]),
-    network("hoodi", Preset::Mainnet, 32, "212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f",
+    network("hoodi", Preset::Mainnet, [32, 12, 1_742_213_400], "212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f",
         [0x1000_0910, 0x2000_0910, 0x3000_0910, 0x4000_0910, 0x5000_0910, 0x6000_0910, 0x7000_0910, 0x8000_0910],
         [0, 0, 0, 0, 2_048, 50_688, NEVER]),
-    network("holesky", Preset::Mainnet, 32, "9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1",
+    network("holesky", Preset::Mainnet, [32, 12, 1_695_902_400], "9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1",
         [0x0101_7000, 0x0201_7000, 0x0301_7000, 0x0401_7000, 0x0501_7000, 0x0601_7000, 0x0701_7000, 0x0801_7000],
         [0, 0, 256, 29_696, 115_968, 165_120, NEVER]),
-    network("plataberget", Preset::Mainnet, 32, "bb4a1a9e3f7f4e10edcd734e4acc3b5ffd4f830efe0af2748fa458cfee5d2658",
+    network("plataberget", Preset::Mainnet, [32, 12, 1_786_622_400], "bb4a1a9e3f7f4e10edcd734e4acc3b5ffd4f830efe0af2748fa458cfee5d2658",
         [0x1073_3183, 0x2073_3183, 0x3073_3183, 0x4073_3183, 0x5073_3183, 0x6073_3183, 0x7073_3183, 0x8073_3183],
         [0, 0, 0, 0, 0, 0, 1_536]),
-    network("gnosis", Preset::Mainnet, 16, "f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47",
+    network("gnosis", Preset::Mainnet, [16, 5, 1_638_993_340], "f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47",
         [0x0000_0064, 0x0100_0064, 0x0200_0064, 0x0300_0064, 0x0400_0064, 0x0500_0064, 0x0600_0064, 0x0700_0064],
         [512, 385_536, 648_704, 889_856, 1_337_856, 1_714_688, NEVER]),
-    network("chiado", Preset::Mainnet, 16, "9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e",
+    network("chiado", Preset::Mainnet, [16, 5, 1_665_396_300], "9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e",
         [0x0000_006f, 0x0100_006f, 0x0200_006f, 0x0300_006f, 0x0400_006f, 0x0500_006f, 0x0600_006f, 0x0700_006f],
         [90, 180, 244_224, 516_608, 948_224, 1_353_216, NEVER]),
-    network("minimal", Preset::Minimal, 8, "",
+    network("minimal", Preset::Minimal, [8, 6, 0], "",
         [0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001, 0x0700_0001],
         [NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER]),
 ];
@@ -332,11 +356,16 @@ static UNKNOWN_MINIMAL: Network = unknown(Preset::Minimal, 8);
 
 const NEVER: u64 = Epoch::NEVER.0;
 
-/// One row of the table: versions from genesis to GLOAS, and epochs from ALTAIR on.
+/// `MIN_GENESIS_TIME` of the configurations that others are copied from: mainnet, minimal, gnosis.
+/// It says nothing of the copy; and gnosis began hours after it.
+const COPIED_GENESIS_TIMES: [u64; 3] = [1_606_824_000, 1_578_009_600, 1_638_968_400];
+
+/// One row of the table: slots an epoch, seconds a slot and genesis time (0: not known); versions
+/// from genesis to GLOAS, and epochs from ALTAIR on.
 const fn network(
     name: &'static str,
     preset: Preset,
-    slots_per_epoch: u64,
+    [slots_per_epoch, slot_s, genesis_time]: [u64; 3],
     validators_root: &str,
     versions: [u32; 8],
     epochs: [u64; 7],
@@ -352,11 +381,13 @@ const fn network(
         forks[index] = Some((Version(versions[index].to_be_bytes()), Epoch(epoch)));
         index += 1;
     }
-    Network { name: Cow::Borrowed(name), preset, slots_per_epoch, genesis_validators_root, forks }
+    let genesis_time = if genesis_time == 0 { None } else { Some(genesis_time) };
+    let (name, slot_ms) = (Cow::Borrowed(name), slot_s * 1000);
+    Network { name, preset, slots_per_epoch, slot_ms, genesis_time, genesis_validators_root, forks }
 }
 
 const fn unknown(preset: Preset, slots_per_epoch: u64) -> Network {
-    let forks = [None; Fork::ALL.len()];
-    let name = Cow::Borrowed("unknown");
-    Network { name, preset, slots_per_epoch, genesis_validators_root: None, forks }
+    let mut network = network("unknown", preset, [slots_per_epoch, 12, 0], "", [0; 8], [0; 7]);
+    network.forks = [None; Fork::ALL.len()];
+    network
 }

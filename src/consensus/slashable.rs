@@ -1,5 +1,7 @@
 //! What slashing protection must know of a message before it may be signed.
 
+use std::fmt;
+
 use super::primitives::{Epoch, Root, Slot};
 
 /// The slashing class of a duty: an answer of the duty itself.
@@ -7,23 +9,29 @@ use super::primitives::{Epoch, Root, Slot};
 pub enum Slashable {
     /// Nobody is slashed for two of these: selection proofs, sync messages, exits, registrations.
     Never,
-    /// A beacon block, or its header.
-    Block {
-        /// Names the chain.
-        genesis_validators_root: Root,
-        /// The block's slot.
-        slot: Slot,
-    },
-    /// A vote.
-    Attestation {
-        /// Names the chain.
-        genesis_validators_root: Root,
-        /// Epoch of the source checkpoint.
-        source: Epoch,
-        /// Epoch of the target checkpoint.
-        target: Epoch,
-    },
+    /// A message on the chain of this genesis validators root.
+    On(Root, Message),
     /// A bare root in the proposer's or the attester's domain, or in none that was named: it may
     /// hide a block or a vote, so it is signed only without protection.
     Opaque,
+}
+
+/// A message that can be slashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A beacon block, or its header, at this slot.
+    Block(Slot),
+    /// A vote from this source epoch to this target epoch.
+    Vote(Epoch, Epoch),
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Block(slot) => write!(f, "block at slot {slot}"),
+            Self::Vote(source, target) => {
+                write!(f, "vote from source epoch {source} to target epoch {target}")
+            }
+        }
+    }
 }

@@ -44,13 +44,9 @@ pub(super) fn progressive_container(fields: &mut [Chunk]) -> Root {
     Root(hash_pair(&merkleize_progressive(fields), &active))
 }
 
-/// Root of a byte vector of at most [`VECTOR_BYTES_MAX`].
+/// Root of a byte vector.
 pub(super) fn byte_vector(bytes: &[u8]) -> Root {
-    let mut chunks = [[0; 32]; VECTOR_BYTES_MAX / 32];
-    for (chunk, part) in chunks.iter_mut().zip(bytes.chunks(32)) {
-        chunk[..part.len()].copy_from_slice(part);
-    }
-    container(&mut chunks[..bytes.len().div_ceil(32)])
+    container(&mut pack(bytes))
 }
 
 /// Root of a boolean.
@@ -90,7 +86,7 @@ pub(super) fn progressive_bitlist(bits: &[u8], length: usize) -> Root {
 }
 
 /// SHA-256 of two nodes: two compressions, the second over constant padding.
-pub(super) fn hash_pair(left: &Chunk, right: &Chunk) -> Chunk {
+fn hash_pair(left: &Chunk, right: &Chunk) -> Chunk {
     let mut blocks = [[0; 64], PADDING];
     blocks[0][..32].copy_from_slice(left);
     blocks[0][32..].copy_from_slice(right);
@@ -198,9 +194,6 @@ impl HashTreeRoot for Root {
     }
 }
 
-/// The largest byte vector of any container: the logs bloom of an execution payload.
-pub(super) const VECTOR_BYTES_MAX: usize = 256;
-
 /// Depth of the largest tree: a request of 32 MiB has 2^20 chunks, and no limit has more than 2^9.
 const DEPTH_MAX: usize = 24;
 
@@ -259,11 +252,6 @@ mod tests {
         let mut first = first.to_vec();
         first.resize(leaves, [0; 32]);
         sha256(naive(&first), naive_progressive(rest, 4 * leaves))
-    }
-
-    #[test]
-    fn a_pair_hashes_as_sha_256_says() {
-        assert_eq!(hash_pair(&leaf(1), &leaf(2)), sha256(leaf(1), leaf(2)));
     }
 
     #[test]

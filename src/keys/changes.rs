@@ -150,7 +150,7 @@ impl Keeper {
 
         let told = |outcome: &Outcome| matches!(outcome, Outcome::Deleted | Outcome::NotActive);
         let told = keys.iter().zip(&outcomes).filter(|(_, outcome)| told(outcome)).map(|(key, _)| *key);
-        let interchange = self.protection.export(Some(&told.collect::<Vec<_>>()));
+        let interchange = self.protection.export(None, Some(&told.collect::<Vec<_>>()));
         let interchange = interchange.map_err(|error| ChangeError::Unavailable(error.0))?;
 
         for (key, outcome) in keys.iter().zip(&mut outcomes).filter(|(key, _)| gone.contains(key)) {

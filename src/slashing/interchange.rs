@@ -8,8 +8,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::rule::{BlockMark, Marks, VoteMark};
-use super::store::Unavailable;
+use super::rule::{BlockMark, Marks, Unavailable, VoteMark};
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot, Uint64};
 
 const VERSION: Uint64 = Uint64(5);

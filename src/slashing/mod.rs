@@ -22,16 +22,15 @@ use std::thread;
 
 pub(crate) use disk::DATABASE_FILE;
 use disk::Directory;
-use rule::{Bounds, Message};
+use rule::Bounds;
 use store::Store;
 use tables::View;
 
 pub use disk::Disk;
 pub use interchange::ImportError;
-pub use rule::{HighWatermark, Refused};
-pub use store::Unavailable;
+pub use rule::{Floor, HighWatermark, Refused, Unavailable};
 
-use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+use crate::consensus::primitives::{PublicKey, Root};
 use crate::consensus::slashable::Slashable;
 use crate::wait;
 
@@ -54,11 +53,12 @@ impl Cleared {
 pub struct Settings {
     /// An existing directory; one process at a time uses it.
     pub directory: PathBuf,
-    /// The lowest slot of a block for a key without a block on record: a lost store signs no past.
-    pub min_slot: Slot,
-    /// The lowest source epoch, and so target, of a vote for a key without a vote on record.
-    pub min_epoch: Epoch,
-    /// The only chain that interchange files are taken for; `None`: any.
+    /// For a key without a block on record.
+    pub block_floor: Floor,
+    /// For a key without a vote on record.
+    pub vote_floor: Floor,
+    /// The only chain that interchange files are taken for, and floors of the clock hold on; `None`:
+    /// any.
     pub chain: Option<Root>,
 }
 
@@ -85,8 +85,6 @@ pub struct Imported {
     pub chain: Root,
     /// How many keys the file is about.
     pub keys: usize,
-    /// Whether the store knew nothing of this chain before: the wrong network's file, perhaps.
-    pub new_chain: bool,
 }
 
 impl Protection {
@@ -104,11 +102,11 @@ impl Protection {
     /// # Errors
     /// As [`Protection::open`].
     pub fn open_on(disk: Box<dyn Disk>, settings: &Settings) -> Result<Self, OpenError> {
-        let floor = Bounds { min_slot: settings.min_slot, min_epoch: settings.min_epoch, high: None };
-        let store = Store::open(disk, floor);
+        let Settings { block_floor: block, vote_floor: vote, chain, .. } = *settings;
+        let store = Store::open(disk, Bounds { block, vote, chain, high: None });
         let store = store.map_err(|error| OpenError::of(&settings.directory, error))?;
         let (permitted, prevented) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self::On(Guard { store, chain: settings.chain, permitted, prevented }))
+        Ok(Self::On(Guard { store, chain, permitted, prevented }))
     }
 
     /// Clears the way for one signature of `key` over `root`. When this returns `Ok`, the record of
@@ -118,49 +116,27 @@ impl Protection {
     /// # Errors
     /// [`Refused`] with the rule and both messages, or [`Refused::Unavailable`].
     pub fn clear(&self, key: &PublicKey, slashable: &Slashable, root: Root) -> Result<Cleared, Refused> {
-        let Self::On(guard) = self else { return Ok(Cleared { root }) };
-        let verdict = match *slashable {
-            Slashable::Never => return Ok(Cleared { root }),
-            Slashable::Opaque => Err(Refused::Opaque),
-            Slashable::Block { genesis_validators_root, slot } => {
-                guard.store.record(*key, genesis_validators_root, Message::Block(slot), root)
-            }
-            Slashable::Attestation { genesis_validators_root, source, target } => {
-                guard.store.record(*key, genesis_validators_root, Message::Vote(source, target), root)
+        let verdict = match (self.guard(), *slashable) {
+            (None, _) | (_, Slashable::Never) => return Ok(Cleared { root }),
+            (Some(guard), Slashable::Opaque) => (guard, Err(Refused::Opaque)),
+            (Some(guard), Slashable::On(chain, message)) => {
+                (guard, guard.store.record(*key, chain, message, root))
             }
         };
         match verdict {
-            Ok(()) => {
-                guard.permitted.fetch_add(1, Ordering::Relaxed);
-                Ok(Cleared { root })
-            }
-            Err(refused) => {
-                if !matches!(refused, Refused::Unavailable(_)) {
-                    guard.prevented.fetch_add(1, Ordering::Relaxed);
-                }
-                Err(refused)
-            }
+            (guard, Ok(())) => drop(guard.permitted.fetch_add(1, Ordering::Relaxed)),
+            (_, Err(Refused::Unavailable(_))) => {}
+            (guard, Err(_)) => drop(guard.prevented.fetch_add(1, Ordering::Relaxed)),
         }
+        verdict.1.map(|()| Cleared { root })
     }
 
-    /// The interchange file (EIP-3076) of some keys, or of all: of the chain that was recorded
-    /// last. Without protection, or without records, a valid file about no key.
+    /// The interchange file (EIP-3076) of some keys, or of all, on one chain, or on that which was
+    /// recorded last. Without protection, or without records, a valid file about no key.
     ///
     /// # Errors
     /// [`Unavailable`] when the store cannot be read.
-    pub fn export(&self, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
-        self.export_of(None, keys)
-    }
-
-    /// The interchange file of some keys, or of all, on one of [`Protection::chains`].
-    ///
-    /// # Errors
-    /// [`Unavailable`] when the store cannot be read.
-    pub fn export_chain(&self, chain: Root, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
-        self.export_of(Some(chain), keys)
-    }
-
-    fn export_of(&self, chain: Option<Root>, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
+    pub fn export(&self, chain: Option<Root>, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
         let keys = keys.map(|keys| BTreeSet::from_iter(keys.iter().copied()));
         let file = self.look(move |view| {
             let last_chain = view.last_chain()?;
@@ -170,33 +146,18 @@ impl Protection {
         Ok(file?.unwrap_or_else(|| interchange::write(chain.unwrap_or(Root::ZERO), &[])))
     }
 
-    /// The genesis validators roots of all chains on record. With more than one, somebody who asks
-    /// for an export should say which.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when the store cannot be read.
-    pub fn chains(&self) -> Result<Vec<Root>, Unavailable> {
-        Ok(self.look(View::chains)?.unwrap_or_default().into_iter().collect())
-    }
-
     /// Adds an interchange file to what is on record: the maximum of both, all of it or nothing.
     /// Without protection it is checked, and nothing else.
     ///
     /// # Errors
     /// [`ImportError`]; nothing has changed then, unless the disk failed in the middle of the commit.
     pub fn import(&self, json: &str) -> Result<Imported, ImportError> {
-        let expected = match self {
-            Self::Off => None,
-            Self::On(guard) => guard.chain,
-        };
+        let expected = self.guard().and_then(|guard| guard.chain);
         let json = json.to_owned();
         let (chain, marks) = aside(move || interchange::read(&json, expected))??;
         let keys = marks.len();
-        let new_chain = !self.chains()?.contains(&chain);
-        if let Self::On(guard) = self {
-            guard.store.merge(chain, marks.into_iter().collect())?;
-        }
-        Ok(Imported { chain, keys, new_chain })
+        self.guard().map_or(Ok(()), |guard| guard.store.merge(chain, marks.into_iter().collect()))?;
+        Ok(Imported { chain, keys })
     }
 
     /// Whether there is a record of this key, on any chain. `false` when the store cannot be read.
@@ -210,19 +171,13 @@ impl Protection {
     ///
     /// # Errors
     /// The reason, for health and log.
-    pub fn health(&self) -> Result<(), String> {
-        match self {
-            Self::Off => Ok(()),
-            Self::On(guard) => guard.store.health().map_err(|unavailable| unavailable.to_string()),
-        }
+    pub fn health(&self) -> Result<(), Unavailable> {
+        self.guard().map_or(Ok(()), |guard| guard.store.health())
     }
 
     /// The line that nothing is signed at or above.
     pub fn high_watermark(&self) -> Option<HighWatermark> {
-        match self {
-            Self::Off => None,
-            Self::On(guard) => guard.store.high_watermark(),
-        }
+        self.guard().and_then(|guard| guard.store.high_watermark())
     }
 
     /// Draws that line, for all keys and chains, or removes it. On disk when this returns.
@@ -230,20 +185,21 @@ impl Protection {
     /// # Errors
     /// [`Unavailable`] when it could not be written, or when protection is off.
     pub fn set_high_watermark(&self, high: Option<HighWatermark>) -> Result<(), Unavailable> {
-        match self {
-            Self::Off => Err(Unavailable("slashing protection is off".to_owned())),
-            Self::On(guard) => guard.store.limit(high),
-        }
+        let off = || Unavailable("slashing protection is off".to_owned());
+        self.guard().ok_or_else(off)?.store.limit(high)
     }
 
-    /// How many messages that can be slashed were cleared and refused since the start.
-    pub fn counters(&self) -> Counters {
+    /// How many messages that can be slashed were cleared since the start, repeats included, and how
+    /// many a rule refused.
+    pub fn counters(&self) -> (u64, u64) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        self.guard().map_or((0, 0), |guard| (read(&guard.permitted), read(&guard.prevented)))
+    }
+
+    fn guard(&self) -> Option<&Guard> {
         match self {
-            Self::Off => Counters::default(),
-            Self::On(guard) => Counters {
-                permitted: guard.permitted.load(Ordering::Relaxed),
-                prevented: guard.prevented.load(Ordering::Relaxed),
-            },
+            Self::Off => None,
+            Self::On(guard) => Some(guard),
         }
     }
 
@@ -252,7 +208,7 @@ impl Protection {
         &self,
         look: impl FnOnce(&View) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<Option<T>, Unavailable> {
-        let Self::On(guard) = self else { return Ok(None) };
+        let Some(guard) = self.guard() else { return Ok(None) };
         let view = guard.store.view()?;
         aside(move || look(&view))?.map(Some).map_err(|error| Unavailable(error.to_string()))
     }
@@ -265,15 +221,6 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result
     let spawned = thread.spawn(move || promise.keep(work()));
     spawned.map_err(|error| Unavailable(format!("the system gives no thread: {error}")))?;
     answer.wait().ok_or_else(|| Unavailable("its reader has ended".to_owned()))
-}
-
-/// For the metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Cleared, repeats included.
-    pub permitted: u64,
-    /// Refused by a rule.
-    pub prevented: u64,
 }
 
 /// Why the store does not open. `main` prints [`OpenError::hint`] below it.

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::consensus::primitives::{Epoch, Root, Slot};
+pub use crate::consensus::slashable::Message;
 
 /// The highest that one key has signed on one chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,24 +39,27 @@ pub struct VoteMark {
     pub root: Option<Root>,
 }
 
-/// A message that can be slashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// A block at this slot.
-    Block(Slot),
-    /// A vote from this source epoch to this target epoch.
-    Vote(Epoch, Epoch),
-}
-
 /// What holds for every key beside its own marks.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// A key without a block on record signs none below this slot.
-    pub min_slot: Slot,
-    /// A key without a vote on record signs none whose source is below this epoch.
-    pub min_epoch: Epoch,
+    /// For a key without a block on record: the lowest slot.
+    pub block: Floor,
+    /// For a key without a vote on record: the lowest epoch.
+    pub vote: Floor,
+    /// The chain whose clock set these floors; `None`: not known, so any.
+    pub chain: Option<Root>,
     /// Nothing at or above is signed.
     pub high: Option<HighWatermark>,
+}
+
+/// The lowest that a key signs of whose kind nothing is on record: a lost store signs no past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floor {
+    /// An option sets it: a slot, or an epoch that a vote's source must reach, and so its target.
+    Set(u64),
+    /// Clock and genesis time set it: a slot, or an epoch that a vote's target must reach. Its source
+    /// may be far older, on a chain that does not finalize.
+    Clock(u64),
 }
 
 /// The line that nothing is signed at or above: it stops an old host while its keys move.
@@ -85,9 +89,8 @@ pub enum Refused {
     SourceAfterTarget(Message),
     /// At or above the high watermark.
     AboveHighWatermark(Message, HighWatermark),
-    /// No message of its kind is on record for the key, and its slot or source epoch is below the
-    /// lowest for such keys.
-    BelowFloor(Message, u64),
+    /// No message of its kind is on record for the key, and it is below the floor for such keys.
+    BelowFloor(Message, Floor),
     /// In conflict with what the key has signed.
     Conflict {
         /// The condition of EIP-3076 and its name.
@@ -101,9 +104,13 @@ pub enum Refused {
         /// The mark's signing root, where it is known.
         signed_root: Option<Root>,
     },
-    /// The record could not be written, for this reason; the same request may pass later.
-    Unavailable(String),
+    /// The record could not be written; the same request may pass later.
+    Unavailable(Unavailable),
 }
+
+/// The store cannot be read or written, for this reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable(pub String);
 
 /// A condition of EIP-3076, and what breaks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,8 +150,7 @@ fn check_block(marks: &Marks, bounds: &Bounds, slot: Slot, root: Root) -> Result
     let record = Ok(Verdict::Record(Marks { block: Some(asked), ..*marks }));
     let message = Message::Block(slot);
     let Some(signed) = marks.block else {
-        let below = slot < bounds.min_slot;
-        return if below { Err(Refused::BelowFloor(message, bounds.min_slot.0)) } else { record };
+        return bounds.block.admit(message).and(record);
     };
     let rule = match slot.cmp(&signed.slot) {
         Ordering::Greater => return record,
@@ -170,8 +176,7 @@ fn check_vote(
         return Err(Refused::SourceAfterTarget(message));
     }
     let Some(signed) = marks.vote else {
-        let below = source < bounds.min_epoch;
-        return if below { Err(Refused::BelowFloor(message, bounds.min_epoch.0)) } else { record };
+        return bounds.vote.admit(message).and(record);
     };
     let rule = match (target.cmp(&signed.target), source.cmp(&signed.source)) {
         (Ordering::Greater, Ordering::Greater | Ordering::Equal) => return record,
@@ -184,6 +189,34 @@ fn check_vote(
     };
     let (signed, signed_root) = (Message::Vote(signed.source, signed.target), signed.root);
     Err(Refused::Conflict { rule, asked: message, root, signed, signed_root })
+}
+
+impl Bounds {
+    /// These bounds on one chain: the clock of another says nothing of it.
+    pub fn on(self, chain: Root) -> Self {
+        let free = |floor| if matches!(floor, Floor::Clock(_)) { Floor::Set(0) } else { floor };
+        match self.chain.is_none_or(|own| own == chain) {
+            true => self,
+            false => Self { block: free(self.block), vote: free(self.vote), ..self },
+        }
+    }
+}
+
+impl Floor {
+    /// The lowest slot or epoch.
+    pub fn lowest(self) -> u64 {
+        let (Self::Set(lowest) | Self::Clock(lowest)) = self;
+        lowest
+    }
+
+    fn admit(self, message: Message) -> Result<(), Refused> {
+        let asked = match (self, message) {
+            (_, Message::Block(slot)) => slot.0,
+            (Self::Set(_), Message::Vote(source, _)) => source.0,
+            (Self::Clock(_), Message::Vote(_, target)) => target.0,
+        };
+        if asked >= self.lowest() { Ok(()) } else { Err(Refused::BelowFloor(message, self)) }
+    }
 }
 
 impl Marks {
@@ -230,8 +263,20 @@ impl fmt::Display for Refused {
             Self::AboveHighWatermark(asked, HighWatermark { slot, epoch }) => {
                 write!(f, "{asked} is at or above the high watermark: slot {slot}, epoch {epoch}")
             }
-            Self::BelowFloor(asked, lowest) => {
-                write!(f, "{asked} is below {lowest}, the lowest for a key of which nothing is on record")
+            Self::BelowFloor(asked, floor) => {
+                let (kind, option) = match asked {
+                    Message::Block(_) => ("block", "--slashing-protection-min-slot"),
+                    Message::Vote(..) => ("vote", "--slashing-protection-min-epoch"),
+                };
+                let origin = match floor {
+                    Floor::Set(_) => "it is set by",
+                    Floor::Clock(_) => "clock and genesis time say that this is past; for another floor set",
+                };
+                let lowest = floor.lowest();
+                write!(
+                    f,
+                    "{asked} is below {lowest}, the floor for a key without a {kind} on record: {origin} {option}"
+                )
             }
             Self::Conflict { rule, asked, root, signed, signed_root } => {
                 write!(f, "EIP-3076 condition {rule}: asked for {asked} with signing root {root}; ")?;
@@ -240,12 +285,26 @@ impl fmt::Display for Refused {
                     None => write!(f, "on record is {signed} with an unknown signing root"),
                 }
             }
-            Self::Unavailable(reason) => write!(f, "slashing protection store: {reason}"),
+            Self::Unavailable(unavailable) => unavailable.fmt(f),
         }
     }
 }
 
 impl std::error::Error for Refused {}
+
+impl From<Unavailable> for Refused {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slashing protection store: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unavailable {}
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -258,16 +317,5 @@ impl fmt::Display for Rule {
             Self::SourceBelow => "4, source epoch below the highest signed",
             Self::TargetBelow => "5, target epoch below the highest signed",
         })
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Block(slot) => write!(f, "block at slot {slot}"),
-            Self::Vote(source, target) => {
-                write!(f, "vote from source epoch {source} to target epoch {target}")
-            }
-        }
     }
 }

@@ -11,12 +11,12 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::{fmt, io, iter};
+use std::{io, iter};
 
 use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::disk::Disk;
-use super::rule::{self, Bounds, HighWatermark, Marks, Message, Refused, Verdict};
+use super::rule::{self, Bounds, HighWatermark, Marks, Message, Refused, Unavailable, Verdict};
 use super::tables::{HIGH_WATERMARK, LAST_CHAIN, MARKS, View, copy, decode, encode, high_watermark, open};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::wait::{self, Promise};
@@ -61,10 +61,6 @@ struct Ledger {
     floor: Bounds,
     board: Arc<Board>,
 }
-
-/// The store cannot be read or written, for this reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unavailable(pub String);
 
 impl Store {
     /// Opens the database on `disk`, or makes the first one, and starts the thread.
@@ -256,7 +252,7 @@ fn check_and_record(
     for request in requests {
         let key = (&request.key.0, &request.chain.0);
         let marks = table.get(key)?.map(|value| decode(value.value())).unwrap_or_default();
-        verdicts.push(match rule::check(&marks, bounds, request.message, request.root) {
+        verdicts.push(match rule::check(&marks, &bounds.on(request.chain), request.message, request.root) {
             Ok(Verdict::Record(marks)) => {
                 table.insert(key, encode(&marks))?;
                 recorded = Some(request.chain);
@@ -275,17 +271,3 @@ fn check_and_record(
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-impl From<Unavailable> for Refused {
-    fn from(Unavailable(reason): Unavailable) -> Self {
-        Self::Unavailable(reason)
-    }
-}
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "slashing protection store: {}", self.0)
-    }
-}
-
-impl std::error::Error for Unavailable {}

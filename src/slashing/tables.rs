@@ -102,11 +102,6 @@ impl View {
         Ok(self.0.open_table(LAST_CHAIN)?.get(())?.map(|chain| Root(*chain.value())))
     }
 
-    /// All chains on record.
-    pub(super) fn chains(&self) -> Result<BTreeSet<Root>, Error> {
-        self.0.open_table(MARKS)?.iter()?.map(|entry| Ok(Root(*entry?.0.value().1))).collect()
-    }
-
     /// Whether the key has a record on any chain.
     pub(super) fn knows(&self, key: &PublicKey) -> Result<bool, Error> {
         let (first, last) = ((&key.0, &[0; 32]), (&key.0, &[0xff; 32]));
