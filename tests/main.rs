@@ -22,6 +22,7 @@ mod sign;
 
 // EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
 mod crash;
+mod disk_trouble;
 mod faults;
 mod interchange;
 mod protection;

@@ -23,7 +23,8 @@ pub(super) enum Signal {
     Reload,
 }
 
-/// Blocks the signals that [`wait_for_signal`] takes, for this thread and all that it spawns.
+/// Blocks the signals that [`wait_for_signal`] takes, for this thread and all that it spawns; and
+/// SIGXFSZ, so that a write beyond a limit of the system fails and does not end the process.
 pub(super) fn block_signals() {
     let set = signals();
     // SAFETY: `set` is initialised; the old mask is not asked for.
@@ -141,7 +142,7 @@ fn signals() -> libc::sigset_t {
     unsafe {
         let mut set = mem::zeroed();
         libc::sigemptyset(&mut set);
-        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGXFSZ] {
             libc::sigaddset(&mut set, signal);
         }
         set

@@ -25,10 +25,15 @@ pub(crate) struct Answer {
 impl Client {
     /// Connects to `host:port`.
     pub(crate) fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).expect("it listens");
+        Self::try_connect(address).expect("it listens")
+    }
+
+    /// Connects to `host:port`, if somebody listens there.
+    pub(crate) fn try_connect(address: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a read timeout");
         stream.set_nodelay(true).expect("no delay");
-        Self { stream, host: address.to_owned(), buffer: Vec::new() }
+        Some(Self { stream, host: address.to_owned(), buffer: Vec::new() })
     }
 
     /// A GET that accepts anything.
@@ -38,7 +43,12 @@ impl Client {
 
     /// A POST of JSON that wants JSON.
     pub(crate) fn post(&mut self, path: &str, body: &[u8]) -> Answer {
-        self.request("POST", path, &[("Accept", "application/json")], body)
+        self.try_post(path, body).expect("an answer")
+    }
+
+    /// The same; `None` when the connection ends before the answer is whole.
+    pub(crate) fn try_post(&mut self, path: &str, body: &[u8]) -> Option<Answer> {
+        self.try_request("POST", path, &[("Accept", "application/json")], body)
     }
 
     /// One request and its answer.
@@ -49,6 +59,16 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
+        self.try_request(method, path, headers, body).expect("an answer")
+    }
+
+    fn try_request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<Answer> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -59,7 +79,7 @@ impl Client {
         head.push_str("\r\n");
         self.send(head.as_bytes());
         self.send(body);
-        self.answer(method == "HEAD")
+        self.try_answer(method == "HEAD")
     }
 
     /// Sends these bytes. An error is none yet: the answer tells (a refused body is not read).
