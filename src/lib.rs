@@ -29,3 +29,4 @@ pub mod server;
 pub mod service;
 pub mod slashing;
 pub mod wait;
+pub mod yaml;

@@ -13,11 +13,11 @@ const LAYERS: [&[&str]; 8] = [
     &["keys", "metrics"],
     &["slashing"],
     &["consensus"],
-    &["hex", "wait", "http"],
+    &["hex", "wait", "yaml", "http"],
 ];
 
 /// Foreign crates, and the only places that may name them.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 16] = [
     ("may", &["server/"]),
     ("rustls", &["server/"]),
     ("p12_keystore", &["server/"]),
@@ -33,13 +33,14 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("arc_swap", &["keys/table.rs", "server/"]),
     ("argh", &["cli/"]),
     ("prometheus_client", &["metrics.rs"]),
+    ("saphyr_parser", &["yaml.rs"]),
 ];
 
 /// Where system calls and C functions are.
 const UNSAFE_FILES: [&str; 3] = ["keys/locked.rs", "keys/secret.rs", "server/system.rs"];
 
 const FILE_LINES_MAX: usize = 400;
-const SOURCE_LINES_MAX: usize = 14_500;
+const SOURCE_LINES_MAX: usize = 14_650;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::table::{self, Fate, Kind, Meaning};
 use super::{Usage, exit};
 use crate::hex;
+use crate::yaml::{self, Node};
 
 /// Which program the command line was written for; decides defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,18 +151,21 @@ impl Values {
     pub(crate) fn add_file(&mut self) -> Result<(), Usage> {
         let Some(path) = self.text("config-file").map(PathBuf::from) else { return Ok(()) };
         let text = std::fs::read_to_string(&path).map_err(|error| Usage::unreadable(&path, &error))?;
-        let entries: BTreeMap<String, Entry> = serde_saphyr::from_str(&text).map_err(|error| {
+        let fault = |error: &dyn fmt::Display| {
             Usage::new(exit::CONFIG, format!("{}: {error}", path.display()))
                 .hint("write one line `name: value` for each option, its name without dashes")
-        })?;
-        let origin = Origin::File(path);
+        };
+        let entries = yaml::map(&text).map_err(|error| fault(&error))?;
+        let origin = Origin::File(path.clone());
         for (key, entry) in entries {
             let name = key.strip_prefix("eth2.").unwrap_or(&key);
-            let scalars = match entry {
-                Entry::One(scalar) => vec![scalar],
-                Entry::Many(scalars) => scalars,
-            };
-            scalars.iter().try_for_each(|scalar| self.set(name, &scalar.to_string(), &origin))?;
+            let values = if let Node::List(values) = entry { values } else { vec![entry] };
+            for value in values {
+                let value = value
+                    .text()
+                    .ok_or_else(|| fault(&format_args!("{key}: expected a value, or a list of values")))?;
+                self.set(name, value, &origin)?;
+            }
         }
         Ok(())
     }
@@ -236,32 +239,6 @@ impl fmt::Display for Origin {
             Self::Environment(variable) => write!(f, "environment {variable}"),
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Default => f.write_str("default"),
-        }
-    }
-}
-
-/// What stands behind a name in the file.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Entry {
-    One(Scalar),
-    Many(Vec<Scalar>),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Switch(bool),
-    Number(i64),
-    Text(String),
-}
-
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Switch(value) => value.fmt(f),
-            Self::Number(value) => value.fmt(f),
-            Self::Text(value) => value.fmt(f),
         }
     }
 }

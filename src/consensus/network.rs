@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-
 use super::primitives::{Epoch, Root, Slot, Version};
 use crate::hex::HexError;
+use crate::yaml::{self, Node, YamlError};
 
 /// The forks in their order. From one to the next the format of messages may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +61,7 @@ pub(super) struct Network {
 #[derive(Debug)]
 pub enum NetworkError {
     /// It is no YAML map.
-    Yaml(String),
+    Yaml(YamlError),
     /// It has no such key, which is needed.
     Missing(&'static str),
     /// A key has a value that cannot be.
@@ -116,8 +115,7 @@ impl Networks {
     /// # Errors
     /// When it is no YAML, has no `GENESIS_FORK_VERSION`, or a value cannot be read.
     pub fn from_yaml(text: &str) -> Result<Self, NetworkError> {
-        let config: Config =
-            serde_saphyr::from_str(text).map_err(|error| NetworkError::Yaml(error.to_string()))?;
+        let config = Config(yaml::map(text).map_err(NetworkError::Yaml)?);
         Ok(Self { chosen: config.network()?, recognise_others: false })
     }
 
@@ -213,23 +211,10 @@ impl Network {
     }
 }
 
-/// The keys of a `config.yaml` that matter, as text: to YAML an unquoted `0x10000038` is a number,
-/// and numbers may be quoted.
-struct Config(BTreeMap<String, String>);
+/// The keys of a `config.yaml`, of which few matter.
+struct Config(BTreeMap<String, Node>);
 
 impl Config {
-    #[rustfmt::skip]
-    const NEEDED: [&str; 7] = [
-        "CONFIG_NAME", "PRESET_BASE", "SLOTS_PER_EPOCH", "SECONDS_PER_SLOT", "SLOT_DURATION_MS",
-        "MIN_GENESIS_TIME", "GENESIS_DELAY",
-    ];
-
-    fn needs(key: &str) -> bool {
-        let fork = key.strip_suffix("_FORK_VERSION").or_else(|| key.strip_suffix("_FORK_EPOCH"));
-        Self::NEEDED.contains(&key)
-            || fork.is_some_and(|fork| fork == "GENESIS" || Fork::named(fork).is_some())
-    }
-
     fn network(&self) -> Result<Network, NetworkError> {
         let (preset, slots_per_epoch, slot_s) = match self.get("PRESET_BASE").unwrap_or("mainnet") {
             "mainnet" => (Preset::Mainnet, 32, 12),
@@ -264,7 +249,7 @@ impl Config {
     }
 
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.0.get(key).and_then(Node::text)
     }
 
     fn version(&self, fork: &str) -> Result<Option<Version>, NetworkError> {
@@ -280,32 +265,6 @@ impl Config {
             key: key.to_owned(),
             reason: format!("expected a whole number from {min} to {}, got {text:?}", u64::MAX),
         })
-    }
-}
-
-impl<'de> Deserialize<'de> for Config {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Config;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of keys like GENESIS_FORK_VERSION")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Config, M::Error> {
-                let mut found = BTreeMap::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    if Config::needs(&key) {
-                        found.insert(key, map.next_value()?);
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(Config(found))
-            }
-        }
-        deserializer.deserialize_map(Keys)
     }
 }
 

@@ -41,6 +41,7 @@ macro_rules! bytes {
         }
 
         impl<'de> Deserialize<'de> for $name {
+            #[inline(never)] // dozens of fields call it
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_any(Text(|text| text.parse().map_err(|error: HexError| error.to_string())))
             }
@@ -84,6 +85,7 @@ macro_rules! numbers {
         }
 
         impl<'de> Deserialize<'de> for $name {
+            #[inline(never)] // dozens of fields call it
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_any(NumberVisitor).map(Self)
             }

@@ -68,6 +68,7 @@ const PROGRESSIVE_ITEMS_MAX: usize = 1 << 18;
 macro_rules! values {
     ($([$($params:tt)*] $type:ty: $read:expr => $root:expr;)*) => {$(
         impl<'de, $($params)*> Deserialize<'de> for $type {
+            #[inline(never)] // dozens of fields call it
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_any($read)
             }

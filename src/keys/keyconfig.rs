@@ -3,10 +3,11 @@
 //!
 //! Source: Web3Signer's documentation, "Key configuration file parameters".
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use super::candidate::Candidate;
@@ -14,6 +15,7 @@ use super::keystore::{self, scrub_stack};
 use super::secret::SecretKey;
 use super::sources::{Scan, SourceError, extension, list, read_bounded};
 use crate::hex;
+use crate::yaml::{self, Node};
 
 /// Adds what the `*.yaml` and `*.yml` files of `dir` name. Relative paths begin there.
 ///
@@ -37,9 +39,10 @@ pub(super) fn scan(dir: &Path, file_bytes_max: usize, scan: &mut Scan) -> Result
 /// # Errors
 /// A sentence that repeats nothing of the file.
 pub(super) fn open(yaml: &str) -> Result<Vec<SecretKey>, String> {
-    let keys = read(yaml)?.into_iter().filter_map(|document| document.private_key);
+    let documents = read(yaml)?;
+    let keys = documents.iter().filter_map(|document| document.text("privateKey"));
     keys.map(|key| {
-        let bytes = Zeroizing::new(hex::decode_any(&key.0).unwrap_or_default());
+        let bytes = Zeroizing::new(hex::decode_any(key).unwrap_or_default());
         let scalar: &[u8; 32] =
             bytes.as_slice().try_into().map_err(|_| "privateKey: expected 32 bytes of hex".to_owned())?;
         let secret = keystore::fill(|slot| *slot = *scalar).map_err(|error| error.to_string());
@@ -52,24 +55,8 @@ pub(super) fn open(yaml: &str) -> Result<Vec<SecretKey>, String> {
 /// The largest file; Web3Signer's own bound.
 pub(super) const FILE_BYTES_MAX: usize = 100 << 20;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Document {
-    r#type: String,
-    key_type: Option<String>,
-    private_key: Option<Hidden>,
-    keystore_file: Option<PathBuf>,
-    keystore_password_file: Option<PathBuf>,
-}
-
-/// A text that is wiped.
-struct Hidden(Zeroizing<String>);
-
-impl<'de> Deserialize<'de> for Hidden {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
-    }
-}
+/// One document: a key.
+struct Document(BTreeMap<String, Node>);
 
 fn scan_file(dir: &Path, file: &Path, bytes_max: usize) -> Result<Vec<Candidate>, SourceError> {
     let fault = |reason: String| SourceError::new(file, reason);
@@ -88,27 +75,37 @@ fn scan_file(dir: &Path, file: &Path, bytes_max: usize) -> Result<Vec<Candidate>
     Ok(candidates)
 }
 
-/// The parser's own words could repeat a key: only the place is told.
 fn read(yaml: &str) -> Result<Vec<Document>, String> {
-    serde_saphyr::from_multiple(yaml).map_err(|error| match error.location() {
-        Some(place) => format!("line {}, column {}: no key configuration", place.line(), place.column()),
-        None => "no key configuration".to_owned(),
-    })
+    let documents = yaml::documents(yaml).map_err(|error| error.to_string())?;
+    let maps = documents.into_iter().map(|document| match document {
+        Node::Map(map) => Ok(Document(map)),
+        Node::Text(_) | Node::List(_) => {
+            Err("expected a key configuration: `type: file-keystore`".to_owned())
+        }
+    });
+    maps.collect()
 }
 
 impl Document {
-    fn candidate(self, dir: &Path, file: &Path) -> Result<Candidate, String> {
-        if self.key_type.as_ref().is_some_and(|key_type| !key_type.eq_ignore_ascii_case("BLS")) {
+    fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(Node::text)
+    }
+
+    fn path(&self, key: &str, dir: &Path) -> Result<Arc<Path>, String> {
+        let text = self.text(key).ok_or_else(|| format!("{key} is missing"))?;
+        Ok(dir.join(text).into())
+    }
+
+    fn candidate(&self, dir: &Path, file: &Path) -> Result<Candidate, String> {
+        if self.text("keyType").is_some_and(|key_type| !key_type.eq_ignore_ascii_case("BLS")) {
             return Err("keyType: only BLS keys are signed with here".to_owned());
         }
-        match self.r#type.as_str() {
-            "file-raw" if self.private_key.is_some() => Ok(Candidate::Raw { file: file.into() }),
+        match self.text("type").ok_or("type is missing: expected file-raw or file-keystore")? {
+            "file-raw" if self.text("privateKey").is_some() => Ok(Candidate::Raw { file: file.into() }),
             "file-raw" => Err("privateKey is missing".to_owned()),
             "file-keystore" => Ok(Candidate::Keystore {
-                file: dir.join(self.keystore_file.ok_or("keystoreFile is missing")?).into(),
-                password: dir
-                    .join(self.keystore_password_file.ok_or("keystorePasswordFile is missing")?)
-                    .into(),
+                file: self.path("keystoreFile", dir)?,
+                password: self.path("keystorePasswordFile", dir)?,
                 imported: false,
             }),
             other => Err(format!(
