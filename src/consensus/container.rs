@@ -65,6 +65,7 @@ macro_rules! objects {
 
         #[allow(non_snake_case, reason = "fields have the names that JSON gives them")]
         impl<'de $(, $param: serde::Deserialize<'de>)?> serde::Deserialize<'de> for $name $(<$param>)? {
+            #[inline(never)] // lists and other containers call it
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 use serde::de::{Error, IgnoredAny, MapAccess, Unexpected, Visitor};
                 use $crate::consensus::container::{absent, blame};

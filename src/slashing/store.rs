@@ -13,11 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::{io, iter};
 
-use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{Database, ReadableTable, WriteTransaction};
 
 use super::disk::Disk;
 use super::rule::{self, Bounds, HighWatermark, Marks, Message, Refused, Unavailable, Verdict};
-use super::tables::{HIGH_WATERMARK, LAST_CHAIN, MARKS, View, copy, decode, encode, high_watermark, open};
+use super::tables::{
+    FACTS, HIGH_WATERMARK, LAST_CHAIN, MARKS, View, copy, decode, encode, encode_high, open,
+};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::wait::{self, Promise};
 
@@ -69,7 +71,8 @@ impl Store {
             Some(database) => database,
             None => copy(&*disk, None)?,
         };
-        let board = Arc::new(Board { high: Mutex::new(high_watermark(&database)?), ..Board::default() });
+        let board =
+            Arc::new(Board { high: Mutex::new(View::of(&database)?.high_watermark()?), ..Board::default() });
         let ledger = Ledger { disk, database: Some(database), floor, board: Arc::clone(&board) };
         let (jobs, inbox) = mpsc::channel();
         let thread = thread::Builder::new().name("store".to_owned()).spawn(move || ledger.run(&inbox))?;
@@ -97,7 +100,7 @@ impl Store {
                     let before = table.get(key)?.map(|value| decode(value.value())).unwrap_or_default();
                     table.insert(key, encode(&before.merge(*marks)))?;
                 }
-                transaction.open_table(LAST_CHAIN)?.insert((), &chain.0)?;
+                transaction.open_table(FACTS)?.insert(LAST_CHAIN, &chain.0)?;
                 Ok(((), true))
             })
         })
@@ -107,10 +110,10 @@ impl Store {
     pub(super) fn limit(&self, high: Option<HighWatermark>) -> Result<(), Unavailable> {
         self.run(move |ledger| {
             ledger.write(|transaction| {
-                let mut table = transaction.open_table(HIGH_WATERMARK)?;
+                let mut table = transaction.open_table(FACTS)?;
                 match high {
-                    Some(high) => drop(table.insert((), (high.slot.0, high.epoch.0))?),
-                    None => drop(table.remove(())?),
+                    Some(high) => drop(table.insert(HIGH_WATERMARK, &encode_high(high))?),
+                    None => drop(table.remove(HIGH_WATERMARK)?),
                 }
                 Ok(((), true))
             })?;
@@ -134,7 +137,7 @@ impl Store {
     /// What is on record now, to be read on any other thread.
     pub(super) fn view(&self) -> Result<View, Unavailable> {
         self.run(|ledger| {
-            let view = ledger.database().and_then(|database| Ok(View::new(database.begin_read()?)));
+            let view = ledger.database().and_then(View::of);
             ledger.note(view)
         })
     }
@@ -216,7 +219,7 @@ impl Ledger {
             None => {
                 let old = open(&*self.disk)?.ok_or(io::Error::from(io::ErrorKind::NotFound))?;
                 let new = copy(&*self.disk, Some(&old))?;
-                *lock(&self.board.high) = high_watermark(&new)?;
+                *lock(&self.board.high) = View::of(&new)?.high_watermark()?;
                 new
             }
         };
@@ -263,7 +266,7 @@ fn check_and_record(
         });
     }
     if let Some(chain) = recorded {
-        transaction.open_table(LAST_CHAIN)?.insert((), &chain.0)?;
+        transaction.open_table(FACTS)?.insert(LAST_CHAIN, &chain.0)?;
     }
     Ok((verdicts, recorded.is_some()))
 }

@@ -1,15 +1,16 @@
 //! What the database holds, byte by byte, and how it is read.
 //!
-//! Tables of format 1, all of fixed width. Numbers are little-endian; "maybe X" is a byte, 1 or 0,
-//! and X or zeros. The tables of one entry have no key.
+//! Tables of format 1. Numbers are little-endian; "maybe X" is a byte, 1 or 0, and X or zeros.
 //!
-//! | table            | key            | value                                                   |
-//! |------------------|----------------|---------------------------------------------------------|
-//! | `marks`          | public key, 48 | maybe (block slot, 8; maybe its signing root, 32): 42   |
-//! |                  | chain, 32      | maybe (source, 8; target, 8; maybe their root, 32): 50  |
-//! | `last_chain`     |                | the chain last written, 32                              |
-//! | `high_watermark` |                | slot, 8; epoch, 8                                       |
-//! | `format`         |                | 1, a byte                                               |
+//! | table   | key              | value                                                         |
+//! |---------|------------------|---------------------------------------------------------------|
+//! | `marks` | public key, 48   | maybe (block slot, 8; maybe its signing root, 32): 42         |
+//! |         | chain, 32        | maybe (source, 8; target, 8; maybe their root, 32): 50        |
+//! | `facts` | `last_chain`     | the chain last written, 32                                    |
+//! |         | `high_watermark` | slot, 8; epoch, 8; 16 zeros; no entry without one             |
+//! |         | `format`         | 1, a byte; 31 zeros                                           |
+//!
+//! Two tables, not four: each pair of types brings its own copy of the tree's code, 25 KB.
 
 use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
@@ -27,10 +28,11 @@ type Key = (&'static [u8; 48], &'static [u8; 32]);
 type Block<'a> = Option<(u64, Option<&'a [u8; 32]>)>;
 type Vote<'a> = Option<(u64, u64, Option<&'a [u8; 32]>)>;
 pub(super) const MARKS: TableDefinition<Key, (Block<'static>, Vote<'static>)> = TableDefinition::new("marks");
-pub(super) const LAST_CHAIN: TableDefinition<(), &[u8; 32]> = TableDefinition::new("last_chain");
-pub(super) const HIGH_WATERMARK: TableDefinition<(), (u64, u64)> = TableDefinition::new("high_watermark");
-const FORMAT: TableDefinition<(), u8> = TableDefinition::new("format");
-const FORMAT_VERSION: u8 = 1;
+pub(super) const FACTS: TableDefinition<&str, &[u8; 32]> = TableDefinition::new("facts");
+pub(super) const LAST_CHAIN: &str = "last_chain";
+pub(super) const HIGH_WATERMARK: &str = "high_watermark";
+const FORMAT: &str = "format";
+const FORMAT_VERSION: [u8; 32] = pad([1]);
 
 /// What redb keeps in memory; the marks of 100,000 keys are some 20 MB on disk.
 const CACHE_BYTES: usize = 4 << 20;
@@ -48,10 +50,14 @@ fn open_checked(disk: &dyn Disk) -> Result<Option<Database>, Error> {
     if !database.check_integrity()? {
         return Err(Error::Corrupted("checksums differ".to_owned()));
     }
-    let version = database.begin_read()?.open_table(FORMAT)?.get(())?.map(|version| version.value());
+    let version = View::of(&database)?.fact(FORMAT)?;
     match version {
         Some(FORMAT_VERSION) => Ok(Some(database)),
-        other => Err(Error::Corrupted(format!("format {other:?}, expected {FORMAT_VERSION}"))),
+        other => Err(Error::Corrupted(format!(
+            "format {:?}, expected {}",
+            other.map(|it| it[0]),
+            FORMAT_VERSION[0]
+        ))),
     }
 }
 
@@ -59,11 +65,10 @@ fn open_checked(disk: &dyn Disk) -> Result<Option<Database>, Error> {
 pub(super) fn copy(disk: &dyn Disk, old: Option<&Database>) -> Result<Database, Error> {
     let new = disk.create(Builder::new().set_cache_size(CACHE_BYTES))?;
     let transaction = new.begin_write()?;
-    transaction.open_table(FORMAT)?.insert((), FORMAT_VERSION)?;
+    transaction.open_table(FACTS)?.insert(FORMAT, &FORMAT_VERSION)?;
     let view = old.map(Database::begin_read).transpose()?;
     copy_table(MARKS, view.as_ref(), &transaction)?;
-    copy_table(LAST_CHAIN, view.as_ref(), &transaction)?;
-    copy_table(HIGH_WATERMARK, view.as_ref(), &transaction)?;
+    copy_table(FACTS, view.as_ref(), &transaction)?;
     transaction.commit()?;
     disk.adopt()?;
     Ok(new)
@@ -83,23 +88,29 @@ fn copy_table<K: redb::Key, V: redb::Value>(
     Ok(())
 }
 
-pub(super) fn high_watermark(database: &Database) -> Result<Option<HighWatermark>, Error> {
-    let high = database.begin_read()?.open_table(HIGH_WATERMARK)?.get(())?;
-    let high = high.map(|high| high.value());
-    Ok(high.map(|(slot, epoch)| HighWatermark { slot: Slot(slot), epoch: Epoch(epoch) }))
-}
-
 /// The marks as they were at one moment.
 pub(super) struct View(ReadTransaction);
 
 impl View {
-    pub(super) fn new(transaction: ReadTransaction) -> Self {
-        Self(transaction)
+    pub(super) fn of(database: &Database) -> Result<Self, Error> {
+        Ok(Self(database.begin_read()?))
     }
 
     /// The chain that was written last.
     pub(super) fn last_chain(&self) -> Result<Option<Root>, Error> {
-        Ok(self.0.open_table(LAST_CHAIN)?.get(())?.map(|chain| Root(*chain.value())))
+        Ok(self.fact(LAST_CHAIN)?.map(Root))
+    }
+
+    /// The bounds set by hand.
+    pub(super) fn high_watermark(&self) -> Result<Option<HighWatermark>, Error> {
+        let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        Ok(self
+            .fact(HIGH_WATERMARK)?
+            .map(|fact| HighWatermark { slot: Slot(number(&fact[..8])), epoch: Epoch(number(&fact[8..16])) }))
+    }
+
+    fn fact(&self, name: &str) -> Result<Option<[u8; 32]>, Error> {
+        Ok(self.0.open_table(FACTS)?.get(name)?.map(|fact| *fact.value()))
     }
 
     /// Whether the key has a record on any chain.
@@ -124,6 +135,19 @@ impl View {
         }
         Ok(found)
     }
+}
+
+/// The value of [`HIGH_WATERMARK`].
+pub(super) fn encode_high(high: HighWatermark) -> [u8; 32] {
+    let mut fact = pad(high.slot.0.to_le_bytes());
+    fact[8..16].copy_from_slice(&high.epoch.0.to_le_bytes());
+    fact
+}
+
+const fn pad<const LENGTH: usize>(bytes: [u8; LENGTH]) -> [u8; 32] {
+    let mut fact = [0; 32];
+    fact.split_at_mut(LENGTH).0.copy_from_slice(&bytes);
+    fact
 }
 
 pub(super) fn encode(marks: &Marks) -> (Block<'_>, Vote<'_>) {
