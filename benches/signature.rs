@@ -1,7 +1,6 @@
 //! The signature stage beside its yardstick, blst's own `sign`, in the same run; and what a key costs
 //! in memory.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -101,11 +100,8 @@ fn sign(key: &SecretKey, root: Root) -> signerd::consensus::primitives::Signatur
 }
 
 fn key(number: u64) -> SecretKey {
-    let key = SecretKey::fill::<Infallible>(|slot| {
-        *slot = scalar(number);
-        Ok(())
-    });
-    key.unwrap_or_else(|_| unreachable!("a small number is a secret key"))
+    SecretKey::fill(|slot| *slot = scalar(number))
+        .unwrap_or_else(|_| unreachable!("a small number is a secret key"))
 }
 
 fn scalar(number: u64) -> [u8; 32] {

@@ -3,8 +3,6 @@
 //! Nothing that runs later meets a bad path, address or number; contradictions between options are
 //! settled here, and so is who may do what: one value each, chosen once.
 
-pub mod token;
-
 use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -15,11 +13,12 @@ use log::LevelFilter;
 use zeroize::Zeroizing;
 
 use crate::cli::layers::{Dialect, Values};
-use crate::cli::{Usage, exit};
+use crate::cli::{self, Usage, exit};
 use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
-use crate::keys::loader;
 use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
+use crate::keys::write::random;
+use crate::keys::{imports, loader};
 use crate::server::tls::{Files, Identity};
 use crate::slashing::{self, Floor};
 
@@ -145,6 +144,20 @@ impl Settings {
             Usage::new(exit::CANNOT_CREATE, format!("--data-dir: {}: {error}", path.display()))
         })
     }
+}
+
+/// The token in this file, which is made, with a random one, when it does not exist.
+///
+/// # Errors
+/// When it cannot be read or made, or others can read it.
+pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, Usage> {
+    if !path.exists() {
+        let bytes = random::<32>().map_err(|error| Usage::new(exit::OS, error))?;
+        let token = Zeroizing::new(const_hex::encode(*bytes));
+        imports::write(path, &Zeroizing::new([token.as_str(), "\n"].concat()))
+            .map_err(|error| Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display())))?;
+    }
+    cli::read_token(path, false)
 }
 
 /// The allowlist holds the listen host too; `localhost` stands for the loopback addresses as well.

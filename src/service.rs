@@ -12,7 +12,7 @@ use crate::api::guard::{Allowlist, Guard, Token};
 use crate::api::refusal::Refusal;
 use crate::api::{Api, Service};
 use crate::cli::{Usage, exit};
-use crate::config::{Keymanager, Settings, token};
+use crate::config::{Keymanager, Settings, read_or_make_token};
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::keys::loader::Loader;
@@ -30,10 +30,10 @@ use crate::slashing::{Floor, Protection};
 ///
 /// # Errors
 /// Whatever keeps the service from starting, with what to do about it.
-pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
+pub fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
     secure_memory(&settings)?;
     settings.make_data_dir()?;
-    let guards = Guards::new(&settings)?;
+    let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
     let (signing, metrics) = (Arc::new(Late::default()), Arc::new(Late::default()));
     let (server, names) = bind(&settings, tls.as_ref(), &signing, &metrics)?;
@@ -41,7 +41,12 @@ pub fn run(settings: Settings) -> Result<ExitCode, Usage> {
 
     let protection = Arc::new(protection(&settings)?);
     let keys = Arc::new(KeyTable::new());
-    let loader = load(&settings, &keys, &protection)?;
+    let loader = Loader::start(
+        settings.sources.clone(),
+        settings.loading.clone(),
+        Arc::clone(&keys),
+        Arc::clone(&protection),
+    );
     let counters = Metrics::new(readings(&keys, &loader, &protection));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     announce(&settings, &server, &names, &protection);
@@ -98,11 +103,13 @@ struct Guards {
 }
 
 impl Guards {
-    fn new(settings: &Settings) -> Result<Self, Usage> {
-        let everything = || settings.auth_token.as_ref().map(|token| Token::new(token));
-        let key_manager_token = match &settings.keymanager {
-            Keymanager::Token(token) => Some(Token::new(token)),
-            Keymanager::TokenFile(path) => Some(Token::new(&token::read_or_make(path)?)),
+    /// Takes the tokens out of the settings: what is kept of them does not tell them.
+    fn new(settings: &mut Settings) -> Result<Self, Usage> {
+        let auth_token = settings.auth_token.take();
+        let everything = || auth_token.as_ref().map(|token| Token::new(token));
+        let key_manager_token = match &mut settings.keymanager {
+            Keymanager::Token(token) => Some(Token::new(&std::mem::take(token))),
+            Keymanager::TokenFile(path) => Some(Token::new(&read_or_make_token(path)?)),
             Keymanager::Off | Keymanager::Open | Keymanager::Closed => None,
         };
         let hosts = |hosts: &Option<Vec<String>>| hosts.clone().map_or(Allowlist::All, Allowlist::new);
@@ -184,20 +191,6 @@ fn protection(settings: &Settings) -> Result<Protection, Usage> {
     })
 }
 
-fn load(
-    settings: &Settings,
-    keys: &Arc<KeyTable>,
-    protection: &Arc<Protection>,
-) -> Result<Arc<Loader>, Usage> {
-    Loader::start(
-        settings.sources.clone(),
-        settings.loading.clone(),
-        Arc::clone(keys),
-        Arc::clone(protection),
-    )
-    .map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))
-}
-
 fn readings(
     keys: &Arc<KeyTable>,
     loader: &Arc<Loader>,
@@ -208,7 +201,7 @@ fn readings(
         let (progress, memory) = (loader.progress(), locked::report());
         Readings {
             keys_loaded: keys.len() as u64,
-            keys_pending: progress.pending as u64,
+            keys_pending: progress.pending.unwrap_or(0) as u64,
             keys_failed: progress.failed as u64,
             memory_locked: memory.locked,
             memory_bytes: memory.bytes as u64,
@@ -252,18 +245,24 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
     }
 }
 
-/// `--strict`: a key that is missing once loading has ended, ends the process.
+/// The ports are open before the sources are listed. One that cannot be read ends the process all the
+/// same; with `--strict`, so does a key that is missing once loading has ended.
 fn watch_loading(settings: &Settings, loader: &Arc<Loader>) -> std::io::Result<()> {
-    if !settings.strict {
-        return Ok(());
-    }
-    let (loader, expect_keys) = (Arc::clone(loader), settings.expect_keys);
-    let watcher = std::thread::Builder::new().name("strict".into());
+    let (loader, strict, expect_keys) = (Arc::clone(loader), settings.strict, settings.expect_keys);
+    let watcher = std::thread::Builder::new().name("start".into());
     watcher.spawn(move || {
-        if let Err(reason) = loader.wait_loaded().verdict(expect_keys) {
-            log::error!("--strict: {reason}");
+        let verdict = match loader.wait_listed() {
+            Err(error) => Err((exit::NO_INPUT, error.to_string())),
+            Ok(()) if strict => {
+                let verdict = loader.wait_loaded().verdict(expect_keys);
+                verdict.map_err(|reason| (exit::CONFIG, format!("--strict: {reason}")))
+            }
+            Ok(()) => Ok(()),
+        };
+        if let Err((code, reason)) = verdict {
             log_lines::flush();
-            std::process::exit(i32::from(exit::CONFIG));
+            eprintln!("{}", Usage::new(code, reason));
+            std::process::exit(i32::from(code));
         }
     })?;
     Ok(())

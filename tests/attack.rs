@@ -46,7 +46,7 @@ fn an_honest_client_gets_every_signature_while_others_attack() {
             let started = Instant::now();
             slowest_us.store(0, Ordering::Relaxed);
             attack(address, amounts[usize::from(is_full)]);
-            let (resident, slowest) = (signer.resident_kib(), slowest_us.load(Ordering::Relaxed));
+            let (resident, slowest) = (signer.memory_kib("VmRSS"), slowest_us.load(Ordering::Relaxed));
             let seconds = started.elapsed().as_secs_f32();
             println!("{name}: {seconds:.1} s, {resident} KiB resident, slowest upcheck {slowest} us");
             assert!(resident < RESIDENT_KIB_MAX, "{name}: {resident} KiB");

@@ -1,6 +1,5 @@
 //! Signatures against the vectors of ethereum/bls12-381-tests.
 
-use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 
@@ -29,11 +28,8 @@ const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 /// The order of the curve's groups, big-endian.
 const ORDER: &str = "0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001";
 
-pub(crate) fn key(scalar: [u8; 32]) -> Result<SecretKey, FillError<Infallible>> {
-    SecretKey::fill(|slot| {
-        *slot = scalar;
-        Ok(())
-    })
+pub(crate) fn key(scalar: [u8; 32]) -> Result<SecretKey, FillError> {
+    SecretKey::fill(|slot| *slot = scalar)
 }
 
 pub(crate) fn cleared(key: &SecretKey, root: Root) -> Cleared {
@@ -107,13 +103,4 @@ fn a_scalar_that_is_no_secret_key_is_refused() {
     assert!(matches!(key(with_last_byte(2)), Err(FillError::Order)));
     assert!(matches!(key([0xff; 32]), Err(FillError::Order)));
     assert!(key(with_last_byte(0)).is_ok());
-}
-
-#[test]
-fn a_source_that_fails_is_passed_on() {
-    let result = SecretKey::fill(|slot| {
-        slot[0] = 1;
-        Err("wrong password")
-    });
-    assert!(matches!(result, Err(FillError::Source("wrong password"))));
 }

@@ -26,10 +26,7 @@ pub(crate) fn keystore(number: u32) -> (PublicKey, String, String) {
 fn keystore_at(number: u32, mut kdf: Value) -> (PublicKey, String, String) {
     let mut secret = [0; 32];
     secret[28..].copy_from_slice(&(number + 1).to_be_bytes());
-    let key = SecretKey::fill(|slot| {
-        *slot = secret;
-        Ok::<(), ()>(())
-    });
+    let key = SecretKey::fill(|slot| *slot = secret);
     let key = key.ok().unwrap().public_key();
     let (password, salt) = (format!("password \u{e9} \"{number}\""), number.to_be_bytes());
     let normalised = password.replace('\u{e9}', "e\u{301}");

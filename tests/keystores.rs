@@ -63,7 +63,7 @@ fn a_refusal_says_what_is_wrong_and_never_what_was_decrypted() {
         ("bad-kdf-unknown", "argon2id"),
         ("bad-pbkdf2-c-0", "crypto.kdf.params.c is 0, expected 1 to 16777216"),
         ("bad-iv-8-bytes", "expected 16 bytes of hex"),
-        ("bad-secret-order", "the decrypted secret is zero or not below the order of the curve"),
+        ("bad-secret-order", "the secret key is zero or not below the order of the curve's groups"),
         ("bad-pubkey-mismatch", "its secret has 0x"),
         ("bad-json-array", "expected a JSON object"),
     ] {

@@ -36,6 +36,7 @@ mod keystores;
 mod kills;
 mod memory;
 mod sources;
+mod start;
 mod table;
 
 // The service: health, negotiation, guards, start and end; command lines.

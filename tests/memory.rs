@@ -5,10 +5,12 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use signerd::hex;
 use signerd::keys::locked::{self, ArenaError, Slot};
 
@@ -60,7 +62,7 @@ fn a_slot_lies_in_locked_pages_out_of_core_dumps_between_guard_pages() {
 
 #[test]
 fn a_hundred_thousand_keys_fit_into_the_usual_limit() {
-    with_locked_memory_of("8192", "memory::child_takes_a_hundred_thousand_slots");
+    run_with_locked_memory_of("8192", "memory::child_takes_a_hundred_thousand_slots");
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn child_takes_a_hundred_thousand_slots() {
 
 #[test]
 fn where_memory_cannot_be_locked_this_is_known_and_can_be_refused() {
-    with_locked_memory_of("0", "memory::child_cannot_lock");
+    run_with_locked_memory_of("0", "memory::child_cannot_lock");
 }
 
 #[test]
@@ -87,70 +89,89 @@ fn child_cannot_lock() {
     assert_eq!(locked::require_lock(), Err(ArenaError::Lock));
 }
 
-/// Runs an ignored test of this program where only so much memory can be locked; root may lock more
-/// than the limit allows unless that capability is dropped.
-fn with_locked_memory_of(limit_kib: &str, test: &str) {
-    let script = "ulimit -l $1; shift; if [ $(id -u) = 0 ]; then set -- setpriv --bounding-set=-ipc_lock \"$@\"; fi; exec \"$@\"";
-    let program = env::current_exe().unwrap();
-    let output = Command::new("sh")
-        .args(["-c", script, "sh", limit_kib])
-        .arg(program)
-        .args(["--exact", test, "--ignored"])
-        .output()
-        .unwrap();
+/// Runs an ignored test of this program where only so much memory can be locked.
+fn run_with_locked_memory_of(limit_kib: &str, test: &str) {
+    let mut command = with_locked_memory_of(limit_kib, &env::current_exe().unwrap());
+    let output = command.args(["--exact", test, "--ignored"]).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(printed.contains("1 passed"), "{printed}{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Looks for secrets in everything that can be read of the running program. Needs root, for nobody
-/// else can look into it.
+/// A program where only so much memory can be locked; root may lock more than the limit allows unless
+/// that capability is dropped.
+pub(crate) fn with_locked_memory_of(limit_kib: &str, program: &Path) -> Command {
+    let script = "ulimit -l $1; shift; if [ $(id -u) = 0 ]; then set -- setpriv --bounding-set=-ipc_lock \"$@\"; fi; exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", limit_kib]).arg(program);
+    command
+}
+
+/// Looks for secrets in everything that can be read of the running program: first where all keystores
+/// are opened and sealed, then where they come out of the key cache. Needs root, for nobody else can look
+/// into it.
 #[test]
 fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
     let scratch = Scratch::new("secrets");
     let read = ["scrypt-cheap", "password-unicode"].map(Keystore::new);
     let imported = ["pbkdf2-cheap", "password-spaces-kept"].map(Keystore::new);
-    let signer = start(&scratch, &read);
-    let token = fs::read_to_string(scratch.path().join("data/api-token.txt")).unwrap();
-    let key_manager = |method, body: &Value| {
-        let authorization = format!("Bearer {}", token.trim());
-        let headers = [("Authorization", authorization.as_str())];
-        let body = body.to_string();
-        let answer = signer.client().request(method, "/eth/v1/keystores", &headers, body.as_bytes());
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()["data"].clone()
-    };
-    let keystores: Vec<_> = imported.iter().map(|keystore| &keystore.json).collect();
-    let passwords: Vec<_> = imported.iter().map(|keystore| &keystore.password).collect();
-    let statuses = key_manager("POST", &json!({"keystores": keystores, "passwords": passwords}));
-    assert_eq!(statuses, json!([{"status": "imported"}, {"status": "imported"}]));
-    let all = || read.iter().chain(&imported);
-    all().for_each(|keystore| keystore.sign(&signer));
+    let arguments = write_sources(&scratch, &read);
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let given = ["--auth-token-file", &scratch.write("token", TOKEN)];
+    let mut sealed = String::new();
+    for (start, token_file) in [("the first start", &given[..]), ("a start from the key cache", &[])] {
+        let signer = Signer::start(&[&arguments, token_file].concat());
+        signer.wait_loaded();
+        let token = match token_file {
+            [] => fs::read_to_string(scratch.path().join("data/api-token.txt")).unwrap().trim().to_owned(),
+            _ => TOKEN.to_owned(),
+        };
+        let before =
+            std::mem::replace(&mut sealed, fs::read_to_string(scratch.path().join("cache")).unwrap());
+        assert_eq!(before == sealed, start != "the first start", "the cache is written once");
+        let key_manager = |method, body: &Value| {
+            let (authorization, body) = (format!("Bearer {token}"), body.to_string());
+            let headers = [("Authorization", authorization.as_str())];
+            let answer = signer.client().request(method, "/eth/v1/keystores", &headers, body.as_bytes());
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            answer.json()["data"].clone()
+        };
+        let keystores: Vec<_> = imported.iter().map(|keystore| &keystore.json).collect();
+        let passwords: Vec<_> = imported.iter().map(|keystore| &keystore.password).collect();
+        let statuses = key_manager("POST", &json!({"keystores": keystores, "passwords": passwords}));
+        assert_eq!(statuses, json!([{"status": "imported"}, {"status": "imported"}]));
+        let all = || read.iter().chain(&imported);
+        all().for_each(|keystore| keystore.sign(&signer, &token));
 
-    let Some(memory) = Memory::of(&signer) else {
-        println!("skipped: only root can look into the memory of a process that refuses to be traced");
-        return;
-    };
-    let [parent, derived] = of_phrase();
-    let text = |what: &str, text: &str| (what.to_owned(), text.as_bytes().to_vec());
-    let mut needles = halves("the parent of the phrase's keys", parent);
-    needles.extend([text("the token", token.trim()), text("the phrase", PHRASE)]);
-    needles.extend(all().map(|keystore| text(&keystore.name, &keystore.password)));
-    assert_eq!(memory.search(&needles), [] as [String; 0], "nobody needs these any more");
-    let scalars = all().map(Keystore::halves).chain([halves("the phrase's key", derived)]);
-    for scalar in scalars {
-        let found = memory.search(&scalar);
-        assert!(found.len() == 2 && found.iter().all(|place| place.ends_with(ARENA)), "{found:?}");
-    }
+        let Some(memory) = Memory::of(&signer) else {
+            println!("skipped: only root can look into the memory of a process that refuses to be traced");
+            return;
+        };
+        let [parent, derived] = of_phrase();
+        let text = |what: &str, text: &str| (what.to_owned(), text.as_bytes().to_vec());
+        let mut needles = halves("the parent of the phrase's keys", parent);
+        needles.extend(halves("the key of the cache", sealing_key(&sealed, &read)));
+        needles.extend([text("the token", &token), text("the phrase", PHRASE)]);
+        needles.extend([text("the bare key's hex", &RAW[..32]), text("the bare key's hex", &RAW[32..])]);
+        needles.extend(all().map(|keystore| text(&keystore.name, &keystore.password)));
+        assert_eq!(memory.search(&needles), [] as [String; 0], "nobody needs these any more, {start}");
+        let raw = hex::decode(RAW).unwrap();
+        let others = [halves("the phrase's key", derived), halves("the bare key", raw)];
+        for scalar in all().map(Keystore::halves).chain(others) {
+            let found = memory.search(&scalar);
+            let in_arena = found.iter().all(|place| place.ends_with(ARENA));
+            assert!(found.len() == 2 && in_arena, "{start}: {found:?}");
+        }
 
-    let public_keys: Vec<_> = imported.iter().map(|keystore| &keystore.public_key).collect();
-    let statuses = key_manager("DELETE", &json!({"pubkeys": public_keys}));
-    assert_eq!(statuses, json!([{"status": "deleted"}, {"status": "deleted"}]));
-    let memory = Memory::of(&signer).unwrap();
-    for keystore in &imported {
-        assert_eq!(memory.search(&keystore.halves()), [] as [String; 0], "after its deletion");
-    }
-    for keystore in &read {
-        assert_eq!(memory.search(&keystore.halves()).len(), 2, "the others stay");
+        let public_keys: Vec<_> = imported.iter().map(|keystore| &keystore.public_key).collect();
+        let statuses = key_manager("DELETE", &json!({"pubkeys": public_keys}));
+        assert_eq!(statuses, json!([{"status": "deleted"}, {"status": "deleted"}]));
+        let memory = Memory::of(&signer).unwrap();
+        for keystore in &imported {
+            assert_eq!(memory.search(&keystore.halves()), [] as [String; 0], "after its deletion, {start}");
+        }
+        for keystore in &read {
+            assert_eq!(memory.search(&keystore.halves()).len(), 2, "the others stay");
+        }
     }
 }
 
@@ -168,22 +189,39 @@ fn the_program_leaves_no_core_dump_and_says_truly_how_much_it_locks() {
     assert_eq!(signer.client().get("/health").json()["locked"], locked_kib >= 64);
 }
 
-/// The program, with these keystores read, a key of a phrase, and a data directory to import others into.
-fn start(scratch: &Scratch, keystores: &[Keystore]) -> Signer {
+/// The options for a start with these keystores, a key of a phrase, a bare key, a key cache, and a data
+/// directory to import others into.
+fn write_sources(scratch: &Scratch, keystores: &[Keystore]) -> Vec<String> {
     for keystore in keystores {
         scratch.write(&format!("keys/{}.json", keystore.name), &keystore.json);
         scratch.write(&format!("passwords/{}.txt", keystore.name), &keystore.password);
     }
     let phrase = scratch.write("phrase.txt", PHRASE);
+    scratch.write("configs/key.yaml", format!("type: file-raw\nkeyType: BLS\nprivateKey: \"0x{RAW}\"\n"));
     let path = |name| scratch.path().join(name).display().to_string();
-    let (data, keys, passwords) = (path("data"), path("keys"), path("passwords"));
-    fs::DirBuilder::new().mode(0o700).create(&data).unwrap();
-    let mut arguments = vec!["--data-dir", &data];
-    arguments.extend(["--keystores-path", &keys, "--keystores-passwords-path", &passwords]);
-    arguments.extend(["--mnemonic-file", &phrase, "--key-range", "0..1"]);
-    let signer = Signer::start(&arguments);
-    signer.wait_loaded();
-    signer
+    fs::DirBuilder::new().mode(0o700).create(path("data")).unwrap();
+    let options = [
+        ("--data-dir", path("data")),
+        ("--keystores-path", path("keys")),
+        ("--keystores-passwords-path", path("passwords")),
+        ("--key-config-path", path("configs")),
+        ("--key-cache", path("cache")),
+        ("--mnemonic-file", phrase),
+        ("--key-range", "0..1".to_owned()),
+    ];
+    options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+}
+
+/// The key that a cache is sealed under: scrypt of the sorted hashes of the passwords.
+fn sealing_key(cache: &str, keystores: &[Keystore]) -> [u8; 32] {
+    let salt = serde_json::from_str::<Value>(cache).unwrap()["salt"].as_str().unwrap().to_owned();
+    let mut hashes: Vec<[u8; 32]> =
+        keystores.iter().map(|keystore| Sha256::digest(&keystore.password).into()).collect();
+    hashes.sort_unstable();
+    let (salt, mut key): ([u8; 32], _) = (hex::decode(&salt).unwrap(), [0; 32]);
+    let params = scrypt::Params::new(18, 8, 1).unwrap();
+    scrypt::scrypt(hashes.as_flattened(), &salt, &params, &mut key).unwrap();
+    key
 }
 
 /// One of the EIP-2335 vectors.
@@ -211,10 +249,12 @@ impl Keystore {
     }
 
     /// A bare root in the domain of RANDAO reveals.
-    fn sign(&self, signer: &Signer) {
+    fn sign(&self, signer: &Signer, token: &str) {
         let body = json!({"signingRoot": format!("0x{}", "5a".repeat(32)), "domain": "0x02000000"});
         let path = format!("/api/v1/eth2/sign/{}", self.public_key);
-        let answer = signer.client().post(&path, body.to_string().as_bytes());
+        let authorization = format!("Bearer {token}");
+        let headers = [("Authorization", authorization.as_str())];
+        let answer = signer.client().request("POST", &path, &headers, body.to_string().as_bytes());
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
@@ -232,6 +272,12 @@ fn halves(name: &str, mut scalar: [u8; 32]) -> Vec<(String, Vec<u8>)> {
     }
     needles
 }
+
+/// The token of all routes.
+const TOKEN: &str = "63a58bd7e9f04c21-dd1e4ba0c5f76a92";
+
+/// A bare key.
+const RAW: &str = "1f7c40d28ae95b3366d1f0a7925cbe481d3e6fa5b2089c74e1d5370fa86b924c";
 
 /// The phrase that one more key is derived from.
 const PHRASE: &str = "legal winner thank year wave sausage worth useful legal winner thank yellow";

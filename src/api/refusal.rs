@@ -38,7 +38,7 @@ pub enum Refusal {
     ReloadRunning,
     /// 412 when the message is slashable, 503 when the store cannot say.
     Slashing(Refused),
-    /// 503: the key is known but still being decrypted.
+    /// 503: keys are still being decrypted, and this may be one of them.
     KeyPending(PublicKey),
     /// 503: the queue of signatures is full.
     Overloaded,
@@ -121,7 +121,7 @@ impl fmt::Display for Refusal {
             Self::ReloadRunning => f.write_str("a reload is running already: GET /reload tells its state"),
             Self::Slashing(refused) => refused.fmt(f),
             Self::KeyPending(key) => {
-                write!(f, "{key} is known, and its keystore is still being decrypted: try again")
+                write!(f, "{key} is not there yet: keystores are still being decrypted: try again")
             }
             Self::Overloaded => f.write_str("too many signatures are waiting: try again"),
             Self::Internal(what) => write!(f, "internal error: {what}"),

@@ -42,9 +42,8 @@ pub(super) fn open(sources: &Sources, wanted: Option<PublicKey>) -> Result<Opene
         while let Some(candidate) = next() {
             let name = candidate.name();
             let keys = candidate.prepare().map_err(|error| error.to_string()).and_then(|prepared| {
-                let other =
-                    wanted.is_some() && prepared.declared_key().is_some_and(|key| Some(key) != wanted);
-                if other { Ok(Vec::new()) } else { prepared.open(&sources) }
+                let other = wanted.is_some() && prepared.declared_key.is_some_and(|key| Some(key) != wanted);
+                if other { Ok(Vec::new()) } else { prepared.open(&sources, None) }
             });
             let mut opened = opened.lock().expect("no thread panics with the lock");
             match keys {

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::derive;
 use super::keyconfig;
-use super::keystore::{self, FILE_BYTES_MAX, Keystore};
+use super::keystore::{FILE_BYTES_MAX, Keystore};
 use super::sealed::Cache;
 use super::secret::SecretKey;
 use super::sources::{SourceError, Sources, read_bounded};
@@ -46,14 +46,10 @@ pub enum Candidate {
         file: Arc<Path>,
     },
     /// Devnet keys.
-    Interop(Indices),
+    Interop(Range<u32>),
     /// Keys derived from the phrase.
-    Derived(Indices),
+    Derived(Range<u32>),
 }
-
-/// The first index and one past the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Indices(pub u32, pub u32);
 
 /// A key with its origin, ready for the table.
 pub type Opened = (SecretKey, Origin);
@@ -74,8 +70,10 @@ pub struct Prepared {
     pub(super) stamp: Option<Stamp>,
     /// The checksum in the keystore: changes with the secret and the password.
     pub(super) checksum: Option<Root>,
-    declared_key: Option<PublicKey>,
-    memory_bytes: u64,
+    /// The public key, where the file declares it.
+    pub declared_key: Option<PublicKey>,
+    /// What its derivation takes.
+    pub memory_bytes: u64,
 }
 
 impl Candidate {
@@ -93,8 +91,8 @@ impl Candidate {
             Self::Keystore { file, .. } | Self::Wallet { file, .. } | Self::Raw { file } => {
                 file.display().to_string()
             }
-            Self::Interop(Indices(start, end)) => format!("interop keys {start}..{end}"),
-            Self::Derived(Indices(start, end)) => format!("mnemonic keys {start}..{end}"),
+            Self::Interop(range) => format!("interop keys {range:?}"),
+            Self::Derived(range) => format!("mnemonic keys {range:?}"),
         }
     }
 
@@ -102,7 +100,7 @@ impl Candidate {
     pub fn keys_expected(&self) -> usize {
         match self {
             Self::Keystore { .. } | Self::Wallet { .. } | Self::Raw { .. } => 1,
-            Self::Interop(indices) | Self::Derived(indices) => indices.range().len(),
+            Self::Interop(range) | Self::Derived(range) => range.len(),
         }
     }
 
@@ -150,38 +148,12 @@ impl fmt::Display for Stamp {
     }
 }
 
-impl Indices {
-    /// For loops.
-    pub fn range(self) -> Range<u32> {
-        self.0..self.1
-    }
-}
-
 impl Prepared {
-    /// The public key, where the file declares it.
-    pub fn declared_key(&self) -> Option<PublicKey> {
-        self.declared_key
-    }
-
-    /// What its derivation takes.
-    pub fn memory_bytes(&self) -> u64 {
-        self.memory_bytes
-    }
-
-    /// Opens it. May take long: for a thread of the pool.
+    /// Opens it, or takes it from the cache. May take long: for a thread of the pool.
     ///
     /// # Errors
     /// A sentence; it names the file that is to blame, if that is not the candidate's own.
-    pub fn open(&self, sources: &Sources) -> Result<Vec<Opened>, String> {
-        self.open_cached(sources, None)
-    }
-
-    /// As [`Prepared::open`], or from the cache.
-    pub(super) fn open_cached(
-        &self,
-        sources: &Sources,
-        cache: Option<&Cache>,
-    ) -> Result<Vec<Opened>, String> {
+    pub(crate) fn open(&self, sources: &Sources, cache: Option<&Cache>) -> Result<Vec<Opened>, String> {
         let origin = |path: Option<&str>, imported: bool| Origin {
             derivation_path: path.map(str::to_owned),
             readonly: !imported,
@@ -208,19 +180,18 @@ impl Prepared {
                 let keys = keyconfig::open(&sources.read_secret(file).map_err(text)?)?;
                 Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
             }
-            Candidate::Interop(indices) => {
+            Candidate::Interop(range) => {
                 let open = |index| Ok((derive::interop(index).map_err(text)?, origin(None, false)));
-                indices.range().map(open).collect()
+                range.clone().map(open).collect()
             }
-            Candidate::Derived(indices) => {
+            Candidate::Derived(range) => {
                 let mnemonic = sources.mnemonic.as_ref().ok_or("no mnemonic")?;
                 let parent = mnemonic.parent(sources).map_err(text)?;
-                let path = |index| Some(derive::path(index));
                 let open = |index| {
                     let secret = parent.signing_key(index).map_err(text)?;
-                    Ok((secret, origin(path(index).as_deref(), false)))
+                    Ok((secret, origin(Some(&derive::path(index)), false)))
                 };
-                indices.range().map(open).collect()
+                range.clone().map(open).collect()
             }
         }
     }
@@ -245,7 +216,7 @@ fn open_wallet(json: &[u8]) -> Result<Vec<SecretKey>, String> {
         let scalar: Option<&[u8; 32]> =
             bytes.as_ref().ok().and_then(|bytes| bytes.as_slice().try_into().ok());
         let scalar = scalar.ok_or("a private key of the wallet is not 32 bytes of base64")?;
-        keystore::fill(|slot| *slot = *scalar).map_err(text)
+        SecretKey::fill(|slot| *slot = *scalar).map_err(text)
     };
     accounts.private_keys.into_iter().map(open).collect()
 }

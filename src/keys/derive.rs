@@ -1,13 +1,13 @@
 //! Keys that are made instead of read: the interop keys of devnets, and EIP-2333 keys of a phrase.
 
 use blst::min_pk;
-use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::keystore::{self, OpenError, scrubbed};
-use super::secret::SecretKey;
+use super::keystore::scrubbed;
+use super::secret::{FillError, SecretKey};
+use super::write::random;
 
 /// The key of validator `index` on a devnet that uses interop keys: SHA-256 of the index as 32
 /// bytes, read as a number modulo the order of the curve, all in little endian.
@@ -15,11 +15,11 @@ use super::secret::SecretKey;
 /// Source: eth2.0-pm, `interop/mocked_start`.
 ///
 /// # Errors
-/// [`OpenError::Slot`] without locked memory.
-pub fn interop(index: u32) -> Result<SecretKey, OpenError> {
+/// [`FillError::Arena`] without locked memory.
+pub fn interop(index: u32) -> Result<SecretKey, FillError> {
     let mut preimage = [0; 32];
     preimage[..4].copy_from_slice(&index.to_le_bytes());
-    keystore::fill(|slot| {
+    SecretKey::fill(|slot| {
         slot.copy_from_slice(&Sha256::digest(preimage));
         slot.reverse();
         while *slot >= ORDER {
@@ -71,9 +71,9 @@ impl Parent {
     /// The signing key of validator `index`: `m/12381/3600/index/0/0`.
     ///
     /// # Errors
-    /// [`OpenError::Slot`] without locked memory.
-    pub fn signing_key(&self, index: u32) -> Result<SecretKey, OpenError> {
-        keystore::fill(|slot| scrubbed(|| *slot = *self.scalar(index)))
+    /// [`FillError::Arena`] without locked memory.
+    pub fn signing_key(&self, index: u32) -> Result<SecretKey, FillError> {
+        SecretKey::fill(|slot| scrubbed(|| *slot = *self.scalar(index)))
     }
 
     /// The scalar of that key, big-endian: for a keystore that is to be written.
@@ -88,9 +88,7 @@ impl Parent {
 /// # Errors
 /// When the system gives no random numbers.
 pub fn new_phrase() -> Result<Zeroizing<String>, String> {
-    let mut entropy = Zeroizing::new([0; 32]);
-    SystemRandom::new().fill(&mut *entropy).map_err(|_| "no random numbers".to_owned())?;
-    let mnemonic = bip39::Mnemonic::from_entropy(&*entropy).map_err(|error| error.to_string())?;
+    let mnemonic = bip39::Mnemonic::from_entropy(&*random::<32>()?).map_err(|error| error.to_string())?;
     Ok(Zeroizing::new(mnemonic.to_string()))
 }
 

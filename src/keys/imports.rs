@@ -113,8 +113,8 @@ fn named_after_key(file: &Path) -> bool {
     stem.is_some_and(|stem| stem.parse::<PublicKey>().is_ok())
 }
 
-/// Written beside and renamed, so that the name never stands for half a file.
-pub(super) fn write(file: &Path, content: &str) -> io::Result<()> {
+/// Written beside and renamed, so that the name never stands for half a file; readable by us alone.
+pub(crate) fn write(file: &Path, content: &str) -> io::Result<()> {
     let beside = file.with_file_name(format!("{}{UNFINISHED}", file_name(file)));
     let mut unfinished =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;

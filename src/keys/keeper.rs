@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::candidate::{Candidate, Opened, Prepared, Stamp};
 use super::changes::Batch;
+use super::imports;
 use super::loader::{ChangeError, NewKey, Outcome, Settings, Status};
 use super::pool::{Job, Pool};
 use super::sealed::Cache;
-use super::sources::{Scan, Sources};
+use super::sources::{Scan, SourceError, Sources};
 use super::table::{Found, KeyTable};
 use crate::consensus::primitives::PublicKey;
 use crate::slashing::Protection;
@@ -101,9 +102,12 @@ impl Keeper {
         }
     }
 
-    /// Loads what the first scan has found, then obeys for as long as the process lives.
-    pub(super) fn run(mut self, scan: Scan, commands: &Receiver<Command>) {
-        self.load(scan);
+    /// Loads what the sources hold, then obeys for as long as the process lives.
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        match self.first_scan() {
+            Ok(scan) => self.load(scan),
+            Err(error) => return self.status.give_up(error),
+        }
         let mut reported = Instant::now();
         loop {
             let patience = if self.outstanding.is_some() { REPORT_INTERVAL } else { Duration::MAX };
@@ -120,6 +124,15 @@ impl Keeper {
                 self.abandon();
             }
         }
+    }
+
+    /// A phrase that is none is told before the first of its keys is wanted.
+    fn first_scan(&self) -> Result<Scan, SourceError> {
+        self.sources.data_dir.as_deref().map_or(Ok(()), imports::clean)?;
+        if let Some(mnemonic) = &self.sources.mnemonic {
+            mnemonic.parent(&self.sources)?;
+        }
+        self.sources.scan()
     }
 
     fn obey(&mut self, command: Command) {
@@ -183,9 +196,9 @@ impl Keeper {
                 }
             }
         }
-        self.table.expect(fresh.iter().filter_map(Prepared::declared_key).collect());
+        self.table.expect(fresh.iter().filter_map(|prepared| prepared.declared_key).collect());
         let total = fresh.iter().map(|prepared| prepared.candidate.keys_expected()).sum();
-        self.status.begin(total);
+        self.status.begin(total, fresh.iter().any(|prepared| prepared.declared_key.is_none()));
         failures
             .into_iter()
             .for_each(|failure| self.failed(failure.path.display().to_string(), failure.reason));
@@ -200,8 +213,8 @@ impl Keeper {
         for prepared in fresh {
             let (sources, cache) = (Arc::clone(&self.sources), self.cache.clone());
             let ticket = Ticket::Load(self.loads_begun, prepared.candidate.clone(), prepared.stamp);
-            self.push((prepared.memory_bytes(), false), ticket, move || {
-                prepared.open_cached(&sources, cache.as_deref())
+            self.push((prepared.memory_bytes, false), ticket, move || {
+                prepared.open(&sources, cache.as_deref())
             });
         }
         self.finish();
@@ -210,7 +223,7 @@ impl Keeper {
     /// Lets a candidate through unless its key is there already, from another source.
     fn admit(&mut self, prepared: Prepared, known: &mut HashSet<PublicKey>) -> Option<Prepared> {
         let stamp = prepared.stamp;
-        let keys: Box<[PublicKey]> = prepared.declared_key().into_iter().collect();
+        let keys: Box<[PublicKey]> = prepared.declared_key.into_iter().collect();
         match self.held.get_mut(&prepared.candidate) {
             // A file that has changed: its keys sign until the new ones are there.
             Some(held) => held.keys = held.keys.iter().chain(&keys).copied().collect(),
@@ -317,7 +330,7 @@ impl Keeper {
         log::info!(
             "{} key(s) loaded, {} to go, {} failed{left}",
             progress.loaded,
-            progress.pending,
+            progress.pending.unwrap_or(0),
             progress.failed
         );
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::candidate::Candidate;
-use super::keystore::{self, scrub_stack};
+use super::keystore::scrubbed;
 use super::secret::SecretKey;
 use super::sources::{Scan, SourceError, extension, list, read_bounded};
 use crate::hex;
@@ -26,7 +26,7 @@ pub(super) fn scan(dir: &Path, file_bytes_max: usize, scan: &mut Scan) -> Result
         if !["yaml", "yml"].contains(&extension(&file).to_ascii_lowercase().as_str()) {
             continue;
         }
-        match scan_file(dir, &file, file_bytes_max) {
+        match scrubbed(|| scan_file(dir, &file, file_bytes_max)) {
             Ok(candidates) => scan.candidates.extend(candidates),
             Err(error) => scan.failures.push(error),
         }
@@ -39,15 +39,17 @@ pub(super) fn scan(dir: &Path, file_bytes_max: usize, scan: &mut Scan) -> Result
 /// # Errors
 /// A sentence that repeats nothing of the file.
 pub(super) fn open(yaml: &str) -> Result<Vec<SecretKey>, String> {
+    scrubbed(|| open_each(yaml))
+}
+
+fn open_each(yaml: &str) -> Result<Vec<SecretKey>, String> {
     let documents = read(yaml)?;
     let keys = documents.iter().filter_map(|document| document.text("privateKey"));
     keys.map(|key| {
         let bytes = Zeroizing::new(hex::decode_any(key).unwrap_or_default());
         let scalar: &[u8; 32] =
             bytes.as_slice().try_into().map_err(|_| "privateKey: expected 32 bytes of hex".to_owned())?;
-        let secret = keystore::fill(|slot| *slot = *scalar).map_err(|error| error.to_string());
-        scrub_stack();
-        secret
+        SecretKey::fill(|slot| *slot = *scalar).map_err(|error| error.to_string())
     })
     .collect()
 }

@@ -7,13 +7,13 @@
 //!
 //! Source: EIP-2335; SP 800-38A (counter mode).
 
-use std::convert::Infallible;
 use std::fmt;
 
 use aes::cipher::{KeyIvInit, StreamCipher};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -38,8 +38,8 @@ pub enum OpenError {
     },
     /// Checksum mismatch: the password is wrong, or the file is damaged.
     Checksum,
-    /// The decrypted bytes are no secret key: zero, or not below the order of the curve.
-    NoSecretKey,
+    /// The decrypted bytes are no secret key, or there is no memory for it.
+    Secret(FillError),
     /// The secret belongs to another public key than the file declares.
     PublicKey {
         /// What the file says.
@@ -47,8 +47,6 @@ pub enum OpenError {
         /// What the secret gives.
         derived: PublicKey,
     },
-    /// There is no locked memory left for the key.
-    Slot(String),
 }
 
 /// A keystore that was read and found sound, still locked.
@@ -104,14 +102,15 @@ impl Keystore {
         let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
             malformed(format_args!("crypto.cipher.message has {} bytes, expected 32", cipher.message.0.len()))
         })?;
-        let key = self.unlock(password)?;
-        let secret = fill(|slot| {
-            *slot = *message;
-            cipher.apply(&key, slot);
-            seen(slot);
-        });
-        scrub_stack();
-        let secret = secret?;
+        let secret = scrubbed(|| {
+            let key = self.unlock(password)?;
+            let filled = SecretKey::fill(|slot| {
+                *slot = *message;
+                cipher.apply(&key, slot);
+                seen(slot);
+            });
+            filled.map_err(OpenError::Secret)
+        })?;
         match self.0.pubkey {
             Some(declared) if declared != secret.public_key() => {
                 Err(OpenError::PublicKey { declared, derived: secret.public_key() })
@@ -126,40 +125,24 @@ impl Keystore {
     /// [`OpenError::Checksum`] when the password is wrong.
     pub fn open_bytes(&self, password: &str) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let cipher = &self.0.crypto.cipher;
-        let key = self.unlock(password)?;
-        let mut bytes = Zeroizing::new(cipher.message.0.clone());
-        cipher.apply(&key, &mut bytes);
-        scrub_stack();
-        Ok(bytes)
+        scrubbed(|| {
+            let key = self.unlock(password)?;
+            let mut bytes = Zeroizing::new(cipher.message.0.clone());
+            cipher.apply(&key, &mut bytes);
+            Ok(bytes)
+        })
     }
 
     /// The derived key, once the checksum says that it is the right one.
     fn unlock(&self, password: &str) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
         let crypto = &self.0.crypto;
         let key = crypto.kdf.derive(normalise(password).as_bytes())?;
-        scrub_stack();
         let sum = Sha256::new().chain_update(&key[16..]).chain_update(&crypto.cipher.message.0).finalize();
-        match same(&sum.into(), &crypto.checksum.message.0) {
+        match sum.as_slice().ct_eq(&crypto.checksum.message.0).into() {
             true => Ok(key),
             false => Err(OpenError::Checksum),
         }
     }
-}
-
-/// A secret key written into its locked slot, in big endian.
-///
-/// # Errors
-/// [`OpenError::NoSecretKey`] and [`OpenError::Slot`].
-pub fn fill(write: impl FnOnce(&mut [u8; 32])) -> Result<SecretKey, OpenError> {
-    let filled = SecretKey::fill(|slot| {
-        write(slot);
-        Ok::<(), Infallible>(())
-    });
-    filled.map_err(|error| match error {
-        FillError::Source(never) => match never {},
-        FillError::Zero | FillError::Order => OpenError::NoSecretKey,
-        FillError::Arena(error) => OpenError::Slot(error.to_string()),
-    })
 }
 
 /// NFKD, then without C0, C1 and Delete: a line end goes, spaces stay.
@@ -171,30 +154,22 @@ fn normalise(password: &str) -> Zeroizing<String> {
     normalised
 }
 
-/// Compares without telling by its duration where the difference is.
-fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
-    let difference = left.iter().zip(right).fold(0, |found, (left, right)| found | (left ^ right));
-    std::hint::black_box(difference) == 0
-}
-
-/// Does `work` in frames of its own and overwrites those: what lies in the caller's own frame is out of
-/// [`scrub_stack`]'s reach.
+/// Does `work` in frames of its own and overwrites those: the cipher and hash crates keep padded
+/// passwords and key schedules in local variables and do not wipe all of them. It overwrites several
+/// times what they use, well below the stack of any thread. What lies in the caller's own frame is out of
+/// reach.
 pub fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
     #[inline(never)]
     fn apart<T>(work: impl FnOnce() -> T) -> T {
         work()
     }
+    #[inline(never)]
+    fn scrub() {
+        std::hint::black_box(&mut [0_u8; 16 << 10]).zeroize();
+    }
     let made = apart(work);
-    scrub_stack();
+    scrub();
     made
-}
-
-/// Overwrites the part of the stack that the cipher and hash crates have used: they keep padded
-/// passwords and key schedules in local variables and do not wipe all of them. Several times what
-/// they use, well below the stack of any thread.
-#[inline(never)]
-pub fn scrub_stack() {
-    std::hint::black_box(&mut [0_u8; 16 << 10]).zeroize();
 }
 
 const VERSION: u64 = 4;
@@ -304,13 +279,10 @@ impl fmt::Display for OpenError {
             Self::Checksum => {
                 f.write_str("checksum mismatch: the password is wrong, or the keystore is damaged")
             }
-            Self::NoSecretKey => {
-                f.write_str("the decrypted secret is zero or not below the order of the curve")
-            }
+            Self::Secret(error) => error.fmt(f),
             Self::PublicKey { declared, derived } => {
                 write!(f, "the keystore declares the public key {declared}, its secret has {derived}")
             }
-            Self::Slot(error) => write!(f, "no locked memory for the key: {error}"),
         }
     }
 }

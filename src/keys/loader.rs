@@ -12,8 +12,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
-use super::candidate::Candidate;
-use super::imports;
 use super::keeper::{Command, Keeper};
 use super::sources::{SourceError, Sources};
 use super::table::KeyTable;
@@ -53,8 +51,8 @@ pub struct Loader {
 pub struct Progress {
     /// Keys that can sign.
     pub loaded: usize,
-    /// Keys still to be opened.
-    pub pending: usize,
+    /// Keys still to be opened; `None` while the sources are being listed.
+    pub pending: Option<usize>,
     /// Files or keys that did not open.
     pub failed: usize,
     /// How long the rest will take, once that can be told.
@@ -133,25 +131,17 @@ pub enum ChangeError {
 }
 
 impl Loader {
-    /// Lists all sources, and opens what they hold behind the caller's back.
-    ///
-    /// # Errors
-    /// A source that cannot be read.
+    /// Lists all sources, and opens what they hold, behind the caller's back.
     pub fn start(
         sources: Sources,
         settings: Settings,
         table: Arc<KeyTable>,
         protection: Arc<Protection>,
-    ) -> Result<Arc<Self>, SourceError> {
-        if let Some(data_dir) = &sources.data_dir {
-            imports::clean(data_dir)?;
-        }
-        if let Some(mnemonic) = &sources.mnemonic {
-            mnemonic.parent(&sources)?;
-        }
-        let scan = sources.scan()?;
+    ) -> Arc<Self> {
         let (commands, receiver) = mpsc::channel();
         let status = Arc::new(Status::default());
+        // Before anybody can ask: a start without keys yet is no start without keys.
+        status.lock().load = Some(Load::new(false));
         let keeper = Keeper::new(
             sources,
             settings,
@@ -160,14 +150,27 @@ impl Loader {
             commands.clone(),
             Arc::clone(&status),
         );
-        // Before anybody can ask: a start without keys yet is no start without keys.
-        let total = scan.candidates.iter().map(Candidate::keys_expected).sum();
-        status.lock().load = Some(Load::new(false, total));
         thread::Builder::new()
             .name("keeper".to_owned())
-            .spawn(move || keeper.run(scan, &receiver))
+            .spawn(move || keeper.run(&receiver))
             .expect("the system gives a thread at start");
-        Ok(Arc::new(Self { commands: Mutex::new(commands), status, table }))
+        Arc::new(Self { commands: Mutex::new(commands), status, table })
+    }
+
+    /// Sleeps until the first listing of the sources has ended: for plain threads.
+    ///
+    /// # Errors
+    /// A source that cannot be read: nothing is loaded then, ever.
+    pub fn wait_listed(&self) -> Result<(), SourceError> {
+        let listing = |state: &mut State| state.load.as_ref().is_some_and(|load| load.total.is_none());
+        let state = self.status.changed.wait_while(self.status.lock(), listing);
+        state.unwrap_or_else(PoisonError::into_inner).unreadable.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether keys may come that the table does not expect: not all sources are listed, or not all of
+    /// them tell their public keys.
+    pub fn may_bring_others(&self) -> bool {
+        self.status.lock().load.as_ref().is_some_and(|load| load.total.is_none() || load.is_silent)
     }
 
     /// How far loading is.
@@ -191,7 +194,7 @@ impl Loader {
         if state.load.is_some() {
             return Err(Running);
         }
-        state.load = Some(Load::new(true, 0));
+        state.load = Some(Load::new(true));
         state.reload.stage = ReloadStage::Running;
         drop(state);
         self.send(Command::Reload);
@@ -246,12 +249,15 @@ impl Progress {
     /// # Errors
     /// A sentence for a health check.
     pub fn verdict(&self, expect_keys: Option<usize>) -> Result<(), String> {
-        let Self { loaded, pending, failed, .. } = self;
-        match expect_keys {
-            _ if !self.complete => Err(format!("keys are being loaded: {loaded} loaded, {pending} to go")),
+        let Self { loaded, pending, failed, complete, .. } = self;
+        match (expect_keys, pending) {
+            (_, None) => Err("the sources of keys are being listed".to_owned()),
+            (_, Some(pending)) if !complete => {
+                Err(format!("keys are being loaded: {loaded} loaded, {pending} to go"))
+            }
             _ if *failed > 0 => Err(format!("{failed} keystore(s) did not open")),
-            Some(expected) if *loaded < expected => Err(format!("{loaded} keys, expected {expected}")),
-            Some(_) | None => Ok(()),
+            (Some(expected), _) if *loaded < expected => Err(format!("{loaded} keys, expected {expected}")),
+            _ => Ok(()),
         }
     }
 }
@@ -269,15 +275,19 @@ pub(super) struct State {
     load: Option<Load>,
     pub(super) failures: Vec<(String, String)>,
     reload: ReloadState,
+    /// The source that the first listing could not read.
+    unreadable: Option<SourceError>,
 }
 
 /// A load that is running.
 struct Load {
     is_reload: bool,
     began: Instant,
-    /// Keys to be opened: all, and those that are done.
-    total: usize,
+    /// Keys to be opened, once that is known, and those that are done.
+    total: Option<usize>,
     done: usize,
+    /// Whether the public keys of some of them are not known before they are opened.
+    is_silent: bool,
 }
 
 impl Status {
@@ -285,11 +295,22 @@ impl Status {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says how many keys the running load is about.
-    pub(super) fn begin(&self, total: usize) {
+    /// Says how many keys the running load is about, and whether all of them are known.
+    pub(super) fn begin(&self, total: usize, is_silent: bool) {
         let mut state = self.lock();
         state.failures.clear();
-        state.load.iter_mut().for_each(|load| load.total = total);
+        state.load.iter_mut().for_each(|load| (load.total, load.is_silent) = (Some(total), is_silent));
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Says that the first listing has failed: there are no keys, and that is no good health.
+    pub(super) fn give_up(&self, error: SourceError) {
+        let mut state = self.lock();
+        state.failures.push((error.path.display().to_string(), error.reason.clone()));
+        state.unreadable = Some(error);
+        drop(state);
+        self.end(None);
     }
 
     /// Says that so many of them have opened or failed.
@@ -321,7 +342,7 @@ impl Status {
         let state = self.lock();
         Progress {
             loaded,
-            pending: state.load.as_ref().map_or(0, |load| load.total - load.done),
+            pending: state.load.as_ref().map_or(Some(0), |load| Some(load.total? - load.done)),
             failed: state.failures.len(),
             seconds_left: state.load.as_ref().and_then(Load::seconds_left),
             failures: state.failures.clone(),
@@ -331,12 +352,12 @@ impl Status {
 }
 
 impl Load {
-    fn new(is_reload: bool, total: usize) -> Self {
-        Self { is_reload, began: Instant::now(), total, done: 0 }
+    fn new(is_reload: bool) -> Self {
+        Self { is_reload, began: Instant::now(), total: None, done: 0, is_silent: false }
     }
 
     fn seconds_left(&self) -> Option<u64> {
-        let (done, left) = (self.done as u64, (self.total - self.done) as u64);
+        let (done, left) = (self.done as u64, (self.total? - self.done) as u64);
         (self.began.elapsed().as_secs() * left).checked_div(done)
     }
 }

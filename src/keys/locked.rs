@@ -1,17 +1,20 @@
-//! Memory for secret scalars: locked, out of core dumps, between guard pages, wiped on release.
+//! Memory for secret scalars: locked, out of core dumps, between guard pages, wiped on release; and
+//! blst's functions that read a scalar where it lies. All unsafe code of the keys is in this file.
 //!
 //! One slab of 64 KiB holds 2,047 scalars, so that 100,000 keys stay far below the usual limit on
 //! locked memory (`RLIMIT_MEMLOCK`, 8 MiB). A slab is never given back: its slots are used again.
 //! Invariants: a free slot is zero; a slot has one owner; whether every slab is locked is known.
-//! System calls go through `NewSlab`, so that everything else also runs under Miri.
+//! System calls go through `NewSlab`, so that everything else also runs under Miri (`scripts/check
+//! --memory`), but for blst, which valgrind watches.
 
-#![allow(unsafe_code, reason = "raw pages: each block says why it is sound")]
+#![allow(unsafe_code, reason = "raw pages and C functions: each block says why it is sound")]
 
 use std::fmt;
 use std::io;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use blst::{blst_p1_affine, blst_p2, blst_scalar};
 use zeroize::Zeroize;
 
 /// Bytes of a scalar of BLS12-381.
@@ -64,6 +67,66 @@ impl Slot {
     pub fn bytes_mut(&mut self) -> &mut [u8; SLOT_BYTES] {
         // SAFETY: as in `bytes`; the exclusive borrow of the only owner excludes every other access.
         unsafe { self.0.0.as_mut() }
+    }
+
+    /// Whether the slot, in little endian, holds a secret key: not zero, below the order of the groups.
+    pub(super) fn is_secret_key(&self) -> bool {
+        // SAFETY: reads 32 bytes, which are there.
+        unsafe { blst::blst_sk_check(self.scalar()) }
+    }
+
+    /// The compressed point of G1 that belongs to the scalar.
+    pub(super) fn public_key(&self) -> [u8; 48] {
+        let (mut point, mut compressed) = (blst_p1_affine::default(), [0; 48]);
+        // SAFETY: the scalar is 32 live bytes, the point is live, a null pointer says that the serialized
+        // form is not wanted, and 48 bytes is what a compressed point of G1 takes.
+        unsafe {
+            blst::blst_sk_to_pk2_in_g1(ptr::null_mut(), &mut point, self.scalar());
+            blst::blst_p1_affine_compress(compressed.as_mut_ptr(), &point);
+        }
+        compressed
+    }
+
+    /// The compressed product of the scalar and a message: a signature.
+    pub(super) fn sign(&self, message: &Message) -> [u8; 96] {
+        let (mut point, mut compressed) = (blst_p2::default(), [0; 96]);
+        // SAFETY: the scalar is 32 live bytes, the points are live, and 96 bytes is what a compressed
+        // point of G2 takes.
+        unsafe {
+            blst::blst_sign_pk_in_g1(&mut point, &message.0, self.scalar());
+            blst::blst_p2_compress(compressed.as_mut_ptr(), &point);
+        }
+        compressed
+    }
+
+    /// `blst_scalar` is an array of 32 bytes without alignment: what the slot holds is one.
+    fn scalar(&self) -> *const blst_scalar {
+        self.bytes().as_ptr().cast()
+    }
+}
+
+/// A message as a point of G2.
+#[derive(Clone, Copy)]
+pub(super) struct Message(blst_p2);
+
+impl Message {
+    /// Hashes to the curve, in the ciphersuite of this domain separation tag (RFC 9380).
+    pub(super) fn new(bytes: &[u8], tag: &[u8]) -> Self {
+        let mut point = blst_p2::default();
+        let (length, tag_length) = (bytes.len(), tag.len());
+        // SAFETY: each pointer comes with the length of what it points to; there is no augmentation.
+        unsafe {
+            blst::blst_hash_to_g2(
+                &mut point,
+                bytes.as_ptr(),
+                length,
+                tag.as_ptr(),
+                tag_length,
+                ptr::null(),
+                0,
+            );
+        }
+        Self(point)
     }
 }
 

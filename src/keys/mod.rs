@@ -4,7 +4,7 @@ pub mod candidate;
 mod changes;
 mod derivation;
 pub mod derive;
-mod imports;
+pub(crate) mod imports;
 mod keeper;
 mod keyconfig;
 pub mod keystore;

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -41,7 +42,7 @@ impl Pool {
     /// A pool that uses at most `memory_bytes_max`, or else half of what the machine or the
     /// container has left. A single job above the bound runs alone.
     pub(super) fn new(memory_bytes_max: Option<u64>) -> Self {
-        let memory_bytes_max = memory_bytes_max.unwrap_or_else(|| memory_bytes_available() / 2);
+        let memory_bytes_max = memory_bytes_max.unwrap_or_else(|| memory_bytes_available(Path::new("/")) / 2);
         let threads_max = thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Shared {
             memory_bytes_max,
@@ -103,19 +104,31 @@ impl Shared {
     }
 }
 
-/// What this process may still take: the machine's free memory, or less in a container.
-fn memory_bytes_available() -> u64 {
-    let number = |file: &str| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
-    let left = |limit, used| Some(number(limit)?.saturating_sub(number(used)?));
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib << 10)
+/// What this process may still take: the machine's free memory, or what is left in its control group and
+/// those above it (cgroups(7)). Inside a container the mount shows the container's group as its root.
+fn memory_bytes_available(root: &Path) -> u64 {
+    let text = |path: &Path| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let number = |path: &Path| text(path).trim().parse::<u64>().ok();
+    let meminfo = text(Path::new("proc/meminfo"));
+    let machine = meminfo.lines().find_map(|line| {
+        let kib = line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?;
+        kib.parse::<u64>().ok().map(|kib| kib << 10)
     });
-    // The root of the cgroup file system is the container's own group.
-    let group = left("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current");
-    let old_group =
-        left("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes");
-    [machine, group, old_group].into_iter().flatten().min().unwrap_or(MEMORY_BYTES_ASSUMED)
+    let left_in = |line: &str| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let (mount, limit, used) = match controllers {
+            "" => ("sys/fs/cgroup", "memory.max", "memory.current"),
+            "memory" => ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+            _ => return None,
+        };
+        let groups =
+            Path::new(path.trim_start_matches('/')).ancestors().map(|group| Path::new(mount).join(group));
+        groups
+            .filter_map(|dir| Some(number(&dir.join(limit))?.saturating_sub(number(&dir.join(used))?)))
+            .min()
+    };
+    let groups = text(Path::new("proc/self/cgroup"));
+    groups.lines().filter_map(left_in).chain(machine).min().unwrap_or(MEMORY_BYTES_ASSUMED)
 }
 
 /// Where the system does not tell: enough for one usual keystore at a time.
@@ -127,6 +140,35 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    #[test]
+    fn the_least_of_the_machine_and_all_control_groups_is_what_is_left() {
+        const CONTAINER: &str = "5:cpu:/docker/1f\n4:memory:/docker/1f\n";
+        let root = std::env::temp_dir().join(format!("signerd-memory-{}", std::process::id()));
+        let write = |path: &str, text: &str| {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+        };
+        assert_eq!(memory_bytes_available(&root), MEMORY_BYTES_ASSUMED);
+        write("proc/meminfo", "MemTotal: 9 kB\nMemAvailable:    4194304 kB\n");
+        write("sys/fs/cgroup/slice/service/memory.max", "max\n");
+        // One after the other, each beside those before it.
+        for (groups, path, limit_mib, used_mib, left_mib) in [
+            ("0::/slice/service\n", "other/memory.max", 1, 0, 4096),
+            ("0::/slice/service\n", "slice/memory.max", 1000, 100, 900),
+            ("0::/slice/service\n", "slice/service/memory.max", 500, 100, 400),
+            (CONTAINER, "memory/docker/memory.limit_in_bytes", 8000, 0, 4096),
+            (CONTAINER, "memory/memory.limit_in_bytes", 300, 400, 0),
+        ] {
+            write("proc/self/cgroup", groups);
+            let used = path.replace("memory.max", "memory.current").replace(".limit", ".usage");
+            for (path, mib) in [(path, limit_mib), (&used, used_mib)] {
+                write(&format!("sys/fs/cgroup/{path}"), &format!("{}\n", mib << 20));
+            }
+            assert_eq!(memory_bytes_available(&root), left_mib << 20, "{path}");
+        }
+        let _ = fs::remove_dir_all(&root);
+    }
 
     #[test]
     fn jobs_never_hold_more_memory_than_the_bound_unless_one_alone_does() {

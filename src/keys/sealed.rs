@@ -6,36 +6,36 @@
 //! size, time of change and checksum of its keystore, and unsealed in its locked slot. The file is
 //! opened with the passwords of the keystores that it names; without one of them it is of no use.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::candidate::{Candidate, Prepared};
 use super::imports;
-use super::keystore::{self, scrub_stack};
+use super::keystore::scrubbed;
 use super::secret::SecretKey;
 use super::sources::{Sources, read_bounded};
+use super::write::random;
 use crate::hex;
 
 /// The sealed keys of the last start, and those for the next.
-pub(super) struct Cache {
+pub(crate) struct Cache {
     path: PathBuf,
-    old: Option<(LessSafeKey, HashMap<String, Entry>)>,
+    old: Option<(SealingKey, HashMap<String, Entry>)>,
     /// What will be written; none when the file is good as it is.
     new: Option<Rewrite>,
 }
 
 struct Rewrite {
     salt: Salt,
-    key: LessSafeKey,
+    key: SealingKey,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -92,7 +92,7 @@ impl Cache {
         let new = if fits {
             None
         } else {
-            let salt = random()?;
+            let salt = *random()?;
             let key = derive(&salt, sources, found.values().copied())?;
             Some(Rewrite { salt, key, entries: Mutex::default() })
         };
@@ -136,33 +136,45 @@ impl Cache {
 }
 
 impl Entry {
-    fn seal(key: &LessSafeKey, file: String, stamp: String, scalar: &[u8; 32]) -> Result<Self, String> {
-        let nonce: [u8; NONCE_LEN] = random()?;
+    fn seal(key: &SealingKey, file: String, stamp: String, scalar: &[u8; 32]) -> Result<Self, String> {
+        let nonce = *random::<NONCE_LEN>()?;
         let mut secret = Zeroizing::new(*scalar);
         let aad = Aad::from(format!("{file}\n{stamp}"));
-        let tag = key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, &mut secret[..]);
-        let tag = tag.map_err(|_| "cannot seal")?;
+        let nonce_once = Nonce::assume_unique_for_key(nonce);
+        let tag = scrubbed(|| cipher(key)?.seal_in_place_separate_tag(nonce_once, aad, &mut secret[..]).ok());
+        let tag = tag.ok_or("cannot seal")?;
         let sealed = hex::encode([&nonce[..], &secret[..], tag.as_ref()].concat());
         Ok(Self { file, stamp, sealed })
     }
 
     /// The key, unsealed in its slot; `seen` may read the slot.
-    fn unseal(&self, key: &LessSafeKey, seen: &mut dyn FnMut(&[u8; 32])) -> Option<SecretKey> {
+    fn unseal(&self, key: &SealingKey, seen: &mut dyn FnMut(&[u8; 32])) -> Option<SecretKey> {
         let bytes = hex::decode::<SEALED_BYTES>(&self.sealed).ok()?;
         let (nonce, rest) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let (secret, tag) = rest.split_first_chunk::<32>()?;
         let (nonce, tag) = (Nonce::assume_unique_for_key(*nonce), tag.try_into().ok()?);
         let aad = Aad::from(format!("{}\n{}", self.file, self.stamp));
-        let filled = keystore::fill(|slot| {
+        let filled = SecretKey::fill(|slot| {
             *slot = *secret;
-            match key.open_in_place_separate_tag(nonce, aad, tag, &mut slot[..], 0..) {
-                Ok(_) => seen(slot),
+            let open = || {
+                cipher(key)?.open_in_place_separate_tag(nonce, aad, tag, &mut slot[..], 0..).ok().map(drop)
+            };
+            match scrubbed(open) {
+                Some(()) => seen(slot),
                 // Zero is refused.
-                Err(_) => *slot = [0; 32],
+                None => *slot = [0; 32],
             }
         });
         filled.ok()
     }
+}
+
+/// What all secrets are sealed under. Boxed, so that moving it leaves no copy behind.
+type SealingKey = Box<Zeroizing<[u8; 32]>>;
+
+/// ring does not wipe its keys: made anew for each use, in frames that are scrubbed.
+fn cipher(key: &SealingKey) -> Option<LessSafeKey> {
+    UnboundKey::new(&CHACHA20_POLY1305, &***key).ok().map(LessSafeKey::new)
 }
 
 const VERSION: u32 = 1;
@@ -193,37 +205,29 @@ fn derive<'a>(
     salt: &Salt,
     sources: &Sources,
     candidates: impl Iterator<Item = &'a Prepared>,
-) -> Result<LessSafeKey, String> {
-    let mut passwords = BTreeSet::new();
-    for prepared in candidates {
-        if let Candidate::Keystore { password, .. } = &prepared.candidate {
-            // A file that cannot be read is told when its keystore is opened.
-            let Ok(password) = sources.read_secret(password) else { continue };
-            passwords.insert(<[u8; 32]>::from(Sha256::digest(password.as_bytes())));
-        }
-    }
-    let joined = Zeroizing::new(Vec::from_iter(passwords).concat());
-    let mut key = Zeroizing::new([0; 32]);
+) -> Result<SealingKey, String> {
+    let mut key = SealingKey::default();
     let params = scrypt::Params::new(SCRYPT_LOG_N, 8, 1).map_err(|error| error.to_string())?;
-    scrypt::scrypt(&joined, salt, &params, &mut *key).map_err(|error| error.to_string())?;
-    let key = UnboundKey::new(&CHACHA20_POLY1305, &*key).map_err(|_| "no key".to_owned())?;
-    scrub_stack();
-    Ok(LessSafeKey::new(key))
-}
-
-fn random<const N: usize>() -> Result<[u8; N], String> {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| "the system gives no random bytes".to_owned())?;
-    Ok(bytes)
+    let derived = scrubbed(|| {
+        let most = candidates.size_hint().1.unwrap_or(0);
+        let mut hashes = Zeroizing::new(Vec::<[u8; 32]>::with_capacity(most));
+        for prepared in candidates {
+            if let Candidate::Keystore { password, .. } = &prepared.candidate {
+                // A file that cannot be read is told when its keystore is opened.
+                let Ok(password) = sources.read_secret(password) else { continue };
+                hashes.push(Sha256::digest(password.as_bytes()).into());
+            }
+        }
+        hashes.sort_unstable();
+        hashes.dedup();
+        scrypt::scrypt(hashes.as_flattened(), salt, &params, &mut **key)
+    });
+    derived.map(|()| key).map_err(|error| error.to_string())
 }
 
 fn name(prepared: &Prepared) -> Option<String> {
-    match &prepared.candidate {
-        Candidate::Keystore { file, .. } => file.to_str().map(str::to_owned),
-        Candidate::Wallet { .. } | Candidate::Raw { .. } | Candidate::Interop(_) | Candidate::Derived(_) => {
-            None
-        }
-    }
+    let Candidate::Keystore { file, .. } = &prepared.candidate else { return None };
+    file.to_str().map(str::to_owned)
 }
 
 fn stamp(prepared: &Prepared) -> Option<String> {

@@ -14,7 +14,7 @@ use std::sync::{Arc, Once};
 
 use zeroize::Zeroizing;
 
-use super::candidate::{Candidate, Indices};
+use super::candidate::Candidate;
 use super::derive::Parent;
 use super::{imports, keyconfig};
 
@@ -80,7 +80,7 @@ pub struct Scan {
 }
 
 /// A path that cannot be used: which one, and why.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceError {
     /// The file or directory.
     pub path: PathBuf,
@@ -216,55 +216,31 @@ pub(super) fn file_name(path: &Path) -> &str {
     path.file_name().and_then(OsStr::to_str).unwrap_or_default()
 }
 
-fn chunks(range: Option<&Range<u32>>) -> impl Iterator<Item = Indices> {
-    let (start, end) = range.map_or((0, 0), |range| (range.start, range.end));
-    (start..end)
-        .step_by(CHUNK as usize)
-        .map(move |start| Indices(start, end.min(start.saturating_add(CHUNK))))
+fn chunks(range: Option<&Range<u32>>) -> impl Iterator<Item = Range<u32>> {
+    let Range { start, end } = range.cloned().unwrap_or_default();
+    (start..end).step_by(CHUNK as usize).map(move |start| start..end.min(start.saturating_add(CHUNK)))
 }
 
 /// How many cheap keys are made at once: enough to keep the queue short, few enough for all cores.
 const CHUNK: u32 = 64;
 
-/// How another program lays out keystores and passwords below one directory.
-struct Layout {
-    name: &'static str,
-    /// Where the keystores are.
-    keys: &'static str,
-    /// The file in a directory of each key; none: the files are beside each other.
-    file: Option<&'static str>,
-    /// Where the passwords are.
-    secrets: &'static str,
-    /// What their names have in addition to the keystore's.
-    suffix: &'static str,
-}
-
-/// The first row that fits is taken, so that a tree that holds the same keys in several layouts is
-/// read once.
-const LAYOUTS: [Layout; 9] = {
-    const VOTING: Option<&str> = Some("voting-keystore.json");
-    const NIMBUS: Option<&str> = Some("keystore.json");
-    const fn row(
-        name: &'static str,
-        keys: &'static str,
-        file: Option<&'static str>,
-        secrets: &'static str,
-        suffix: &'static str,
-    ) -> Layout {
-        Layout { name, keys, file, secrets, suffix }
-    }
-    [
-        row("eth2-val-tools", "teku-keys", None, "teku-secrets", ".txt"),
-        row("eth2-val-tools", "keys", VOTING, "secrets", ""),
-        row("lighthouse", "validators", VOTING, "secrets", ""),
-        row("lodestar", "keystores", VOTING, "secrets", ""),
-        row("nimbus", "validators", NIMBUS, "secrets", ""),
-        row("eth2-val-tools", "nimbus-keys", NIMBUS, "secrets", ""),
-        row("teku", "keys", None, "secrets", ".txt"),
-        row("teku", "keys", None, "passwords", ".txt"),
-        row("flat", "", None, "", ".txt"),
-    ]
-};
+/// How other programs lay out keystores and passwords below one directory: the name; where the keystores
+/// are; the file in a directory of each key (none: the files are beside each other); where the passwords
+/// are; what their names have in addition to the keystore's. The first row that fits is taken, so that a
+/// tree that holds the same keys in several layouts is read once.
+const LAYOUTS: [(&str, &str, Option<&str>, &str, &str); 9] = [
+    ("eth2-val-tools", "teku-keys", None, "teku-secrets", ".txt"),
+    ("eth2-val-tools", "keys", VOTING, "secrets", ""),
+    ("lighthouse", "validators", VOTING, "secrets", ""),
+    ("lodestar", "keystores", VOTING, "secrets", ""),
+    ("nimbus", "validators", NIMBUS, "secrets", ""),
+    ("eth2-val-tools", "nimbus-keys", NIMBUS, "secrets", ""),
+    ("teku", "keys", None, "secrets", ".txt"),
+    ("teku", "keys", None, "passwords", ".txt"),
+    ("flat", "", None, "", ".txt"),
+];
+const VOTING: Option<&str> = Some("voting-keystore.json");
+const NIMBUS: Option<&str> = Some("keystore.json");
 
 /// Where the launchpad's tools put their keystores, below the directory or as the directory.
 const LAUNCHPAD_DIRS: [&str; 2] = ["validator_keys", ""];
@@ -290,13 +266,10 @@ fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>,
         log::info!("{}: recognised the layout of {name}, {} file(s)", dir.display(), candidates.len());
         Ok(candidates)
     };
-    for layout in &LAYOUTS {
-        let pairs = layout.pairs(dir)?;
-        if !pairs.is_empty() {
-            return found(
-                layout.name,
-                pairs.into_iter().map(|(file, password)| read_only(file, password)).collect(),
-            );
+    for (name, keys, file, secrets, suffix) in LAYOUTS {
+        let candidates = pairs((&dir.join(keys), file), (&dir.join(secrets), suffix))?;
+        if !candidates.is_empty() {
+            return found(name, candidates);
         }
     }
     let shared = SHARED_PASSWORDS.iter().map(|name| dir.join(name)).find(|file| file.is_file());
@@ -327,30 +300,31 @@ fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>,
     Err(SourceError::new(dir, reason))
 }
 
-impl Layout {
-    /// Keystores with the paths of their passwords; empty when this is not the layout of `dir`.
-    fn pairs(&self, dir: &Path) -> Result<Vec<(PathBuf, Arc<Path>)>, SourceError> {
-        let (keys, secrets) = (dir.join(self.keys), dir.join(self.secrets));
-        if !keys.is_dir() || !secrets.is_dir() {
-            return Ok(Vec::new());
-        }
-        let password = |name: &str| Arc::<Path>::from(secrets.join(format!("{name}{}", self.suffix)));
-        let pairs: Vec<_> = match self.file {
-            Some(file) => {
-                let keystores =
-                    list(&keys)?.into_iter().map(|path| (path.join(file), password(file_name(&path))));
-                keystores.filter(|(keystore, _)| keystore.is_file()).collect()
-            }
-            None => {
-                let stem =
-                    |path: &Path| path.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
-                json_files(&keys)?.into_iter().map(|path| (path.clone(), password(&stem(&path)))).collect()
-            }
-        };
-        // Not this layout, if not one password is where it should be.
-        list(&secrets)?;
-        Ok(if pairs.iter().any(|(_, password)| password.is_file()) { pairs } else { Vec::new() })
+/// Keystores with the paths of their passwords; none when this is not the layout.
+fn pairs(
+    (keys, file): (&Path, Option<&str>),
+    (secrets, suffix): (&Path, &str),
+) -> Result<Vec<Candidate>, SourceError> {
+    if !keys.is_dir() || !secrets.is_dir() {
+        return Ok(Vec::new());
     }
+    let keystores: Vec<(String, PathBuf)> = match file {
+        Some(file) => {
+            let named = list(keys)?.into_iter().map(|path| (file_name(&path).to_owned(), path.join(file)));
+            named.filter(|(_, keystore)| keystore.is_file()).collect()
+        }
+        None => {
+            let stem = |path: &Path| path.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
+            json_files(keys)?.into_iter().map(|path| (stem(&path), path)).collect()
+        }
+    };
+    // Not this layout, if not one password is where it should be.
+    list(secrets)?;
+    let password = |name: &str| secrets.join(format!("{name}{suffix}"));
+    if !keystores.iter().any(|(name, _)| password(name).is_file()) {
+        return Ok(Vec::new());
+    }
+    Ok(keystores.into_iter().map(|(name, file)| read_only(file, password(&name).into())).collect())
 }
 
 impl SourceError {

@@ -32,8 +32,8 @@ impl NewKeystore {
     /// When the system gives no locked memory or no random numbers.
     pub fn derive(parent: &Parent, index: u32) -> Result<Self, String> {
         let key = parent.signing_key(index).map_err(|error| error.to_string())?.public_key();
-        let password = Zeroizing::new(const_hex::encode(random::<16>()?));
-        let (salt, iv, uuid) = (random::<32>()?, random::<16>()?, random::<16>()?);
+        let password = Zeroizing::new(const_hex::encode(*random::<16>()?));
+        let (salt, iv, uuid) = (*random::<32>()?, *random::<16>()?, *random::<16>()?);
         let mut derived = Zeroizing::new([0; 32]);
         pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), &salt, ROUNDS, &mut *derived);
         let (cipher_key, checksum_key) =
@@ -63,9 +63,14 @@ impl NewKeystore {
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], String> {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map(|()| bytes).map_err(|_| "no random numbers".to_owned())
+/// Random bytes of the system.
+///
+/// # Errors
+/// When it gives none.
+pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, String> {
+    let mut bytes = Zeroizing::new([0; N]);
+    let filled = SystemRandom::new().fill(&mut *bytes);
+    filled.map(|()| bytes).map_err(|_| "the system gives no random numbers".to_owned())
 }
 
 /// Version 4, as RFC 9562 wants it.

@@ -137,10 +137,10 @@ impl Signer {
         panic!("it does not end; the log:\n{}", self.log());
     }
 
-    /// Resident memory in KiB.
-    pub(crate) fn resident_kib(&self) -> u64 {
+    /// A line of `/proc/PID/status` in KiB: `VmRSS` is resident memory, `VmHWM` its peak.
+    pub(crate) fn memory_kib(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("VmRSS is there");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("the line is there");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of kB")
     }
 }
