@@ -1,10 +1,14 @@
-//! What slashing protection costs: signatures with it and without, by as many callers as there are
-//! connections, and the latency of one record alone. `cargo bench --bench slashing`
+//! What slashing protection costs: the real server with it and without, under as many connections as
+//! keys need; one request alone; and the store without signatures. `cargo bench --bench slashing`
 //!
-//! The directory for the store is the first argument, by default the target directory: what is
+//! The directory for the stores is the first argument, by default the target directory: what is
 //! measured is that disk's sync as much as our code.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -13,45 +17,163 @@ use signerd::consensus::primitives::{Epoch, PublicKey, Root};
 use signerd::consensus::slashable::{Message, Slashable};
 use signerd::slashing::{Floor, Protection, Settings};
 
-const THREADS: u64 = 64;
+const CONNECTIONS: u64 = 64;
 const KEYS: u64 = 1_000;
 /// With and without take turns, so that what else the machine does hits both alike.
 const ROUNDS: u32 = 5;
-const ROUND: Duration = Duration::from_secs(2);
-const ALONE: u32 = 300;
+const ROUND: Duration = Duration::from_secs(3);
 
 fn main() {
     let parent = env::args_os().nth(1).filter(|argument| argument != "--bench").map(PathBuf::from);
     let parent = parent.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned());
     let directory = parent.join(format!("slashing-bench-{}", std::process::id()));
-    fs::create_dir(&directory).expect("the directory is writable");
+    let [off, on] = [false, true].map(|protects| Server::start(&directory, protects));
+    let mut epoch = 1;
+
+    println!("{CONNECTIONS} connections, {KEYS} keys, votes:");
+    for (name, alike) in [("a root for each vote", false), ("one root an epoch", true)] {
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            without.push(off.load(CONNECTIONS, alike, &mut epoch));
+            with.push(on.load(CONNECTIONS, alike, &mut epoch));
+        }
+        let ratios = with.iter().zip(&without).map(|(with, without)| with.per_second / without.per_second);
+        let ratio = median(ratios.collect(), |ratio| *ratio);
+        let [without, with] = [without, with].map(|rates| median(rates, |rate| rate.per_second));
+        println!("  {name}:");
+        println!("    off  {without}\n    on   {with}");
+        println!("    on/off {ratio:.3}; by CPU alone {:.3}", without.cpu_us / with.cpu_us);
+    }
+    println!("one connection, one request at a time:");
+    for (name, server) in [("off", &off), ("on ", &on)] {
+        println!("    {name}  {}", server.load(1, false, &mut epoch));
+    }
+    drop((off, on));
+
     let settings = Settings {
         directory: directory.clone(),
         block_floor: Floor::Set(0),
         vote_floor: Floor::Set(0),
         chain: None,
     };
-    let on = Protection::open(&settings).expect("an empty directory");
-
-    let mut epoch = 1;
-    let (mut with, mut without) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        without.push(run(&Protection::Off, true, &mut epoch));
-        with.push(run(&on, true, &mut epoch));
+    let store = Protection::open(&settings).expect("the server has left it");
+    println!("the store alone, without signatures:");
+    for callers in [CONNECTIONS, 1] {
+        println!(
+            "    {callers:>2} callers  {}",
+            run(std::process::id(), callers, &mut epoch, |_| { |key, epoch| clear(&store, key, epoch) })
+        );
     }
-    let (with, without) = (median(with), median(without));
-    println!("{THREADS} threads, {KEYS} keys, clear and sign:");
-    println!("  off  {:>6.0}/s  {:>4.0} us of CPU each", without.per_second, without.cpu_us);
-    println!("  on   {:>6.0}/s  {:>4.0} us of CPU each", with.per_second, with.cpu_us);
-    let cpu = without.cpu_us / with.cpu_us;
-    println!("  on/off {:.3}; by CPU alone {cpu:.3}", with.per_second / without.per_second);
-    let clear = run(&on, false, &mut epoch);
-    println!("clear only, on: {:.0}/s  p50 {:?}  p99 {:?}", clear.per_second, clear.p50, clear.p99);
-    let alone = alone(&on, &mut epoch);
-    println!("one thread, clear only, on: p50 {:?}  p99 {:?}", alone.p50, alone.p99);
-    println!("  group commit: {:.1} times one commit a request", clear.per_second / alone.per_second);
-    drop(on);
+    drop(store);
+    let page = fs::File::create(directory.join("page")).expect("a writable directory");
+    let sync = run(std::process::id(), 1, &mut epoch, |_| {
+        |_, _| page.write_all_at(&[1; 4096], 0).and_then(|()| page.sync_data()).expect("written")
+    });
+    println!("the disk alone, a page written and synced:\n                {sync}");
     fs::remove_dir_all(directory).expect("made above");
+}
+
+/// A running signer with interop keys.
+struct Server {
+    process: Child,
+    address: String,
+    keys: Vec<String>,
+}
+
+impl Server {
+    fn start(directory: &Path, protects: bool) -> Self {
+        let directory = if protects { directory.to_owned() } else { directory.join("off") };
+        fs::create_dir_all(&directory).expect("the directory is writable");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_signerd"))
+            .args(["--port=0", "--metrics-port=0", &format!("--interop-keys=0..{KEYS}")])
+            .arg(format!("--slashing-protection-enabled={protects}"))
+            .arg("--data-dir")
+            .arg(directory)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines().map_while(Result::ok);
+        let line = lines.find(|line| line.contains("signing on http://")).expect("it listens");
+        let address = line.rsplit('/').next().expect("an address").to_owned();
+        thread::spawn(move || lines.for_each(drop));
+        let mut keys = Vec::new();
+        while keys.len() < usize::try_from(KEYS).expect("few") {
+            thread::sleep(Duration::from_millis(50));
+            let answer = Client::connect(&address).ask("GET /api/v1/eth2/publicKeys", "", "]");
+            let (_, list) = answer.split_once("\r\n\r\n").expect("a body");
+            keys = serde_json::from_str(list).expect("an array of keys");
+        }
+        Self { process, address, keys }
+    }
+
+    /// As many votes as these connections get signed in one [`ROUND`], each with a request in flight.
+    fn load(&self, connections: u64, alike: bool, epoch: &mut u64) -> Rate {
+        run(self.process.id(), connections, epoch, |_| {
+            let mut client = Client::connect(&self.address);
+            move |key, epoch| client.vote(&self.keys[usize::try_from(key).expect("few")], key, epoch, alike)
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ends");
+    }
+}
+
+struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("it listens");
+        stream.set_nodelay(true).expect("TCP");
+        Self { stream, buffer: vec![0; 1 << 17] }
+    }
+
+    /// The answer to a request, up to what its body ends with.
+    fn ask(&mut self, line: &str, body: &str, end: &str) -> String {
+        let head = "HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nContent-Length:";
+        let request = format!("{line} {head} {}\r\n\r\n{body}", body.len());
+        self.stream.write_all(request.as_bytes()).expect("it reads");
+        let mut length = 0;
+        while !self.buffer[..length].ends_with(end.as_bytes()) {
+            let read = self.stream.read(&mut self.buffer[length..]).expect("it answers");
+            assert!(
+                read > 0,
+                "the connection ends after {}",
+                String::from_utf8_lossy(&self.buffer[..length])
+            );
+            length += read;
+        }
+        String::from_utf8_lossy(&self.buffer[..length]).into_owned()
+    }
+
+    fn vote(&mut self, public_key: &str, key: u64, epoch: u64, alike: bool) {
+        let zero = Root::ZERO;
+        let body = format!(
+            r#"{{"type":"ATTESTATION","fork_info":{{"fork":{{"previous_version":"0x02000000","current_version":
+            "0x02000000","epoch":"0"}},"genesis_validators_root":"{zero}"}},"attestation":{{"slot":"{}","index":
+            "{}","beacon_block_root":"{zero}","source":{{"epoch":"{}","root":"{zero}"}},"target":{{"epoch":
+            "{epoch}","root":"{zero}"}}}}}}"#,
+            epoch * 32,
+            if alike { 0 } else { key },
+            epoch - 1,
+        );
+        let answer = self.ask(&format!("POST /api/v1/eth2/sign/{public_key}"), &body, "}");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+/// Records one vote.
+fn clear(store: &Protection, key: u64, epoch: u64) {
+    let mut public_key = PublicKey([7; 48]);
+    public_key.0[..8].copy_from_slice(&key.to_le_bytes());
+    let vote = Slashable::On(Root::ZERO, Message::Vote(Epoch(epoch - 1), Epoch(epoch)));
+    store.clear(&public_key, &vote, Root([9; 32])).expect("epochs rise");
 }
 
 struct Rate {
@@ -61,90 +183,60 @@ struct Rate {
     p99: Duration,
 }
 
-/// As many votes as [`THREADS`] threads get signed in one [`ROUND`]; each key's epochs only rise.
-fn run(protection: &Protection, sign: bool, epoch: &mut u64) -> Rate {
-    let latencies = Mutex::new(Vec::new());
-    let (begin, cpu) = (Instant::now(), cpu_seconds());
-    let first_epoch = *epoch;
-    let rounds = thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|thread| {
-                let latencies = &latencies;
-                scope.spawn(move || {
-                    let secret = secret(thread);
-                    let (mut mine, mut epoch) = (Vec::new(), first_epoch);
-                    while begin.elapsed() < ROUND {
-                        for key in (0..KEYS).filter(|key| key % THREADS == thread) {
-                            mine.push(clear(protection, key, epoch, sign.then_some(&secret)));
-                        }
-                        epoch += 1;
-                    }
-                    latencies.lock().expect("no thread panics").append(&mut mine);
-                    epoch
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().expect("no thread panics")).max()
+/// Calls from so many threads for one [`ROUND`], each with keys of its own; each key's epochs only rise.
+/// `caller` makes what a thread calls; the CPU time is that of `process`.
+fn run<C: FnMut(u64, u64)>(
+    process: u32,
+    callers: u64,
+    epoch: &mut u64,
+    caller: impl Fn(u64) -> C + Sync,
+) -> Rate {
+    let (latencies, last_epoch) = (Mutex::new(Vec::new()), Mutex::new(*epoch));
+    let (begin, cpu) = (Instant::now(), cpu_seconds(process));
+    thread::scope(|scope| {
+        for number in 0..callers {
+            let (latencies, last_epoch, caller, mut epoch) = (&latencies, &last_epoch, &caller, *epoch);
+            scope.spawn(move || {
+                let (mut call, mut mine) = (caller(number), Vec::new());
+                let mut keys = (0..KEYS).filter(|key| key % callers == number).cycle();
+                let first = number;
+                while begin.elapsed() < ROUND {
+                    let key = keys.next().expect("a cycle");
+                    epoch += u64::from(key == first);
+                    let called = Instant::now();
+                    call(key, epoch);
+                    mine.push(called.elapsed());
+                }
+                latencies.lock().expect("no thread panics").append(&mut mine);
+                let mut last = last_epoch.lock().expect("no thread panics");
+                *last = epoch.max(*last);
+            });
+        }
     });
-    *epoch = rounds.unwrap_or(first_epoch);
-    rate(latencies.into_inner().expect("no thread panics"), begin.elapsed(), cpu_seconds() - cpu)
-}
-
-/// One request after the other, as a validator client with one key makes them.
-fn alone(protection: &Protection, epoch: &mut u64) -> Rate {
-    let (begin, cpu) = (Instant::now(), cpu_seconds());
-    let latencies = (0..ALONE).map(|_| {
-        *epoch += 1;
-        clear(protection, 0, *epoch, None)
-    });
-    let latencies = latencies.collect();
-    rate(latencies, begin.elapsed(), cpu_seconds() - cpu)
-}
-
-/// The time that one clearance takes, and, if there is a key, a signature follows it.
-fn clear(
-    protection: &Protection,
-    key: u64,
-    epoch: u64,
-    secret: Option<&blst::min_pk::SecretKey>,
-) -> Duration {
-    let mut public_key = PublicKey([7; 48]);
-    public_key.0[..8].copy_from_slice(&key.to_le_bytes());
-    let mut root = Root([9; 32]);
-    root.0[..8].copy_from_slice(&epoch.to_le_bytes());
-    root.0[8..16].copy_from_slice(&key.to_le_bytes());
-    let vote = Slashable::On(Root::ZERO, Message::Vote(Epoch(epoch - 1), Epoch(epoch)));
-    let begin = Instant::now();
-    let cleared = protection.clear(&public_key, &vote, root).expect("epochs rise");
-    let latency = begin.elapsed();
-    if let Some(secret) = secret {
-        std::hint::black_box(secret.sign(cleared.root().as_ref(), b"bench", &[]));
-    }
-    latency
-}
-
-fn secret(seed: u64) -> blst::min_pk::SecretKey {
-    let mut material = [1; 32];
-    material[..8].copy_from_slice(&seed.to_le_bytes());
-    blst::min_pk::SecretKey::key_gen(&material, &[]).expect("32 bytes are enough")
-}
-
-fn rate(mut latencies: Vec<Duration>, elapsed: Duration, cpu_seconds: f64) -> Rate {
+    *epoch = last_epoch.into_inner().expect("no thread panics");
+    let (elapsed, cpu) = (begin.elapsed().as_secs_f64(), cpu_seconds(process) - cpu);
+    let mut latencies = latencies.into_inner().expect("no thread panics");
     latencies.sort();
     let at = |hundredths: usize| latencies[(latencies.len() - 1) * hundredths / 100];
     let count = latencies.len() as f64;
-    let (per_second, cpu_us) = (count / elapsed.as_secs_f64(), cpu_seconds * 1e6 / count);
-    Rate { per_second, cpu_us, p50: at(50), p99: at(99) }
+    Rate { per_second: count / elapsed, cpu_us: cpu * 1e6 / count, p50: at(50), p99: at(99) }
 }
 
-/// User and system time of this process: proc(5), fields 14 and 15, in hundredths of a second.
-fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { per_second, cpu_us, p50, p99 } = self;
+        write!(f, "{per_second:>6.0}/s  p50 {p50:>9.2?}  p99 {p99:>9.2?}  {cpu_us:>4.0} us of CPU each")
+    }
+}
+
+/// User and system time of a process: proc(5), fields 14 and 15, in hundredths of a second.
+fn cpu_seconds(process: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
     let fields = stat.rsplit(')').next().expect("the name is in brackets").split_whitespace();
     fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number") / 100.0).sum()
 }
 
-fn median(mut rates: Vec<Rate>) -> Rate {
-    rates.sort_by(|one, other| one.per_second.total_cmp(&other.per_second));
-    rates.swap_remove(rates.len() / 2)
+fn median<T>(mut values: Vec<T>, by: impl Fn(&T) -> f64) -> T {
+    values.sort_by(|one, other| by(one).total_cmp(&by(other)));
+    values.swap_remove(values.len() / 2)
 }

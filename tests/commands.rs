@@ -159,6 +159,11 @@ fn slashing_data_goes_in_and_out_of_the_store_with_and_without_a_server() {
     assert_eq!(high.json(), json!({ "slot": "9", "epoch": "8" }));
     let refused = signerd(&scratch, "slashing watermark --data-dir data --remove");
     assert_eq!(refused.status.code(), Some(69), "the server holds the store");
+    drop(signer);
+    let removed = told(&scratch, "slashing watermark --data-dir data --remove");
+    assert_eq!(removed, "no high watermark\n");
+    let signer = Signer::start(&["--data-dir", &data.display().to_string()]);
+    assert_eq!(signer.client().get("/api/v1/eth2/highWatermark").json(), json!({}));
 }
 
 /// ethereum-package's command line, but for its ports, over files as eth2-val-tools writes them.

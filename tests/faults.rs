@@ -4,8 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 use std::fs;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+use signerd::consensus::slashable::Slashable;
 use signerd::slashing::rule::Message;
 use signerd::slashing::{OpenError, Protection, Refused, Settings};
 
@@ -97,6 +101,34 @@ fn a_full_disk_is_felt_told_and_forgotten() {
     protection.clear(&KEY, &block(1), Root([1; 32])).expect_err("it remembers");
     protection.clear(&KEY, &block(3), Root::ZERO).unwrap();
     assert_eq!(protection.counters(), (2, 1), "a failure is neither");
+}
+
+#[test]
+fn while_the_disk_stalls_nothing_is_cleared_but_what_needs_no_record_and_then_one_commit_serves_all() {
+    const KEYS: u8 = 64;
+    let scratch = Scratch::new();
+    let disk = MemoryDisk::default();
+    let protection = Protection::open_on(Box::new(disk.clone()), &scratch.settings()).unwrap();
+    let before = disk.syncs();
+    let cleared = AtomicU8::new(0);
+    thread::scope(|scope| {
+        let stalled = disk.stall();
+        for key in 0..KEYS {
+            let (protection, cleared) = (&protection, &cleared);
+            scope.spawn(move || {
+                let block = slashable(Message::Block(Slot(1)));
+                protection.clear(&PublicKey([key; 48]), &block, Root::ZERO).unwrap();
+                cleared.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        // Time for them to ask; who comes late is in a later commit.
+        thread::sleep(Duration::from_millis(200));
+        protection.clear(&KEY, &Slashable::Never, Root::ZERO).expect("no record is needed");
+        assert_eq!(cleared.load(Ordering::Relaxed), 0);
+        drop(stalled);
+    });
+    let syncs = disk.syncs() - before;
+    assert!((1..=u32::from(KEYS) / 4).contains(&syncs), "{syncs} syncs for {KEYS} records");
 }
 
 #[test]

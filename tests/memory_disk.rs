@@ -38,6 +38,7 @@ struct State {
     database: Option<usize>,
     created: Option<usize>,
     operations: u64,
+    syncs: u32,
     /// What, and at which operation.
     plan: Option<(Fault, u64)>,
     dead: bool,
@@ -70,6 +71,16 @@ impl MemoryDisk {
     pub(crate) fn plan(&self, fault: Fault, operations: u64) {
         let mut state = self.lock();
         state.plan = Some((fault, state.operations + operations));
+    }
+
+    /// How many syncs there were.
+    pub(crate) fn syncs(&self) -> u32 {
+        self.lock().syncs
+    }
+
+    /// While this lives, the disk does nothing.
+    pub(crate) fn stall(&self) -> impl Drop {
+        self.lock()
     }
 
     /// The power goes, unless it is gone already, and comes back: only what is durable is there.
@@ -211,6 +222,7 @@ impl StorageBackend for MemoryFile {
         let mut state = self.disk.lock();
         state.step()?;
         let (fails, seed) = (state.sync_fails(), state.operations);
+        state.syncs += 1;
         let file = &mut state.files[self.index];
         if fails {
             file.lose_some(&mut Random::new(seed));

@@ -5,6 +5,8 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::Barrier;
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -139,6 +141,60 @@ fn what_was_signed_is_known_to_the_next_process_even_after_a_kill() {
         assert!(refused.text().contains(part), "{part} is missing in: {}", refused.text());
     }
     assert_eq!(client.post(&path, one.as_bytes()).text(), signature.text());
+}
+
+#[test]
+fn of_conflicting_requests_at_the_same_time_exactly_one_is_signed() {
+    const CONNECTIONS: u8 = 16;
+    const SLOTS: usize = 20;
+    let scratch = Scratch::new("rivals");
+    let signer = start(&scratch);
+    let together = Barrier::new(usize::from(CONNECTIONS));
+    let signed: Vec<[u16; SLOTS]> = thread::scope(|scope| {
+        let rivals: Vec<_> = (0..CONNECTIONS)
+            .map(|number| {
+                let (mut client, together) = (signer.client(), &together);
+                scope.spawn(move || {
+                    std::array::from_fn(|slot| {
+                        let root = format!("0x{}", format!("{number:02x}").repeat(32));
+                        let request = block(ZERO, &(slot + 1).to_string(), &root).to_string();
+                        together.wait();
+                        client.post(&format!("/api/v1/eth2/sign/{KEY}"), request.as_bytes()).status
+                    })
+                })
+            })
+            .collect();
+        rivals.into_iter().map(|rival| rival.join().unwrap()).collect()
+    });
+    for slot in 0..SLOTS {
+        let count = |status| signed.iter().filter(|statuses| statuses[slot] == status).count();
+        assert_eq!((count(200), count(412)), (1, usize::from(CONNECTIONS) - 1), "slot {slot}");
+    }
+}
+
+#[test]
+fn nothing_at_or_above_the_high_watermark_is_signed_until_it_is_removed() {
+    let scratch = Scratch::new("watermark");
+    let watermark = |arguments: &[&str]| {
+        let line = [&["slashing", "watermark", "--data-dir", scratch.path().to_str().unwrap()], arguments];
+        assert!(Command::new(binary()).args(line.concat()).output().unwrap().status.success());
+    };
+    for (arguments, above) in [(&["--slot", "100", "--epoch", "3"][..], 412), (&["--remove"], 200)] {
+        watermark(arguments);
+        let signer = start(&scratch);
+        let mut client = signer.client();
+        for (request, status) in [
+            (block(ZERO, "99", ZERO), 200),
+            (vote(ZERO, "1", "2", ZERO), 200),
+            (block(ZERO, "100", ZERO), above),
+            (vote(ZERO, "1", "3", ZERO), above),
+        ] {
+            let answer = client.post(&format!("/api/v1/eth2/sign/{KEY}"), request.to_string().as_bytes());
+            assert_eq!(answer.status, status, "{}", answer.text());
+            let told = answer.text().contains("the high watermark: slot 100, epoch 3");
+            assert_eq!(told, status == 412, "{}", answer.text());
+        }
+    }
 }
 
 #[test]

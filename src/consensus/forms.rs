@@ -50,6 +50,7 @@ pub(super) struct Reader<'r, 'b> {
 
 use Read::{Forked, Genesis};
 
+#[rustfmt::skip]
 static KINDS: [Kind; 18] = [
     kind(&["AGGREGATE_AND_PROOF"], &["aggregate_and_proof"], Forked(aggregate)),
     kind(&["AGGREGATE_AND_PROOF_V2"], &["aggregate_and_proof"], Forked(aggregate)),
@@ -57,53 +58,27 @@ static KINDS: [Kind; 18] = [
     kind(&["ATTESTATION"], &["attestation"], Forked(|r, _| r.plain(Duty::Attestation))),
     kind(&["BLOCK"], &["block"], Forked(|r, _| r.plain(Duty::BlockPhase0))),
     kind(&["BLOCK_V2"], &["beacon_block"], Forked(|r, _| r.block())),
-    kind(
-        &["BUILDER_REQUEST_AUTH", "REQUEST_AUTH"],
-        &["builder_request_auth", "request_auth"],
-        Genesis(|r| r.gloas().map(GenesisDuty::BuilderRequestAuth)),
-    ),
+    kind(&["BUILDER_REQUEST_AUTH", "REQUEST_AUTH"], &["builder_request_auth", "request_auth"],
+        Genesis(|r| r.gloas().map(GenesisDuty::BuilderRequestAuth))),
     kind(&["DEPOSIT"], &["deposit"], Genesis(|r| r.object().map(GenesisDuty::Deposit))),
-    kind(
-        &["EXECUTION_PAYLOAD_BID"],
-        &["execution_payload_bid"],
-        Forked(|r, _| Ok((Duty::ExecutionPayloadBid(r.gloas()?), None))),
-    ),
-    kind(
-        &["EXECUTION_PAYLOAD_ENVELOPE"],
-        &["execution_payload_envelope"],
-        Forked(|r, _| Ok((Duty::ExecutionPayloadEnvelope(r.gloas()?), None))),
-    ),
-    kind(
-        &["PAYLOAD_ATTESTATION_MESSAGE", "PAYLOAD_ATTESTATION"],
+    kind(&["EXECUTION_PAYLOAD_BID"], &["execution_payload_bid"],
+        Forked(|r, _| Ok((Duty::ExecutionPayloadBid(r.gloas()?), None)))),
+    kind(&["EXECUTION_PAYLOAD_ENVELOPE"], &["execution_payload_envelope"],
+        Forked(|r, _| Ok((Duty::ExecutionPayloadEnvelope(r.gloas()?), None)))),
+    kind(&["PAYLOAD_ATTESTATION_MESSAGE", "PAYLOAD_ATTESTATION"],
         &["payload_attestation_message", "payload_attestation_data", "payload_attestation"],
-        Forked(|r, _| Ok((Duty::PayloadAttestation(r.gloas()?), None))),
-    ),
-    kind(
-        &["PROPOSER_PREFERENCES"],
-        &["proposer_preferences"],
-        Forked(|r, _| Ok((Duty::ProposerPreferences(r.gloas()?), None))),
-    ),
+        Forked(|r, _| Ok((Duty::PayloadAttestation(r.gloas()?), None)))),
+    kind(&["PROPOSER_PREFERENCES"], &["proposer_preferences"],
+        Forked(|r, _| Ok((Duty::ProposerPreferences(r.gloas()?), None)))),
     kind(&["RANDAO_REVEAL"], &["randao_reveal"], Forked(|r, _| r.plain(Duty::RandaoReveal))),
-    kind(
-        &["SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF"],
-        &["contribution_and_proof"],
-        Forked(|r, _| r.contribution()),
-    ),
-    kind(
-        &["SYNC_COMMITTEE_MESSAGE"],
-        &["sync_committee_message"],
-        Forked(|r, _| r.plain(Duty::SyncCommitteeMessage)),
-    ),
-    kind(
-        &["SYNC_COMMITTEE_SELECTION_PROOF"],
-        &["sync_aggregator_selection_data"],
-        Forked(|r, _| r.plain(Duty::SyncCommitteeSelection)),
-    ),
-    kind(
-        &["VALIDATOR_REGISTRATION"],
-        &["validator_registration"],
-        Genesis(|r| r.object().map(GenesisDuty::ValidatorRegistration)),
-    ),
+    kind(&["SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF"], &["contribution_and_proof"],
+        Forked(|r, _| r.contribution())),
+    kind(&["SYNC_COMMITTEE_MESSAGE"], &["sync_committee_message"],
+        Forked(|r, _| r.plain(Duty::SyncCommitteeMessage))),
+    kind(&["SYNC_COMMITTEE_SELECTION_PROOF"], &["sync_aggregator_selection_data"],
+        Forked(|r, _| r.plain(Duty::SyncCommitteeSelection))),
+    kind(&["VALIDATOR_REGISTRATION"], &["validator_registration"],
+        Genesis(|r| r.object().map(GenesisDuty::ValidatorRegistration))),
     kind(&["VOLUNTARY_EXIT"], &["voluntary_exit"], Forked(|r, _| r.plain(Duty::VoluntaryExit))),
 ];
 

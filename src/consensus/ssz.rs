@@ -44,45 +44,30 @@ pub(super) fn progressive_container(fields: &mut [Chunk]) -> Root {
     Root(hash_pair(&merkleize_progressive(fields), &active))
 }
 
-/// Root of a byte vector.
-pub(super) fn byte_vector(bytes: &[u8]) -> Root {
-    container(&mut pack(bytes))
-}
-
-/// Root of a boolean.
-pub(super) fn boolean(value: bool) -> Root {
-    Root(number(u64::from(value)))
-}
-
-/// Root of a list of at most `limit` items.
-pub(super) fn list<T: HashTreeRoot>(items: &[T], limit: usize) -> Root {
-    let depth = depth_of(limit.div_ceil(T::PER_CHUNK));
-    mix_in_length(merkleize(&mut T::chunks(items), depth), items.len())
+/// Root of a list of at most `limit` items; `chunks` are their leaves, of which `per_chunk` share one.
+pub(super) fn list(mut chunks: Vec<Chunk>, length: usize, limit: usize, per_chunk: usize) -> Root {
+    mix_in_length(merkleize(&mut chunks, depth_of(limit.div_ceil(per_chunk))), length)
 }
 
 /// Root of an EIP-7916 progressive list.
-pub(super) fn progressive_list<T: HashTreeRoot>(items: &[T]) -> Root {
-    mix_in_length(merkleize_progressive(&mut T::chunks(items)), items.len())
+pub(super) fn progressive_list(mut chunks: Vec<Chunk>, length: usize) -> Root {
+    mix_in_length(merkleize_progressive(&mut chunks), length)
 }
 
-/// Root of a list of at most `limit` bytes.
-pub(super) fn byte_list(bytes: &[u8], limit: usize) -> Root {
-    mix_in_length(merkleize(&mut pack(bytes), depth_of(limit.div_ceil(32))), bytes.len())
+/// Bytes as leaves.
+pub(super) fn pack(bytes: &[u8]) -> Vec<Chunk> {
+    let mut chunks = vec![[0; 32]; bytes.len().div_ceil(32)];
+    for (chunk, part) in chunks.iter_mut().zip(bytes.chunks(32)) {
+        chunk[..part.len()].copy_from_slice(part);
+    }
+    chunks
 }
 
-/// Root of an EIP-7916 progressive list of bytes.
-pub(super) fn progressive_byte_list(bytes: &[u8]) -> Root {
-    mix_in_length(merkleize_progressive(&mut pack(bytes)), bytes.len())
-}
-
-/// Root of a list of at most `limit` bits; `bits` are packed and without the length bit.
-pub(super) fn bitlist(bits: &[u8], length: usize, limit: usize) -> Root {
-    mix_in_length(merkleize(&mut pack(bits), depth_of(limit.div_ceil(256))), length)
-}
-
-/// Root of an EIP-7916 progressive list of bits, packed and without the length bit.
-pub(super) fn progressive_bitlist(bits: &[u8], length: usize) -> Root {
-    mix_in_length(merkleize_progressive(&mut pack(bits)), length)
+/// A number as a leaf.
+pub(super) fn number(number: u64) -> Chunk {
+    let mut chunk = [0; 32];
+    chunk[..8].copy_from_slice(&number.to_le_bytes());
+    chunk
 }
 
 /// SHA-256 of two nodes: two compressions, the second over constant padding.
@@ -139,20 +124,6 @@ fn mix_in_length(root: Chunk, length: usize) -> Root {
     Root(hash_pair(&root, &number(length as u64)))
 }
 
-fn number(number: u64) -> Chunk {
-    let mut chunk = [0; 32];
-    chunk[..8].copy_from_slice(&number.to_le_bytes());
-    chunk
-}
-
-fn pack(bytes: &[u8]) -> Vec<Chunk> {
-    let mut chunks = vec![[0; 32]; bytes.len().div_ceil(32)];
-    for (chunk, part) in chunks.iter_mut().zip(bytes.chunks(32)) {
-        chunk[..part.len()].copy_from_slice(part);
-    }
-    chunks
-}
-
 fn depth_of(leaves: usize) -> usize {
     leaves.next_power_of_two().trailing_zeros() as usize
 }
@@ -161,7 +132,7 @@ macro_rules! byte_vectors {
     ($($name:ident)*) => {$(
         impl HashTreeRoot for $name {
             fn hash_tree_root(&self) -> Root {
-                byte_vector(&self.0)
+                container(&mut pack(&self.0))
             }
         }
     )*};
@@ -280,14 +251,13 @@ mod tests {
         let numbers: Vec<Uint64> = (1..=5).map(Uint64).collect();
         let packed = pack(&(1..=5_u64).flat_map(u64::to_le_bytes).collect::<Vec<u8>>());
         let expected = sha256(naive(&[packed[0], packed[1], [0; 32], [0; 32]]), number(5));
-        assert_eq!(list(&numbers, 16).0, expected);
+        assert_eq!(list(Uint64::chunks(&numbers), 5, 16, Uint64::PER_CHUNK).0, expected);
     }
 
     #[test]
     fn an_empty_progressive_list_has_the_zero_root_and_length() {
         let expected = sha256([0; 32], [0; 32]);
-        assert_eq!(progressive_byte_list(&[]).0, expected);
-        assert_eq!(progressive_bitlist(&[], 0).0, expected);
+        assert_eq!(progressive_list(Vec::new(), 0).0, expected);
     }
 
     #[test]

@@ -85,34 +85,34 @@ macro_rules! values {
 
 values! {
     [T: Item, const LIMIT: usize] List<T, LIMIT>:
-        Items { limit: LIMIT, finish: |items| Ok(Self(items)) } => |list| ssz::list(&list.0, LIMIT);
+        Items { limit: LIMIT, finish: |items| Ok(Self(items)) } => |list| ssz::list(T::chunks(&list.0), list.0.len(), LIMIT, T::PER_CHUNK);
     [T: Item, const LENGTH: usize] Vector<T, LENGTH>:
         Items { limit: LENGTH, finish: |items| exactly::<_, LENGTH>(items).map(Self) }
         => |vector| ssz::container(&mut T::chunks(&vector.0));
     [T: Item] ProgressiveList<T>:
         Items { limit: PROGRESSIVE_ITEMS_MAX, finish: |items| Ok(Self(items)) }
-        => |list| ssz::progressive_list(&list.0);
+        => |list| ssz::progressive_list(T::chunks(&list.0), list.0.len());
     [const LENGTH: usize] ByteVector<LENGTH>:
-        Text(|text| exactly::<_, LENGTH>(bytes(text, LENGTH)?).map(Self)) => |vector| ssz::byte_vector(&vector.0);
+        Text(|text| exactly::<_, LENGTH>(bytes(text, LENGTH)?).map(Self)) => |vector| ssz::container(&mut ssz::pack(&vector.0));
     [const LIMIT: usize] ByteList<LIMIT>:
-        Text(|text| bytes(text, LIMIT).map(Self)) => |list| ssz::byte_list(&list.0, LIMIT);
+        Text(|text| bytes(text, LIMIT).map(Self)) => |list| ssz::list(ssz::pack(&list.0), list.0.len(), LIMIT, 32);
     [] ProgressiveBytes:
-        Text(|text| bytes(text, usize::MAX).map(Self)) => |list| ssz::progressive_byte_list(&list.0);
+        Text(|text| bytes(text, usize::MAX).map(Self)) => |list| ssz::progressive_list(ssz::pack(&list.0), list.0.len());
     [const LIMIT: usize] Bitlist<LIMIT>:
         Text(|text| bits(text, LIMIT).map(Self)) => |list| list.0.root(LIMIT);
     [] ProgressiveBitlist:
         Text(|text| bits(text, usize::MAX).map(Self))
-        => |list| ssz::progressive_bitlist(&list.0.bytes, list.0.length);
+        => |list| ssz::progressive_list(ssz::pack(&list.0.bytes), list.0.length);
     [const MAINNET: usize, const MINIMAL: usize] PresetBits<MAINNET, MINIMAL>:
-        Text(preset_bits) => |bits| ssz::byte_vector(&bits.bytes);
-    [] Flag: Truth => |flag| ssz::boolean(flag.0);
+        Text(preset_bits) => |bits| ssz::container(&mut ssz::pack(&bits.bytes));
+    [] Flag: Truth => |flag| Root(ssz::number(u64::from(flag.0)));
     [] Uint256: Decimal => |number| Root(number.0);
 }
 
 impl Bits {
     /// Root of a bitlist of at most `limit` bits.
     pub(super) fn root(&self, limit: usize) -> Root {
-        ssz::bitlist(&self.bytes, self.length, limit)
+        ssz::list(ssz::pack(&self.bytes), self.length, limit, 256)
     }
 }
 

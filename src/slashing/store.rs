@@ -100,7 +100,7 @@ impl Store {
                     let before = table.get(key)?.map(|value| decode(value.value())).unwrap_or_default();
                     table.insert(key, encode(&before.merge(*marks)))?;
                 }
-                transaction.open_table(FACTS)?.insert(LAST_CHAIN, &chain.0)?;
+                note_chain(transaction, chain)?;
                 Ok(((), true))
             })
         })
@@ -266,9 +266,19 @@ fn check_and_record(
         });
     }
     if let Some(chain) = recorded {
-        transaction.open_table(FACTS)?.insert(LAST_CHAIN, &chain.0)?;
+        note_chain(transaction, chain)?;
     }
     Ok((verdicts, recorded.is_some()))
+}
+
+/// Notes the chain that is written to; most often it is the same again, and no page is dirtied.
+fn note_chain(transaction: &WriteTransaction, chain: Root) -> Result<(), redb::Error> {
+    let mut table = transaction.open_table(FACTS)?;
+    let same = table.get(LAST_CHAIN)?.is_some_and(|last| *last.value() == chain.0);
+    if !same {
+        table.insert(LAST_CHAIN, &chain.0)?;
+    }
+    Ok(())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
