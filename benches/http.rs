@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use may_minihttp::{HttpServer, HttpService};
-use signerd::api::Service;
-use signerd::http::request::{Method, Request};
+use signerd::api::{BodyRule, Service};
+use signerd::http::request::Request;
 use signerd::http::response::{Response, TEXT};
 use signerd::server::{Bind, Server, Settings};
 
@@ -112,12 +112,12 @@ struct Upcheck;
 
 impl Service for Upcheck {
     fn answer(&self, request: Request) -> Response {
-        assert_eq!(request.path, "/upcheck");
+        assert_eq!(request.target.path, "/upcheck");
         Response::new(200, TEXT, b"OK".as_slice())
     }
 
-    fn body_bytes_max(&self, _: Method, _: &str) -> usize {
-        0
+    fn admit(&self, _: &Request) -> Result<BodyRule, Response> {
+        Ok(BodyRule::default())
     }
 }
 

@@ -8,9 +8,9 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use crate::api::guard::{Allowlist, Guard, Token};
+use crate::api::guard::{Allowlist, Guard, Scope, Token};
 use crate::api::refusal::Refusal;
-use crate::api::{Api, Service};
+use crate::api::{Api, BodyRule, Service};
 use crate::cli::{Usage, exit};
 use crate::config::{Keymanager, Settings, read_or_make_token};
 use crate::http::request::{Method, Request};
@@ -288,16 +288,12 @@ impl Late {
 }
 
 impl Service for Late {
+    fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
+        self.service().admit(request)
+    }
+
     fn answer(&self, request: Request) -> Response {
         self.service().answer(request)
-    }
-
-    fn body_bytes_max(&self, method: Method, path: &str) -> usize {
-        self.service().body_bytes_max(method, path)
-    }
-
-    fn requires_body(&self, method: Method, path: &str) -> bool {
-        self.service().requires_body(method, path)
     }
 }
 
@@ -309,36 +305,39 @@ struct MetricsPage {
 }
 
 impl Service for MetricsPage {
-    fn answer(&self, request: Request) -> Response {
-        match request.path.as_str() {
+    fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
+        match request.target.path.as_str() {
             // Without TLS here: for probes that have no client certificate.
-            "/healthcheck" => self.signing.answer(request),
-            _ => self.page(&request).unwrap_or_else(Response::from),
+            HEALTHCHECK => self.signing.admit(request),
+            _ => self.judge(request).map_err(Response::from),
         }
     }
 
-    fn body_bytes_max(&self, _method: Method, _path: &str) -> usize {
-        0
+    fn answer(&self, request: Request) -> Response {
+        match request.target.path.as_str() {
+            HEALTHCHECK => self.signing.answer(request),
+            _ => Response::new(200, OPEN_METRICS, self.metrics.text().into_bytes()),
+        }
     }
 }
 
 impl MetricsPage {
-    fn page(&self, request: &Request) -> Result<Response, Refusal> {
+    fn judge(&self, request: &Request) -> Result<BodyRule, Refusal> {
         self.guard.admit_host(request)?;
-        if request.path != "/metrics" {
-            return Err(Refusal::UnknownPath(request.path.clone()));
+        if request.target.path != "/metrics" {
+            return Err(Refusal::UnknownPath(request.target.path.clone()));
         }
-        self.guard.admit_token(request, crate::api::guard::Scope::Everything)?;
+        self.guard.admit_token(request, Scope::Everything)?;
         match request.method {
-            Method::Get | Method::Head => {
-                Ok(Response::new(200, OPEN_METRICS, self.metrics.text().into_bytes()))
-            }
+            Method::Get | Method::Head => Ok(BodyRule::default()),
             Method::Post | Method::Delete | Method::Options | Method::Other => {
                 Err(Refusal::Method("GET, HEAD"))
             }
         }
     }
 }
+
+const HEALTHCHECK: &str = "/healthcheck";
 
 /// The media type of Prometheus' text in the form of OpenMetrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -470,6 +470,7 @@ fn reason(status: &str) -> &str {
     match status {
         "200" => "OK",
         "400" => "Bad Request",
+        "403" => "Forbidden",
         "411" => "Length Required",
         "413" => "Content Too Large",
         "414" => "URI Too Long",

@@ -12,6 +12,7 @@ mod support;
 // stress; attacks.
 mod attack;
 mod http;
+mod messages;
 mod runtime;
 mod tls;
 

@@ -1,11 +1,11 @@
-//! Every bad request of the vectors over HTTP: refused with a reason, quickly, and nobody is hurt.
+//! Every bad request of the vectors over HTTP, TLS and a Unix socket: refused with a reason, quickly, and nobody is hurt.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::vectors;
-use crate::support::{Signer, client::Answer};
+use crate::support::client::Answer;
+use crate::support::{Signer, Transport, vectors};
 
 /// What a hostile body may cost beyond itself, with all that a signer needs anyway.
 const RESIDENT_KIB_MAX: u64 = 128 * 1024;
@@ -18,29 +18,28 @@ fn every_bad_request_is_refused_with_a_reason() {
     let mut wrong = Vec::new();
     let groups = vectors::by_config(vectors::lines("bad_requests.jsonl"));
     assert_eq!(groups.values().map(Vec::len).sum::<usize>(), 232);
-    for (config, lines) in &groups {
-        let (_scratch, signer) = vectors::signer("refusals", config, lines);
-        for line in lines {
-            let begin = Instant::now();
-            let answer = ask(&signer, line);
-            let time = begin.elapsed();
-            if time > SLOW {
-                println!("{} took {time:?}", line["name"]);
-            }
-            if let Err(reason) = check(line, &answer) {
-                wrong.push(format!(
-                    "{}: {reason}; the answer is {} {}",
-                    line["name"],
-                    answer.status,
-                    answer.text()
-                ));
-            }
+    for transport in Transport::ALL {
+        for (config, lines) in &groups {
+            let (_scratch, signer) = vectors::signer("refusals", transport, config, lines);
+            wrong.extend(lines.iter().filter_map(|line| wrong_refusal(&signer, line)));
+            let peak = peak_kib(&signer);
+            println!("{transport:?}: {} requests, at most {peak} KiB resident", lines.len());
+            assert!(peak < RESIDENT_KIB_MAX, "{peak} KiB");
         }
-        let peak = peak_kib(&signer);
-        println!("{} requests, at most {peak} KiB resident", lines.len());
-        assert!(peak < RESIDENT_KIB_MAX, "{peak} KiB");
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What is wrong with the answer to this line, if anything.
+fn wrong_refusal(signer: &Signer, line: &Value) -> Option<String> {
+    let begin = Instant::now();
+    let answer = ask(signer, line);
+    let time = begin.elapsed();
+    if time > SLOW {
+        println!("{} took {time:?}", line["name"]);
+    }
+    let reason = check(line, &answer).err()?;
+    Some(format!("{}: {reason}; the answer is {} {}", line["name"], answer.status, answer.text()))
 }
 
 fn ask(signer: &Signer, line: &Value) -> Answer {

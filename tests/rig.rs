@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signerd::api::Service;
+use signerd::api::{BodyRule, Service};
 use signerd::http::request::{Method, Request};
 use signerd::http::response::{Response, TEXT};
 use signerd::server::tls::Tls;
@@ -22,9 +22,19 @@ pub(crate) const ECHO_BYTES_MAX: usize = 1024;
 pub(crate) struct Echo;
 
 impl Service for Echo {
+    fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
+        let bytes_max = match request.target.path.as_str() {
+            "/forbidden" => return Err(Response::error(403, "not you")),
+            "/upcheck" => 0,
+            "/sum" => 32 << 20,
+            _ => ECHO_BYTES_MAX,
+        };
+        Ok(BodyRule { bytes_max, is_required: request.method == Method::Post && bytes_max > 0 })
+    }
+
     fn answer(&self, request: Request) -> Response {
         let text = |text: String| Response::new(200, TEXT, text.into_bytes());
-        match (request.method, request.path.as_str()) {
+        match (request.method, request.target.path.as_str()) {
             (Method::Get | Method::Head, "/upcheck") => Response::new(200, TEXT, b"OK".as_slice()),
             (_, "/panic") => panic!("asked to panic"),
             (_, "/close") => Response { close: true, ..text("closing".into()) },
@@ -44,18 +54,10 @@ impl Service for Echo {
             }
             (method, path) => text(format!(
                 "{method:?} {path} ?{} host={} body={}",
-                request.query,
-                request.header("host").unwrap_or("-"),
+                request.target.query,
+                request.host().unwrap_or("-"),
                 String::from_utf8_lossy(&request.body)
             )),
-        }
-    }
-
-    fn body_bytes_max(&self, _: Method, path: &str) -> usize {
-        match path {
-            "/upcheck" => 0,
-            "/sum" => 32 << 20,
-            _ => ECHO_BYTES_MAX,
         }
     }
 }

@@ -141,6 +141,34 @@ fn with_a_token_everything_but_health_asks_for_it() {
 }
 
 #[test]
+fn whoever_may_not_ask_is_refused_before_the_body() {
+    let signer = Signer::start(&["--interop-keys", "0..1", "--auth-token", "correct-horse-battery"]);
+    let good = "Authorization: Bearer correct-horse-battery\r\n";
+    let sign = sign_path();
+    for (method, path, fields, status) in [
+        ("POST", sign.as_str(), "Host: localhost\r\n".to_owned(), 401),
+        ("POST", &sign, "Host: localhost\r\nAuthorization: Bearer wrong\r\n".to_owned(), 403),
+        ("POST", &sign, format!("Host: evil.example\r\n{good}"), 403),
+        ("POST", &sign, format!("Host: localhost\r\nOrigin: https://evil.example\r\n{good}"), 403),
+        ("POST", "/eth/v1/keystores", "Host: localhost\r\n".to_owned(), 401),
+        ("POST", "/nowhere", format!("Host: localhost\r\n{good}"), 404),
+        ("PUT", &sign, format!("Host: localhost\r\n{good}"), 405),
+    ] {
+        // The body is announced, and never comes.
+        for length in ["Content-Length: 33554432", "Content-Length: 9999999999", "Transfer-Encoding: chunked"]
+        {
+            let mut client = signer.client();
+            let head =
+                format!("{method} {path} HTTP/1.1\r\n{fields}{length}\r\nExpect: 100-continue\r\n\r\n");
+            client.send(head.as_bytes());
+            let answer = client.answer(false);
+            assert_eq!(answer.status, status, "{method} {path} {fields} {length}");
+            assert_eq!(answer.header("connection"), Some("close"));
+        }
+    }
+}
+
+#[test]
 fn the_keymanager_token_opens_the_keymanager_routes_alone() {
     let scratch = Scratch::new("scopes");
     let all = scratch.write("all", "all");

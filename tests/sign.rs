@@ -1,4 +1,4 @@
-//! Every good request of the vectors over HTTP: the answer must be the expected signature.
+//! Every good request of the vectors over HTTP, TLS and a Unix socket: the answer must be the expected signature.
 //!
 //! With `SIGNERD_TEST_URL=http://host:port` the lines go to another signer, which holds their keys and
 //! runs the network that `SIGNERD_TEST_NETWORK` labels in the vectors (mainnet by default). It may
@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::support::client::Client;
-use crate::support::vectors;
+use crate::support::{Transport, vectors};
 
 fn good_requests() -> Vec<Value> {
     [vectors::lines("sign_requests.jsonl"), vectors::lines("sign_requests_gloas.jsonl")].concat()
@@ -40,9 +40,11 @@ fn every_good_request_gets_its_signature() {
     } else {
         let groups = vectors::by_config(good_requests());
         assert_eq!(groups.values().map(Vec::len).sum::<usize>(), 1_335 + 68);
-        for (config, lines) in &groups {
-            let (_scratch, signer) = vectors::signer("sign", config, lines);
-            wrong.extend(differences(&mut signer.client(), lines, false));
+        for transport in Transport::ALL {
+            for (config, lines) in &groups {
+                let (_scratch, signer) = vectors::signer("sign", transport, config, lines);
+                wrong.extend(differences(&mut signer.client(), lines, false));
+            }
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));

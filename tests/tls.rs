@@ -10,29 +10,21 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use signerd::server::tls::{Files, Identity, Tls};
 use signerd::server::{Bind, Limits, Server, Settings};
 
 use crate::http::wrong_answers;
 use crate::rig::{Echo, RUNTIMES, Rig, connect, read_all};
 use crate::support::Scratch;
+use crate::support::secured::{private, secure, source};
 
 const UPCHECK: &[u8] = b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A file of `tests/tls` with the permissions that git does not keep.
-fn private(scratch: &Scratch, name: &str) -> std::path::PathBuf {
-    scratch.write(name, std::fs::read(source(name)).unwrap()).into()
-}
-
-fn source(name: &str) -> String {
-    format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"))
-}
-
 fn files(scratch: &Scratch, name: &str) -> Files {
-    let pem = [".pem", ".key"].map(|end| private(scratch, &format!("{name}{end}")));
+    let pem = [".pem", ".key"].map(|end| private(scratch, &format!("{name}{end}")).into());
     let [certificates, key] = pem;
     Files {
         identity: Identity::Pem(certificates, key),
@@ -42,29 +34,9 @@ fn files(scratch: &Scratch, name: &str) -> Files {
     }
 }
 
-/// A connection of a client that knows the CA, and has this certificate.
-fn secure(address: SocketAddr, name: Option<&str>) -> StreamOwned<ClientConnection, TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(source("ca.pem")).unwrap()).unwrap();
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots);
-    let config = match name {
-        None => builder.with_no_client_auth(),
-        Some(name) => {
-            let chain = vec![CertificateDer::from_pem_file(source(&format!("{name}.pem"))).unwrap()];
-            let key = PrivateKeyDer::from_pem_file(source(&format!("{name}.key"))).unwrap();
-            builder.with_client_auth_cert(chain, key).unwrap()
-        }
-    };
-    let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
-    StreamOwned::new(connection, connect(address))
-}
-
 /// Sends `bytes` and all that comes back, or the error that ends the connection.
 fn exchange(address: SocketAddr, name: Option<&str>, bytes: &[u8]) -> std::io::Result<String> {
-    let mut stream = secure(address, name);
+    let mut stream = secure(connect(address), name);
     // A refusal may come, and the connection go, before the last byte is sent.
     stream.conn.complete_io(&mut stream.sock)?;
     let sent = stream.write_all(bytes).and_then(|()| {
@@ -115,7 +87,8 @@ fn clients_are_served_by_their_certificates() {
 #[test]
 fn a_pkcs12_file_is_an_identity_too() {
     let scratch = Scratch::new("tls-p12");
-    let [file, password] = ["server.p12", "server.p12.password"].map(|name| private(&scratch, name));
+    let [file, password]: [std::path::PathBuf; 2] =
+        ["server.p12", "server.p12.password"].map(|name| private(&scratch, name).into());
     let plain = files(&scratch, "server");
     let tls =
         Tls::open(Files { identity: Identity::Pkcs12(file.clone(), password.clone()), ..plain.clone() });
@@ -143,7 +116,7 @@ fn files_that_are_not_as_they_should_be_are_named() {
     assert!(error(Files { client_ca: missing, ..good.clone() }).contains("/does/not/exist: No such file"));
 
     let Identity::Pem(certificates, key) = good.identity.clone() else { panic!("PEM") };
-    let other = private(&scratch, "stranger.key");
+    let other: std::path::PathBuf = private(&scratch, "stranger.key").into();
     let identity = Identity::Pem(certificates.clone(), other.clone());
     assert!(error(Files { identity, ..good.clone() }).contains("stranger.key: "), "the key of another");
 
@@ -161,7 +134,7 @@ fn a_reload_changes_new_connections_and_leaves_the_old_ones() {
     let tls = Tls::open(files.clone()).unwrap();
     let before = tls.fingerprint();
     let rig = Rig::secure(RUNTIMES[0], Limits::default(), Some(Arc::clone(&tls)));
-    let mut old = secure(rig.address, None);
+    let mut old = secure(rig.connect(), None);
     let ask = |stream: &mut StreamOwned<ClientConnection, TcpStream>| {
         stream.write_all(UPCHECK).unwrap();
         crate::rig::read_answer(stream)
@@ -172,14 +145,14 @@ fn a_reload_changes_new_connections_and_leaves_the_old_ones() {
     std::fs::write(certificates, "no certificate").unwrap();
     assert!(tls.reload().is_err());
     assert_eq!(tls.fingerprint(), before, "a failed reload changes nothing");
-    assert!(ask(&mut secure(rig.address, None)).ends_with("OK"));
+    assert!(ask(&mut secure(rig.connect(), None)).ends_with("OK"));
 
     std::fs::copy(source("server-rsa.pem"), certificates).unwrap();
     std::fs::write(key, std::fs::read(source("server-rsa.key")).unwrap()).unwrap();
     tls.reload().unwrap();
     assert_ne!(tls.fingerprint(), before);
     assert!(ask(&mut old).ends_with("OK"), "the old connection goes on");
-    let mut new = secure(rig.address, None);
+    let mut new = secure(rig.connect(), None);
     assert!(ask(&mut new).ends_with("OK"));
     let shown = new.conn.peer_certificates().unwrap()[0].clone();
     assert_eq!(shown, CertificateDer::from_pem_file(source("server-rsa.pem")).unwrap());

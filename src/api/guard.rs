@@ -80,7 +80,7 @@ impl Guard {
     /// # Errors
     /// 403 for a host or an origin that is not allowed. HTTP/1.0 clients may name no host.
     pub fn admit_host(&self, request: &Request) -> Result<(), Refusal> {
-        if let Some(host) = request.header("host")
+        if let Some(host) = request.host()
             && !self.hosts.has(without_port(host))
         {
             return Err(Refusal::Host(host.to_owned()));

@@ -23,17 +23,24 @@ use crate::slashing::{Cleared, Protection};
 
 /// What a listener serves. Called from a coroutine: it may wait through [`crate::wait`] alone.
 pub trait Service: Send + Sync + 'static {
-    /// The answer to one request. A panic in here is answered with 500.
+    /// Judges a request by its head, before its body is read: which body may follow, or the answer to a
+    /// request that is not served. A panic, here and below, is answered with 500.
+    ///
+    /// # Errors
+    /// The answer.
+    fn admit(&self, request: &Request) -> Result<BodyRule, Response>;
+
+    /// The answer to a request that has been admitted.
     fn answer(&self, request: Request) -> Response;
+}
 
-    /// How many bytes of body this route takes, decided from method and path before the body is
-    /// read; beyond it the answer is 413.
-    fn body_bytes_max(&self, method: Method, path: &str) -> usize;
-
-    /// Whether a request without a length makes no sense here, and gets 411; else it has no body.
-    fn requires_body(&self, method: Method, path: &str) -> bool {
-        method == Method::Post && self.body_bytes_max(method, path) > 0
-    }
+/// Which body a request may have.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BodyRule {
+    /// Beyond it the answer is 413.
+    pub bytes_max: usize,
+    /// Whether a request that announces no body makes no sense, and gets 411.
+    pub is_required: bool,
 }
 
 /// Threads that sign while the caller waits.
@@ -120,18 +127,40 @@ impl<'a> Route<'a> {
             Self::Keystores => "GET, HEAD, POST, DELETE",
         }
     }
+
+    fn body_rule(self, method: Method) -> BodyRule {
+        let bytes_max = match self {
+            Self::Sign(_) => SIGN_BODY_BYTES_MAX,
+            Self::Keystores | Self::SlashingProtection => KEYSTORES_BODY_BYTES_MAX,
+            Self::PublicKeys | Self::Upcheck | Self::Health | Self::Healthcheck => OTHER_BODY_BYTES_MAX,
+            Self::Reload | Self::HighWatermark => OTHER_BODY_BYTES_MAX,
+        };
+        BodyRule { bytes_max, is_required: method == Method::Post && self != Self::Reload }
+    }
 }
 
 impl Api {
-    fn dispatch(&self, request: Request) -> Result<Response, Refusal> {
-        let path = request.path.clone();
-        self.guard.admit_host(&request)?;
-        let Some(route) = Route::of(&path).filter(|route| self.has(*route)) else {
-            return Err(Refusal::UnknownPath(path));
-        };
-        self.guard.admit_token(&request, route.scope())?;
+    fn route<'a>(&self, path: &'a str) -> Result<Route<'a>, Refusal> {
+        let route = Route::of(path).filter(|route| self.has(*route));
+        route.ok_or_else(|| Refusal::UnknownPath(path.to_owned()))
+    }
+
+    fn judge(&self, request: &Request) -> Result<BodyRule, Refusal> {
+        self.guard.admit_host(request)?;
+        let route = self.route(&request.target.path)?;
+        self.guard.admit_token(request, route.scope())?;
+        match route.methods().split(", ").any(|name| name == request.method.name()) {
+            true => Ok(route.body_rule(request.method)),
+            false => Err(Refusal::Method(route.methods())),
+        }
+    }
+
+    fn dispatch(&self, request: &mut Request) -> Result<Response, Refusal> {
+        let route = self.route(&request.target.path)?;
         match (route, request.method) {
-            (Route::Sign(identifier), Method::Post) => sign::sign(self, identifier, request),
+            (Route::Sign(identifier), Method::Post) => {
+                sign::sign(self, identifier, &request.headers, &mut request.body)
+            }
             (Route::PublicKeys, Method::Get | Method::Head) => Ok(status::public_keys(self)),
             (Route::Upcheck, Method::Get | Method::Head) => Ok(status::upcheck(request.header("accept"))),
             (Route::Health, Method::Get | Method::Head) => Ok(status::health(self)),
@@ -139,11 +168,11 @@ impl Api {
             (Route::Reload, Method::Post) => operate::reload(self),
             (Route::Reload, Method::Get | Method::Head) => Ok(operate::reload_state(self)),
             (Route::Keystores, Method::Get | Method::Head) => Ok(keys::list(self)),
-            (Route::Keystores, Method::Post) => keys::import(self, &request),
-            (Route::Keystores, Method::Delete) => keys::delete(self, &request),
+            (Route::Keystores, Method::Post) => keys::import(self, request),
+            (Route::Keystores, Method::Delete) => keys::delete(self, request),
             (Route::HighWatermark, Method::Get | Method::Head) => Ok(operate::high_watermark(self)),
-            (Route::SlashingProtection, Method::Get | Method::Head) => operate::export(self, &request),
-            (Route::SlashingProtection, Method::Post) => operate::import(self, &request),
+            (Route::SlashingProtection, Method::Get | Method::Head) => operate::export(self, request),
+            (Route::SlashingProtection, Method::Post) => operate::import(self, request),
             (route, _) => Err(Refusal::Method(route.methods())),
         }
     }
@@ -156,45 +185,35 @@ impl Api {
             Route::Health | Route::Healthcheck | Route::Reload => true,
         }
     }
-}
 
-impl Service for Api {
-    fn answer(&self, request: Request) -> Response {
-        if let Some(preflight) = self.guard.preflight(&request) {
-            return preflight;
-        }
-        let origin = self.guard.shared_with(&request);
-        let line = self.access_log.then(|| request_line(&request));
-        let mut response = self.dispatch(request).unwrap_or_else(|refusal| {
+    /// Counts and logs: neither query nor fields nor body, which may hold secrets.
+    fn finish(&self, request: &Request, result: Result<Response, Refusal>) -> Response {
+        let mut response = result.unwrap_or_else(|refusal| {
             self.metrics.refused(refusal.kind());
             refusal.into()
         });
-        response.headers.extend(origin);
-        if let Some(line) = line {
-            log::info!("{line} {} {}", response.status, response.body.len());
+        response.headers.extend(self.guard.shared_with(request));
+        if self.access_log {
+            let peer = request.peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
+            let (method, path) = (request.method.name(), &request.target.path);
+            log::info!("{peer} {method} {path} {} {}", response.status, response.body.len());
         }
         response
     }
+}
 
-    fn body_bytes_max(&self, _method: Method, path: &str) -> usize {
-        match Route::of(path) {
-            Some(Route::Sign(_)) => SIGN_BODY_BYTES_MAX,
-            Some(Route::Keystores | Route::SlashingProtection) => KEYSTORES_BODY_BYTES_MAX,
-            _ => OTHER_BODY_BYTES_MAX,
+impl Service for Api {
+    fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
+        match self.guard.preflight(request) {
+            Some(preflight) => Err(preflight),
+            None => self.judge(request).map_err(|refusal| self.finish(request, Err(refusal))),
         }
     }
 
-    fn requires_body(&self, method: Method, path: &str) -> bool {
-        let takes =
-            matches!(Route::of(path), Some(Route::Sign(_) | Route::Keystores | Route::SlashingProtection));
-        method == Method::Post && takes
+    fn answer(&self, mut request: Request) -> Response {
+        let result = self.dispatch(&mut request);
+        self.finish(&request, result)
     }
-}
-
-/// Who asks for what: neither query nor fields nor body, which may hold secrets.
-fn request_line(request: &Request) -> String {
-    let peer = request.peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
-    format!("{peer} {} {}", request.method.name(), request.path)
 }
 
 /// A Gloas envelope holds a whole execution payload, in hex.

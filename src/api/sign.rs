@@ -6,21 +6,26 @@ use super::Api;
 use super::refusal::Refusal;
 use crate::consensus::primitives::{PublicKey, Signature};
 use crate::consensus::request::SignRequest;
-use crate::http::request::Request;
+use crate::http::request::Headers;
 use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::secret::SecretKey;
 use crate::keys::table::Found;
 
 /// One line per decision, each with its answer.
-pub(super) fn sign(api: &Api, identifier: &str, mut request: Request) -> Result<Response, Refusal> {
+pub(super) fn sign(
+    api: &Api,
+    identifier: &str,
+    headers: &Headers,
+    body: &mut [u8],
+) -> Result<Response, Refusal> {
     let timer = api.metrics.begin();
     let key = find(api, identifier)?; // 404, 503
-    let duty = SignRequest::parse(&mut request.body, &api.networks)?; // 400
+    let duty = SignRequest::parse(body, &api.networks)?; // 400
     let root = duty.signing_root(&api.networks)?; // 400 when it differs from the root that was sent
     let cleared = api.protection.clear(&key.public_key(), &duty.slashable(), root)?; // 412; else on disk
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
     timer.signed(duty.kind());
-    Ok(answer(request.header("accept"), &signature, key))
+    Ok(answer(headers.values("accept").next(), &signature, key))
 }
 
 fn find(api: &Api, identifier: &str) -> Result<Arc<SecretKey>, Refusal> {

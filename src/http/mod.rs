@@ -8,6 +8,7 @@ pub mod response;
 pub mod target;
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 /// Why a request is not served: its framing, size or timing. Always the last answer of its
 /// connection, because where the next request begins is in doubt.
@@ -24,4 +25,37 @@ impl Refused {
     pub fn new(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, message: message.into() }
     }
+}
+
+/// Bytes that may hold a password or a token: all of their memory is wiped when they are dropped. Whoever
+/// lets them grow beyond their capacity leaves a copy behind.
+#[derive(Default)]
+pub struct Wiped(pub Vec<u8>);
+
+impl Deref for Wiped {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Wiped {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.clear();
+        self.0.resize(self.0.capacity(), 0);
+        zeroize::optimization_barrier(self.0.as_slice());
+    }
+}
+
+/// Writes zeros that the compiler keeps; many times faster than one volatile write a byte.
+pub fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    zeroize::optimization_barrier(bytes);
 }

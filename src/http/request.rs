@@ -1,41 +1,41 @@
 //! A request: its head read from bytes, its body framed, as RFC 9112 asks it.
 //!
-//! [`find_end`] looks for the end of a head while bytes arrive, [`parse`] reads the whole head. Both
-//! refuse what two readers could understand differently; a signer behind a proxy must not be the one
-//! who reads leniently.
+//! [`read`] tries to read a head while its bytes arrive. It refuses what two readers could understand
+//! differently; a signer behind a proxy must not be the one who reads leniently.
 
 use std::borrow::Cow;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::net::IpAddr;
 
-use zeroize::Zeroizing;
-
-use super::Refused;
 use super::target::{self, TARGET_BYTES_MAX, Target};
+use super::{Refused, Wiped};
 
 /// What a client asks for, framing resolved: the head's fields that the service needs, and the body.
 pub struct Request {
     /// `GET`, `POST`, … as sent; methods are case-sensitive.
     pub method: Method,
-    /// The path in its one spelling (see [`Target`]): begins with `/`, or is the `*` of `OPTIONS *`.
-    pub path: String,
-    /// What follows `?`, undecoded; empty without.
-    pub query: String,
-    /// All header fields. `host` is there, and once, unless the client speaks HTTP/1.0.
+    /// Path, query, and authority where the target names one.
+    pub target: Target,
+    /// All header fields.
     pub headers: Headers,
-    /// The whole body, un-chunked, wiped when dropped: it may hold passwords.
-    pub body: Zeroizing<Vec<u8>>,
+    /// The whole body, un-chunked.
+    pub body: Wiped,
     /// The address of the client; `None` on a Unix socket.
     pub peer: Option<IpAddr>,
 }
 
-/// Header fields in their order, names in lower case; wiped when dropped: some hold tokens.
-#[derive(Default)]
+/// Header fields in their order, as sent; wiped when dropped: some hold tokens.
 pub struct Headers {
-    text: Zeroizing<String>,
-    /// Where each name and its value end in `text`; each begins where the last one ended.
-    ends: Vec<(usize, usize)>,
+    /// The whole head.
+    text: String,
+    /// Where each name and its value are in `text`.
+    fields: Vec<[Span; 2]>,
+    /// The marks of all names: most names that are not there need no search.
+    marks: u64,
 }
+
+/// Start and end.
+type Span = (u16, u16);
 
 /// The methods that some route knows; HEAD is answered as GET without a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +72,10 @@ impl Method {
 pub struct Head {
     /// The request; its body is still empty.
     pub request: Request,
+    /// How long the head is.
+    pub bytes: usize,
     /// How the body is framed.
     pub framing: Framing,
-    /// Whether the client speaks HTTP/1.1, not 1.0.
-    pub is_http11: bool,
     /// Whether the client wants to go on with this connection.
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends the body.
@@ -107,26 +107,29 @@ const HEADERS_USUAL_MAX: usize = 24;
 const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 
 impl Request {
-    /// The value of the first header field of this name (in lower case).
+    /// The value of the first header field of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.values(name).next()
+    }
+
+    /// Whom the client believes to speak to (RFC 9112, section 3.2); there, unless it speaks HTTP/1.0.
+    pub fn host(&self) -> Option<&str> {
+        self.target.authority.as_deref().or_else(|| self.header("host"))
     }
 }
 
 impl Headers {
-    /// The values of all fields of this name (in lower case).
+    /// The values of all fields of this name, in any case.
     pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
+        let fields = if self.marks & mark(name) == 0 { &[][..] } else { &self.fields };
+        fields
+            .iter()
+            .filter(|&&[known, _]| self.at(known).eq_ignore_ascii_case(name))
+            .map(|&[_, at]| self.at(at))
     }
 
-    /// Names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut start = 0;
-        self.ends.iter().map(move |&(name_end, end)| {
-            let field = (&self.text[start..name_end], &self.text[name_end..end]);
-            start = end;
-            field
-        })
+    fn at(&self, (start, end): Span) -> &str {
+        &self.text[start.into()..end.into()]
     }
 
     /// The members of a list field, over all its lines (RFC 9110, section 5.6.1).
@@ -137,52 +140,45 @@ impl Headers {
     fn has_token(&self, name: &str, token: &str) -> bool {
         self.tokens(name).any(|found| found.eq_ignore_ascii_case(token))
     }
+}
 
-    fn push(&mut self, name: &str, value: &str) {
-        let start = self.text.len();
-        self.text.push_str(name);
-        self.text[start..].make_ascii_lowercase();
-        let name_end = self.text.len();
-        self.text.push_str(value);
-        self.ends.push((name_end, self.text.len()));
+impl Drop for Headers {
+    fn drop(&mut self) {
+        drop(Wiped(mem::take(&mut self.text).into_bytes()));
     }
 }
 
-impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(fields: I) -> Self {
-        let mut headers = Self::default();
-        fields.into_iter().for_each(|(name, value)| headers.push(name, value));
-        headers
-    }
+/// One bit of 64, by length and first letter.
+fn mark(name: &str) -> u64 {
+    let first = name.bytes().next().unwrap_or_default() | 0x20;
+    1 << ((usize::from(first) + name.len()) % 64)
 }
 
-/// The length of the head at the front of `received`, once its end is there.
+/// Reads the head at the front of `received`, once its end is there.
 ///
-/// `searched` is 0 for a new head and belongs to this function between calls: no byte is looked at
-/// twice.
+/// `tried` is 0 for a new head and belongs to this function between calls: it tries again only when
+/// another line has come.
 ///
 /// # Errors
-/// 400 for a lone LF or a first byte that begins no request, 414 and 431 when no end is in sight.
-pub fn find_end(received: &[u8], searched: &mut usize) -> Result<Option<usize>, Refused> {
+/// 400, 414, 417, 431, 501 or 505, as RFC 9110 and 9112 ask it.
+pub fn read(received: &[u8], tried: &mut usize, peer: Option<IpAddr>) -> Result<Option<Head>, Refused> {
     if received.first().is_some_and(|&byte| !byte.is_ascii_graphic() && byte != b'\r') {
         return Err(Refused::new(400, "expected an HTTP/1.1 request line"));
     }
-    while let Some(offset) = received[*searched..].iter().position(|&byte| byte == b'\n') {
-        let end = *searched + offset + 1;
-        if end > HEAD_BYTES_MAX {
-            break;
-        }
-        *searched = end;
-        if !received[..end].ends_with(b"\r\n") {
-            return Err(Refused::new(400, "a line of the head ends with LF instead of CR LF"));
-        }
-        if received[..end].ends_with(b"\r\n\r\n") {
-            return Ok(Some(end));
+    if received[*tried..].contains(&b'\n') {
+        let lines = match read_lines::<HEADERS_USUAL_MAX>(received) {
+            Err(Refused { status: 431, .. }) => read_lines::<HEADERS_MAX>(received)?,
+            result => result?,
+        };
+        if let Some((method, target, is_http11, headers)) = lines {
+            return settle(Request { method, target, headers, body: Wiped::default(), peer }, is_http11)
+                .map(Some);
         }
     }
-    match *searched {
-        0 if received.len() > LINE_BYTES_MAX => Err(target::too_long()),
-        _ if received.len() >= HEAD_BYTES_MAX => Err(Refused::new(
+    *tried = received.len();
+    match received.len() {
+        LINE_BYTES_MAX.. if !received.contains(&b'\n') => Err(target::too_long()),
+        HEAD_BYTES_MAX.. => Err(Refused::new(
             431,
             format!("the request line and header fields are longer than {HEAD_BYTES_MAX} bytes"),
         )),
@@ -190,46 +186,63 @@ pub fn find_end(received: &[u8], searched: &mut usize) -> Result<Option<usize>, 
     }
 }
 
-/// Reads a head that [`find_end`] has found.
-///
-/// # Errors
-/// 400, 414, 417, 431, 501 or 505, as RFC 9110 and 9112 ask it.
-pub fn parse(head: &[u8], peer: Option<IpAddr>) -> Result<Head, Refused> {
-    match parse_with::<HEADERS_USUAL_MAX>(head, peer) {
-        Err(Refused { status: 431, .. }) => parse_with::<HEADERS_MAX>(head, peer),
-        result => result,
-    }
-}
+/// Method, target, whether the version is 1.1, and the fields.
+type Lines = (Method, Target, bool, Headers);
 
 #[inline(never)] // else its slots would be on the stack of every connection that waits
-fn parse_with<const N: usize>(head: &[u8], peer: Option<IpAddr>) -> Result<Head, Refused> {
+fn read_lines<const N: usize>(received: &[u8]) -> Result<Option<Lines>, Refused> {
     let mut slots = [const { MaybeUninit::uninit() }; N];
     let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(head, &mut slots) {
-        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
-        Ok(_) => return Err(Refused::new(400, "the head is not complete")),
-        Err(error) => return Err(syntax_error(error, head)),
-    }
-    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
-        return Err(Refused::new(400, "the request line is not complete"));
+    let parse = parsed.parse_with_uninit_headers(received, &mut slots);
+    let length = match parse.map_err(|error| syntax_error(error, received))? {
+        httparse::Status::Complete(length) if length <= HEAD_BYTES_MAX => length,
+        httparse::Status::Complete(_) | httparse::Status::Partial => return Ok(None),
     };
-    let is_http11 = minor == 1;
-    let target = target::parse(method, target)?;
-    // Longer only where bytes are no UTF-8: no copy is left behind by growing.
-    let text = Zeroizing::new(String::with_capacity(head.len()));
-    let mut headers = Headers { text, ends: Vec::with_capacity(parsed.headers.len() + 1) };
+    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
+        return Ok(None); // they are all there
+    };
+    let head = &received[..length];
+    let span = |part: &[u8]| {
+        let start = part.as_ptr().addr() - head.as_ptr().addr();
+        let short = |at: usize| u16::try_from(at).expect("a head is shorter than 64 KiB");
+        (short(start), short(start + part.len()))
+    };
+    // The parser takes LF for CR LF.
+    let line_end = usize::from(span(target.as_bytes()).1) + " HTTP/1.1".len();
+    let mut is_crlf = head[line_end] == b'\r' && head.ends_with(b"\r\n\r\n");
+    let mut headers =
+        Headers { text: text(head), fields: Vec::with_capacity(parsed.headers.len()), marks: 0 };
     for field in parsed.headers.iter() {
-        // Bytes above 0x7f have no meaning that anybody agrees on (RFC 9110, section 5.5).
-        headers.push(field.name, &String::from_utf8_lossy(field.value));
+        let (name, value) = (span(field.name.as_bytes()), span(field.value));
+        let end = head[value.1.into()..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        is_crlf &= end == Some(&b'\r');
+        headers.fields.push([name, value]);
+        headers.marks |= mark(field.name);
     }
-    let headers = settle_host(headers, &target, is_http11)?;
-    let framing = framing(&headers, is_http11)?;
-    let expects_continue = expectation(&headers)? && is_http11;
+    if !is_crlf {
+        return Err(Refused::new(400, "a line of the head ends with LF instead of CR LF"));
+    }
+    Ok(Some((Method::from(method), target::parse(method, target)?, minor == 1, headers)))
+}
+
+/// The head as text. Bytes that are none have no meaning that anybody agrees on (RFC 9110, section 5.5).
+fn text(head: &[u8]) -> String {
+    String::from_utf8(head.to_vec()).unwrap_or_else(|error| {
+        let mut bytes = error.into_bytes();
+        bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
+        String::from_utf8(bytes).expect("ASCII")
+    })
+}
+
+/// What the fields mean for the connection.
+fn settle(request: Request, is_http11: bool) -> Result<Head, Refused> {
+    let headers = &request.headers;
+    check_host(headers, is_http11)?;
+    let framing = framing(headers, is_http11)?;
+    let expects_continue = expectation(headers)? && is_http11;
     let keep_alive = !headers.has_token("connection", "close")
         && (is_http11 || headers.has_token("connection", "keep-alive"));
-    let (method, path, query) = (Method::from(method), target.path, target.query);
-    let request = Request { method, path, query, headers, body: Zeroizing::default(), peer };
-    Ok(Head { request, framing, is_http11, keep_alive, expects_continue })
+    Ok(Head { bytes: headers.text.len(), request, framing, keep_alive, expects_continue })
 }
 
 impl From<&str> for Method {
@@ -245,20 +258,17 @@ impl From<&str> for Method {
     }
 }
 
-/// Leaves exactly one `host`, that of the absolute form when there is one (RFC 9112, section 3.2).
-fn settle_host(headers: Headers, target: &Target, is_http11: bool) -> Result<Headers, Refused> {
+/// Wants exactly one `Host`, even where the absolute form overrides it (RFC 9112, section 3.2).
+fn check_host(headers: &Headers, is_http11: bool) -> Result<(), Refused> {
     let mut hosts = headers.values("host");
     match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => return Err(Refused::new(400, "the field Host is there twice")),
-        (None, None) if is_http11 => return Err(Refused::new(400, "the field Host is missing")),
+        (_, Some(_)) => Err(Refused::new(400, "the field Host is there twice")),
+        (None, None) if is_http11 => Err(Refused::new(400, "the field Host is missing")),
         (Some(host), None) if !target::is_authority(host) => {
-            return Err(Refused::new(400, "the field Host is no host and port"));
+            Err(Refused::new(400, "the field Host is no host and port"))
         }
-        (_, None) => drop(hosts),
+        (_, None) => Ok(()),
     }
-    let Some(authority) = &target.authority else { return Ok(headers) };
-    let others = headers.iter().filter(|(name, _)| *name != "host");
-    Ok(others.chain([("host", authority.as_str())]).collect())
 }
 
 fn framing(headers: &Headers, is_http11: bool) -> Result<Framing, Refused> {

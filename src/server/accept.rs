@@ -92,9 +92,9 @@ fn admit(stream: TcpStream, peer: Option<IpAddr>, door: &Door, house: &Arc<House
         let seat = seat; // given back last, when the descriptor is closed
         let house = &*seat.house;
         match tls {
-            None => meet(socket, &*service, house, peer, number),
+            None => meet(socket, &service, house, peer, number),
             Some(tls) => match tls.wrap(socket) {
-                Ok(secured) => meet(secured, &*service, house, peer, number),
+                Ok(secured) => meet(secured, &service, house, peer, number),
                 Err(error) => log::warn!("TLS: {error}"),
             },
         }
@@ -102,7 +102,7 @@ fn admit(stream: TcpStream, peer: Option<IpAddr>, door: &Door, house: &Arc<House
 }
 
 #[inline(never)] // the frame of TLS is large, and would be on the stack of every plain connection
-fn meet(stream: impl Stream, service: &dyn Service, house: &House, peer: Option<IpAddr>, number: usize) {
+fn meet(stream: impl Stream, service: &Arc<dyn Service>, house: &House, peer: Option<IpAddr>, number: usize) {
     if number > house.limits.connections_max {
         let refused = Refused::new(503, "too many connections, try again");
         connection::turn_away(stream, service, house, &refused);

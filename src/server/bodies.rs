@@ -2,45 +2,54 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use zeroize::Zeroizing;
-
-use crate::http::Refused;
+use crate::http::{Refused, Wiped};
 
 /// Bodies up to this size are always taken, so that a few huge ones cannot keep out the duties (1 to 4
 /// KiB each). All connections together hold at most 64 MiB of these.
 const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
 
-/// What larger bodies may take together.
-pub(super) struct Bodies {
-    free_bytes: AtomicUsize,
+/// Something that there is only so much of.
+pub(super) struct Supply(AtomicUsize);
+
+/// What somebody has taken; given back when dropped.
+pub(super) struct Share<'a> {
+    supply: &'a Supply,
+    amount: usize,
+}
+
+impl Supply {
+    /// So much of it.
+    pub(super) fn new(amount: usize) -> Self {
+        Self(AtomicUsize::new(amount))
+    }
+
+    /// A share of this size, if there is so much left.
+    pub(super) fn take(&self, amount: usize) -> Option<Share<'_>> {
+        let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(amount));
+        taken.is_ok().then(|| Share { supply: self, amount })
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.supply.0.fetch_add(self.amount, Ordering::AcqRel);
+    }
 }
 
 /// One body while it arrives.
 pub(super) struct Body<'a> {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Wiped,
     bytes_max: usize,
-    share: Share<'a>,
-}
-
-/// What one body has taken; given back when dropped.
-pub(super) struct Share<'a> {
-    bodies: &'a Bodies,
-    bytes: usize,
-}
-
-impl Bodies {
-    /// Room for large bodies of this size, besides the small ones.
-    pub(super) fn new(large_bytes_max: usize) -> Self {
-        Self { free_bytes: AtomicUsize::new(large_bytes_max) }
-    }
-
-    /// An empty body that may grow to `bytes_max`.
-    pub(super) fn body(&self, bytes_max: usize) -> Body<'_> {
-        Body { bytes: Zeroizing::default(), bytes_max, share: Share { bodies: self, bytes: 0 } }
-    }
+    memory: &'a Supply,
+    share: Option<Share<'a>>,
 }
 
 impl<'a> Body<'a> {
+    /// An empty body that may grow to `bytes_max`; what is not small is taken from `memory`.
+    pub(super) fn new(bytes_max: usize, memory: &'a Supply) -> Self {
+        Self { bytes: Wiped::default(), bytes_max, memory, share: None }
+    }
+
     /// Appends `data`. `announced_bytes` is the length of the whole body, if the client gave one.
     ///
     /// # Errors
@@ -66,36 +75,24 @@ impl<'a> Body<'a> {
     }
 
     /// The complete body, and what it holds of the common memory.
-    pub(super) fn finish(self) -> (Zeroizing<Vec<u8>>, Share<'a>) {
+    pub(super) fn finish(self) -> (Wiped, Option<Share<'a>>) {
         (self.bytes, self.share)
     }
 
     /// Moves to a larger piece of memory by hand: a reallocation would leave an unwiped copy behind.
     fn grow(&mut self, capacity: usize) -> Result<(), Refused> {
-        let mut share = Share { bodies: self.share.bodies, bytes: 0 };
-        if capacity > SMALL_BODY_BYTES_MAX && !share.take(capacity) {
-            return Err(Refused::new(503, "the memory for request bodies is in use, try again"));
-        }
-        let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
+        let share =
+            match capacity > SMALL_BODY_BYTES_MAX {
+                true => Some(self.memory.take(capacity).ok_or_else(|| {
+                    Refused::new(503, "the memory for request bodies is in use, try again")
+                })?),
+                false => None,
+            };
+        let mut larger = Wiped(Vec::with_capacity(capacity));
         larger.extend_from_slice(&self.bytes);
         self.bytes = larger;
         self.share = share;
         Ok(())
-    }
-}
-
-impl Share<'_> {
-    fn take(&mut self, bytes: usize) -> bool {
-        let free = &self.bodies.free_bytes;
-        let taken = free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(bytes));
-        self.bytes = if taken.is_ok() { bytes } else { 0 };
-        taken.is_ok()
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        self.bodies.free_bytes.fetch_add(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -110,9 +107,9 @@ mod tests {
 
     #[test]
     fn large_bodies_share_one_memory_and_small_ones_are_always_taken() {
-        let bodies = Bodies::new(100_000);
+        let memory = Supply::new(100_000);
         let status = |body: &mut Body<'_>, bytes| body.extend(&vec![0; bytes], None).map_err(|it| it.status);
-        let (mut first, mut second) = (bodies.body(1 << 20), bodies.body(1 << 20));
+        let (mut first, mut second) = (Body::new(1 << 20, &memory), Body::new(1 << 20, &memory));
         assert_eq!(status(&mut first, 60_000), Ok(()));
         assert_eq!(status(&mut second, 60_000), Err(503));
         assert_eq!(status(&mut second, SMALL_BODY_BYTES_MAX), Ok(()));
@@ -120,6 +117,6 @@ mod tests {
         assert_eq!(status(&mut second, 60_000), Ok(()));
         assert_eq!(status(&mut second, 1 << 20), Err(413));
         drop(second);
-        assert_eq!(bodies.free_bytes.load(Ordering::Relaxed), 100_000);
+        assert_eq!(memory.0.load(Ordering::Relaxed), 100_000);
     }
 }

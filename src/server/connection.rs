@@ -8,17 +8,18 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
 
-use zeroize::{Zeroize, Zeroizing};
-
-use crate::api::Service;
-use crate::http::Refused;
+use crate::api::{BodyRule, Service};
 use crate::http::body::{Decoder, Part};
-use crate::http::request::{self, Framing, HEAD_BYTES_MAX, Head, Method};
+use crate::http::request::{self, Framing, HEAD_BYTES_MAX, Head, Method, Request};
 use crate::http::response::{Response, Terms};
+use crate::http::{Refused, Wiped, wipe};
+use crate::wait;
 
 use super::House;
-use super::bodies::{Share, too_large};
+use super::bodies::{Body, Share, too_large};
 
 /// What a connection is waiting for; each phase has its own deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +64,11 @@ const OUTBOX_BYTES_IDLE_MAX: usize = 512;
 /// connection, and a reset eats the answer on its way (RFC 9112, section 9.6).
 const LINGER_BYTES_MAX: usize = 64 * 1024;
 
+/// The largest body that is read in a coroutine: a few milliseconds of work. Duties have 1 to 4 KiB.
+const QUICK_BODY_BYTES_MAX: usize = 256 * 1024;
+
 /// Serves one client to the end.
-pub(super) fn serve(stream: impl Stream, service: &dyn Service, house: &House, peer: Option<IpAddr>) {
+pub(super) fn serve(stream: impl Stream, service: &Arc<dyn Service>, house: &House, peer: Option<IpAddr>) {
     let mut connection = Connection::new(stream, service, house, peer);
     match connection.run() {
         Ok(()) => connection.linger(),
@@ -74,13 +78,13 @@ pub(super) fn serve(stream: impl Stream, service: &dyn Service, house: &House, p
 }
 
 /// Turns one client away.
-pub(super) fn turn_away(stream: impl Stream, service: &dyn Service, house: &House, refused: &Refused) {
+pub(super) fn turn_away(stream: impl Stream, service: &Arc<dyn Service>, house: &House, refused: &Refused) {
     Connection::new(stream, service, house, None).refuse(refused);
 }
 
 struct Connection<'a, S> {
     stream: S,
-    service: &'a dyn Service,
+    service: &'a Arc<dyn Service>,
     house: &'a House,
     peer: Option<IpAddr>,
     inbox: Inbox,
@@ -106,7 +110,7 @@ impl From<Refused> for End {
 }
 
 impl<'a, S: Stream> Connection<'a, S> {
-    fn new(stream: S, service: &'a dyn Service, house: &'a House, peer: Option<IpAddr>) -> Self {
+    fn new(stream: S, service: &'a Arc<dyn Service>, house: &'a House, peer: Option<IpAddr>) -> Self {
         let (inbox, outbox) = (Inbox::default(), Vec::new());
         Self { stream, service, house, peer, inbox, outbox, has_promised: false, head_only: false }
     }
@@ -123,14 +127,14 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     fn read_head(&mut self) -> Result<Head, End> {
-        let mut searched = 0;
-        if let Some(head) = self.take_head(&mut searched)? {
+        let mut tried = 0;
+        if let Some(head) = self.take_head(&mut tried)? {
             return Ok(head);
         }
         self.flush()?;
         if self.inbox.unread().is_empty() && self.has_promised {
             self.rest()?;
-            if let Some(head) = self.take_head(&mut searched)? {
+            if let Some(head) = self.take_head(&mut tried)? {
                 return Ok(head);
             }
         }
@@ -138,7 +142,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         loop {
             let has_begun = !self.inbox.unread().is_empty();
             self.receive(has_begun)?;
-            if let Some(head) = self.take_head(&mut searched)? {
+            if let Some(head) = self.take_head(&mut tried)? {
                 return Ok(head);
             }
         }
@@ -146,37 +150,36 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     /// Waits for the next request; holds no large buffers meanwhile.
     fn rest(&mut self) -> Result<(), End> {
-        self.inbox = Inbox::default();
+        self.inbox.shrink();
         self.outbox.shrink_to(OUTBOX_BYTES_IDLE_MAX);
         self.stream.enter(Phase::Idle);
         self.stream.wait_readable().map_err(|_| End::Gone)?;
         self.receive(false)
     }
 
-    fn take_head(&mut self, searched: &mut usize) -> Result<Option<Head>, End> {
+    fn take_head(&mut self, tried: &mut usize) -> Result<Option<Head>, End> {
         // RFC 9112, section 2.2: empty lines before a request are noise.
-        while *searched == 0 && self.inbox.unread().starts_with(b"\r\n") {
+        while self.inbox.unread().starts_with(b"\r\n") {
             self.inbox.consume(2);
+            *tried = 0;
         }
-        let Some(length) = request::find_end(self.inbox.unread(), searched)? else { return Ok(None) };
-        let head = request::parse(&self.inbox.unread()[..length], self.peer);
-        self.inbox.consume(length);
-        Ok(Some(head?))
+        let head = request::read(self.inbox.unread(), tried, self.peer)?;
+        self.inbox.consume(head.as_ref().map_or(0, |head| head.bytes));
+        Ok(head)
     }
 
-    /// Reads the body, answers; says whether the connection goes on.
+    /// Judges, reads the body, answers; says whether the connection goes on.
     fn exchange(&mut self, head: Head) -> Result<bool, End> {
-        let (body, share) = self.read_body(&head)?;
-        let mut request = head.request;
-        request.body = body;
-        self.stream.enter(Phase::Work);
-        let answer = catch_unwind(AssertUnwindSafe(|| self.service.answer(request)));
-        drop(share);
-        let response = answer.unwrap_or_else(|_| Response::error(500, "internal error, see the log"));
+        let keep_alive = head.keep_alive;
+        let has_body = !matches!(head.framing, Framing::Absent | Framing::Length(0));
+        let (response, is_read) = match caught(|| self.service.admit(&head.request)).flatten() {
+            Ok(rule) => (self.answer(head, rule)?, true),
+            Err(response) => (response, !has_body),
+        };
         if matches!(response.status, 401 | 403) {
             self.house.sweeper.pause(self.house.penalties.note(self.peer));
         }
-        let goes_on = head.keep_alive && !response.close && !self.house.sweeper.is_draining();
+        let goes_on = keep_alive && is_read && !response.close && !self.house.sweeper.is_draining();
         self.write(&response, goes_on);
         // Whoever holds a lease waits for this answer to be gone.
         if !goes_on || response.lease.is_some() || self.outbox.len() > OUTBOX_BYTES_MAX {
@@ -186,19 +189,45 @@ impl<'a, S: Stream> Connection<'a, S> {
         Ok(goes_on)
     }
 
-    fn read_body(&mut self, head: &Head) -> Result<(Zeroizing<Vec<u8>>, Share<'a>), End> {
-        let bytes_max = self.service.body_bytes_max(head.request.method, &head.request.path);
-        let announced = match head.framing {
-            Framing::Absent if self.service.requires_body(head.request.method, &head.request.path) => {
+    fn answer(&mut self, head: Head, rule: BodyRule) -> Result<Response, End> {
+        let (body, _share) = match head.framing {
+            Framing::Absent if rule.is_required => {
                 return Err(Refused::new(411, "expected Content-Length or Transfer-Encoding: chunked").into());
             }
+            Framing::Absent => (Wiped::default(), None),
+            Framing::Length(_) | Framing::Chunked => self.read_body(&head, rule.bytes_max)?,
+        };
+        let request = Request { body, ..head.request };
+        self.stream.enter(Phase::Work);
+        if request.body.len() > QUICK_BODY_BYTES_MAX {
+            return self.answer_elsewhere(request);
+        }
+        Ok(caught(|| self.service.answer(request)).unwrap_or_else(|response| response))
+    }
+
+    /// Answers on a thread of its own: to read a large body takes long, and all others would wait.
+    fn answer_elsewhere(&self, request: Request) -> Result<Response, End> {
+        let _seat = self
+            .house
+            .large_requests
+            .take(1)
+            .ok_or_else(|| Refused::new(503, "too many large requests are being answered, try again"))?;
+        let (promise, answer) = wait::promise();
+        let service = Arc::clone(self.service);
+        let work = move || promise.keep(service.answer(request));
+        thread::Builder::new().name("large".into()).spawn(work).ok();
+        Ok(answer.wait().unwrap_or_else(internal_error))
+    }
+
+    fn read_body(&mut self, head: &Head, bytes_max: usize) -> Result<(Wiped, Option<Share<'a>>), End> {
+        let announced = match head.framing {
             Framing::Absent | Framing::Chunked => None,
             Framing::Length(length) => match usize::try_from(length) {
                 Ok(length) if length <= bytes_max => Some(length),
                 _ => return Err(too_large(bytes_max).into()),
             },
         };
-        let mut body = self.house.bodies.body(bytes_max);
+        let mut body = Body::new(bytes_max, &self.house.bodies_bytes);
         let mut decoder = Decoder::new(head.framing);
         let mut is_waiting = false;
         loop {
@@ -282,6 +311,15 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 }
 
+/// A panic costs this answer alone.
+fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Response> {
+    catch_unwind(AssertUnwindSafe(action)).map_err(|_| internal_error())
+}
+
+fn internal_error() -> Response {
+    Response::error(500, "internal error, see the log")
+}
+
 /// What has arrived and is not yet understood. What has been understood is wiped: it may be a password.
 #[derive(Default)]
 struct Inbox {
@@ -299,8 +337,15 @@ impl Inbox {
     }
 
     fn consume(&mut self, length: usize) {
-        self.bytes[self.start..self.start + length].zeroize();
+        wipe(&mut self.bytes[self.start..self.start + length]);
         self.start += length;
+    }
+
+    /// Gives back what a usual request does not need. All must have been consumed.
+    fn shrink(&mut self) {
+        if self.bytes.len() > INBOX_BYTES {
+            *self = Self::default();
+        }
     }
 
     fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
@@ -311,7 +356,7 @@ impl Inbox {
             let mut larger = vec![0; (4 * self.bytes.len()).min(HEAD_BYTES_MAX)];
             let length = self.unread().len();
             larger[..length].copy_from_slice(self.unread());
-            self.bytes.zeroize();
+            wipe(&mut self.bytes);
             *self = Self { bytes: larger, start: 0, end: length };
         } else if self.start == self.end {
             (self.start, self.end) = (0, 0);

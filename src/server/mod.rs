@@ -30,7 +30,7 @@ pub use self::listen::{Bind, BindError};
 pub use self::runtime::Runtime;
 
 use self::accept::Door;
-use self::bodies::Bodies;
+use self::bodies::Supply;
 use self::penalty::Penalties;
 use self::sweeper::Sweeper;
 use self::system::Signal;
@@ -100,7 +100,8 @@ struct House {
     sweeper: Arc<Sweeper>,
     limits: Arc<Limits>,
     runtime: Runtime,
-    bodies: Bodies,
+    bodies_bytes: Supply,
+    large_requests: Supply,
     penalties: Penalties,
     connections: AtomicUsize,
     /// A proof that connections get their turn has arrived.
@@ -108,6 +109,9 @@ struct House {
     /// What `Keep-Alive` announces.
     keep_alive_seconds: String,
 }
+
+/// Large requests that are answered at the same time, a thread each: there is seldom more than one.
+const LARGE_REQUESTS_MAX: usize = 16;
 
 /// How often a draining server looks whether the last connection has gone.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
@@ -143,7 +147,8 @@ impl Server {
         self.runtime.start()?;
         let house = Arc::new(House {
             sweeper: Arc::new(Sweeper::new()),
-            bodies: Bodies::new(self.limits.bodies_bytes_max),
+            bodies_bytes: Supply::new(self.limits.bodies_bytes_max),
+            large_requests: Supply::new(LARGE_REQUESTS_MAX),
             penalties: Penalties::default(),
             connections: AtomicUsize::new(0),
             is_alive: AtomicBool::new(true),

@@ -6,10 +6,21 @@ use std::time::Duration;
 
 /// One connection, kept alive.
 pub(crate) struct Client {
-    stream: TcpStream,
+    open: Open,
+    stream: Box<dyn Duplex>,
     host: String,
     buffer: Vec<u8>,
+    /// The last answer was the last one.
+    is_over: bool,
 }
+
+/// Bytes in both directions, over whatever transport.
+pub(crate) trait Duplex: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Duplex for T {}
+
+/// Opens a connection, if somebody listens.
+type Open = Box<dyn Fn() -> Option<Box<dyn Duplex>> + Send>;
 
 /// An answer, with its body as it came.
 #[derive(Debug)]
@@ -30,10 +41,13 @@ impl Client {
 
     /// Connects to `host:port`, if somebody listens there.
     pub(crate) fn try_connect(address: &str) -> Option<Self> {
-        let stream = TcpStream::connect(address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a read timeout");
-        stream.set_nodelay(true).expect("no delay");
-        Some(Self { stream, host: address.to_owned(), buffer: Vec::new() })
+        let host = address.to_owned();
+        Self::over(address, Box::new(move || Some(Box::new(tcp(&host)?))))
+    }
+
+    /// Speaks to `host` over connections that `open` opens.
+    pub(crate) fn over(host: &str, open: Open) -> Option<Self> {
+        Some(Self { stream: open()?, open, host: host.to_owned(), buffer: Vec::new(), is_over: false })
     }
 
     /// A GET that accepts anything.
@@ -51,7 +65,7 @@ impl Client {
         self.try_request("POST", path, &[("Accept", "application/json")], body)
     }
 
-    /// One request and its answer.
+    /// One request and its answer; on a new connection when the last answer has closed the old one.
     pub(crate) fn request(
         &mut self,
         method: &str,
@@ -69,6 +83,9 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Option<Answer> {
+        if self.is_over {
+            (self.stream, self.is_over) = ((self.open)()?, false);
+        }
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -84,7 +101,7 @@ impl Client {
 
     /// Sends these bytes. An error is none yet: the answer tells (a refused body is not read).
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes);
+        let _ = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
     }
 
     /// Reads one answer.
@@ -107,6 +124,7 @@ impl Client {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
+        self.is_over = headers.contains(&("connection".to_owned(), "close".to_owned()));
         let length = headers
             .iter()
             .find(|(name, _)| name == "content-length")
@@ -132,6 +150,14 @@ impl Client {
             }
         }
     }
+}
+
+/// A TCP connection that does not wait for ever.
+pub(crate) fn tcp(address: &str) -> Option<TcpStream> {
+    let stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a read timeout");
+    stream.set_nodelay(true).expect("no delay");
+    Some(stream)
 }
 
 impl Answer {

@@ -7,15 +7,19 @@
 #![allow(dead_code, reason = "each suite takes what it needs")]
 
 pub(crate) mod client;
+pub(crate) mod secured;
 pub(crate) mod vectors;
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use client::Client;
+use secured::Secured;
 
 /// The binary under test.
 pub(crate) fn binary() -> PathBuf {
@@ -23,9 +27,24 @@ pub(crate) fn binary() -> PathBuf {
         .map_or_else(|| env!("CARGO_BIN_EXE_signerd").into(), PathBuf::from)
 }
 
+/// How a client reaches the signing listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Tls,
+    Unix,
+}
+
+impl Transport {
+    pub(crate) const ALL: [Self; 3] = [Self::Tcp, Self::Tls, Self::Unix];
+}
+
 /// A running signer, ended when dropped.
 pub(crate) struct Signer {
-    child: Child,
+    transport: Transport,
+    /// Its certificate and key, or its Unix socket.
+    files: Option<Scratch>,
+    process: Process,
     lines: mpsc::Receiver<String>,
     seen: Vec<String>,
     /// `127.0.0.1:port` of the signing listener.
@@ -40,6 +59,25 @@ impl Signer {
         let mut all = vec!["--port", "0", "--metrics-port", "0"];
         all.extend(arguments);
         Self::spawn(Command::new(binary()).args(all))
+    }
+
+    /// The same, for clients that come over this transport.
+    pub(crate) fn start_over(transport: Transport, arguments: &[&str]) -> Self {
+        if transport == Transport::Tcp {
+            return Self::start(arguments);
+        }
+        let files = Scratch::new(&format!("transport-{}", SIGNERS.fetch_add(1, Ordering::Relaxed)));
+        let path = |name: &str| files.path().join(name).display().to_string();
+        let more = match transport {
+            Transport::Unix => vec!["--listen-unix".to_owned(), path("socket")],
+            Transport::Tcp | Transport::Tls => {
+                let [cert, key] = ["server.pem", "server.key"].map(|name| secured::private(&files, name));
+                vec!["--tls-cert".to_owned(), cert, "--tls-key".to_owned(), key]
+            }
+        };
+        let more = more.iter().map(String::as_str);
+        let signer = Self::start(&arguments.iter().copied().chain(more).collect::<Vec<_>>());
+        Self { transport, files: Some(files), ..signer }
     }
 
     /// Starts this very command, and waits until it says where it listens.
@@ -57,7 +95,10 @@ impl Signer {
                 let _ = sender.send(line);
             }
         });
-        let mut signer = Self { child, lines, seen: Vec::new(), address: String::new(), metrics: None };
+        let (transport, files) = (Transport::Tcp, None);
+        let (address, metrics) = (String::new(), None);
+        let mut signer =
+            Self { transport, files, process: Process(child), lines, seen: Vec::new(), address, metrics };
         signer.address = signer.listening("signing");
         signer.metrics = signer
             .seen
@@ -97,7 +138,27 @@ impl Signer {
 
     /// A connection to the signing listener.
     pub(crate) fn client(&self) -> Client {
-        Client::connect(&self.address)
+        let address = self.address.clone();
+        let client = match (self.transport, &self.files) {
+            (Transport::Tcp, _) | (_, None) => Client::try_connect(&address),
+            (Transport::Tls, _) => {
+                let open = move || {
+                    let stream = secured::secure(client::tcp(&address)?, None);
+                    Some(Box::new(Secured(stream)) as _)
+                };
+                Client::over(&self.address, Box::new(open))
+            }
+            (Transport::Unix, Some(files)) => {
+                let path = files.path().join("socket");
+                let open = move || {
+                    let stream = UnixStream::connect(&path).ok()?;
+                    stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+                    Some(Box::new(stream) as _)
+                };
+                Client::over("localhost", Box::new(open))
+            }
+        };
+        client.expect("it listens")
     }
 
     /// Waits until no key is being loaded.
@@ -116,7 +177,7 @@ impl Signer {
 
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
     }
 
     /// Sends a signal by its name: `TERM`, `HUP`, `KILL`.
@@ -129,7 +190,7 @@ impl Signer {
     pub(crate) fn wait_exit(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
+            if let Some(status) = self.process.0.try_wait().expect("the child can be waited for") {
                 return status.code();
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -145,12 +206,18 @@ impl Signer {
     }
 }
 
-impl Drop for Signer {
+/// Ended when dropped.
+struct Process(Child);
+
+impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
+
+/// Counts those with files of their own.
+static SIGNERS: AtomicUsize = AtomicUsize::new(0);
 
 /// An empty directory, removed when dropped.
 pub(crate) struct Scratch(PathBuf);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use serde_json::Value;
 
-use super::{Scratch, Signer};
+use super::{Scratch, Signer, Transport};
 
 /// A file or folder of `tests/vectors`.
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -51,7 +51,7 @@ pub(crate) fn by_config(lines: Vec<Value>) -> BTreeMap<String, Vec<Value>> {
 }
 
 /// A running signer with this network and the secret keys of these lines.
-pub(crate) fn signer(name: &str, config: &str, lines: &[Value]) -> (Scratch, Signer) {
+pub(crate) fn signer(name: &str, transport: Transport, config: &str, lines: &[Value]) -> (Scratch, Signer) {
     let scratch = Scratch::new(name);
     let secrets: BTreeSet<&str> = lines.iter().filter_map(|line| line["secret_key"].as_str()).collect();
     let documents: Vec<String> = secrets
@@ -61,7 +61,7 @@ pub(crate) fn signer(name: &str, config: &str, lines: &[Value]) -> (Scratch, Sig
     scratch.write("keys/keys.yaml", documents.join("---\n"));
     let (config, keys) = (scratch.write("config.yaml", config), scratch.path().join("keys"));
     let keys = keys.to_str().expect("a plain path");
-    let signer = Signer::start(&["--network", &config, "--key-config-path", keys]);
+    let signer = Signer::start_over(transport, &["--network", &config, "--key-config-path", keys]);
     signer.wait_loaded();
     (scratch, signer)
 }
