@@ -63,7 +63,7 @@ fn derivations() {
         let (mut of_ours, mut of_openssl) = (Vec::new(), Vec::new());
         for _ in 0..DERIVATIONS {
             of_ours.push(cpu_seconds_of(|| {
-                keystore.open(PASSWORD, |_| ()).expect("it opens");
+                keystore.open(PASSWORD).expect("it opens");
             }));
             let python = Command::new("python3").args(["-c", &script]).output().expect("python3 is there");
             of_openssl.push(String::from_utf8_lossy(&python.stdout).trim().parse().expect("seconds"));
@@ -81,7 +81,7 @@ fn load(keystores: u32) {
     write_keystores(&scratch, keystores);
     let one = Keystore::parse(keystore(0, &scrypt_kdf()).as_bytes()).expect("a keystore");
     let derive = || {
-        one.open(PASSWORD, |_| ()).expect("it opens");
+        one.open(PASSWORD).expect("it opens");
     };
     let (mut alone, mut alone_cpu) = (Vec::new(), Vec::new());
     let mut derive_alone = || {
@@ -142,6 +142,7 @@ fn signatures_while_loading(keystores: u32) {
     };
     write_keystores(&scratch, keystores);
     let signer = start(&scratch, &["--interop-keys", "0..1"]);
+    // The interop key comes first.
     while loaded(&signer) == 0 {
         thread::sleep(Duration::from_millis(1));
     }
@@ -190,9 +191,12 @@ fn restart(keystores: u32) {
         [("the first start", ""), ("a start from the cache", " (under 3 s)"), ("again", " (under 3 s)")]
     {
         let began = Instant::now();
-        let signer = start(&scratch, &["--key-cache", &cache]);
+        let mut signer = start(&scratch, &["--key-cache", &cache]);
         wait_loaded(&signer, keystores);
         println!("{keystores} keystores, {name}: {:.2} s{limit}", began.elapsed().as_secs_f64());
+        if limit.is_empty() {
+            signer.wait_for_line("sealed for the next start");
+        }
     }
 }
 

@@ -22,62 +22,50 @@ use crate::keys::{imports, loader};
 use crate::server::tls::{Files, Identity};
 use crate::slashing::{self, Floor};
 
-/// The service, fully checked.
-pub struct Settings {
-    /// The signing listener.
-    pub http: Listener,
-    /// A Unix socket beside it.
-    pub unix: Option<PathBuf>,
+/// The service, fully checked; `cli::table` says what each option means.
+pub(crate) struct Settings {
+    pub(crate) http: Listener,
+    pub(crate) unix: Option<PathBuf>,
     /// Web origins that may call; `*` stands for any.
-    pub cors_origins: Vec<String>,
+    pub(crate) cors_origins: Vec<String>,
     /// A connection idle for so long is closed.
-    pub idle_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
     /// TLS of the signing listener; without it, plain HTTP.
-    pub tls: Option<Files>,
-    /// The metrics listener, unless it is off.
-    pub metrics: Option<Listener>,
+    pub(crate) tls: Option<Files>,
+    pub(crate) metrics: Option<Listener>,
     /// The token that all routes but health ask for.
-    pub auth_token: Option<Zeroizing<String>>,
-    /// Who may use the Keymanager routes.
-    pub keymanager: Keymanager,
+    pub(crate) auth_token: Option<Zeroizing<String>>,
+    pub(crate) keymanager: Keymanager,
     /// Lines below it are not logged.
-    pub log_level: LevelFilter,
-    /// One JSON object a line, instead of text.
-    pub log_json: bool,
-    /// Every request is logged.
-    pub access_log: bool,
+    pub(crate) log_level: LevelFilter,
+    pub(crate) log_json: bool,
+    pub(crate) access_log: bool,
     /// Where imported keys and slashing protection are kept; [`Settings::make_data_dir`] makes it.
-    pub data_dir: Option<PathBuf>,
-    /// Where the keys come from.
-    pub sources: Sources,
-    /// How they are loaded.
-    pub loading: loader::Settings,
-    /// A key that fails to load ends the start.
-    pub strict: bool,
-    /// With fewer keys the service says that it is not healthy.
-    pub expect_keys: Option<usize>,
-    /// Memory that cannot be locked ends the start.
-    pub require_mlock: bool,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) sources: Sources,
+    pub(crate) loading: loader::Settings,
+    pub(crate) strict: bool,
+    pub(crate) expect_keys: Option<usize>,
+    pub(crate) require_mlock: bool,
     /// Signing threads; `None`: one a core.
-    pub workers: Option<usize>,
-    /// Which chain.
-    pub networks: Networks,
+    pub(crate) workers: Option<usize>,
+    pub(crate) networks: Networks,
     /// Slashing protection; `None` signs whatever is requested.
-    pub slashing: Option<slashing::Settings>,
+    pub(crate) slashing: Option<slashing::Settings>,
     /// Lines for the log: what was ignored.
-    pub notices: Vec<String>,
+    pub(crate) notices: Vec<String>,
 }
 
 /// A TCP listener, and whom it serves.
-pub struct Listener {
+pub(crate) struct Listener {
     /// Address and port; port 0 lets the system choose.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Host headers that are served; `None` for any.
-    pub hosts: Option<Vec<String>>,
+    pub(crate) hosts: Option<Vec<String>>,
 }
 
 /// Who may use the Keymanager routes.
-pub enum Keymanager {
+pub(crate) enum Keymanager {
     /// Nobody: the routes do not exist.
     Off,
     /// Everybody: a loopback listener, and nothing is kept.
@@ -135,10 +123,7 @@ impl Settings {
     }
 
     /// Makes the data directory, for us alone, where only its parent exists.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub fn make_data_dir(&self) -> Result<(), Usage> {
+    pub(crate) fn make_data_dir(&self) -> Result<(), Usage> {
         let Some(path) = self.data_dir.as_ref().filter(|path| !path.exists()) else { return Ok(()) };
         DirBuilder::new().mode(0o700).create(path).map_err(|error| {
             Usage::new(exit::CANNOT_CREATE, format!("--data-dir: {}: {error}", path.display()))
@@ -147,9 +132,6 @@ impl Settings {
 }
 
 /// The token in this file, which is made, with a random one, when it does not exist.
-///
-/// # Errors
-/// When it cannot be read or made, or others can read it.
 pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, Usage> {
     if !path.exists() {
         let bytes = random::<32>().map_err(|error| Usage::new(exit::OS, error))?;

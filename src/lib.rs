@@ -12,13 +12,13 @@
 //! 6. [`keys`] finds the secret key and signs, in locked memory, for the holder of a `Cleared`:
 //!    there is no other way to a signature.
 //!
-//! [`cli`] and [`config`] turn arguments into checked settings before the first thread starts, and
-//! [`service`] makes the parts of them, once. Whoever must wait for another thread does so in [`wait`].
+//! [`cli`] and `config` turn arguments into checked settings before the first thread starts, and
+//! `service` makes the parts of them, once. Whoever must wait for another thread does so in [`wait`].
 //! Imports go down this list only; `tests/tidy.rs` watches over it.
 
 pub mod api;
 pub mod cli;
-pub mod config;
+mod config;
 pub mod consensus;
 pub mod hex;
 pub mod http;
@@ -26,7 +26,7 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod server;
-pub mod service;
+mod service;
 pub mod slashing;
 pub mod wait;
 pub mod yaml;

@@ -26,11 +26,8 @@ use crate::server::tls::Tls;
 use crate::server::{self, Bind, Limits, Server};
 use crate::slashing::{Floor, Protection};
 
-/// Serves until a signal ends it.
-///
-/// # Errors
-/// Whatever keeps the service from starting, with what to do about it.
-pub fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
+/// Serves until a signal ends it. An error is whatever keeps the service from starting.
+pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
     secure_memory(&settings)?;
     settings.make_data_dir()?;
     let guards = Guards::new(&mut settings)?;

@@ -42,7 +42,7 @@ fn every_keystore_of_the_index_opens_or_is_refused_as_it_says() {
         let (json, password) = (read(&case.keystore), read(&case.password_file));
         let parsed = Keystore::parse(json.as_bytes());
         assert!(!case.fast || parsed.is_err(), "{}: not refused before the derivation", case.name);
-        let opened = parsed.and_then(|keystore| keystore.open(&password, |_| ()));
+        let opened = parsed.and_then(|keystore| keystore.open(&password));
         let found = opened.map(|secret| secret.public_key());
         match &case.pubkey {
             Some(pubkey) if case.expect == Expect::Ok => {
@@ -68,7 +68,7 @@ fn a_refusal_says_what_is_wrong_and_never_what_was_decrypted() {
         ("bad-json-array", "expected a JSON object"),
     ] {
         let (json, password) = (read(&format!("{name}.json")), read(&format!("{name}.txt")));
-        let opened = Keystore::parse(json.as_bytes()).and_then(|keystore| keystore.open(&password, |_| ()));
+        let opened = Keystore::parse(json.as_bytes()).and_then(|keystore| keystore.open(&password));
         let error = opened.err().unwrap().to_string();
         assert!(error.contains(expected), "{name}: {error}");
     }
@@ -86,7 +86,7 @@ fn a_password_that_was_sent_as_a_keystore_is_not_repeated() {
 fn aes_256_takes_the_whole_derived_key() {
     // Made with Python's hashlib and OpenSSL's aes-256-ctr.
     let keystore = Keystore::parse(read("../keystores/aes-256-ctr.json").as_bytes()).unwrap();
-    let secret = keystore.open("correct horse battery staple", |_| ()).unwrap();
+    let secret = keystore.open("correct horse battery staple").unwrap();
     assert_eq!(Some(secret.public_key()), keystore.public_key());
 }
 

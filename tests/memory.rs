@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 use std::{env, fs};
 
 use serde_json::{Value, json};
@@ -117,18 +118,19 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
     let arguments = write_sources(&scratch, &read);
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let given = ["--auth-token-file", &scratch.write("token", TOKEN)];
-    let mut sealed = String::new();
+    let read_cache = || fs::read_to_string(scratch.path().join("cache")).unwrap();
     for (start, token_file) in [("the first start", &given[..]), ("a start from the key cache", &[])] {
-        let signer = Signer::start(&[&arguments, token_file].concat());
+        let mut signer = Signer::start(&[&arguments, token_file].concat());
         signer.wait_loaded();
+        if start == "the first start" {
+            signer.wait_for_line("2 key(s) sealed for the next start");
+        }
         let token = match token_file {
             [] => fs::read_to_string(scratch.path().join("data/api-token.txt")).unwrap().trim().to_owned(),
             _ => TOKEN.to_owned(),
         };
-        let before =
-            std::mem::replace(&mut sealed, fs::read_to_string(scratch.path().join("cache")).unwrap());
-        assert_eq!(before == sealed, start != "the first start", "the cache is written once");
-        let key_manager = |method, body: &Value| {
+        let sealed_at_start = read_cache();
+        let key_manager = |signer: &Signer, method, body: &Value| {
             let (authorization, body) = (format!("Bearer {token}"), body.to_string());
             let headers = [("Authorization", authorization.as_str())];
             let answer = signer.client().request(method, "/eth/v1/keystores", &headers, body.as_bytes());
@@ -137,8 +139,11 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
         };
         let keystores: Vec<_> = imported.iter().map(|keystore| &keystore.json).collect();
         let passwords: Vec<_> = imported.iter().map(|keystore| &keystore.password).collect();
-        let statuses = key_manager("POST", &json!({"keystores": keystores, "passwords": passwords}));
+        let statuses = key_manager(&signer, "POST", &json!({"keystores": keystores, "passwords": passwords}));
         assert_eq!(statuses, json!([{"status": "imported"}, {"status": "imported"}]));
+        signer.wait_for_line("4 key(s) sealed for the next start");
+        let written_anew = signer.log().contains("2 key(s) sealed");
+        assert_eq!(written_anew, start == "the first start", "a cache that fits is left alone");
         let all = || read.iter().chain(&imported);
         all().for_each(|keystore| keystore.sign(&signer, &token));
 
@@ -149,7 +154,10 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
         let [parent, derived] = of_phrase();
         let text = |what: &str, text: &str| (what.to_owned(), text.as_bytes().to_vec());
         let mut needles = halves("the parent of the phrase's keys", parent);
-        needles.extend(halves("the key of the cache", sealing_key(&sealed, &read)));
+        let at_start: Vec<_> = read.iter().collect();
+        for (cache, keystores) in [(sealed_at_start, at_start), (read_cache(), all().collect())] {
+            needles.extend(halves("the key of the cache", sealing_key(&cache, keystores)));
+        }
         needles.extend([text("the token", &token), text("the phrase", PHRASE)]);
         needles.extend([text("the bare key's hex", &RAW[..32]), text("the bare key's hex", &RAW[32..])]);
         needles.extend(all().map(|keystore| text(&keystore.name, &keystore.password)));
@@ -163,7 +171,7 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
         }
 
         let public_keys: Vec<_> = imported.iter().map(|keystore| &keystore.public_key).collect();
-        let statuses = key_manager("DELETE", &json!({"pubkeys": public_keys}));
+        let statuses = key_manager(&signer, "DELETE", &json!({"pubkeys": public_keys}));
         assert_eq!(statuses, json!([{"status": "deleted"}, {"status": "deleted"}]));
         let memory = Memory::of(&signer).unwrap();
         for keystore in &imported {
@@ -171,6 +179,9 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
         }
         for keystore in &read {
             assert_eq!(memory.search(&keystore.halves()).len(), 2, "the others stay");
+        }
+        while read_cache().matches("\"file\"").count() != 2 {
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }
@@ -213,7 +224,7 @@ fn write_sources(scratch: &Scratch, keystores: &[Keystore]) -> Vec<String> {
 }
 
 /// The key that a cache is sealed under: scrypt of the sorted hashes of the passwords.
-fn sealing_key(cache: &str, keystores: &[Keystore]) -> [u8; 32] {
+fn sealing_key(cache: &str, keystores: Vec<&Keystore>) -> [u8; 32] {
     let salt = serde_json::from_str::<Value>(cache).unwrap()["salt"].as_str().unwrap().to_owned();
     let mut hashes: Vec<[u8; 32]> =
         keystores.iter().map(|keystore| Sha256::digest(&keystore.password).into()).collect();

@@ -235,14 +235,15 @@ fn a_second_reload_is_refused_while_one_runs() {
 fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     let (scratch, cache) = (Scratch::new("key-cache"), Scratch::new("key-cache-file"));
     let path = cache.path().join("keys.sealed");
-    let start = || {
+    let run = || {
         let settings = Settings { key_cache: Some(path.clone()), ..Settings::default() };
         let table = Arc::new(KeyTable::new());
         let sources = pair_in(scratch.path());
         let loader = Loader::start(sources, settings, Arc::clone(&table), Arc::new(Protection::Off));
         assert_eq!(loader.wait_loaded().failures, []);
-        (table.list(), fs::read_to_string(&path).unwrap())
+        (loader, table)
     };
+    let start = || (run().1.list(), fs::read_to_string(&path).unwrap());
     let (first, file) = put(&scratch, 0);
     let (keys, sealed) = start();
     assert_eq!((keys, fs::metadata(&path).unwrap().permissions().mode() & 0o777), (vec![first], 0o600));
@@ -256,24 +257,40 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
         if message.starts_with('0') { '1' } else { '0' },
         &message[1..]
     );
-    fs::write(&file, &broken).unwrap();
-    fs::File::open(&file).unwrap().set_modified(modified).unwrap();
+    let write_as_before = |text: &str| {
+        fs::write(&file, text).unwrap();
+        fs::File::open(&file).unwrap().set_modified(modified).unwrap();
+    };
+    write_as_before(&broken);
     assert_eq!(start(), (vec![first], sealed.clone()));
 
     // Another keystore with another password: the first is still taken from the cache.
-    put(&scratch, 1);
+    let (_, other) = put(&scratch, 1);
     let (keys, resealed) = start();
     assert_eq!((keys, resealed.matches("\"file\"").count()), (interop(0..2), 2));
     assert_ne!(resealed, sealed);
 
     // A damaged cache is written anew.
-    fs::write(&file, &whole).unwrap();
-    for damaged in [String::new(), resealed.replace("\"salt\":\"0x", "\"salt\":\"0xff")] {
+    write_as_before(&whole);
+    let (before, digits) = resealed.rsplit_once("\"sealed\":\"0x").unwrap();
+    let flipped = if digits.starts_with('0') { '1' } else { '0' };
+    let one_entry = format!("{before}\"sealed\":\"0x{flipped}{}", &digits[1..]);
+    for damaged in [String::new(), resealed.replace("\"salt\":\"0x", "\"salt\":\"0xff"), one_entry] {
         fs::write(&path, &damaged).unwrap();
         let (keys, written) = start();
         assert_eq!(keys, interop(0..2));
         assert_ne!(written, damaged);
     }
+
+    // A keystore that goes while the program runs, with its password: the cache goes on without it.
+    let (loader, _) = run();
+    fs::remove_file(&other).unwrap();
+    fs::remove_file(other.replace(".json", ".txt")).unwrap();
+    loader.reload().unwrap();
+    loader.wait_loaded();
+    write_as_before(&broken);
+    let (keys, resealed) = start();
+    assert_eq!((keys, resealed.matches("\"file\"").count()), (vec![first], 1));
 }
 
 #[test]

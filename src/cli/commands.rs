@@ -290,7 +290,9 @@ fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, Usage> {
     let (status, body) = server.ask(&request, ANSWER_TIMEOUT).map_err(|error| {
         Usage::new(exit::UNHEALTHY, format!("{server}: {error}")).hint("is it running, and there?")
     })?;
-    let keys = serde_json::from_str(&body).ok().and_then(|json| keys_loaded(&json)).unwrap_or(0);
+    let json: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+    let keys =
+        json.pointer("/checks/1/checks/0/data/keys-loaded").and_then(|keys| keys.as_u64()).unwrap_or(0);
     if status != 200 {
         return Err(Usage::new(
             exit::UNHEALTHY,
@@ -303,12 +305,4 @@ fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, Usage> {
         }
         None => Ok(keys),
     }
-}
-
-/// `keys-loaded`, wherever it stands among the checks.
-fn keys_loaded(json: &serde_json::Value) -> Option<u64> {
-    let found = json.get("keys-loaded").and_then(serde_json::Value::as_u64);
-    found
-        .or_else(|| json.get("data").and_then(keys_loaded))
-        .or_else(|| json.get("checks")?.as_array()?.iter().find_map(keys_loaded))
 }

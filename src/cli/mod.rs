@@ -1,7 +1,7 @@
 //! Command line, environment and file, from one table of options.
 //!
-//! [`parse`] is pure but for the files that the options name: arguments and variables in, a
-//! [`Command`] whose settings are fully checked out.
+//! `parse` is pure but for the files that the options name: arguments and variables in, a `Command`
+//! whose settings are fully checked out.
 
 mod check;
 mod client;
@@ -18,74 +18,77 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::process::ExitCode;
 
 use crate::config::Settings;
+use crate::service;
 use commands::Subcommand;
 use layers::{Dialect, Origin, Values};
 pub(crate) use read::read_token;
 use table::{Kind, Meaning};
 
 /// Exit codes, as BSD's `sysexits.h` names them.
-pub mod exit {
+pub(crate) mod exit {
     /// A server is not healthy; not one of `sysexits.h`.
-    pub const UNHEALTHY: u8 = 1;
+    pub(crate) const UNHEALTHY: u8 = 1;
     /// The command line is wrong.
-    pub const USAGE: u8 = 64;
+    pub(crate) const USAGE: u8 = 64;
     /// A file that was named does not exist or cannot be read.
-    pub const NO_INPUT: u8 = 66;
+    pub(crate) const NO_INPUT: u8 = 66;
     /// An address cannot be had, a service does not answer.
-    pub const UNAVAILABLE: u8 = 69;
+    pub(crate) const UNAVAILABLE: u8 = 69;
     /// The system refused a resource.
-    pub const OS: u8 = 71;
+    pub(crate) const OS: u8 = 71;
     /// A file cannot be created.
-    pub const CANNOT_CREATE: u8 = 73;
+    pub(crate) const CANNOT_CREATE: u8 = 73;
     /// Reading or writing failed.
-    pub const IO: u8 = 74;
+    pub(crate) const IO: u8 = 74;
     /// A permission is missing, or a secret file is open to others.
-    pub const PERMISSION: u8 = 77;
+    pub(crate) const PERMISSION: u8 = 77;
     /// The configuration is wrong.
-    pub const CONFIG: u8 = 78;
+    pub(crate) const CONFIG: u8 = 78;
 }
 
 /// Why the program ends before it served: printed as `error:` and `hint:` lines.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// What is wrong, with the value.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
     /// One of [`exit`].
-    pub code: u8,
+    pub(crate) code: u8,
 }
 
-/// What the program was asked to do.
-pub enum Command {
-    /// To run the service.
+/// What the program was asked to do: to serve, to run a short command with the options of the service that
+/// it may need, or to print a text.
+enum Command {
     Serve(Box<Settings>),
-    /// To run a short command.
-    Run(Run),
-    /// To print this text on standard output.
+    Run(Subcommand, Values),
     Print(String),
 }
 
-/// A short command, and the options of the service that it may need.
-pub struct Run(Subcommand, Values);
-
-impl Run {
-    /// Runs it to its exit code.
-    ///
-    /// # Errors
-    /// What is wrong with the files or the server that it needs.
-    pub fn run(&self) -> Result<u8, Usage> {
-        commands::run(&self.0, &self.1)
-    }
+/// Does what arguments (the program's name first) and environment ask for, to the exit code. Why it ends
+/// before it served goes to standard error.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let done = parse(arguments, environment).and_then(|command| match command {
+        Command::Serve(settings) => service::run(*settings),
+        Command::Run(subcommand, values) => commands::run(&subcommand, &values).map(ExitCode::from),
+        Command::Print(text) => {
+            print!("{text}");
+            Ok(ExitCode::SUCCESS)
+        }
+    });
+    done.unwrap_or_else(|usage| {
+        eprintln!("{usage}");
+        ExitCode::from(usage.code)
+    })
 }
 
-/// Reads arguments (the program's name first) and environment.
-///
-/// # Errors
-/// Whatever is wrong with them, or with the files that they name.
-pub fn parse(
+fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Command, Usage> {
@@ -114,7 +117,7 @@ pub fn parse(
     values.finish()?;
     Ok(match subcommand {
         None => Command::Serve(Box::new(Settings::check(&values)?)),
-        Some(subcommand) => Command::Run(Run(subcommand, values)),
+        Some(subcommand) => Command::Run(subcommand, values),
     })
 }
 
@@ -242,18 +245,18 @@ fn one_line(text: &str) -> String {
 
 impl Usage {
     /// Without a hint.
-    pub fn new(code: u8, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None, code }
     }
 
     /// Adds what to do.
     #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
     /// For a file that was named and cannot be read.
-    pub fn unreadable(path: &Path, error: &io::Error) -> Self {
+    pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         let code = match error.kind() == io::ErrorKind::PermissionDenied {
             true => exit::PERMISSION,
             false => exit::NO_INPUT,

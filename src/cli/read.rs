@@ -64,27 +64,24 @@ impl Values {
 
     /// A directory that exists and can be listed: one that cannot must not pass for an empty one.
     pub(crate) fn directory(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
-        let Some(path) = self.path(name) else { return Ok(None) };
-        fs::read_dir(&path).map_err(|error| self.unreadable(name, &path, &error))?;
-        Ok(Some(path))
+        self.path(name).map(|path| self.listable(name, path)).transpose()
     }
 
     /// All directories of a list, each as for [`Values::directory`].
     pub(crate) fn directories(&self, name: &str) -> Result<Vec<PathBuf>, Usage> {
-        let paths = self.list(name).into_iter().map(PathBuf::from);
-        paths
-            .map(|path| match fs::read_dir(&path) {
-                Ok(_) => Ok(path),
-                Err(error) => Err(self.unreadable(name, &path, &error)),
-            })
-            .collect()
+        self.list(name).into_iter().map(|path| self.listable(name, path.into())).collect()
+    }
+
+    fn listable(&self, name: &str, path: PathBuf) -> Result<PathBuf, Usage> {
+        fs::read_dir(&path).map_err(|error| about(name, Usage::unreadable(&path, &error)))?;
+        Ok(path)
     }
 
     /// A file that exists and can be read.
     pub(crate) fn file(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
         let Some(path) = self.path(name) else { return Ok(None) };
         let opened = fs::File::open(&path).and_then(|file| file.metadata());
-        let metadata = opened.map_err(|error| self.unreadable(name, &path, &error))?;
+        let metadata = opened.map_err(|error| about(name, Usage::unreadable(&path, &error)))?;
         match metadata.is_dir() {
             true => Err(self.wrong(name, "a file, not a directory")),
             false => Ok(Some(path)),
@@ -94,14 +91,14 @@ impl Values {
     /// The token in a file that nobody else can read.
     pub(crate) fn secret(&self, name: &str) -> Result<Option<Zeroizing<String>>, Usage> {
         let Some(path) = self.file(name)? else { return Ok(None) };
-        let token = read_token(&path, self.on("allow-insecure-permissions")?);
-        token.map(Some).map_err(|usage| Usage { message: format!("--{name}: {}", usage.message), ..usage })
+        read_token(&path, self.on("allow-insecure-permissions")?)
+            .map(Some)
+            .map_err(|usage| about(name, usage))
     }
+}
 
-    fn unreadable(&self, name: &str, path: &Path, error: &std::io::Error) -> Usage {
-        let usage = Usage::unreadable(path, error);
-        Usage { message: format!("--{name}: {}", usage.message), ..usage }
-    }
+fn about(name: &str, usage: Usage) -> Usage {
+    Usage { message: format!("--{name}: {}", usage.message), ..usage }
 }
 
 /// The token in a file that nobody else can read.

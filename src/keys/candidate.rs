@@ -23,10 +23,9 @@ use crate::consensus::primitives::{PublicKey, Root};
 
 /// A key, or a few, that can be opened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Candidate {
+pub(crate) enum Candidate {
     /// An EIP-2335 file.
     Keystore {
-        /// The file.
         file: Arc<Path>,
         /// The file with its password.
         password: Arc<Path>,
@@ -34,17 +33,9 @@ pub enum Candidate {
         imported: bool,
     },
     /// Prysm's wallet: many keys in the form of one keystore.
-    Wallet {
-        /// The file.
-        file: Arc<Path>,
-        /// The file with its password.
-        password: Arc<Path>,
-    },
+    Wallet { file: Arc<Path>, password: Arc<Path> },
     /// The bare keys of a key configuration file.
-    Raw {
-        /// The file.
-        file: Arc<Path>,
-    },
+    Raw { file: Arc<Path> },
     /// Devnet keys.
     Interop(Range<u32>),
     /// Keys derived from the phrase.
@@ -52,33 +43,32 @@ pub enum Candidate {
 }
 
 /// A key with its origin, ready for the table.
-pub type Opened = (SecretKey, Origin);
+pub(crate) type Opened = (SecretKey, Origin);
 
 /// A file with the same size and time of change is the same file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     bytes: u64,
     modified: SystemTime,
 }
 
 /// A candidate whose file was read, so that its cost and, mostly, its public key are known. Of the
 /// file itself nothing is kept: there may be very many.
-pub struct Prepared {
-    /// What it is.
-    pub candidate: Candidate,
+pub(crate) struct Prepared {
+    pub(crate) candidate: Candidate,
     /// What its file looked like before it was read.
     pub(super) stamp: Option<Stamp>,
     /// The checksum in the keystore: changes with the secret and the password.
     pub(super) checksum: Option<Root>,
     /// The public key, where the file declares it.
-    pub declared_key: Option<PublicKey>,
+    pub(crate) declared_key: Option<PublicKey>,
     /// What its derivation takes.
-    pub memory_bytes: u64,
+    pub(crate) memory_bytes: u64,
 }
 
 impl Candidate {
     /// The file that holds the secret.
-    pub fn file(&self) -> Option<&Path> {
+    pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::Keystore { file, .. } | Self::Wallet { file, .. } | Self::Raw { file } => Some(file),
             Self::Interop(_) | Self::Derived(_) => None,
@@ -86,7 +76,7 @@ impl Candidate {
     }
 
     /// What a message calls it.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Keystore { file, .. } | Self::Wallet { file, .. } | Self::Raw { file } => {
                 file.display().to_string()
@@ -97,7 +87,7 @@ impl Candidate {
     }
 
     /// How many keys it will bring, as far as can be told without opening it.
-    pub fn keys_expected(&self) -> usize {
+    pub(crate) fn keys_expected(&self) -> usize {
         match self {
             Self::Keystore { .. } | Self::Wallet { .. } | Self::Raw { .. } => 1,
             Self::Interop(range) | Self::Derived(range) => range.len(),
@@ -105,16 +95,13 @@ impl Candidate {
     }
 
     /// What its file looks like now; `None` when it has none, or it cannot be seen.
-    pub fn stamp(&self) -> Option<Stamp> {
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
         let metadata = fs::metadata(self.file()?).ok()?;
         Some(Stamp { bytes: metadata.len(), modified: metadata.modified().ok()? })
     }
 
     /// Reads the file, if it is a keystore.
-    ///
-    /// # Errors
-    /// The file and the reason.
-    pub fn prepare(self) -> Result<Prepared, SourceError> {
+    pub(crate) fn prepare(self) -> Result<Prepared, SourceError> {
         let stamp = self.stamp();
         let keystore = self.keystore()?;
         Ok(Prepared {
@@ -149,10 +136,8 @@ impl fmt::Display for Stamp {
 }
 
 impl Prepared {
-    /// Opens it, or takes it from the cache. May take long: for a thread of the pool.
-    ///
-    /// # Errors
-    /// A sentence; it names the file that is to blame, if that is not the candidate's own.
+    /// Opens it, or takes it from the cache. May take long: for a thread of the pool. An error names the
+    /// file that is to blame, if that is not the candidate's own.
     pub(crate) fn open(&self, sources: &Sources, cache: Option<&Cache>) -> Result<Vec<Opened>, String> {
         let origin = |path: Option<&str>, imported: bool| Origin {
             derivation_path: path.map(str::to_owned),
@@ -163,11 +148,10 @@ impl Prepared {
             || self.candidate.keystore().map_err(|error| error.reason)?.ok_or("not a keystore".to_owned());
         match &self.candidate {
             Candidate::Keystore { password, imported, .. } => {
-                let (keystore, password) = (keystore()?, sources.read_secret(password).map_err(text)?);
-                let seen = |scalar: &[u8; 32]| cache.iter().for_each(|cache| cache.keep(self, scalar));
+                let keystore = keystore()?;
                 let secret = match cache.and_then(|cache| cache.unseal(self)) {
                     Some(secret) => secret,
-                    None => keystore.open(&password, seen).map_err(text)?,
+                    None => keystore.open(&sources.read_secret(password).map_err(text)?).map_err(text)?,
                 };
                 Ok(vec![(secret, origin(keystore.path(), *imported))])
             }

@@ -65,7 +65,7 @@ impl Keeper {
             Ok(keystore) => {
                 let new = Arc::clone(&new);
                 self.push((keystore.memory_bytes(), true), ticket, move || {
-                    let secret = keystore.open(&new.password, |_| ()).map_err(|error| error.to_string())?;
+                    let secret = keystore.open(&new.password).map_err(|error| error.to_string())?;
                     let derivation_path = keystore.path().map(str::to_owned);
                     Ok(vec![(secret, Origin { derivation_path, readonly: false, file: None })])
                 });
@@ -114,13 +114,12 @@ impl Keeper {
     }
 
     fn store(&self, items: &[Item]) -> io::Result<()> {
-        let opened = |item: &Item| matches!(item.opened, Some(Ok(_)));
-        let Some(data_dir) = self.imports_dir().filter(|_| items.iter().any(opened)) else { return Ok(()) };
-        let imports: Vec<_> = items
-            .iter()
-            .filter_map(|item| Some((item.opened.as_ref()?.as_ref().ok()?.0.public_key(), &*item.new)))
-            .collect();
-        imports::store(data_dir, &imports)
+        let key = |item: &Item| Some(item.opened.as_ref()?.as_ref().ok()?.0.public_key());
+        let imports: Vec<_> = items.iter().filter_map(|item| Some((key(item)?, &*item.new))).collect();
+        match self.imports_dir() {
+            Some(data_dir) if !imports.is_empty() => imports::store(data_dir, &imports),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn publish_import(&mut self, mut ready: Vec<Opened>) {
@@ -137,7 +136,8 @@ impl Keeper {
         }
         let fate = if self.imports_dir().is_some() { "" } else { ", in memory: gone after a restart" };
         log::info!("{} key(s) imported{fate}", ready.len());
-        self.table.insert(ready);
+        self.has_changed |= !self.table.insert(ready).is_empty();
+        self.seal();
     }
 
     pub(super) fn delete(&mut self, keys: &[PublicKey]) -> Result<(Vec<Outcome>, String), ChangeError> {
@@ -163,6 +163,8 @@ impl Keeper {
             }
         }
         log::info!("{} key(s) deleted", gone.len());
+        self.has_changed |= !gone.is_empty();
+        self.seal();
         Ok((outcomes, interchange))
     }
 

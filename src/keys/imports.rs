@@ -16,9 +16,6 @@ use crate::consensus::primitives::PublicKey;
 
 /// The keystores of a data directory. Those named after a public key may be deleted by the API;
 /// others were put there by hand.
-///
-/// # Errors
-/// A directory that cannot be read.
 pub(super) fn scan(data_dir: &Path) -> Result<Vec<Candidate>, SourceError> {
     list(data_dir)?;
     let dir = data_dir.join(DIR);
@@ -30,9 +27,6 @@ pub(super) fn scan(data_dir: &Path) -> Result<Vec<Candidate>, SourceError> {
 
 /// Removes what an interrupted import or deletion has left: passwords without a keystore, and files
 /// that were never renamed.
-///
-/// # Errors
-/// A file that cannot be removed.
 pub(super) fn clean(data_dir: &Path) -> Result<(), SourceError> {
     let dir = data_dir.join(DIR);
     let files = if dir.exists() { list(&dir)? } else { Vec::new() };
@@ -47,10 +41,7 @@ pub(super) fn clean(data_dir: &Path) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// Keeps all of `imports`, synced to the disk when this returns.
-///
-/// # Errors
-/// A file that cannot be written; then none of them is kept.
+/// Keeps all of `imports`, synced to the disk when this returns, or none if one cannot be written.
 pub(super) fn store(data_dir: &Path, imports: &[(PublicKey, &NewKey)]) -> io::Result<()> {
     let dir = data_dir.join(DIR);
     DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
@@ -76,10 +67,7 @@ fn store_in(dir: &Path, imports: &[(PublicKey, &NewKey)]) -> io::Result<()> {
     sync(dir)
 }
 
-/// Removes a keystore and its password, synced to the disk when this returns.
-///
-/// # Errors
-/// A file that cannot be removed. One that is gone already is no error.
+/// Removes a keystore and its password, as far as they are there, synced to the disk when this returns.
 pub(super) fn remove(keystore: &Path) -> io::Result<()> {
     let dir = keystore.parent().unwrap_or(Path::new("."));
     for file in [keystore, &keystore.with_extension("txt")] {

@@ -13,7 +13,7 @@ use super::changes::Batch;
 use super::imports;
 use super::loader::{ChangeError, NewKey, Outcome, Settings, Status};
 use super::pool::{Job, Pool};
-use super::sealed::Cache;
+use super::sealed::{self, Cache};
 use super::sources::{Scan, SourceError, Sources};
 use super::table::{Found, KeyTable};
 use crate::consensus::primitives::PublicKey;
@@ -28,6 +28,8 @@ pub(super) enum Command {
     Opened(Ticket, Result<Vec<Opened>, String>),
     /// Import keystores, after this slashing protection data.
     Import(Vec<NewKey>, Option<String>, Promise<Result<Vec<Outcome>, ChangeError>>),
+    /// The key cache is written.
+    Sealed,
     /// Delete imported keys.
     Delete(Vec<PublicKey>, Promise<Result<(Vec<Outcome>, String), ChangeError>>),
 }
@@ -51,6 +53,8 @@ pub(super) struct Keeper {
     pool: Pool,
     /// The key cache, during the first load.
     cache: Option<Arc<Cache>>,
+    /// Whether keys have come or gone since the cache was written.
+    pub(super) has_changed: bool,
     /// What every candidate has brought or, as far as its file tells, will bring.
     pub(super) held: HashMap<Candidate, Held>,
     /// How many candidates of the running load are still out; `None` while none is running.
@@ -92,6 +96,7 @@ impl Keeper {
             commands,
             status,
             cache: None,
+            has_changed: true,
             held: HashMap::new(),
             outstanding: None,
             loads_begun: 0,
@@ -153,7 +158,39 @@ impl Keeper {
             Command::Opened(Ticket::Import(batch, place), opened) => self.opened_import(batch, place, opened),
             Command::Import(keys, interchange, promise) => self.import(keys, interchange, promise),
             Command::Delete(keys, promise) => promise.keep(self.delete(&keys)),
+            Command::Sealed => {
+                self.status.set_sealing(false);
+                self.seal();
+            }
         }
+    }
+
+    /// Writes the key cache behind, if keys have come or gone: once they are all there, and one after the
+    /// other.
+    pub(super) fn seal(&mut self) {
+        let Some(path) = self.settings.key_cache.clone() else { return };
+        let is_busy = self.outstanding.is_some() || self.status.lock().sealing;
+        if is_busy || !std::mem::take(&mut self.has_changed) {
+            return;
+        }
+        self.status.set_sealing(true);
+        let held =
+            self.held.iter().filter_map(|(candidate, held)| match (candidate, held.stamp, &*held.keys) {
+                (Candidate::Keystore { .. }, Some(stamp), [key]) => Some((candidate.clone(), stamp, *key)),
+                _ => None,
+            });
+        let held = held.collect();
+        let (sources, table) = (Arc::clone(&self.sources), Arc::clone(&self.table));
+        let commands = self.commands.clone();
+        let work = Box::new(move || {
+            let path_shown = path.display();
+            match sealed::write(&path, &sources, &table, held) {
+                Ok(keys) => log::info!("{path_shown}: {keys} key(s) sealed for the next start"),
+                Err(error) => log::warn!("{path_shown}: {error}"),
+            }
+            let _ = commands.send(Command::Sealed);
+        });
+        self.pool.push(Job { memory_bytes: sealed::MEMORY_BYTES, urgent: false, work });
     }
 
     /// Where imports are kept, if they are.
@@ -204,12 +241,17 @@ impl Keeper {
             .for_each(|failure| self.failed(failure.path.display().to_string(), failure.reason));
         self.outstanding = Some(fresh.len());
         self.loads_begun += 1;
-        // Only the first load: later ones open what is new, and the next start seals it.
-        let path = self.settings.key_cache.take();
-        let cache = path.map(|path| Cache::open(&path, &self.sources, fresh.iter()));
-        let cache =
-            cache.and_then(|cache| cache.inspect_err(|reason| log::warn!("--key-cache: {reason}")).ok());
-        self.cache = cache.map(Arc::new);
+        self.has_changed |= !fresh.is_empty();
+        // Only the first load: it is written anew after later ones.
+        if let Some(path) = self.settings.key_cache.as_deref().filter(|_| self.loads_begun == 1) {
+            let cache = Cache::open(path, &self.sources, &fresh).unwrap_or_else(|reason| {
+                log::warn!("{}: {reason}: all keystores are opened, and it is written anew", path.display());
+                None
+            });
+            self.cache = cache.map(Arc::new);
+        }
+        // Those that are opened quickly first: they sign while the others take their time.
+        fresh.sort_by_key(|prepared| prepared.memory_bytes);
         for prepared in fresh {
             let (sources, cache) = (Arc::clone(&self.sources), self.cache.clone());
             let ticket = Ticket::Load(self.loads_begun, prepared.candidate.clone(), prepared.stamp);
@@ -294,12 +336,13 @@ impl Keeper {
     }
 
     /// Removes those of `keys` that no source has any more.
-    fn drop_keys(&self, mut keys: Vec<PublicKey>) {
+    fn drop_keys(&mut self, mut keys: Vec<PublicKey>) {
         if keys.is_empty() {
             return;
         }
         let held: HashSet<_> = self.held.values().flat_map(|held| held.keys.iter()).collect();
         keys.retain(|key| !held.contains(key) && !self.in_memory.contains(key));
+        self.has_changed = true;
         let removed = self.table.remove(&keys);
         log::info!("{} key(s) dropped: their files are gone", removed.len());
     }
@@ -307,7 +350,8 @@ impl Keeper {
     fn finish(&mut self) {
         if self.outstanding == Some(0) {
             (self.outstanding, self.deadline) = (None, None);
-            self.cache.take().iter().for_each(|cache| cache.write());
+            self.has_changed &= self.cache.take().is_none_or(|cache| cache.is_stale());
+            self.seal();
             let failed = self.status.lock().failures.len();
             log::info!("all sources are read: {} key(s) loaded, {failed} failed", self.table.len());
             self.status.end(None);

@@ -17,10 +17,8 @@ use super::sources::{Scan, SourceError, extension, list, read_bounded};
 use crate::hex;
 use crate::yaml::{self, Node};
 
-/// Adds what the `*.yaml` and `*.yml` files of `dir` name. Relative paths begin there.
-///
-/// # Errors
-/// A directory that cannot be read; a bad file is a failure of the scan.
+/// Adds what the `*.yaml` and `*.yml` files of `dir` name. Relative paths begin there; a bad file is a
+/// failure of the scan.
 pub(super) fn scan(dir: &Path, file_bytes_max: usize, scan: &mut Scan) -> Result<(), SourceError> {
     for file in list(dir)? {
         if !["yaml", "yml"].contains(&extension(&file).to_ascii_lowercase().as_str()) {
@@ -34,10 +32,7 @@ pub(super) fn scan(dir: &Path, file_bytes_max: usize, scan: &mut Scan) -> Result
     Ok(())
 }
 
-/// The bare keys in the text of a file.
-///
-/// # Errors
-/// A sentence that repeats nothing of the file.
+/// The bare keys in the text of a file; an error repeats nothing of it.
 pub(super) fn open(yaml: &str) -> Result<Vec<SecretKey>, String> {
     scrubbed(|| open_each(yaml))
 }

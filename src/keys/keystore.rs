@@ -92,12 +92,12 @@ impl Keystore {
         self.0.crypto.kdf.memory_bytes()
     }
 
-    /// Derives, compares the checksum and decrypts into a locked slot, where `seen` may read the
-    /// secret. Takes as long as the file wants: call it from a thread of its own.
+    /// Derives, compares the checksum and decrypts into a locked slot. Takes as long as the file wants:
+    /// call it from a thread of its own.
     ///
     /// # Errors
     /// A wrong password, a secret that is none, another public key, or no locked memory.
-    pub fn open(&self, password: &str, seen: impl FnOnce(&[u8; 32])) -> Result<SecretKey, OpenError> {
+    pub fn open(&self, password: &str) -> Result<SecretKey, OpenError> {
         let cipher = &self.0.crypto.cipher;
         let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
             malformed(format_args!("crypto.cipher.message has {} bytes, expected 32", cipher.message.0.len()))
@@ -107,7 +107,6 @@ impl Keystore {
             let filled = SecretKey::fill(|slot| {
                 *slot = *message;
                 cipher.apply(&key, slot);
-                seen(slot);
             });
             filled.map_err(OpenError::Secret)
         })?;

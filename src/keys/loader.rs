@@ -178,10 +178,10 @@ impl Loader {
         self.status.progress(self.table.len())
     }
 
-    /// Sleeps until nothing is being loaded: for plain threads.
+    /// Sleeps until nothing is being loaded, or sealed for the next start: for plain threads.
     pub fn wait_loaded(&self) -> Progress {
-        let state = self.status.lock();
-        drop(self.status.changed.wait_while(state, |state| state.load.is_some()));
+        let is_busy = |state: &mut State| state.load.is_some() || state.sealing;
+        drop(self.status.changed.wait_while(self.status.lock(), is_busy));
         self.progress()
     }
 
@@ -277,6 +277,8 @@ pub(super) struct State {
     reload: ReloadState,
     /// The source that the first listing could not read.
     unreadable: Option<SourceError>,
+    /// Whether the key cache is being written.
+    pub(super) sealing: bool,
 }
 
 /// A load that is running.
@@ -311,6 +313,11 @@ impl Status {
         state.unreadable = Some(error);
         drop(state);
         self.end(None);
+    }
+
+    pub(super) fn set_sealing(&self, sealing: bool) {
+        self.lock().sealing = sealing;
+        self.changed.notify_all();
     }
 
     /// Says that so many of them have opened or failed.

@@ -1,6 +1,6 @@
 //! Secret keys: where they come from, where they live, and the only way to a signature.
 
-pub mod candidate;
+pub(crate) mod candidate;
 mod changes;
 mod derivation;
 pub mod derive;
@@ -15,4 +15,4 @@ mod sealed;
 pub mod secret;
 pub mod sources;
 pub mod table;
-pub mod write;
+pub(crate) mod write;

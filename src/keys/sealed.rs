@@ -5,38 +5,35 @@
 //! the file must guess every password at once. Each secret is sealed by itself, bound to the path,
 //! size, time of change and checksum of its keystore, and unsealed in its locked slot. The file is
 //! opened with the passwords of the keystores that it names; without one of them it is of no use.
+//! So it is written anew whenever keys have come or gone, which also takes deleted ones out of it.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::candidate::{Candidate, Prepared};
+use super::candidate::{Candidate, Prepared, Stamp};
 use super::imports;
 use super::keystore::scrubbed;
 use super::secret::SecretKey;
 use super::sources::{Sources, read_bounded};
+use super::table::{Found, KeyTable};
 use super::write::random;
+use crate::consensus::primitives::PublicKey;
 use crate::hex;
 
-/// The sealed keys of the last start, and those for the next.
+/// The sealed keys of the last start.
 pub(crate) struct Cache {
-    path: PathBuf,
-    old: Option<(SealingKey, HashMap<String, Entry>)>,
-    /// What will be written; none when the file is good as it is.
-    new: Option<Rewrite>,
-}
-
-struct Rewrite {
-    salt: Salt,
     key: SealingKey,
-    entries: Mutex<Vec<Entry>>,
+    entries: HashMap<String, Entry>,
+    /// Whether it must be written anew: it does not fit the candidates, or is damaged.
+    is_stale: AtomicBool,
 }
 
 /// The file: JSON.
@@ -48,7 +45,7 @@ struct Image {
     entries: Vec<Entry>,
 }
 
-#[derive(Clone, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     /// The path of the keystore.
@@ -60,95 +57,96 @@ struct Entry {
 }
 
 impl Cache {
-    /// Reads the file, and derives its key; or prepares a new file, if it does not fit the
-    /// candidates. Takes as long as one keystore, or two.
-    pub(super) fn open<'a>(
+    /// Reads the file, if there is one, and derives its key: takes as long as one keystore.
+    pub(super) fn open(
         path: &Path,
         sources: &Sources,
-        candidates: impl Iterator<Item = &'a Prepared> + Clone,
-    ) -> Result<Self, String> {
+        candidates: &[Prepared],
+    ) -> Result<Option<Self>, String> {
+        let Some(Image { salt, entries, .. }) = read(path)? else { return Ok(None) };
         let found: HashMap<_, _> =
-            candidates.filter_map(|prepared| Some((name(prepared)?, prepared))).collect();
-        let image = read(path).unwrap_or_else(|reason| {
-            log::warn!("{}: {reason}: all keystores are opened, and it is written anew", path.display());
-            None
-        });
-        let old = image.and_then(|(salt, entries)| {
-            let key =
-                derive(&salt, sources, entries.iter().filter_map(|entry| found.get(&entry.file).copied()))
-                    .ok()?;
-            entries.first()?.unseal(&key, &mut |_| ())?;
-            Some((
-                key,
-                entries.into_iter().map(|entry| (entry.file.clone(), entry)).collect::<HashMap<_, _>>(),
-            ))
-        });
-        let fits = old.as_ref().is_some_and(|(_, entries)| {
-            let same = |(file, prepared): (&String, &&Prepared)| {
-                entries.get(file).is_some_and(|entry| Some(&entry.stamp) == stamp(prepared).as_ref())
-            };
-            entries.len() == found.len() && found.iter().all(same)
-        });
-        let new = if fits {
-            None
-        } else {
-            let salt = *random()?;
-            let key = derive(&salt, sources, found.values().copied())?;
-            Some(Rewrite { salt, key, entries: Mutex::default() })
+            candidates.iter().filter_map(|prepared| Some((name(&prepared.candidate)?, prepared))).collect();
+        let named = entries.iter().filter_map(|entry| found.get(entry.file.as_str()).copied());
+        let salt = hex::decode(&salt).map_err(|error| error.to_string())?;
+        let key = derive(&salt, sources, named)?;
+        if entries.first().is_some_and(|entry| entry.unseal(&key).is_none()) {
+            return Err(
+                "it is damaged, or the password of a keystore that it names has changed or gone".to_owned()
+            );
+        }
+        let fresh = |entry: &Entry| {
+            found
+                .get(entry.file.as_str())
+                .is_some_and(|prepared| stamp(prepared).as_ref() == Some(&entry.stamp))
         };
-        Ok(Self { path: path.to_owned(), old, new })
+        let is_stale = AtomicBool::new(entries.len() != found.len() || !entries.iter().all(fresh));
+        let entries = entries.into_iter().map(|entry| (entry.file.clone(), entry)).collect();
+        Ok(Some(Self { key, entries, is_stale }))
     }
 
     /// The key of an unchanged keystore.
     pub(super) fn unseal(&self, prepared: &Prepared) -> Option<SecretKey> {
-        let (key, entries) = self.old.as_ref()?;
-        let entry =
-            entries.get(&name(prepared)?).filter(|entry| Some(&entry.stamp) == stamp(prepared).as_ref())?;
-        entry.unseal(key, &mut |scalar| self.keep(prepared, scalar))
+        let entry = self.entries.get(name(&prepared.candidate)?)?;
+        let secret = entry.unseal(&self.key).filter(|_| Some(&entry.stamp) == stamp(prepared).as_ref());
+        if secret.is_none() {
+            self.is_stale.store(true, Ordering::Relaxed);
+        }
+        secret
     }
 
-    /// Seals a key for the next start.
-    pub(super) fn keep(&self, prepared: &Prepared, scalar: &[u8; 32]) {
-        let (Some(new), Some(file), Some(stamp)) = (&self.new, name(prepared), stamp(prepared)) else {
-            return;
-        };
-        if let Ok(entry) = Entry::seal(&new.key, file, stamp, scalar) {
-            new.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
-        }
-    }
-
-    /// Writes the file, if it did not fit.
-    pub(super) fn write(&self) {
-        let Some(new) = &self.new else { return };
-        let mut entries = new.entries.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        entries.sort_by(|left, right| left.file.cmp(&right.file));
-        let image = Image { version: VERSION, salt: hex::encode(new.salt), entries };
-        let json = serde_json::to_string(&image).unwrap_or_default();
-        match imports::write(&self.path, &json) {
-            Ok(()) => log::info!(
-                "{}: {} key(s) sealed for the next start",
-                self.path.display(),
-                image.entries.len()
-            ),
-            Err(error) => log::warn!("{}: {error}", self.path.display()),
-        }
+    /// Whether it must be written anew.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale.load(Ordering::Relaxed)
     }
 }
 
+/// Seals these keystores for the next start, as far as their files are those that were opened and their
+/// keys are there; says how many. Takes as long as one keystore.
+pub(super) fn write(
+    path: &Path,
+    sources: &Sources,
+    table: &KeyTable,
+    held: Vec<(Candidate, Stamp, PublicKey)>,
+) -> Result<usize, String> {
+    let unchanged = held.into_iter().filter_map(|(candidate, stamp, key)| {
+        let prepared = candidate.prepare().ok().filter(|prepared| prepared.stamp == Some(stamp))?;
+        Some((prepared, key))
+    });
+    let keystores: Vec<_> = unchanged.collect();
+    let salt = *random()?;
+    let key = derive(&salt, sources, keystores.iter().map(|(prepared, _)| prepared))?;
+    let mut entries = Vec::with_capacity(keystores.len());
+    for (prepared, public_key) in &keystores {
+        // Held for a moment only: a deletion waits for it.
+        if let Found::Ready(secret) = table.find(public_key) {
+            entries.extend(Entry::seal(&key, prepared, &secret)?);
+        }
+    }
+    entries.sort_by(|left, right| left.file.cmp(&right.file));
+    let image = Image { version: VERSION, salt: hex::encode(salt), entries };
+    let json = serde_json::to_string(&image).map_err(|error| error.to_string())?;
+    imports::write(path, &json).map_err(|error| error.to_string())?;
+    Ok(image.entries.len())
+}
+
+/// What deriving the sealing key takes: 128 bytes, r and n times.
+pub(super) const MEMORY_BYTES: u64 = (128 * 8) << SCRYPT_LOG_N;
+
 impl Entry {
-    fn seal(key: &SealingKey, file: String, stamp: String, scalar: &[u8; 32]) -> Result<Self, String> {
+    fn seal(key: &SealingKey, prepared: &Prepared, secret: &SecretKey) -> Result<Option<Self>, String> {
+        let (Some(file), Some(stamp)) = (name(&prepared.candidate), stamp(prepared)) else { return Ok(None) };
         let nonce = *random::<NONCE_LEN>()?;
-        let mut secret = Zeroizing::new(*scalar);
         let aad = Aad::from(format!("{file}\n{stamp}"));
-        let nonce_once = Nonce::assume_unique_for_key(nonce);
-        let tag = scrubbed(|| cipher(key)?.seal_in_place_separate_tag(nonce_once, aad, &mut secret[..]).ok());
-        let tag = tag.ok_or("cannot seal")?;
-        let sealed = hex::encode([&nonce[..], &secret[..], tag.as_ref()].concat());
-        Ok(Self { file, stamp, sealed })
+        let sealed = scrubbed(|| {
+            let (mut scalar, once) = (secret.expose(), Nonce::assume_unique_for_key(nonce));
+            let tag = cipher(key)?.seal_in_place_separate_tag(once, aad, &mut scalar[..]).ok()?;
+            Some(hex::encode([&nonce[..], &scalar[..], tag.as_ref()].concat()))
+        });
+        Ok(Some(Self { file: file.to_owned(), stamp, sealed: sealed.ok_or("cannot seal")? }))
     }
 
-    /// The key, unsealed in its slot; `seen` may read the slot.
-    fn unseal(&self, key: &SealingKey, seen: &mut dyn FnMut(&[u8; 32])) -> Option<SecretKey> {
+    /// The key, unsealed in its slot.
+    fn unseal(&self, key: &SealingKey) -> Option<SecretKey> {
         let bytes = hex::decode::<SEALED_BYTES>(&self.sealed).ok()?;
         let (nonce, rest) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let (secret, tag) = rest.split_first_chunk::<32>()?;
@@ -159,11 +157,8 @@ impl Entry {
             let open = || {
                 cipher(key)?.open_in_place_separate_tag(nonce, aad, tag, &mut slot[..], 0..).ok().map(drop)
             };
-            match scrubbed(open) {
-                Some(()) => seen(slot),
-                // Zero is refused.
-                None => *slot = [0; 32],
-            }
+            // Zero is refused.
+            scrubbed(open).unwrap_or_else(|| *slot = [0; 32]);
         });
         filled.ok()
     }
@@ -178,31 +173,29 @@ fn cipher(key: &SealingKey) -> Option<LessSafeKey> {
 }
 
 const VERSION: u32 = 1;
-type Salt = [u8; 32];
 const SEALED_BYTES: usize = NONCE_LEN + 32 + 16;
 /// 100,000 entries.
 const FILE_BYTES_MAX: usize = 64 << 20;
 /// The cost that EIP-2335's own example takes: 2^18, 8, 1.
 const SCRYPT_LOG_N: u8 = 18;
 
-/// The salt and the entries; `None` when there is no file yet.
-fn read(path: &Path) -> Result<Option<(Salt, Vec<Entry>)>, String> {
+/// `None` when there is no file yet.
+fn read(path: &Path) -> Result<Option<Image>, String> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(|error| error.to_string())?,
     };
     let json = read_bounded(file, FILE_BYTES_MAX).map_err(|error| error.to_string())?;
     let image: Image = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
-    let salt = hex::decode(&image.salt).map_err(|error| error.to_string())?;
     match image.version {
-        VERSION => Ok(Some((salt, image.entries))),
+        VERSION => Ok(Some(image)),
         other => Err(format!("version {other}, expected {VERSION}")),
     }
 }
 
 /// The sealing key: scrypt of the hashes of all distinct passwords, in their order.
 fn derive<'a>(
-    salt: &Salt,
+    salt: &[u8; 32],
     sources: &Sources,
     candidates: impl Iterator<Item = &'a Prepared>,
 ) -> Result<SealingKey, String> {
@@ -225,9 +218,9 @@ fn derive<'a>(
     derived.map(|()| key).map_err(|error| error.to_string())
 }
 
-fn name(prepared: &Prepared) -> Option<String> {
-    let Candidate::Keystore { file, .. } = &prepared.candidate else { return None };
-    file.to_str().map(str::to_owned)
+fn name(candidate: &Candidate) -> Option<&str> {
+    let Candidate::Keystore { file, .. } = candidate else { return None };
+    file.to_str()
 }
 
 fn stamp(prepared: &Prepared) -> Option<String> {

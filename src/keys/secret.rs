@@ -1,6 +1,6 @@
 //! [`SecretKey`]: a scalar in locked memory that signs where it lies.
 //!
-//! No copy of the scalar is made here, and blst scrubs those that it makes (`POINTonE2_mult_gls`).
+//! No copy of the scalar is made to sign, and blst scrubs those that it makes (`POINTonE2_mult_gls`).
 //! Half of a signature's cost is the way from the message to the curve, and the validators of a
 //! slot sign the same message: the last points are kept.
 //! Source: draft-irtf-cfrg-bls-signature-05 (minimal-pubkey-size); consensus-specs,
@@ -9,6 +9,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroizing;
 
 use super::locked::{ArenaError, Message, SLOT_BYTES, Slot};
 use crate::consensus::primitives::{PublicKey, Root, Signature};
@@ -78,6 +80,13 @@ impl SecretKey {
     /// The compressed point of G1 that belongs to this key.
     pub fn public_key(&self) -> PublicKey {
         self.public_key
+    }
+
+    /// A copy of the scalar, big-endian: for the cache of sealed keys.
+    pub(super) fn expose(&self) -> Zeroizing<[u8; SLOT_BYTES]> {
+        let mut scalar = Zeroizing::new(*self.scalar.bytes());
+        scalar.reverse();
+        scalar
     }
 
     /// Signs once, for the holder of a proof made by `slashing`.

@@ -72,11 +72,10 @@ pub struct Mnemonic {
 
 /// What a scan has found.
 #[derive(Default)]
-pub struct Scan {
-    /// Everything that can be opened.
-    pub candidates: Vec<Candidate>,
-    /// Files that cannot, and why.
-    pub failures: Vec<SourceError>,
+pub(crate) struct Scan {
+    pub(crate) candidates: Vec<Candidate>,
+    /// Files that cannot be opened, and why.
+    pub(crate) failures: Vec<SourceError>,
 }
 
 /// A path that cannot be used: which one, and why.
@@ -89,11 +88,8 @@ pub struct SourceError {
 }
 
 impl Mnemonic {
-    /// The parent of its keys.
-    ///
-    /// # Errors
-    /// A file that cannot be read or that others can read, or words that are no phrase.
-    pub fn parent(&self, sources: &Sources) -> Result<Parent, SourceError> {
+    /// The parent of its keys, unless a file cannot be read, others can read it, or its words are no phrase.
+    pub(crate) fn parent(&self, sources: &Sources) -> Result<Parent, SourceError> {
         let words = sources.read_secret(&self.file)?;
         let passphrase = match &self.passphrase_file {
             Some(file) => sources.read_secret(file)?,
@@ -105,11 +101,9 @@ impl Mnemonic {
 }
 
 impl Sources {
-    /// Lists all candidates. Quick: reads directories, and no keystore.
-    ///
-    /// # Errors
-    /// A directory that cannot be read, or in which no layout is recognised.
-    pub fn scan(&self) -> Result<Scan, SourceError> {
+    /// Lists all candidates: reads directories, and no keystore. A directory that cannot be read, or in
+    /// which no layout is recognised, is an error.
+    pub(crate) fn scan(&self) -> Result<Scan, SourceError> {
         let mut scan = Scan::default();
         if let Some(data_dir) = &self.data_dir {
             scan.candidates.extend(imports::scan(data_dir)?);
@@ -142,21 +136,19 @@ impl Sources {
         Ok(scan)
     }
 
-    /// The text of a file that holds a secret.
-    ///
-    /// # Errors
-    /// It cannot be read, is no UTF-8, is too large, or others can read it.
-    pub fn read_secret(&self, path: &Path) -> Result<Zeroizing<String>, SourceError> {
+    /// As [`read_private`].
+    pub(crate) fn read_secret(&self, path: &Path) -> Result<Zeroizing<String>, SourceError> {
         read_private(path, self.allow_insecure_permissions)
     }
 }
 
-/// The text of a file that only its owner and group may read.
-///
-/// # Errors
-/// It cannot be read, is no UTF-8, has over [`SECRET_FILE_BYTES_MAX`], or others can read or write
-/// it; with `allow_insecure_permissions`, the latter is only a warning.
-pub fn read_private(path: &Path, allow_insecure_permissions: bool) -> Result<Zeroizing<String>, SourceError> {
+/// The text of a file that only its owner and group may read: it is an error if it is no UTF-8, has over
+/// [`SECRET_FILE_BYTES_MAX`], or others can read or write it; with `allow_insecure_permissions`, the latter
+/// is only a warning.
+pub(crate) fn read_private(
+    path: &Path,
+    allow_insecure_permissions: bool,
+) -> Result<Zeroizing<String>, SourceError> {
     let fault = |error| SourceError::new(path, error);
     let file = File::open(path).map_err(fault)?;
     let mode = file.metadata().map_err(fault)?.mode();

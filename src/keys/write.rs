@@ -10,15 +10,15 @@ use super::derive::{self, Parent};
 use crate::consensus::primitives::PublicKey;
 
 /// A keystore that is to be written, and what opens it.
-pub struct NewKeystore {
+pub(crate) struct NewKeystore {
     /// Whose it is.
-    pub key: PublicKey,
+    pub(crate) key: PublicKey,
     /// `m_12381_3600_0_0_0`: what deposit tools put into the name of the file.
-    pub path_in_name: String,
+    pub(crate) path_in_name: String,
     /// The file.
-    pub json: String,
+    pub(crate) json: String,
     /// Random; 32 hex digits.
-    pub password: Zeroizing<String>,
+    pub(crate) password: Zeroizing<String>,
 }
 
 /// What deposit tools and clients use, about a tenth of a second: PBKDF2 needs no memory, so that
@@ -27,10 +27,7 @@ const ROUNDS: u32 = 1 << 18;
 
 impl NewKeystore {
     /// The keystore of validator `index`, under a new random password.
-    ///
-    /// # Errors
-    /// When the system gives no locked memory or no random numbers.
-    pub fn derive(parent: &Parent, index: u32) -> Result<Self, String> {
+    pub(crate) fn derive(parent: &Parent, index: u32) -> Result<Self, String> {
         let key = parent.signing_key(index).map_err(|error| error.to_string())?.public_key();
         let password = Zeroizing::new(const_hex::encode(*random::<16>()?));
         let (salt, iv, uuid) = (*random::<32>()?, *random::<16>()?, *random::<16>()?);
@@ -64,9 +61,6 @@ impl NewKeystore {
 }
 
 /// Random bytes of the system.
-///
-/// # Errors
-/// When it gives none.
 pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, String> {
     let mut bytes = Zeroizing::new([0; N]);
     let filled = SystemRandom::new().fill(&mut *bytes);
