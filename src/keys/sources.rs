@@ -1,4 +1,4 @@
-//! Where keys come from: options to a list of [`Candidate`]s, without opening any of them.
+//! Where keys come from: options to a list of candidates, without opening any of them.
 //!
 //! A scan reads directories and key configuration files only. A directory that cannot be read is an
 //! error, never "no keys"; a single bad file is a failure of its own. Directory layouts of other
