@@ -150,8 +150,7 @@ impl Visitor<'_> for NameIn {
 fn require_object(body: &[u8]) -> Result<(), RequestError> {
     match body.trim_ascii_start().first() {
         Some(b'{') => Ok(()),
-        Some(_) => Err(RequestError::Json("expected an object".to_owned())),
-        None => Err(RequestError::Json("expected an object, got nothing".to_owned())),
+        Some(_) | None => Err(RequestError::Json("expected an object".to_owned())),
     }
 }
 

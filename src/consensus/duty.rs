@@ -58,39 +58,33 @@ pub(super) enum Moment {
 
 impl Duty {
     /// What is signed, and when it counts.
+    #[rustfmt::skip]
     pub(super) fn facts(&self) -> (Facts, Moment) {
         use Moment::{At, In};
         let (container, domain_type, moment, root) = match self {
-            Self::AggregateAndProof(it) => {
-                ("AggregateAndProof of PHASE0", AGGREGATE_AND_PROOF, At(it.aggregate.data.slot), root(it))
-            }
-            Self::AggregateAndProofElectra(it) => {
-                ("AggregateAndProof of ELECTRA", AGGREGATE_AND_PROOF, At(it.aggregate.data.slot), root(it))
-            }
-            Self::AggregateAndProofGloas(it) => {
-                ("AggregateAndProof of GLOAS", AGGREGATE_AND_PROOF, At(it.aggregate.data.slot), root(it))
-            }
+            Self::AggregateAndProof(it) =>
+                ("AggregateAndProof of PHASE0", AGGREGATE_AND_PROOF, At(it.aggregate.data.slot), root(it)),
+            Self::AggregateAndProofElectra(it) =>
+                ("AggregateAndProof of ELECTRA", AGGREGATE_AND_PROOF, At(it.aggregate.data.slot), root(it)),
+            Self::AggregateAndProofGloas(it) =>
+                ("AggregateAndProof of GLOAS", AGGREGATE_AND_PROOF, At(it.aggregate.data.slot), root(it)),
             Self::AggregationSlot(it) => ("Slot", SELECTION_PROOF, At(it.slot), root(&it.slot)),
             Self::Attestation(it) => ("AttestationData", BEACON_ATTESTER, In(it.target.epoch), root(it)),
             Self::BlockPhase0(it) => ("BeaconBlock of PHASE0", BEACON_PROPOSER, At(it.slot), root(it)),
             Self::BlockAltair(it) => ("BeaconBlock of ALTAIR", BEACON_PROPOSER, At(it.slot), root(it)),
             Self::BlockHeader(it) => ("BeaconBlockHeader", BEACON_PROPOSER, At(it.slot), root(it)),
-            Self::ContributionAndProof(it) => {
-                ("ContributionAndProof", CONTRIBUTION_AND_PROOF, At(it.contribution.slot), root(it))
-            }
+            Self::ContributionAndProof(it) =>
+                ("ContributionAndProof", CONTRIBUTION_AND_PROOF, At(it.contribution.slot), root(it)),
             Self::ExecutionPayloadBid(it) => ("ExecutionPayloadBid", BEACON_BUILDER, At(it.slot), root(it)),
-            Self::ExecutionPayloadEnvelope(it) => {
-                ("ExecutionPayloadEnvelope", BEACON_BUILDER, At(it.payload.slot_number), root(it))
-            }
+            Self::ExecutionPayloadEnvelope(it) =>
+                ("ExecutionPayloadEnvelope", BEACON_BUILDER, At(it.payload.slot_number), root(it)),
             Self::PayloadAttestation(it) => ("PayloadAttestationData", PTC_ATTESTER, At(it.slot), root(it)),
-            Self::ProposerPreferences(it) => {
-                ("ProposerPreferences", PROPOSER_PREFERENCES, At(it.proposal_slot), root(it))
-            }
+            Self::ProposerPreferences(it) =>
+                ("ProposerPreferences", PROPOSER_PREFERENCES, At(it.proposal_slot), root(it)),
             Self::RandaoReveal(it) => ("Epoch", RANDAO, In(it.epoch), root(&it.epoch)),
             Self::SyncCommitteeMessage(it) => ("Root", SYNC_COMMITTEE, At(it.slot), it.beacon_block_root),
-            Self::SyncCommitteeSelection(it) => {
-                ("SyncAggregatorSelectionData", SYNC_COMMITTEE_SELECTION_PROOF, At(it.slot), root(it))
-            }
+            Self::SyncCommitteeSelection(it) =>
+                ("SyncAggregatorSelectionData", SYNC_COMMITTEE_SELECTION_PROOF, At(it.slot), root(it)),
             Self::VoluntaryExit(it) => ("VoluntaryExit", VOLUNTARY_EXIT, In(it.epoch), root(it)),
         };
         (Facts { container, domain_type, root }, moment)

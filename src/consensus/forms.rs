@@ -15,7 +15,7 @@ use super::container::objects;
 use super::document::{Document, Field};
 use super::duty::{Duty, GenesisDuty, domain_named};
 use super::network::{Fork, Network, Networks, Preset};
-use super::primitives::{DomainType, Slot, Text, wrong};
+use super::primitives::{DomainType, Slot, text, wrong};
 use super::request::RequestError;
 
 /// A type of message.
@@ -237,31 +237,28 @@ objects! {
 /// A domain type by its name.
 pub(super) struct DomainName(pub(super) DomainType);
 
-impl<'de> Deserialize<'de> for &'static Kind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Text(|text| {
-            let is = |name: &&str| name.eq_ignore_ascii_case(text);
-            KINDS.iter().find(|kind| kind.names.iter().any(is)).ok_or_else(|| {
-                let names: Vec<&str> = KINDS.iter().map(|kind| kind.names[0]).collect();
-                wrong(&format!("one of {}", names.join(", ")), text)
-            })
-        }))
-    }
+/// Types that are read from a text by a function of it.
+macro_rules! named {
+    ($($type:ty: $read:expr;)*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(text($read))
+            }
+        }
+    )*};
 }
 
-impl<'de> Deserialize<'de> for Fork {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Text(|text| {
-            Fork::named(text)
-                .ok_or_else(|| wrong(&format!("one of {}", Fork::ALL.map(Fork::name).join(", ")), text))
-        }))
-    }
-}
-
-impl<'de> Deserialize<'de> for DomainName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Text(|text| {
-            domain_named(text).map(Self).ok_or_else(|| wrong("a domain like beacon_attester", text))
-        }))
-    }
+named! {
+    &'static Kind: |text| {
+        let is = |name: &&str| name.eq_ignore_ascii_case(text);
+        let kind = KINDS.iter().find(|kind| kind.names.iter().any(is));
+        kind.ok_or_else(|| wrong(&format!("one of {}", KINDS.each_ref().map(|kind| kind.names[0]).join(", ")), text))
+    };
+    Fork: |text| {
+        let fork = Fork::named(text);
+        fork.ok_or_else(|| wrong(&format!("one of {}", Fork::ALL.map(Fork::name).join(", ")), text))
+    };
+    DomainName: |text| {
+        domain_named(text).map(Self).ok_or_else(|| wrong("a domain like beacon_attester", text))
+    };
 }

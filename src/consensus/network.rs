@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::primitives::{Epoch, Root, Slot, Version};
 use crate::hex::HexError;
-use crate::yaml::{self, Node, YamlError};
+use crate::yaml::{self, Node};
 
 /// The forks in their order. From one to the next the format of messages may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,22 +56,6 @@ pub(super) struct Network {
     forks: [Option<(Version, Epoch)>; Fork::ALL.len()],
 }
 
-/// Why a `config.yaml` is of no use.
-#[derive(Debug)]
-pub enum NetworkError {
-    /// It is no YAML map.
-    Yaml(YamlError),
-    /// It has no such key, which is needed.
-    Missing(&'static str),
-    /// A key has a value that cannot be.
-    Value {
-        /// The key.
-        key: String,
-        /// What was expected and found.
-        reason: String,
-    },
-}
-
 impl Fork {
     /// Every fork, in order.
     #[rustfmt::skip]
@@ -113,9 +96,9 @@ impl Networks {
     /// never comes.
     ///
     /// # Errors
-    /// When it is no YAML, has no `GENESIS_FORK_VERSION`, or a value cannot be read.
-    pub fn from_yaml(text: &str) -> Result<Self, NetworkError> {
-        let config = Config(yaml::map(text).map_err(NetworkError::Yaml)?);
+    /// When it is no YAML, has no `GENESIS_FORK_VERSION`, or a value cannot be read: which, and why.
+    pub fn from_yaml(text: &str) -> Result<Self, String> {
+        let config = Config(yaml::map(text).map_err(|error| format!("no network configuration: {error}"))?);
         Ok(Self { chosen: config.network()?, recognise_others: false })
     }
 
@@ -215,20 +198,17 @@ impl Network {
 struct Config(BTreeMap<String, Node>);
 
 impl Config {
-    fn network(&self) -> Result<Network, NetworkError> {
+    fn network(&self) -> Result<Network, String> {
         let (preset, slots_per_epoch, slot_s) = match self.get("PRESET_BASE").unwrap_or("mainnet") {
             "mainnet" => (Preset::Mainnet, 32, 12),
             "gnosis" => (Preset::Mainnet, 16, 5),
             "minimal" => (Preset::Minimal, 8, 6),
-            other => {
-                let reason = format!("expected mainnet, minimal or gnosis, got {other:?}");
-                return Err(NetworkError::Value { key: "PRESET_BASE".to_owned(), reason });
-            }
+            other => return Err(format!("PRESET_BASE: expected mainnet, minimal or gnosis, got {other:?}")),
         };
         let slots_per_epoch = self.number("SLOTS_PER_EPOCH", 1)?.unwrap_or(slots_per_epoch);
         let slot_s = self.number("SECONDS_PER_SLOT", 1)?.unwrap_or(slot_s);
         let slot_ms = self.number("SLOT_DURATION_MS", 1)?.unwrap_or(slot_s.saturating_mul(1000));
-        let genesis = self.version("GENESIS")?.ok_or(NetworkError::Missing("GENESIS_FORK_VERSION"))?;
+        let genesis = self.version("GENESIS")?.ok_or("GENESIS_FORK_VERSION is missing")?;
         let mut forks = [None; Fork::ALL.len()];
         forks[0] = Some((genesis, Epoch(0)));
         for fork in &Fork::ALL[1..] {
@@ -242,7 +222,7 @@ impl Config {
 
     /// Generators of devnets write the time of genesis as a sum; those that mean `MIN_GENESIS_TIME`
     /// alone have a short delay. Never a time before the true one: it would make the present look past.
-    fn genesis_time(&self) -> Result<Option<u64>, NetworkError> {
+    fn genesis_time(&self) -> Result<Option<u64>, String> {
         let min = self.number("MIN_GENESIS_TIME", 0)?.filter(|time| !COPIED_GENESIS_TIMES.contains(time));
         let delay = self.number("GENESIS_DELAY", 0)?;
         Ok(min.zip(delay).map(|(min, delay)| min.saturating_add(delay)))
@@ -252,33 +232,19 @@ impl Config {
         self.0.get(key).and_then(Node::text)
     }
 
-    fn version(&self, fork: &str) -> Result<Option<Version>, NetworkError> {
+    fn version(&self, fork: &str) -> Result<Option<Version>, String> {
         let key = format!("{fork}_FORK_VERSION");
         let version = self.get(&key).map(str::parse).transpose();
-        version.map_err(|error: HexError| NetworkError::Value { key, reason: error.to_string() })
+        version.map_err(|error: HexError| format!("{key}: {error}"))
     }
 
-    fn number(&self, key: &str, min: u64) -> Result<Option<u64>, NetworkError> {
+    fn number(&self, key: &str, min: u64) -> Result<Option<u64>, String> {
         let Some(text) = self.get(key) else { return Ok(None) };
         let number = text.parse().ok().filter(|number| *number >= min);
-        number.map(Some).ok_or_else(|| NetworkError::Value {
-            key: key.to_owned(),
-            reason: format!("expected a whole number from {min} to {}, got {text:?}", u64::MAX),
-        })
+        let wrong = || format!("{key}: expected a whole number from {min} to {}, got {text:?}", u64::MAX);
+        number.map(Some).ok_or_else(wrong)
     }
 }
-
-impl fmt::Display for NetworkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Yaml(reason) => write!(f, "no network configuration: {reason}"),
-            Self::Missing(key) => write!(f, "{key} is missing"),
-            Self::Value { key, reason } => write!(f, "{key}: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for NetworkError {}
 
 /// The built-in networks, mainnet first. Sources: the configurations of eth-clients, gnosischain,
 /// ethpandaops and consensus-specs.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 
 use crate::hex::{self, HexError};
 
@@ -43,7 +43,7 @@ macro_rules! bytes {
         impl<'de> Deserialize<'de> for $name {
             #[inline(never)] // dozens of fields call it
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(Text(|text| text.parse().map_err(|error: HexError| error.to_string())))
+                deserializer.deserialize_any(text(|text| text.parse().map_err(|error: HexError| error.to_string())))
             }
         }
     )*};
@@ -87,7 +87,7 @@ macro_rules! numbers {
         impl<'de> Deserialize<'de> for $name {
             #[inline(never)] // dozens of fields call it
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(NumberVisitor).map(Self)
+                deserializer.deserialize_any(NUMBER).map(Self)
             }
         }
     )*};
@@ -107,41 +107,50 @@ impl Epoch {
     pub const NEVER: Self = Self(u64::MAX);
 }
 
-/// Reads a text by a function of its characters.
-pub(super) struct Text<T>(pub(super) fn(&str) -> Result<T, String>);
+/// Reads a scalar: a text by a function of its characters, and what else may stand for it.
+pub(super) struct Scalar<T> {
+    pub(super) expected: &'static str,
+    pub(super) text: fn(&str) -> Result<T, String>,
+    pub(super) number: fn(u64) -> Option<T>,
+    pub(super) flag: fn(bool) -> Option<T>,
+}
 
-impl<T> Visitor<'_> for Text<T> {
+/// Reads a text alone.
+pub(super) fn text<T>(text: fn(&str) -> Result<T, String>) -> Scalar<T> {
+    Scalar { expected: "a string", text, number: |_| None, flag: |_| None }
+}
+
+impl<T> Visitor<'_> for Scalar<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
+        f.write_str(self.expected)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        (self.0)(text).map_err(E::custom)
+        (self.text)(text).map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        (self.number)(number).ok_or_else(|| E::invalid_type(Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<T, E> {
+        (self.flag)(flag).ok_or_else(|| E::invalid_type(Unexpected::Bool(flag), &self))
     }
 }
 
-struct NumberVisitor;
-
-impl Visitor<'_> for NumberVisitor {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a whole number from 0 to {}, as a string or number", u64::MAX)
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
-        Ok(number)
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
+const NUMBER: Scalar<u64> = Scalar {
+    expected: "a whole number from 0 to 18446744073709551615, as a string or number",
+    text: |text| {
         // `parse` alone would take a plus sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = digits.then(|| text.parse().ok()).flatten();
-        number.ok_or_else(|| E::custom(wrong(&format!("a whole number from 0 to {}", u64::MAX), text)))
-    }
-}
+        number.ok_or_else(|| wrong(&format!("a whole number from 0 to {}", u64::MAX), text))
+    },
+    number: Some,
+    flag: |_| None,
+};
 
 /// The reason of a field's error.
 pub(super) fn wrong(expected: &str, got: &str) -> String {

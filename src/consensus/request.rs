@@ -137,11 +137,8 @@ impl SignRequest {
 
     fn compare(&self, computed: Root, facts: impl Fn() -> String) -> Result<Root, RequestError> {
         for (field, claim) in self.claims {
-            match claim {
-                Some(claimed) if claimed != computed => {
-                    return Err(RequestError::Mismatch { field, claimed, computed, facts: facts() });
-                }
-                Some(_) | None => {}
+            if let Some(claimed) = claim.filter(|claimed| *claimed != computed) {
+                return Err(RequestError::Mismatch { field, claimed, computed, facts: facts() });
             }
         }
         Ok(computed)

@@ -7,7 +7,7 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Un
 
 use super::container::blame;
 use super::network::Preset;
-use super::primitives::{Root, Text, wrong};
+use super::primitives::{Root, Scalar, text, wrong};
 use super::ssz::{self, HashTreeRoot};
 use crate::hex;
 
@@ -93,20 +93,20 @@ values! {
         Items { limit: PROGRESSIVE_ITEMS_MAX, finish: |items| Ok(Self(items)) }
         => |list| ssz::progressive_list(T::chunks(&list.0), list.0.len());
     [const LENGTH: usize] ByteVector<LENGTH>:
-        Text(|text| exactly::<_, LENGTH>(bytes(text, LENGTH)?).map(Self)) => |vector| ssz::container(&mut ssz::pack(&vector.0));
+        text(|text| exactly::<_, LENGTH>(bytes(text, LENGTH)?).map(Self)) => |vector| ssz::container(&mut ssz::pack(&vector.0));
     [const LIMIT: usize] ByteList<LIMIT>:
-        Text(|text| bytes(text, LIMIT).map(Self)) => |list| ssz::list(ssz::pack(&list.0), list.0.len(), LIMIT, 32);
+        text(|text| bytes(text, LIMIT).map(Self)) => |list| ssz::list(ssz::pack(&list.0), list.0.len(), LIMIT, 32);
     [] ProgressiveBytes:
-        Text(|text| bytes(text, usize::MAX).map(Self)) => |list| ssz::progressive_list(ssz::pack(&list.0), list.0.len());
+        text(|text| bytes(text, usize::MAX).map(Self)) => |list| ssz::progressive_list(ssz::pack(&list.0), list.0.len());
     [const LIMIT: usize] Bitlist<LIMIT>:
-        Text(|text| bits(text, LIMIT).map(Self)) => |list| list.0.root(LIMIT);
+        text(|text| bits(text, LIMIT).map(Self)) => |list| list.0.root(LIMIT);
     [] ProgressiveBitlist:
-        Text(|text| bits(text, usize::MAX).map(Self))
+        text(|text| bits(text, usize::MAX).map(Self))
         => |list| ssz::progressive_list(ssz::pack(&list.0.bytes), list.0.length);
     [const MAINNET: usize, const MINIMAL: usize] PresetBits<MAINNET, MINIMAL>:
-        Text(preset_bits) => |bits| ssz::container(&mut ssz::pack(&bits.bytes));
-    [] Flag: Truth => |flag| Root(ssz::number(u64::from(flag.0)));
-    [] Uint256: Decimal => |number| Root(number.0);
+        text(preset_bits) => |bits| ssz::container(&mut ssz::pack(&bits.bytes));
+    [] Flag: FLAG => |flag| Root(ssz::number(u64::from(flag.0)));
+    [] Uint256: UINT256 => |number| Root(number.0);
 }
 
 impl Bits {
@@ -116,43 +116,19 @@ impl Bits {
     }
 }
 
-/// Reads a boolean.
-struct Truth;
+const FLAG: Scalar<Flag> = Scalar {
+    expected: "true or false",
+    text: |text| Err(wrong("true or false without quotes", text)),
+    number: |_| None,
+    flag: |flag| Some(Flag(flag)),
+};
 
-impl Visitor<'_> for Truth {
-    type Value = Flag;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("true or false")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Flag, E> {
-        Ok(Flag(value))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Flag, E> {
-        Err(E::custom(wrong("true or false without quotes", text)))
-    }
-}
-
-/// Reads a number of any size.
-struct Decimal;
-
-impl Visitor<'_> for Decimal {
-    type Value = Uint256;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number below 2^256")
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Uint256, E> {
-        self.visit_str(&number.to_string())
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Uint256, E> {
-        uint256(text).map_err(E::custom)
-    }
-}
+const UINT256: Scalar<Uint256> = Scalar {
+    expected: "a whole number below 2^256",
+    text: uint256,
+    number: |number| uint256(&number.to_string()).ok(),
+    flag: |_| None,
+};
 
 /// Reads at most `limit` items.
 struct Items<I, T> {

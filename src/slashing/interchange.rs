@@ -106,13 +106,10 @@ struct InVote {
 
 impl InKey {
     fn marks(self) -> impl Iterator<Item = Marks> {
-        let blocks = self.signed_blocks.into_iter().map(|block| BlockMark { slot: block.slot, root: None });
-        let votes = self.signed_attestations.into_iter().map(|vote| VoteMark {
-            source: vote.source_epoch,
-            target: vote.target_epoch,
-            root: None,
-        });
+        let blocks = self.signed_blocks.into_iter().map(|it| BlockMark { slot: it.slot, root: None });
         let blocks = blocks.map(|block| Marks { block: Some(block), vote: None });
+        let votes = self.signed_attestations.into_iter().map(|it| (it.source_epoch, it.target_epoch));
+        let votes = votes.map(|(source, target)| VoteMark { source, target, root: None });
         blocks.chain(votes.map(|vote| Marks { block: None, vote: Some(vote) }))
     }
 }

@@ -32,7 +32,7 @@ pub(super) const FACTS: TableDefinition<&str, &[u8; 32]> = TableDefinition::new(
 pub(super) const LAST_CHAIN: &str = "last_chain";
 pub(super) const HIGH_WATERMARK: &str = "high_watermark";
 const FORMAT: &str = "format";
-const FORMAT_VERSION: [u8; 32] = pad([1]);
+const FORMAT_VERSION: u8 = 1;
 
 /// What redb keeps in memory; the marks of 100,000 keys are some 20 MB on disk.
 const CACHE_BYTES: usize = 4 << 20;
@@ -50,14 +50,9 @@ fn open_checked(disk: &dyn Disk) -> Result<Option<Database>, Error> {
     if !database.check_integrity()? {
         return Err(Error::Corrupted("checksums differ".to_owned()));
     }
-    let version = View::of(&database)?.fact(FORMAT)?;
-    match version {
+    match View::of(&database)?.fact(FORMAT)?.map(|fact| fact[0]) {
         Some(FORMAT_VERSION) => Ok(Some(database)),
-        other => Err(Error::Corrupted(format!(
-            "format {:?}, expected {}",
-            other.map(|it| it[0]),
-            FORMAT_VERSION[0]
-        ))),
+        other => Err(Error::Corrupted(format!("format {other:?}, expected {FORMAT_VERSION}"))),
     }
 }
 
@@ -65,7 +60,7 @@ fn open_checked(disk: &dyn Disk) -> Result<Option<Database>, Error> {
 pub(super) fn copy(disk: &dyn Disk, old: Option<&Database>) -> Result<Database, Error> {
     let new = disk.create(Builder::new().set_cache_size(CACHE_BYTES))?;
     let transaction = new.begin_write()?;
-    transaction.open_table(FACTS)?.insert(FORMAT, &FORMAT_VERSION)?;
+    transaction.open_table(FACTS)?.insert(FORMAT, &pad([FORMAT_VERSION]))?;
     let view = old.map(Database::begin_read).transpose()?;
     copy_table(MARKS, view.as_ref(), &transaction)?;
     copy_table(FACTS, view.as_ref(), &transaction)?;
