@@ -4,9 +4,9 @@
 //! be absent or null; unknown fields are ignored, as the remote signing API may grow.
 
 use std::cell::RefCell;
-use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::value::UnitDeserializer;
+use serde::de::{Deserialize, Error};
 
 thread_local! {
     /// The way to the field that failed, from the inside out. An error gathers it while it travels
@@ -26,29 +26,10 @@ pub(super) fn blamed() -> String {
     path.join(".").replace(".[", "[")
 }
 
-/// The value of a field that is absent.
+/// The value of a field that is absent: only an `Option` takes nothing for one.
 pub(super) fn absent<'de, T: Deserialize<'de>, E: Error>(field: &'static str) -> Result<T, E> {
-    T::deserialize(Absent(field.trim_start_matches("r#"), PhantomData))
-}
-
-/// What an absent field looks like to its type: nothing to an `Option`, an error to all others.
-struct Absent<E>(&'static str, PhantomData<E>);
-
-impl<'de, E: Error> Deserializer<'de> for Absent<E> {
-    type Error = E;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, E> {
-        Err(E::missing_field(self.0))
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_none()
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
+    let missing = |_| E::missing_field(field.trim_start_matches("r#"));
+    T::deserialize(UnitDeserializer::<E>::new()).map_err(missing)
 }
 
 /// Declares objects that are only read: `Name { field: Type }`, with one type parameter at most.

@@ -77,18 +77,12 @@ impl SignRequest {
     /// # Errors
     /// When it is no JSON, or not the whole of a message of a known type.
     pub fn parse(body: &mut [u8], networks: &Networks) -> Result<Self, RequestError> {
-        Self::read(&mut Document::open(body)?, networks)
-    }
-
-    fn read(document: &mut Document<'_>, networks: &Networks) -> Result<Self, RequestError> {
+        let document = &mut Document::open(body)?;
         let head = document.read(PhantomData::<Head>)?;
         let claims = [("signingRoot", head.signingRoot), ("signing_root", head.signing_root)];
         let Some(kind) = head.r#type else {
-            return Ok(Self {
-                kind: "RAW",
-                claims,
-                subject: raw(document, head.signingRoot.or(head.signing_root))?,
-            });
+            let subject = raw(document, head.signingRoot.or(head.signing_root))?;
+            return Ok(Self { kind: "RAW", claims, subject });
         };
         let mut reader = Reader { document, networks, keys: kind.keys };
         let subject = match kind.read {
