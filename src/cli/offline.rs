@@ -43,7 +43,11 @@ pub(super) fn open(sources: &Sources, wanted: Option<PublicKey>) -> Result<Opene
             let name = candidate.name();
             let keys = candidate.prepare().map_err(|error| error.to_string()).and_then(|prepared| {
                 let other = wanted.is_some() && prepared.declared_key.is_some_and(|key| Some(key) != wanted);
-                if other { Ok(Vec::new()) } else { prepared.open(&sources, None) }
+                if other {
+                    Ok(Vec::new())
+                } else {
+                    prepared.open(&sources, None).map_err(|error| error.to_string())
+                }
             });
             let mut opened = opened.lock().expect("no thread panics with the lock");
             match keys {

@@ -1,5 +1,6 @@
 //! A [`Candidate`]: one thing that can be opened and gives a key, or a few.
 
+use std::error::Error;
 use std::fmt;
 use std::fs::{self, File};
 use std::ops::Range;
@@ -138,9 +139,13 @@ impl fmt::Display for Stamp {
 impl Prepared {
     /// Opens it, or takes it from the cache. May take long: for a thread of the pool. An error names the
     /// file that is to blame, if that is not the candidate's own.
-    pub(crate) fn open(&self, sources: &Sources, cache: Option<&Cache>) -> Result<Vec<Opened>, String> {
-        let origin = |path: Option<&str>, imported: bool| Origin {
-            derivation_path: path.map(str::to_owned),
+    pub(crate) fn open(
+        &self,
+        sources: &Sources,
+        cache: Option<&Cache>,
+    ) -> Result<Vec<Opened>, Box<dyn Error>> {
+        let origin = |path: Option<String>, imported: bool| Origin {
+            derivation_path: path,
             readonly: !imported,
             file: self.candidate.file().map(Path::to_owned),
         };
@@ -151,42 +156,32 @@ impl Prepared {
                 let keystore = keystore()?;
                 let secret = match cache.and_then(|cache| cache.unseal(self)) {
                     Some(secret) => secret,
-                    None => keystore.open(&sources.read_secret(password).map_err(text)?).map_err(text)?,
+                    None => keystore.open(&sources.read_secret(password)?)?,
                 };
-                Ok(vec![(secret, origin(keystore.path(), *imported))])
+                Ok(vec![(secret, origin(keystore.path().map(str::to_owned), *imported))])
             }
             Candidate::Wallet { password, .. } => {
-                let password = sources.read_secret(password).map_err(text)?;
-                let keys = open_wallet(&keystore()?.open_bytes(&password).map_err(text)?)?;
+                let keys = open_wallet(&keystore()?.open_bytes(&sources.read_secret(password)?)?)?;
                 Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
             }
             Candidate::Raw { file } => {
-                let keys = keyconfig::open(&sources.read_secret(file).map_err(text)?)?;
+                let keys = keyconfig::open(&sources.read_secret(file)?)?;
                 Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
             }
             Candidate::Interop(range) => {
-                let open = |index| Ok((derive::interop(index).map_err(text)?, origin(None, false)));
-                range.clone().map(open).collect()
+                range.clone().map(|index| Ok((derive::interop(index)?, origin(None, false)))).collect()
             }
             Candidate::Derived(range) => {
-                let mnemonic = sources.mnemonic.as_ref().ok_or("no mnemonic")?;
-                let parent = mnemonic.parent(sources).map_err(text)?;
-                let open = |index| {
-                    let secret = parent.signing_key(index).map_err(text)?;
-                    Ok((secret, origin(Some(&derive::path(index)), false)))
-                };
+                let parent = sources.mnemonic.as_ref().ok_or("no mnemonic")?.parent(sources)?;
+                let open = |index| Ok((parent.signing_key(index)?, origin(Some(derive::path(index)), false)));
                 range.clone().map(open).collect()
             }
         }
     }
 }
 
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
 /// Prysm's accounts: lists of private and public keys in base64, as JSON.
-fn open_wallet(json: &[u8]) -> Result<Vec<SecretKey>, String> {
+fn open_wallet(json: &[u8]) -> Result<Vec<SecretKey>, Box<dyn Error>> {
     #[derive(Deserialize)]
     struct Accounts<'a> {
         #[serde(borrow)]
@@ -200,7 +195,7 @@ fn open_wallet(json: &[u8]) -> Result<Vec<SecretKey>, String> {
         let scalar: Option<&[u8; 32]> =
             bytes.as_ref().ok().and_then(|bytes| bytes.as_slice().try_into().ok());
         let scalar = scalar.ok_or("a private key of the wallet is not 32 bytes of base64")?;
-        SecretKey::fill(|slot| *slot = *scalar).map_err(text)
+        Ok(SecretKey::fill(|slot| *slot = *scalar)?)
     };
     accounts.private_keys.into_iter().map(open).collect()
 }

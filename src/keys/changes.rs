@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::candidate::{Candidate, Opened};
 use super::imports;
-use super::keeper::{Held, Keeper, Ticket};
+use super::keeper::{Held, Keeper};
 use super::keystore::Keystore;
 use super::loader::{ChangeError, NewKey, Outcome};
 use super::table::{Found, Origin};
@@ -48,7 +48,7 @@ impl Keeper {
         }
         self.batches_begun += 1;
         let number = self.batches_begun;
-        let open = |(place, new)| self.open_import(Ticket::Import(number, place), Arc::new(new));
+        let open = |(place, new)| self.open_import((number, place), Arc::new(new));
         let items: Vec<_> = keys.into_iter().enumerate().map(open).collect();
         let outstanding = items.iter().filter(|item| item.opened.is_none()).count();
         self.batches.insert(number, Batch { items, outstanding, promise });
@@ -56,7 +56,7 @@ impl Keeper {
     }
 
     /// Opens one keystore of an import in the pool, unless its key is there or it is no keystore.
-    fn open_import(&self, ticket: Ticket, new: Arc<NewKey>) -> Item {
+    fn open_import(&self, (number, place): (u64, usize), new: Arc<NewKey>) -> Item {
         let opened = match Keystore::parse(new.keystore.as_bytes()) {
             Err(error) => Some(Err(Outcome::Error(error.to_string()))),
             Ok(keystore) if keystore.public_key().is_some_and(|key| self.is_known(&key)) => {
@@ -64,10 +64,14 @@ impl Keeper {
             }
             Ok(keystore) => {
                 let new = Arc::clone(&new);
-                self.push((keystore.memory_bytes(), true), ticket, move || {
+                let memory_bytes = keystore.memory_bytes();
+                let open = move || {
                     let secret = keystore.open(&new.password).map_err(|error| error.to_string())?;
                     let derivation_path = keystore.path().map(str::to_owned);
-                    Ok(vec![(secret, Origin { derivation_path, readonly: false, file: None })])
+                    Ok((secret, Origin { derivation_path, readonly: false, file: None }))
+                };
+                self.push((memory_bytes, true), open, move |keeper, opened| {
+                    keeper.opened_import(number, place, opened);
                 });
                 None
             }
@@ -75,9 +79,8 @@ impl Keeper {
         Item { new, opened }
     }
 
-    pub(super) fn opened_import(&mut self, number: u64, place: usize, opened: Result<Vec<Opened>, String>) {
+    fn opened_import(&mut self, number: u64, place: usize, opened: Result<Opened, String>) {
         if let Some(batch) = self.batches.get_mut(&number) {
-            let opened = opened.and_then(|mut keys| keys.pop().ok_or_else(|| "no key".to_owned()));
             batch.items[place].opened = Some(opened.map_err(Outcome::Error));
             batch.outstanding -= 1;
             self.finish_import(number);

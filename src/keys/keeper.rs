@@ -11,36 +11,16 @@ use std::time::{Duration, Instant};
 use super::candidate::{Candidate, Opened, Prepared, Stamp};
 use super::changes::Batch;
 use super::imports;
-use super::loader::{ChangeError, NewKey, Outcome, Settings, Status};
+use super::loader::{Settings, Status};
 use super::pool::{Job, Pool};
 use super::sealed::{self, Cache};
 use super::sources::{Scan, SourceError, Sources};
 use super::table::{Found, KeyTable};
 use crate::consensus::primitives::PublicKey;
 use crate::slashing::Protection;
-use crate::wait::Promise;
 
 /// What the keeper is asked to do.
-pub(super) enum Command {
-    /// Scan all sources again.
-    Reload,
-    /// A job has ended.
-    Opened(Ticket, Result<Vec<Opened>, String>),
-    /// Import keystores, after this slashing protection data.
-    Import(Vec<NewKey>, Option<String>, Promise<Result<Vec<Outcome>, ChangeError>>),
-    /// The key cache is written.
-    Sealed,
-    /// Delete imported keys.
-    Delete(Vec<PublicKey>, Promise<Result<(Vec<Outcome>, String), ChangeError>>),
-}
-
-/// Whom a job was for.
-pub(super) enum Ticket {
-    /// A load: its number, a candidate, and what its file looked like when it was read.
-    Load(u64, Candidate, Option<Stamp>),
-    /// A keystore of an import: the number of the import, and the keystore's place in it.
-    Import(u64, usize),
-}
+pub(super) type Command = Box<dyn FnOnce(&mut Keeper) + Send>;
 
 /// Everything that the thread owns.
 pub(super) struct Keeper {
@@ -80,8 +60,7 @@ pub(super) struct Held {
 
 impl Keeper {
     pub(super) fn new(
-        sources: Sources,
-        settings: Settings,
+        (sources, settings): (Sources, Settings),
         table: Arc<KeyTable>,
         protection: Arc<Protection>,
         commands: Sender<Command>,
@@ -117,7 +96,7 @@ impl Keeper {
         loop {
             let patience = if self.outstanding.is_some() { REPORT_INTERVAL } else { Duration::MAX };
             match commands.recv_timeout(patience) {
-                Ok(command) => self.obey(command),
+                Ok(command) => command(&mut self),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -140,27 +119,16 @@ impl Keeper {
         self.sources.scan()
     }
 
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Reload => match self.sources.scan() {
-                Ok(scan) => {
-                    self.deadline = Instant::now().checked_add(self.settings.reload_timeout);
-                    self.load(scan);
-                }
-                Err(error) => {
-                    log::error!("reload: {error}");
-                    self.status.end(Some(error.to_string()));
-                }
-            },
-            Command::Opened(Ticket::Load(number, candidate, stamp), opened) => {
-                self.opened(number, candidate, stamp, opened);
+    /// Scans all sources again.
+    pub(super) fn reload(&mut self) {
+        match self.sources.scan() {
+            Ok(scan) => {
+                self.deadline = Instant::now().checked_add(self.settings.reload_timeout);
+                self.load(scan);
             }
-            Command::Opened(Ticket::Import(batch, place), opened) => self.opened_import(batch, place, opened),
-            Command::Import(keys, interchange, promise) => self.import(keys, interchange, promise),
-            Command::Delete(keys, promise) => promise.keep(self.delete(&keys)),
-            Command::Sealed => {
-                self.status.set_sealing(false);
-                self.seal();
+            Err(error) => {
+                log::error!("reload: {error}");
+                self.status.end(Some(error.to_string()));
             }
         }
     }
@@ -181,16 +149,17 @@ impl Keeper {
             });
         let held = held.collect();
         let (sources, table) = (Arc::clone(&self.sources), Arc::clone(&self.table));
-        let commands = self.commands.clone();
-        let work = Box::new(move || {
-            let path_shown = path.display();
+        let write = move || {
             match sealed::write(&path, &sources, &table, held) {
-                Ok(keys) => log::info!("{path_shown}: {keys} key(s) sealed for the next start"),
-                Err(error) => log::warn!("{path_shown}: {error}"),
+                Ok(keys) => log::info!("{}: {keys} key(s) sealed for the next start", path.display()),
+                Err(error) => log::warn!("{}: {error}", path.display()),
             }
-            let _ = commands.send(Command::Sealed);
+            Ok(())
+        };
+        self.push((sealed::MEMORY_BYTES, false), write, |keeper, _| {
+            keeper.status.set_sealing(false);
+            keeper.seal();
         });
-        self.pool.push(Job { memory_bytes: sealed::MEMORY_BYTES, urgent: false, work });
     }
 
     /// Where imports are kept, if they are.
@@ -198,21 +167,21 @@ impl Keeper {
         self.sources.data_dir.as_deref().filter(|_| !self.settings.imports_in_memory)
     }
 
-    /// Opens something in the pool; the answer comes back as a command.
-    pub(super) fn push(
+    /// Does something in the pool, and then something with its answer here.
+    pub(super) fn push<T: Send + 'static>(
         &self,
         (memory_bytes, urgent): (u64, bool),
-        ticket: Ticket,
-        open: impl FnOnce() -> Result<Vec<Opened>, String> + Send + 'static,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        then: impl FnOnce(&mut Self, Result<T, String>) + Send + 'static,
     ) {
         let commands = self.commands.clone();
-        let work = move || {
-            let opened =
-                catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err("internal fault".to_owned()));
+        let work = Box::new(move || {
+            let done =
+                catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("internal fault".to_owned()));
             // Without a keeper the process is about to end.
-            let _ = commands.send(Command::Opened(ticket, opened));
-        };
-        self.pool.push(Job { memory_bytes, urgent, work: Box::new(work) });
+            let _ = commands.send(Box::new(move |keeper| then(keeper, done)));
+        });
+        self.pool.push(Job { memory_bytes, urgent, work });
     }
 
     /// Drops the keys whose sources are gone, and opens what is new or changed.
@@ -254,9 +223,11 @@ impl Keeper {
         fresh.sort_by_key(|prepared| prepared.memory_bytes);
         for prepared in fresh {
             let (sources, cache) = (Arc::clone(&self.sources), self.cache.clone());
-            let ticket = Ticket::Load(self.loads_begun, prepared.candidate.clone(), prepared.stamp);
-            self.push((prepared.memory_bytes, false), ticket, move || {
-                prepared.open(&sources, cache.as_deref())
+            let prepared_memory = prepared.memory_bytes;
+            let (number, candidate, stamp) = (self.loads_begun, prepared.candidate.clone(), prepared.stamp);
+            let open = move || prepared.open(&sources, cache.as_deref()).map_err(|error| error.to_string());
+            self.push((prepared_memory, false), open, move |keeper, opened| {
+                keeper.opened(number, candidate, stamp, opened);
             });
         }
         self.finish();

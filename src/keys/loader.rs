@@ -142,14 +142,8 @@ impl Loader {
         let status = Arc::new(Status::default());
         // Before anybody can ask: a start without keys yet is no start without keys.
         status.lock().load = Some(Load::new(false));
-        let keeper = Keeper::new(
-            sources,
-            settings,
-            Arc::clone(&table),
-            protection,
-            commands.clone(),
-            Arc::clone(&status),
-        );
+        let (keys, told) = (Arc::clone(&table), Arc::clone(&status));
+        let keeper = Keeper::new((sources, settings), keys, protection, commands.clone(), told);
         thread::Builder::new()
             .name("keeper".to_owned())
             .spawn(move || keeper.run(&receiver))
@@ -197,7 +191,7 @@ impl Loader {
         state.load = Some(Load::new(true));
         state.reload.stage = ReloadStage::Running;
         drop(state);
-        self.send(Command::Reload);
+        self.send(Box::new(Keeper::reload));
         Ok(())
     }
 
@@ -215,7 +209,7 @@ impl Loader {
         keys: Vec<NewKey>,
         interchange: Option<String>,
     ) -> Result<Vec<Outcome>, ChangeError> {
-        self.ask(|promise| Command::Import(keys, interchange, promise))
+        self.ask(|promise| Box::new(|keeper| keeper.import(keys, interchange, promise)))
     }
 
     /// Deletes keys that were imported; waits until none of them signs any more. Beside the outcomes,
@@ -224,7 +218,7 @@ impl Loader {
     /// # Errors
     /// [`ChangeError`].
     pub fn delete(&self, keys: Vec<PublicKey>) -> Result<(Vec<Outcome>, String), ChangeError> {
-        self.ask(|promise| Command::Delete(keys, promise))
+        self.ask(|promise| Box::new(move |keeper| promise.keep(keeper.delete(&keys))))
     }
 
     fn ask<T>(
