@@ -28,7 +28,7 @@ pub(super) fn run(values: &Values, json: bool, keys: bool) -> Result<u8, Usage> 
         Err(usage) => json!({ "error": usage.message }),
     };
     report.insert("settings".to_owned(), outcome);
-    let open = |settings: &Settings| keys.then(|| offline::open(&settings.sources, None)).transpose();
+    let open = |settings: &Settings| keys.then(|| offline::open(settings, None)).transpose();
     let opened = settings.and_then(|(settings, _)| open(&settings));
     if let Ok(Some(opened)) = &opened {
         report.insert(

@@ -39,16 +39,18 @@ impl Server {
         Ok(Self { authority: address.to_string(), host: named.unwrap_or_else(|| address.to_string()) })
     }
 
-    /// Status and body of one exchange that must end in time.
-    ///
-    /// # Errors
-    /// No connection, no answer in time, or one that is not HTTP.
-    pub(super) fn ask(&self, request: &Request<'_>, timeout: Duration) -> io::Result<(u16, String)> {
+    /// Status and body of one exchange that must end in time: of method and path, a token and a body.
+    pub(super) fn ask(
+        &self,
+        line: &str,
+        token: Option<&str>,
+        body: &str,
+        timeout: Duration,
+    ) -> io::Result<(u16, String)> {
         let deadline = Instant::now() + timeout;
         let address = self.authority.to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
         let mut stream = TcpStream::connect_timeout(&address, timeout)?;
         stream.set_write_timeout(Some(timeout))?;
-        let Request { line, token, body } = request;
         // HTTP/1.0: the body ends with the connection.
         write!(stream, "{line} HTTP/1.0\r\nhost: {}\r\naccept: application/json\r\n", self.host)?;
         if let Some(token) = token {
@@ -60,14 +62,6 @@ impl Server {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Ok((status.ok_or(io::ErrorKind::InvalidData)?, body.to_owned()))
     }
-}
-
-/// What is asked.
-pub(super) struct Request<'a> {
-    /// Method and path.
-    pub(super) line: &'a str,
-    pub(super) token: Option<&'a str>,
-    pub(super) body: &'a str,
 }
 
 fn read_until(stream: &mut TcpStream, deadline: Instant) -> io::Result<String> {

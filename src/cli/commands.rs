@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs, SubCommandInfo};
 
-use super::client::{Request, Server};
+use super::client::Server;
 use super::layers::Values;
 use super::manual::{self, SHELLS};
 use super::{Line, Usage, check, exit, offline, slashing};
@@ -286,8 +286,7 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
 
 /// The number of keys that a healthy server holds.
 fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, Usage> {
-    let request = Request { line: "GET /healthcheck", token: None, body: "" };
-    let (status, body) = server.ask(&request, ANSWER_TIMEOUT).map_err(|error| {
+    let (status, body) = server.ask("GET /healthcheck", None, "", ANSWER_TIMEOUT).map_err(|error| {
         Usage::new(exit::UNHEALTHY, format!("{server}: {error}")).hint("is it running, and there?")
     })?;
     let json: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();

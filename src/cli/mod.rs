@@ -105,7 +105,10 @@ fn parse(
         false => match commands::parse(&line.command) {
             Ok(subcommand) => Some(subcommand),
             Err(early) if early.status.is_ok() => return Ok(Command::Print(early.output)),
-            Err(early) => return Err(Usage::new(exit::USAGE, one_line(&early.output))),
+            Err(early) => {
+                let words: Vec<_> = early.output.split_whitespace().collect();
+                return Err(Usage::new(exit::USAGE, words.join(" ")));
+            }
         },
     };
     let mut values = line.values;
@@ -132,7 +135,9 @@ impl Line {
     /// Reads the program's name and what follows it.
     pub(crate) fn read(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Usage> {
         let program = arguments.next().unwrap_or_default();
-        let mut line = Self { values: Values::new(dialect_of(&program)), command: Vec::new(), text: None };
+        let is_web3signer = Path::new(&program).file_stem().is_some_and(|name| name == "web3signer");
+        let dialect = if is_web3signer { Dialect::Web3signer } else { Dialect::Signerd };
+        let mut line = Self { values: Values::new(dialect), command: Vec::new(), text: None };
         let arguments = arguments.map(utf8).collect::<Result<Vec<_>, _>>()?;
         let mut arguments = arguments.into_iter().peekable();
         while let Some(argument) = arguments.next() {
@@ -206,13 +211,6 @@ impl Line {
     }
 }
 
-fn dialect_of(program: &OsString) -> Dialect {
-    match Path::new(program).file_stem().is_some_and(|name| name == "web3signer") {
-        true => Dialect::Web3signer,
-        false => Dialect::Signerd,
-    }
-}
-
 fn utf8(argument: OsString) -> Result<String, Usage> {
     argument.into_string().map_err(|bytes| {
         Usage::new(exit::USAGE, format!("expected arguments in UTF-8, got {:?}", bytes.to_string_lossy()))
@@ -237,10 +235,6 @@ fn split(argument: &str) -> Result<Option<(String, Option<String>)>, Usage> {
 
 fn is_boolean(text: &str) -> bool {
     text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Usage {

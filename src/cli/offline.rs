@@ -5,8 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::thread;
+use std::sync::{Arc, mpsc};
 
 use serde_json::json;
 
@@ -17,8 +16,8 @@ use crate::config::Settings;
 use crate::consensus::primitives::{Epoch, PublicKey};
 use crate::consensus::request::SignRequest;
 use crate::keys::derive::{self, Parent};
+use crate::keys::pool::{Job, Pool};
 use crate::keys::secret::SecretKey;
-use crate::keys::sources::Sources;
 use crate::keys::write::NewKeystore;
 use crate::slashing::Protection;
 
@@ -29,47 +28,53 @@ pub(super) struct Opened {
     pub(super) failures: Vec<String>,
 }
 
-/// Opens all keystores on all cores, or those that may hold the one key that is wanted.
-pub(super) fn open(sources: &Sources, wanted: Option<PublicKey>) -> Result<Opened, Usage> {
-    let mut sources = sources.clone();
+/// Opens all keystores, or those that may hold the one key that is wanted, as the service does: on all
+/// cores, within the memory that is allowed.
+pub(super) fn open(settings: &Settings, wanted: Option<PublicKey>) -> Result<Opened, Usage> {
+    let mut sources = settings.sources.clone();
     sources.data_dir = sources.data_dir.filter(|directory| directory.exists());
     let scan = sources.scan().map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))?;
     let failures = scan.failures.iter().map(ToString::to_string).collect();
-    let opened = Mutex::new(Opened { keys: BTreeMap::new(), failures });
-    let candidates = Mutex::new(scan.candidates.into_iter());
-    let next = || candidates.lock().ok()?.next();
-    let work = || {
-        while let Some(candidate) = next() {
-            let name = candidate.name();
-            let keys = candidate.prepare().map_err(|error| error.to_string()).and_then(|prepared| {
-                let other = wanted.is_some() && prepared.declared_key.is_some_and(|key| Some(key) != wanted);
-                if other {
-                    Ok(Vec::new())
-                } else {
-                    prepared.open(&sources, None).map_err(|error| error.to_string())
-                }
-            });
-            let mut opened = opened.lock().expect("no thread panics with the lock");
-            match keys {
-                Ok(keys) => opened.keys.extend(
-                    keys.into_iter().map(|(secret, _)| (secret.public_key(), (secret, name.clone()))),
-                ),
-                Err(reason) if reason.starts_with(&name) => opened.failures.push(reason),
-                Err(reason) => opened.failures.push(format!("{name}: {reason}")),
+    let mut opened = Opened { keys: BTreeMap::new(), failures };
+    let (pool, sources) = (Pool::new(settings.loading.decrypt_memory_bytes), Arc::new(sources));
+    let (sender, answers) = mpsc::channel();
+    for candidate in scan.candidates {
+        let prepared = match candidate.prepare() {
+            Err(error) => {
+                opened.failures.push(error.to_string());
+                continue;
             }
-        }
-    };
-    thread::scope(|scope| {
-        (0..thread::available_parallelism().map_or(1, usize::from)).for_each(|_| {
-            scope.spawn(work);
+            Ok(prepared)
+                if wanted.is_some() && prepared.declared_key.is_some_and(|key| Some(key) != wanted) =>
+            {
+                continue;
+            }
+            Ok(prepared) => prepared,
+        };
+        let (sources, sender, memory_bytes) = (Arc::clone(&sources), sender.clone(), prepared.memory_bytes);
+        let work = Box::new(move || {
+            let keys = prepared.open(&sources, None).map_err(|error| error.to_string());
+            // Whoever listens does so until the last answer.
+            let _ = sender.send((prepared.candidate.name(), keys));
         });
-    });
-    Ok(opened.into_inner().expect("no thread panics with the lock"))
+        pool.push(Job { memory_bytes, urgent: false, work });
+    }
+    drop(sender);
+    for (name, keys) in answers {
+        match keys {
+            Ok(keys) => opened
+                .keys
+                .extend(keys.into_iter().map(|(secret, _)| (secret.public_key(), (secret, name.clone())))),
+            Err(reason) if reason.starts_with(&name) => opened.failures.push(reason),
+            Err(reason) => opened.failures.push(format!("{name}: {reason}")),
+        }
+    }
+    Ok(opened)
 }
 
 /// `keys list`: public key and file, a line each.
 pub(super) fn list_keys(values: &Values) -> Result<u8, Usage> {
-    let opened = open(&Settings::check(values)?.sources, None)?;
+    let opened = open(&Settings::check(values)?, None)?;
     for (key, (_, name)) in &opened.keys {
         println!("{key} {name}");
     }
@@ -106,7 +111,8 @@ pub(super) fn new_keys(values: &Values, NewKeys { count, out }: &NewKeys) -> Res
 /// `exit`: a signed voluntary exit, ready for a beacon node.
 pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> {
     let Exit { key, epoch, validator_index, genesis_validators_root, out } = arguments;
-    let Settings { networks, sources, .. } = Settings::check(values)?;
+    let settings = Settings::check(values)?;
+    let networks = &settings.networks;
     if values.text("network").is_none() {
         return Err(Usage::new(
             exit::USAGE,
@@ -129,11 +135,11 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
     })
     .to_string()
     .into_bytes();
-    let signed = SignRequest::parse(&mut body, &networks)
-        .and_then(|request| Ok((request.signing_root(&networks)?, request.slashable())))
+    let signed = SignRequest::parse(&mut body, networks)
+        .and_then(|request| Ok((request.signing_root(networks)?, request.slashable())))
         .map_err(|error| Usage::new(exit::CONFIG, error.to_string()));
     let (root, slashable) = signed?;
-    let mut opened = open(&sources, Some(*key))?;
+    let mut opened = open(&settings, Some(*key))?;
     let (secret, _) = opened.keys.remove(key).ok_or_else(|| {
         opened.failures.iter().for_each(|failure| eprintln!("error: {failure}"));
         Usage::new(exit::NO_INPUT, format!("{key} is not among the keys"))

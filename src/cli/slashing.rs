@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use super::client::{Request, Server};
+use super::client::Server;
 use super::commands::{Export, Import, SlashingCommand, Watermark};
 use super::layers::Values;
 use super::{Usage, exit, offline, read_token};
@@ -110,8 +110,7 @@ fn ask(values: &Values, settings: &Settings, line: &str, body: &str) -> Result<S
         Keymanager::Off | Keymanager::Open | Keymanager::Closed => settings.auth_token.clone(),
     };
     let server = Server::find(None, values)?;
-    let request = Request { line, token: token.as_ref().map(|token| token.as_str()), body };
-    match server.ask(&request, ANSWER_TIMEOUT) {
+    match server.ask(line, token.as_ref().map(|token| token.as_str()), body, ANSWER_TIMEOUT) {
         Ok((200, text)) => Ok(text),
         Ok((status, text)) => {
             Err(Usage::new(exit::UNAVAILABLE, format!("{server} says {status}: {}", hex::shorten(&text))))

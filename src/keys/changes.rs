@@ -46,8 +46,7 @@ impl Keeper {
             }
             Some(Err(error)) => return promise.keep(Err(ChangeError::Interchange(error.to_string()))),
         }
-        self.batches_begun += 1;
-        let number = self.batches_begun;
+        let number = self.batches.keys().max().map_or(0, |number| number + 1);
         let open = |(place, new)| self.open_import((number, place), Arc::new(new));
         let items: Vec<_> = keys.into_iter().enumerate().map(open).collect();
         let outstanding = items.iter().filter(|item| item.opened.is_none()).count();

@@ -44,7 +44,6 @@ pub(super) struct Keeper {
     deadline: Option<Instant>,
     /// Imports whose keystores are being opened.
     pub(super) batches: HashMap<u64, Batch>,
-    pub(super) batches_begun: u64,
     /// Imported keys that have no file.
     pub(super) in_memory: HashSet<PublicKey>,
 }
@@ -81,7 +80,6 @@ impl Keeper {
             loads_begun: 0,
             deadline: None,
             batches: HashMap::new(),
-            batches_begun: 0,
             in_memory: HashSet::new(),
         }
     }

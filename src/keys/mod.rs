@@ -10,7 +10,7 @@ mod keyconfig;
 pub mod keystore;
 pub mod loader;
 pub mod locked;
-mod pool;
+pub(crate) mod pool;
 mod sealed;
 pub mod secret;
 pub mod sources;

@@ -10,18 +10,18 @@ use std::thread;
 use super::locked;
 
 /// One piece of work.
-pub(super) struct Job {
+pub(crate) struct Job {
     /// The memory that it takes while it runs.
-    pub(super) memory_bytes: u64,
+    pub(crate) memory_bytes: u64,
     /// Whether somebody waits for it: it goes before all others.
-    pub(super) urgent: bool,
+    pub(crate) urgent: bool,
     /// What to do; must not panic.
-    pub(super) work: Box<dyn FnOnce() + Send>,
+    pub(crate) work: Box<dyn FnOnce() + Send>,
 }
 
 /// Runs jobs. Cheap to clone; clones share the threads and the bound.
 #[derive(Clone)]
-pub(super) struct Pool(Arc<Shared>);
+pub(crate) struct Pool(Arc<Shared>);
 
 struct Shared {
     memory_bytes_max: u64,
@@ -41,7 +41,7 @@ struct State {
 impl Pool {
     /// A pool that uses at most `memory_bytes_max`, or else half of what the machine or the
     /// container has left. A single job above the bound runs alone.
-    pub(super) fn new(memory_bytes_max: Option<u64>) -> Self {
+    pub(crate) fn new(memory_bytes_max: Option<u64>) -> Self {
         let memory_bytes_max = memory_bytes_max.unwrap_or_else(|| memory_bytes_available(Path::new("/")) / 2);
         let threads_max = thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Shared {
@@ -53,7 +53,7 @@ impl Pool {
     }
 
     /// Queues a job; returns at once.
-    pub(super) fn push(&self, job: Job) {
+    pub(crate) fn push(&self, job: Job) {
         let mut state = self.0.lock();
         if job.urgent {
             state.jobs.push_front(job)
