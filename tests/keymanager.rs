@@ -344,6 +344,7 @@ fn no_signature_of_a_deleted_key_leaves_after_the_answer() {
     let (generation, over) = (AtomicU64::new(GONE), AtomicBool::new(false));
     let (signed, refused) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
+        let _end = End(&over);
         for _ in 0..8 {
             let mut client = manager.signer.client();
             let (path, generation, over, signed, refused) = (&path, &generation, &over, &signed, &refused);
@@ -372,8 +373,16 @@ fn no_signature_of_a_deleted_key_leaves_after_the_answer() {
                 std::thread::yield_now();
             }
         }
-        over.store(true, Ordering::SeqCst);
     });
+}
+
+/// Ends the clients, also when an assertion fails: the scope waits for them.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// What eth-docker's script does with curl and jq: list, import with slashing data, delete, take the
