@@ -36,6 +36,9 @@ pub(super) enum Document<'b> {
 impl<'b> Document<'b> {
     /// Opens a body with the reader for its size; simd-json unescapes strings in place.
     pub(super) fn open(body: &'b mut [u8]) -> Result<Self, RequestError> {
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(RequestError::Json("expected an object".to_owned()));
+        }
         match body.len() <= TAPE_BODY_BYTES_MAX {
             true => Self::open_tape(body),
             false => Self::open_text(body),
@@ -43,14 +46,12 @@ impl<'b> Document<'b> {
     }
 
     fn open_tape(body: &'b mut [u8]) -> Result<Self, RequestError> {
-        require_object(body)?;
         let tape = BUFFERS
             .with_borrow_mut(|buffers| simd_json::Deserializer::from_slice_with_buffers(body, buffers));
         tape.map(Self::Tape).map_err(|error| RequestError::Json(error.to_string()))
     }
 
     fn open_text(body: &'b [u8]) -> Result<Self, RequestError> {
-        require_object(body)?;
         if depth(body) > DEPTH_MAX {
             return Err(RequestError::Json(format!("more than {DEPTH_MAX} levels of nesting")));
         }
@@ -144,13 +145,6 @@ impl Visitor<'_> for NameIn {
 
     fn visit_str<E>(self, key: &str) -> Result<bool, E> {
         Ok(self.0.contains(&key))
-    }
-}
-
-fn require_object(body: &[u8]) -> Result<(), RequestError> {
-    match body.trim_ascii_start().first() {
-        Some(b'{') => Ok(()),
-        Some(_) | None => Err(RequestError::Json("expected an object".to_owned())),
     }
 }
 
