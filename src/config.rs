@@ -81,7 +81,7 @@ pub(crate) enum Keymanager {
 /// A day: nobody waits longer.
 const TIMEOUT_SECONDS_MAX: u64 = 86_400;
 
-/// What no older than so many epochs is no past yet: a duty is up to two epochs old, and clocks differ.
+/// So many epochs back a message is of the present: a duty may be two epochs old, and clocks differ.
 const PRESENT_EPOCHS: u64 = 4;
 
 /// Where the token of the Keymanager routes is made, in the data directory.
