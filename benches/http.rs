@@ -111,8 +111,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 struct Upcheck;
 
 impl Service for Upcheck {
-    fn answer(&self, request: Request) -> Response {
-        assert_eq!(request.target.path, "/upcheck");
+    fn answer(&self, request: &mut Request) -> Response {
+        assert_eq!(request.path, "/upcheck");
         Response::new(200, TEXT, b"OK".as_slice())
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
-use crate::support::{Signer, binary};
+use crate::support::{Signer, Transport, binary};
 
 /// Resident memory that no attack may exceed.
 const RESIDENT_KIB_MAX: u64 = 128 * 1024;
@@ -32,7 +32,6 @@ const ATTACKS: [(&str, Attack, [usize; 2]); 9] = [
 
 #[test]
 fn an_honest_client_gets_every_signature_while_others_attack() {
-    let is_full = std::env::var_os("SIGNERD_ATTACK").is_some_and(|size| size == "full");
     let signer = Signer::start(&["--interop-keys", "0..1", "--auth-token", "correct-horse-battery"]);
     signer.wait_loaded();
     let descriptors = descriptors(&signer);
@@ -45,7 +44,7 @@ fn an_honest_client_gets_every_signature_while_others_attack() {
         for (name, attack, amounts) in ATTACKS {
             let started = Instant::now();
             slowest_us.store(0, Ordering::Relaxed);
-            attack(address, amounts[usize::from(is_full)]);
+            attack(address, amounts[usize::from(is_full())]);
             let (resident, slowest) = (signer.memory_kib("VmRSS"), slowest_us.load(Ordering::Relaxed));
             let seconds = started.elapsed().as_secs_f32();
             println!("{name}: {seconds:.1} s, {resident} KiB resident, slowest upcheck {slowest} us");
@@ -64,6 +63,33 @@ fn an_honest_client_gets_every_signature_while_others_attack() {
 }
 
 #[test]
+fn an_idle_connection_costs_little_memory() {
+    let connections = if is_full() { 4_000 } else { 400 };
+    for (transport, kib_max) in [(Transport::Tcp, 16), (Transport::Unix, 16), (Transport::Tls, 30)] {
+        for signs in [false, true] {
+            let signer = Signer::start_over(transport, &["--interop-keys", "0..1"]);
+            signer.wait_loaded();
+            let ask = |_| {
+                let mut client = signer.client();
+                let answer = match signs {
+                    false => client.get("/upcheck"),
+                    true => client.post(SIGN, br#"{"signingRoot":"0x0000000000000000000000000000000000000000000000000000000000000000","domain_name":"beacon_attester"}"#),
+                };
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                client
+            };
+            (0..20).map(ask).for_each(drop); // what is made once
+            let before = signer.memory_kib("VmRSS");
+            let clients = (0..connections).map(ask).collect::<Vec<_>>();
+            std::thread::sleep(Duration::from_millis(100));
+            let each = (signer.memory_kib("VmRSS") - before) as f64 / clients.len() as f64;
+            println!("{transport:?}, signs: {signs}: {each:.1} KiB each of {connections} idle connections");
+            assert!(each <= f64::from(kib_max), "{transport:?}: {each} KiB");
+        }
+    }
+}
+
+#[test]
 fn without_descriptors_it_pauses_and_recovers() {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]).arg(binary());
@@ -77,6 +103,10 @@ fn without_descriptors_it_pauses_and_recovers() {
     assert!(more < 100, "{more} attempts a second: it spins");
     drop(streams);
     assert_eq!(signer.client().get("/upcheck").status, 200);
+}
+
+fn is_full() -> bool {
+    std::env::var_os("SIGNERD_ATTACK").is_some_and(|size| size == "full")
 }
 
 /// Ends the honest clients, even when an attack fails.

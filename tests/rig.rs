@@ -23,7 +23,7 @@ pub(crate) struct Echo;
 
 impl Service for Echo {
     fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
-        let bytes_max = match request.target.path.as_str() {
+        let bytes_max = match request.path.as_str() {
             "/forbidden" => return Err(Response::error(403, "not you")),
             "/upcheck" => 0,
             "/sum" => 32 << 20,
@@ -32,9 +32,9 @@ impl Service for Echo {
         Ok(BodyRule { bytes_max, is_required: request.method == Method::Post && bytes_max > 0 })
     }
 
-    fn answer(&self, request: Request) -> Response {
+    fn answer(&self, request: &mut Request) -> Response {
         let text = |text: String| Response::new(200, TEXT, text.into_bytes());
-        match (request.method, request.target.path.as_str()) {
+        match (request.method, request.path.as_str()) {
             (Method::Get | Method::Head, "/upcheck") => Response::new(200, TEXT, b"OK".as_slice()),
             (_, "/panic") => panic!("asked to panic"),
             (_, "/close") => Response { close: true, ..text("closing".into()) },
@@ -54,7 +54,7 @@ impl Service for Echo {
             }
             (method, path) => text(format!(
                 "{method:?} {path} ?{} host={} body={}",
-                request.target.query,
+                request.query,
                 request.host().unwrap_or("-"),
                 String::from_utf8_lossy(&request.body)
             )),

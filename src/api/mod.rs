@@ -31,7 +31,7 @@ pub trait Service: Send + Sync + 'static {
     fn admit(&self, request: &Request) -> Result<BodyRule, Response>;
 
     /// The answer to a request that has been admitted.
-    fn answer(&self, request: Request) -> Response;
+    fn answer(&self, request: &mut Request) -> Response;
 }
 
 /// Which body a request may have.
@@ -110,8 +110,7 @@ impl<'a> Route<'a> {
     fn scope(self) -> Scope {
         match self {
             Self::Upcheck | Self::Health | Self::Healthcheck => Scope::Open,
-            Self::Keystores => Scope::KeyManager,
-            Self::SlashingProtection => Scope::KeyManager,
+            Self::Keystores | Self::SlashingProtection => Scope::KeyManager,
             Self::Sign(_) | Self::PublicKeys | Self::Reload | Self::HighWatermark => Scope::Everything,
         }
     }
@@ -147,7 +146,7 @@ impl Api {
 
     fn judge(&self, request: &Request) -> Result<BodyRule, Refusal> {
         self.guard.admit_host(request)?;
-        let route = self.route(&request.target.path)?;
+        let route = self.route(&request.path)?;
         self.guard.admit_token(request, route.scope())?;
         match route.methods().split(", ").any(|name| name == request.method.name()) {
             true => Ok(route.body_rule(request.method)),
@@ -156,7 +155,7 @@ impl Api {
     }
 
     fn dispatch(&self, request: &mut Request) -> Result<Response, Refusal> {
-        let route = self.route(&request.target.path)?;
+        let route = self.route(&request.path)?;
         match (route, request.method) {
             (Route::Sign(identifier), Method::Post) => {
                 sign::sign(self, identifier, &request.headers, &mut request.body)
@@ -195,7 +194,7 @@ impl Api {
         response.headers.extend(self.guard.shared_with(request));
         if self.access_log {
             let peer = request.peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
-            let (method, path) = (request.method.name(), &request.target.path);
+            let (method, path) = (request.method.name(), &request.path);
             log::info!("{peer} {method} {path} {} {}", response.status, response.body.len());
         }
         response
@@ -210,9 +209,9 @@ impl Service for Api {
         }
     }
 
-    fn answer(&self, mut request: Request) -> Response {
-        let result = self.dispatch(&mut request);
-        self.finish(&request, result)
+    fn answer(&self, request: &mut Request) -> Response {
+        let result = self.dispatch(request);
+        self.finish(request, result)
     }
 }
 

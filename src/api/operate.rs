@@ -52,7 +52,7 @@ pub(super) fn high_watermark(api: &Api) -> Response {
 /// `GET /api/v1/slashing-protection[?genesis_validators_root=0x…]`: all that is on record of a chain, as
 /// EIP-3076 interchange; without the parameter, of the chain that was signed for last.
 pub(super) fn export(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let chain = parameter(&request.target.query, "genesis_validators_root").map(Root::from_str).transpose();
+    let chain = parameter(&request.query, "genesis_validators_root").map(Root::from_str).transpose();
     let chain = chain.map_err(|error| Refusal::Malformed(format!("genesis_validators_root: {error}")))?;
     let text = api.protection.export(chain, None).map_err(Refused::Unavailable)?;
     Ok(Response::new(200, JSON, text.into_bytes()))

@@ -48,9 +48,8 @@ impl DerefMut for Wiped {
 
 impl Drop for Wiped {
     fn drop(&mut self) {
-        self.0.clear();
         self.0.resize(self.0.capacity(), 0);
-        zeroize::optimization_barrier(self.0.as_slice());
+        wipe(&mut self.0);
     }
 }
 

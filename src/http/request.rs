@@ -4,43 +4,50 @@
 //! differently; a signer behind a proxy must not be the one who reads leniently.
 
 use std::borrow::Cow;
-use std::mem::{self, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 
-use super::target::{self, TARGET_BYTES_MAX, Target};
-use super::{Refused, Wiped};
+use super::target::{self, TARGET_BYTES_MAX};
+use super::{Refused, Wiped, wipe};
 
-/// What a client asks for, framing resolved: the head's fields that the service needs, and the body.
+/// What a client asks for, framing resolved: the head's fields that the service needs, and the body. A
+/// connection has one, and uses its memory again.
+#[derive(Default)]
 pub struct Request {
     /// `GET`, `POST`, … as sent; methods are case-sensitive.
     pub method: Method,
-    /// Path, query, and authority where the target names one.
-    pub target: Target,
+    /// The path in its one spelling (see [`target::Target`]): begins with `/`, or is the `*` of `OPTIONS *`.
+    pub path: String,
+    /// What follows `?`, undecoded; empty without.
+    pub query: String,
     /// All header fields.
     pub headers: Headers,
     /// The whole body, un-chunked.
     pub body: Wiped,
     /// The address of the client; `None` on a Unix socket.
     pub peer: Option<IpAddr>,
+    /// The authority of a target in absolute form; it overrides the field `Host`.
+    pub authority: Option<String>,
 }
 
 /// Header fields in their order, as sent; wiped when dropped: some hold tokens.
+#[derive(Default)]
 pub struct Headers {
     /// The whole head.
-    text: String,
-    /// Where each name and its value are in `text`.
+    bytes: Wiped,
+    /// Where each name and its value are.
     fields: Vec<[Span; 2]>,
     /// The marks of all names: most names that are not there need no search.
     marks: u64,
 }
 
-/// Start and end.
-type Span = (u16, u16);
+type Span = (u16, u16); // start and end
 
 /// The methods that some route knows; HEAD is answered as GET without a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
     /// `GET`
+    #[default]
     Get,
     /// `HEAD`
     Head,
@@ -68,11 +75,10 @@ impl Method {
     }
 }
 
-/// A head that has been read: a request without its body, and what is needed to read that.
+/// A head that has been read: what the connection must know of it.
+#[derive(Clone, Copy)]
 pub struct Head {
-    /// The request; its body is still empty.
-    pub request: Request,
-    /// How long the head is.
+    /// How long it is.
     pub bytes: usize,
     /// How the body is framed.
     pub framing: Framing,
@@ -103,6 +109,9 @@ pub const HEADERS_MAX: usize = 100;
 /// stack that it has ever touched.
 const HEADERS_USUAL_MAX: usize = 24;
 
+/// What a connection keeps of its request for the next one.
+const BYTES_KEPT_MAX: usize = 1024;
+
 /// Longest request line: the target, the method and the version around it.
 const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 
@@ -114,22 +123,30 @@ impl Request {
 
     /// Whom the client believes to speak to (RFC 9112, section 3.2); there, unless it speaks HTTP/1.0.
     pub fn host(&self) -> Option<&str> {
-        self.target.authority.as_deref().or_else(|| self.header("host"))
+        self.authority.as_deref().or_else(|| self.header("host"))
+    }
+
+    /// Wipes what was secret; keeps a usual request's memory for the next one.
+    pub fn clear(&mut self) {
+        self.body = Wiped::default();
+        wipe(&mut self.headers.bytes);
+        if self.headers.bytes.capacity() > BYTES_KEPT_MAX || self.query.capacity() > BYTES_KEPT_MAX {
+            *self = Self { peer: self.peer, ..Self::default() };
+        }
     }
 }
 
 impl Headers {
-    /// The values of all fields of this name, in any case.
+    /// The values of all fields of this name, in any case. Bytes above 0x7f have no meaning that anybody
+    /// agrees on (RFC 9110, section 5.5): a value that is no UTF-8 counts as empty.
     pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        let fields = if self.marks & mark(name) == 0 { &[][..] } else { &self.fields };
-        fields
-            .iter()
-            .filter(|&&[known, _]| self.at(known).eq_ignore_ascii_case(name))
-            .map(|&[_, at]| self.at(at))
+        let fields = if self.marks & mark(name.as_bytes()) == 0 { &[][..] } else { &self.fields };
+        let named = fields.iter().filter(|&&[known, _]| self.at(known).eq_ignore_ascii_case(name.as_bytes()));
+        named.map(|&[_, value]| std::str::from_utf8(self.at(value)).unwrap_or_default())
     }
 
-    fn at(&self, (start, end): Span) -> &str {
-        &self.text[start.into()..end.into()]
+    fn at(&self, (start, end): Span) -> &[u8] {
+        &self.bytes[start.into()..end.into()]
     }
 
     /// The members of a list field, over all its lines (RFC 9110, section 5.6.1).
@@ -142,37 +159,32 @@ impl Headers {
     }
 }
 
-impl Drop for Headers {
-    fn drop(&mut self) {
-        drop(Wiped(mem::take(&mut self.text).into_bytes()));
+/// One bit of 64, by length and first letter.
+const fn mark(name: &[u8]) -> u64 {
+    match name {
+        [] => 1,
+        [first, ..] => 1 << ((name.len() + (*first | 0x20) as usize) % 64),
     }
 }
 
-/// One bit of 64, by length and first letter.
-fn mark(name: &str) -> u64 {
-    let first = name.bytes().next().unwrap_or_default() | 0x20;
-    1 << ((usize::from(first) + name.len()) % 64)
-}
-
-/// Reads the head at the front of `received`, once its end is there.
+/// Reads the head at the front of `received` into `request`, once its end is there.
 ///
 /// `tried` is 0 for a new head and belongs to this function between calls: it tries again only when
 /// another line has come.
 ///
 /// # Errors
 /// 400, 414, 417, 431, 501 or 505, as RFC 9110 and 9112 ask it.
-pub fn read(received: &[u8], tried: &mut usize, peer: Option<IpAddr>) -> Result<Option<Head>, Refused> {
+pub fn read(received: &[u8], tried: &mut usize, request: &mut Request) -> Result<Option<Head>, Refused> {
     if received.first().is_some_and(|&byte| !byte.is_ascii_graphic() && byte != b'\r') {
         return Err(Refused::new(400, "expected an HTTP/1.1 request line"));
     }
     if received[*tried..].contains(&b'\n') {
-        let lines = match read_lines::<HEADERS_USUAL_MAX>(received) {
-            Err(Refused { status: 431, .. }) => read_lines::<HEADERS_MAX>(received)?,
+        let minor = match read_lines::<HEADERS_USUAL_MAX>(received, request) {
+            Err(Refused { status: 431, .. }) => read_lines::<HEADERS_MAX>(received, request)?,
             result => result?,
         };
-        if let Some((method, target, is_http11, headers)) = lines {
-            return settle(Request { method, target, headers, body: Wiped::default(), peer }, is_http11)
-                .map(Some);
+        if let Some(minor) = minor {
+            return settle(request, minor == 1).map(Some);
         }
     }
     *tried = received.len();
@@ -186,11 +198,9 @@ pub fn read(received: &[u8], tried: &mut usize, peer: Option<IpAddr>) -> Result<
     }
 }
 
-/// Method, target, whether the version is 1.1, and the fields.
-type Lines = (Method, Target, bool, Headers);
-
+/// Fills the request, without its body; gives the minor version, or nothing while the head is not whole.
 #[inline(never)] // else its slots would be on the stack of every connection that waits
-fn read_lines<const N: usize>(received: &[u8]) -> Result<Option<Lines>, Refused> {
+fn read_lines<const N: usize>(received: &[u8], request: &mut Request) -> Result<Option<u8>, Refused> {
     let mut slots = [const { MaybeUninit::uninit() }; N];
     let mut parsed = httparse::Request::new(&mut []);
     let parse = parsed.parse_with_uninit_headers(received, &mut slots);
@@ -198,9 +208,7 @@ fn read_lines<const N: usize>(received: &[u8]) -> Result<Option<Lines>, Refused>
         httparse::Status::Complete(length) if length <= HEAD_BYTES_MAX => length,
         httparse::Status::Complete(_) | httparse::Status::Partial => return Ok(None),
     };
-    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
-        return Ok(None); // they are all there
-    };
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Ok(None) };
     let head = &received[..length];
     let span = |part: &[u8]| {
         let start = part.as_ptr().addr() - head.as_ptr().addr();
@@ -210,39 +218,44 @@ fn read_lines<const N: usize>(received: &[u8]) -> Result<Option<Lines>, Refused>
     // The parser takes LF for CR LF.
     let line_end = usize::from(span(target.as_bytes()).1) + " HTTP/1.1".len();
     let mut is_crlf = head[line_end] == b'\r' && head.ends_with(b"\r\n\r\n");
-    let mut headers =
-        Headers { text: text(head), fields: Vec::with_capacity(parsed.headers.len()), marks: 0 };
+    let headers = &mut request.headers;
+    headers.bytes.clear();
+    headers.bytes.extend_from_slice(head);
+    headers.fields.clear();
+    headers.marks = 0;
     for field in parsed.headers.iter() {
         let (name, value) = (span(field.name.as_bytes()), span(field.value));
         let end = head[value.1.into()..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
         is_crlf &= end == Some(&b'\r');
         headers.fields.push([name, value]);
-        headers.marks |= mark(field.name);
+        headers.marks |= mark(field.name.as_bytes());
     }
     if !is_crlf {
         return Err(Refused::new(400, "a line of the head ends with LF instead of CR LF"));
     }
-    Ok(Some((Method::from(method), target::parse(method, target)?, minor == 1, headers)))
-}
-
-/// The head as text. Bytes that are none have no meaning that anybody agrees on (RFC 9110, section 5.5).
-fn text(head: &[u8]) -> String {
-    String::from_utf8(head.to_vec()).unwrap_or_else(|error| {
-        let mut bytes = error.into_bytes();
-        bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
-        String::from_utf8(bytes).expect("ASCII")
-    })
+    let target = target::parse(method, target)?;
+    request.method = Method::from(method);
+    target.path.as_ref().clone_into(&mut request.path);
+    target.query.clone_into(&mut request.query);
+    request.authority = target.authority.map(Into::into);
+    Ok(parsed.version)
 }
 
 /// What the fields mean for the connection.
-fn settle(request: Request, is_http11: bool) -> Result<Head, Refused> {
+fn settle(request: &Request, is_http11: bool) -> Result<Head, Refused> {
+    const MARKS: u64 =
+        mark(b"content-length") | mark(b"transfer-encoding") | mark(b"expect") | mark(b"connection");
     let headers = &request.headers;
     check_host(headers, is_http11)?;
+    let bytes = headers.bytes.len();
+    if headers.marks & MARKS == 0 {
+        return Ok(Head { bytes, framing: Framing::Absent, keep_alive: is_http11, expects_continue: false });
+    }
     let framing = framing(headers, is_http11)?;
     let expects_continue = expectation(headers)? && is_http11;
     let keep_alive = !headers.has_token("connection", "close")
         && (is_http11 || headers.has_token("connection", "keep-alive"));
-    Ok(Head { bytes: headers.text.len(), request, framing, keep_alive, expects_continue })
+    Ok(Head { bytes, framing, keep_alive, expects_continue })
 }
 
 impl From<&str> for Method {

@@ -1,17 +1,19 @@
 //! The request target (RFC 9112, section 3.2) → a path with one spelling, and the query.
 
+use std::borrow::Cow;
+
 use super::Refused;
 
 /// What a request is aimed at.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct Target<'t> {
     /// Normal form of RFC 3986, section 6.2.2: unreserved characters decoded, other escapes in upper
     /// case, dot segments resolved. Begins with `/`, or is the `*` of `OPTIONS *`.
-    pub path: String,
+    pub path: Cow<'t, str>,
     /// What follows `?`, as sent; empty without.
-    pub query: String,
+    pub query: &'t str,
     /// The authority of the absolute form; it overrides the field `Host`.
-    pub authority: Option<String>,
+    pub authority: Option<&'t str>,
 }
 
 /// Longest request target: our longest path is a key in hex (about 130 bytes), and proxies add little.
@@ -21,7 +23,7 @@ pub const TARGET_BYTES_MAX: usize = 2 * 1024;
 ///
 /// # Errors
 /// 414 when it is too long, 501 for CONNECT, 400 for all that RFC 3986 does not allow here.
-pub fn parse(method: &str, target: &str) -> Result<Target, Refused> {
+pub fn parse<'t>(method: &str, target: &'t str) -> Result<Target<'t>, Refused> {
     if target.len() > TARGET_BYTES_MAX {
         return Err(too_long());
     }
@@ -29,7 +31,7 @@ pub fn parse(method: &str, target: &str) -> Result<Target, Refused> {
         return Err(Refused::new(501, "CONNECT is not supported: this is no proxy"));
     }
     if target == "*" && method == "OPTIONS" {
-        return Ok(Target { path: "*".into(), query: String::new(), authority: None });
+        return Ok(Target { path: "*".into(), query: "", authority: None });
     }
     let (authority, rest) = match target.starts_with('/') {
         true => (None, target),
@@ -48,7 +50,7 @@ pub fn parse(method: &str, target: &str) -> Result<Target, Refused> {
     if !query.bytes().all(|byte| is_path(byte) || byte == b'?') {
         return Err(bad("the query holds a character that must be percent-encoded"));
     }
-    Ok(Target { path: normal(path)?, query: query.into(), authority: authority.map(Into::into) })
+    Ok(Target { path: normal(path)?, query, authority })
 }
 
 /// The answer to a target beyond [`TARGET_BYTES_MAX`].
@@ -68,13 +70,13 @@ fn without_scheme(target: &str) -> Option<&str> {
     })
 }
 
-fn normal(path: &str) -> Result<String, Refused> {
+fn normal(path: &str) -> Result<Cow<'_, str>, Refused> {
     if path.bytes().all(|byte| is_path(byte) && !matches!(byte, b'%' | b'.')) && !path.is_empty() {
         return Ok(path.into());
     }
     let decoded = decode_unreserved(path)?;
     if !decoded.contains("/.") {
-        return Ok(if decoded.is_empty() { "/".into() } else { decoded });
+        return Ok(if decoded.is_empty() { "/".into() } else { decoded.into() });
     }
     let mut kept = Vec::new();
     let mut segments = decoded[1..].split('/').peekable();
@@ -91,7 +93,7 @@ fn normal(path: &str) -> Result<String, Refused> {
             kept.push(""); // the directory itself: `/a/.` is `/a/`
         }
     }
-    Ok(format!("/{}", kept.join("/")))
+    Ok(format!("/{}", kept.join("/")).into())
 }
 
 fn decode_unreserved(path: &str) -> Result<String, Refused> {

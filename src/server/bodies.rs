@@ -74,9 +74,10 @@ impl<'a> Body<'a> {
         self.bytes.is_empty()
     }
 
-    /// The complete body, and what it holds of the common memory.
-    pub(super) fn finish(self) -> (Wiped, Option<Share<'a>>) {
-        (self.bytes, self.share)
+    /// Hands over the complete body; gives what it holds of the common memory.
+    pub(super) fn finish(self, complete: &mut Wiped) -> Option<Share<'a>> {
+        *complete = self.bytes;
+        self.share
     }
 
     /// Moves to a larger piece of memory by hand: a reallocation would leave an unwiped copy behind.

@@ -6,6 +6,7 @@
 //! together.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::api::{BodyRule, Service};
 use crate::http::body::{Decoder, Part};
 use crate::http::request::{self, Framing, HEAD_BYTES_MAX, Head, Method, Request};
 use crate::http::response::{Response, Terms};
-use crate::http::{Refused, Wiped, wipe};
+use crate::http::{Refused, wipe};
 use crate::wait;
 
 use super::House;
@@ -86,7 +87,7 @@ struct Connection<'a, S> {
     stream: S,
     service: &'a Arc<dyn Service>,
     house: &'a House,
-    peer: Option<IpAddr>,
+    request: Request,
     inbox: Inbox,
     outbox: Vec<u8>,
     /// An answer has promised that the connection stays open.
@@ -111,15 +112,18 @@ impl From<Refused> for End {
 
 impl<'a, S: Stream> Connection<'a, S> {
     fn new(stream: S, service: &'a Arc<dyn Service>, house: &'a House, peer: Option<IpAddr>) -> Self {
+        let request = Request { peer, ..Request::default() };
         let (inbox, outbox) = (Inbox::default(), Vec::new());
-        Self { stream, service, house, peer, inbox, outbox, has_promised: false, head_only: false }
+        Self { stream, service, house, request, inbox, outbox, has_promised: false, head_only: false }
     }
 
     fn run(&mut self) -> Result<(), End> {
         loop {
             let head = self.read_head()?;
-            self.head_only = head.request.method == Method::Head;
-            if !self.exchange(head)? {
+            self.head_only = self.request.method == Method::Head;
+            let goes_on = self.exchange(head)?;
+            self.request.clear();
+            if !goes_on {
                 return Ok(());
             }
             self.stream.cede();
@@ -163,23 +167,22 @@ impl<'a, S: Stream> Connection<'a, S> {
             self.inbox.consume(2);
             *tried = 0;
         }
-        let head = request::read(self.inbox.unread(), tried, self.peer)?;
-        self.inbox.consume(head.as_ref().map_or(0, |head| head.bytes));
+        let head = request::read(self.inbox.unread(), tried, &mut self.request)?;
+        self.inbox.consume(head.map_or(0, |head| head.bytes));
         Ok(head)
     }
 
     /// Judges, reads the body, answers; says whether the connection goes on.
     fn exchange(&mut self, head: Head) -> Result<bool, End> {
-        let keep_alive = head.keep_alive;
         let has_body = !matches!(head.framing, Framing::Absent | Framing::Length(0));
-        let (response, is_read) = match caught(|| self.service.admit(&head.request)).flatten() {
+        let (response, is_read) = match caught(|| self.service.admit(&self.request)).flatten() {
             Ok(rule) => (self.answer(head, rule)?, true),
             Err(response) => (response, !has_body),
         };
         if matches!(response.status, 401 | 403) {
-            self.house.sweeper.pause(self.house.penalties.note(self.peer));
+            self.house.sweeper.pause(self.house.penalties.note(self.request.peer));
         }
-        let goes_on = keep_alive && is_read && !response.close && !self.house.sweeper.is_draining();
+        let goes_on = head.keep_alive && is_read && !response.close && !self.house.sweeper.is_draining();
         self.write(&response, goes_on);
         // Whoever holds a lease waits for this answer to be gone.
         if !goes_on || response.lease.is_some() || self.outbox.len() > OUTBOX_BYTES_MAX {
@@ -190,36 +193,35 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     fn answer(&mut self, head: Head, rule: BodyRule) -> Result<Response, End> {
-        let (body, _share) = match head.framing {
+        let _share = match head.framing {
             Framing::Absent if rule.is_required => {
                 return Err(Refused::new(411, "expected Content-Length or Transfer-Encoding: chunked").into());
             }
-            Framing::Absent => (Wiped::default(), None),
-            Framing::Length(_) | Framing::Chunked => self.read_body(&head, rule.bytes_max)?,
+            Framing::Absent => None,
+            Framing::Length(_) | Framing::Chunked => self.read_body(head, rule.bytes_max)?,
         };
-        let request = Request { body, ..head.request };
         self.stream.enter(Phase::Work);
-        if request.body.len() > QUICK_BODY_BYTES_MAX {
-            return self.answer_elsewhere(request);
+        if self.request.body.len() > QUICK_BODY_BYTES_MAX {
+            return self.answer_elsewhere();
         }
-        Ok(caught(|| self.service.answer(request)).unwrap_or_else(|response| response))
+        Ok(caught(|| self.service.answer(&mut self.request)).unwrap_or_else(|response| response))
     }
 
     /// Answers on a thread of its own: to read a large body takes long, and all others would wait.
-    fn answer_elsewhere(&self, request: Request) -> Result<Response, End> {
-        let _seat = self
-            .house
-            .large_requests
-            .take(1)
-            .ok_or_else(|| Refused::new(503, "too many large requests are being answered, try again"))?;
+    fn answer_elsewhere(&mut self) -> Result<Response, End> {
+        let Some(_seat) = self.house.large_requests.take(1) else {
+            return Err(Refused::new(503, "too many large requests are being answered, try again").into());
+        };
         let (promise, answer) = wait::promise();
         let service = Arc::clone(self.service);
-        let work = move || promise.keep(service.answer(request));
+        let next = Request { peer: self.request.peer, ..Request::default() };
+        let mut request = mem::replace(&mut self.request, next);
+        let work = move || promise.keep(service.answer(&mut request));
         thread::Builder::new().name("large".into()).spawn(work).ok();
         Ok(answer.wait().unwrap_or_else(internal_error))
     }
 
-    fn read_body(&mut self, head: &Head, bytes_max: usize) -> Result<(Wiped, Option<Share<'a>>), End> {
+    fn read_body(&mut self, head: Head, bytes_max: usize) -> Result<Option<Share<'a>>, End> {
         let announced = match head.framing {
             Framing::Absent | Framing::Chunked => None,
             Framing::Length(length) => match usize::try_from(length) {
@@ -240,7 +242,7 @@ impl<'a, S: Stream> Connection<'a, S> {
             let used = self.inbox.unread().len() - input.len();
             self.inbox.consume(used);
             if is_complete {
-                return Ok(body.finish());
+                return Ok(body.finish(&mut self.request.body));
             }
             if needs_more && !is_waiting {
                 is_waiting = true;

@@ -133,9 +133,7 @@ impl Files {
         let algorithms = provider.signature_verification_algorithms;
         Ok(Some(Clients { known: known.unwrap_or_default(), authority, algorithms }))
     }
-}
 
-impl Files {
     /// Our chain and its key, and the file to blame when they do not fit together.
     fn identity(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>, &Path), TlsError> {
         let private = |path| {
