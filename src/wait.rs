@@ -102,27 +102,3 @@ impl Park for ThreadPark {
         self.0.unpark();
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_arrives_before_or_after_the_caller_waits() {
-        let (promise, answer) = promise();
-        promise.keep(1);
-        assert_eq!(answer.wait(), Some(1));
-
-        let (promise, answer) = super::promise();
-        let worker = std::thread::spawn(move || promise.keep(2));
-        assert_eq!(answer.wait(), Some(2));
-        worker.join().expect("the worker does not panic");
-    }
-
-    #[test]
-    fn a_dropped_promise_wakes_the_caller_with_nothing() {
-        let (promise, answer) = promise::<u8>();
-        std::thread::spawn(move || drop(promise));
-        assert_eq!(answer.wait(), None);
-    }
-}

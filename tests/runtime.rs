@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use signerd::server::Limits;
+use signerd::wait::promise;
 
 use crate::rig::{RUNTIMES, Rig, connect, read_answer};
 
@@ -135,4 +136,23 @@ fn abort_somewhere(address: SocketAddr, random: &mut u64) {
         2 => drop(stream.shutdown(Shutdown::Both)),
         _ => {}
     }
+}
+
+#[test]
+fn an_answer_arrives_before_or_after_the_caller_waits() {
+    let (kept, answer) = promise();
+    kept.keep(1);
+    assert_eq!(answer.wait(), Some(1));
+
+    let (kept, answer) = promise();
+    let worker = std::thread::spawn(move || kept.keep(2));
+    assert_eq!(answer.wait(), Some(2));
+    worker.join().expect("the worker does not panic");
+}
+
+#[test]
+fn a_dropped_promise_wakes_the_caller_with_nothing() {
+    let (kept, answer) = promise::<u8>();
+    std::thread::spawn(move || drop(kept));
+    assert_eq!(answer.wait(), None);
 }

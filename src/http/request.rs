@@ -109,9 +109,6 @@ pub const HEADERS_MAX: usize = 100;
 /// stack that it has ever touched.
 const HEADERS_USUAL_MAX: usize = 24;
 
-/// What a connection keeps of its request for the next one.
-const BYTES_KEPT_MAX: usize = 1024;
-
 /// Longest request line: the target, the method and the version around it.
 const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 
@@ -126,13 +123,10 @@ impl Request {
         self.authority.as_deref().or_else(|| self.header("host"))
     }
 
-    /// Wipes what was secret; keeps a usual request's memory for the next one.
+    /// Wipes what may be secret, and keeps its memory.
     pub fn clear(&mut self) {
         self.body = Wiped::default();
         wipe(&mut self.headers.bytes);
-        if self.headers.bytes.capacity() > BYTES_KEPT_MAX || self.query.capacity() > BYTES_KEPT_MAX {
-            *self = Self { peer: self.peer, ..Self::default() };
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -91,6 +92,7 @@ fn admit(stream: TcpStream, peer: Option<IpAddr>, door: &Door, house: &Arc<House
     house.runtime.spawn(move || {
         let seat = seat; // given back last, when the descriptor is closed
         let house = &*seat.house;
+        let socket = socket.on_stack_below(ptr::from_ref(&seat).addr());
         match tls {
             None => meet(socket, &service, house, peer, number),
             Some(tls) => match tls.wrap(socket) {

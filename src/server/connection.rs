@@ -25,7 +25,9 @@ use super::bodies::{Body, Share, too_large};
 /// What a connection is waiting for; each phase has its own deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The first byte of the next request.
+    /// The first byte of the next request, which usually comes soon.
+    Lull,
+    /// The same, when it has not come soon.
     Idle,
     /// The rest of the head; at the beginning the handshake and the first byte as well.
     Head,
@@ -49,6 +51,8 @@ pub(super) trait Stream: Read + Write {
     /// # Errors
     /// [`ErrorKind::TimedOut`].
     fn wait_readable(&mut self) -> io::Result<()>;
+    /// Nothing is at hand: gives back what memory there is to give back.
+    fn release_memory(&mut self);
     /// A piece of work is done: others may run now.
     fn cede(&mut self);
     /// Tells the client that nothing more will come.
@@ -57,9 +61,6 @@ pub(super) trait Stream: Read + Write {
 
 /// Answers that are held back to go out together with the next one.
 const OUTBOX_BYTES_MAX: usize = 16 * 1024;
-
-/// What an idle connection keeps of its outbox: the head of a usual answer fits.
-const OUTBOX_BYTES_IDLE_MAX: usize = 512;
 
 /// What is read and forgotten after the last answer: closing with unread bytes would reset the
 /// connection, and a reset eats the answer on its way (RFC 9112, section 9.6).
@@ -152,10 +153,15 @@ impl<'a, S: Stream> Connection<'a, S> {
         }
     }
 
-    /// Waits for the next request; holds no large buffers meanwhile.
+    /// Waits for the next request; holds little memory when it does not come soon.
     fn rest(&mut self) -> Result<(), End> {
-        self.inbox.shrink();
-        self.outbox.shrink_to(OUTBOX_BYTES_IDLE_MAX);
+        self.stream.enter(Phase::Lull);
+        if self.stream.wait_readable().is_err() {
+            self.inbox = Inbox::default();
+            self.outbox = Vec::new();
+            self.request = Request { peer: self.request.peer, ..Request::default() };
+            self.stream.release_memory();
+        }
         self.stream.enter(Phase::Idle);
         self.stream.wait_readable().map_err(|_| End::Gone)?;
         self.receive(false)
@@ -341,13 +347,6 @@ impl Inbox {
     fn consume(&mut self, length: usize) {
         wipe(&mut self.bytes[self.start..self.start + length]);
         self.start += length;
-    }
-
-    /// Gives back what a usual request does not need. All must have been consumed.
-    fn shrink(&mut self) {
-        if self.bytes.len() > INBOX_BYTES {
-            *self = Self::default();
-        }
     }
 
     fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {

@@ -20,6 +20,9 @@ const WORK_IN_A_ROW_MAX: u32 = 32;
 /// After the last answer the client gets this long to take it and to close its side.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// A client that has nothing to ask for so long costs as little memory as can be.
+const LULL: Duration = Duration::from_secs(1);
+
 /// TCP or Unix, connected, non-blocking.
 pub(super) struct Socket {
     // Declared before `stream`: it leaves epoll before the descriptor is closed, else the number could
@@ -30,6 +33,8 @@ pub(super) struct Socket {
     sweeper: Arc<Sweeper>,
     watch: Arc<Watch>,
     limits: Arc<Limits>,
+    /// An address near the top of the coroutine's stack.
+    stack_top: usize,
     is_drained: bool,
     has_hangup: bool,
     work_in_a_row: u32,
@@ -71,10 +76,17 @@ impl Socket {
             sweeper: Arc::clone(sweeper),
             watch: sweeper.watch(waker),
             limits: Arc::clone(limits),
+            stack_top: 0,
             is_drained: false,
             has_hangup: false,
             work_in_a_row: 0,
         })
+    }
+
+    /// The caller's frame is the first one on the stack of this connection.
+    pub(super) fn on_stack_below(mut self, top: usize) -> Self {
+        self.stack_top = top;
+        self
     }
 
     /// Sleeps until something happens on the socket, or fails when the time is over.
@@ -134,6 +146,7 @@ impl Write for Socket {
 impl Stream for Socket {
     fn enter(&mut self, phase: Phase) {
         let within = match phase {
+            Phase::Lull => Some(LULL.min(self.limits.idle)),
             Phase::Idle => Some(self.limits.idle),
             Phase::Head => Some(self.limits.head),
             Phase::Body => Some(self.limits.body),
@@ -141,7 +154,7 @@ impl Stream for Socket {
             Phase::Write => Some(self.limits.write),
             Phase::Linger => Some(LINGER),
         };
-        self.sweeper.set(&self.watch, within, phase == Phase::Idle);
+        self.sweeper.set(&self.watch, within, matches!(phase, Phase::Lull | Phase::Idle));
     }
 
     fn wait_readable(&mut self) -> io::Result<()> {
@@ -151,6 +164,12 @@ impl Stream for Socket {
             return Ok(()); // data, the end, or an error: the next read will tell
         }
         self.wait(POLLIN)
+    }
+
+    fn release_memory(&mut self) {
+        if let Waiter::Coroutine(_) = self.waiter {
+            system::release_stack(self.stack_top, runtime::STACK_WORDS * size_of::<usize>());
+        }
     }
 
     fn cede(&mut self) {

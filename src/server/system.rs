@@ -129,6 +129,21 @@ pub(super) fn spawn_coroutine(stack_words: usize, body: impl FnOnce() + Send + '
     unsafe { builder.spawn(body) }.map(drop)
 }
 
+/// Gives back the pages of this coroutine's stack that no frame needs now: an idle connection would keep
+/// all that a handshake has ever touched. `top` is in its first frame, `bytes` is its whole size.
+#[inline(never)]
+pub(super) fn release_stack(top: usize, bytes: usize) {
+    const PAGE: usize = 4096;
+    let here = ptr::from_ref(&top).addr();
+    let end = (here & !(PAGE - 1)) - PAGE; // below the frames of the calls to come
+    let start = (top & !(PAGE - 1)) + 4 * PAGE - bytes; // above the guard page
+    if here < top && start < end {
+        // SAFETY: these pages are of the running coroutine's stack, below its last frame; what is read
+        // there next has been written before.
+        unsafe { libc::madvise(ptr::without_provenance_mut(start), end - start, libc::MADV_DONTNEED) };
+    }
+}
+
 /// The clock that systemd compares reloads by.
 pub(super) fn monotonic_us() -> i64 {
     let mut now = timespec(Duration::ZERO);

@@ -241,6 +241,10 @@ impl Stream for Secured {
         if self.0.conn.wants_read() { self.0.sock.wait_readable() } else { Ok(()) }
     }
 
+    fn release_memory(&mut self) {
+        self.0.sock.release_memory();
+    }
+
     fn cede(&mut self) {
         self.0.sock.cede();
     }
