@@ -334,23 +334,6 @@ fn curl_speaks_with_it() {
 }
 
 #[test]
-fn python_speaks_with_it() {
-    let rig = Rig::start(RUNTIMES[0], Limits::default());
-    let script = format!(
-        "import http.client\n\
-         c = http.client.HTTPConnection('{}', timeout=10)\n\
-         for body in (b'abc', iter([b'a', b'bc'])):\n\
-         \x20   c.request('POST', '/sum', body, encode_chunked=not isinstance(body, bytes), headers={{}} if \
-         isinstance(body, bytes) else {{'Transfer-Encoding': 'chunked'}})\n\
-         \x20   print(c.getresponse().read().decode())\n\
-         c.request('HEAD', '/upcheck'); r = c.getresponse(); print(r.status, r.read())\n",
-        rig.address
-    );
-    let Some(output) = run(Command::new("python3").arg("-c").arg(script), "") else { return };
-    assert_eq!(output, "3 bytes, sum 294\n3 bytes, sum 294\n200 b''\n");
-}
-
-#[test]
 fn what_may_minihttp_does_with_the_same_requests() {
     // The reason to have a server of our own. Most answers that it does give are right; the requests
     // that a signer must not misread are not among them, and some take its connection down.

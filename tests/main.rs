@@ -11,7 +11,9 @@ mod support;
 // Bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads; TLS and Unix sockets;
 // stress; attacks.
 mod attack;
+mod clients;
 mod http;
+mod load;
 mod messages;
 mod runtime;
 mod tls;

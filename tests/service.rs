@@ -1,7 +1,7 @@
 //! The surface around the signatures: health, keys, negotiation, guards, start and end.
 
 use crate::support::client::Answer;
-use crate::support::{Scratch, Signer, vectors};
+use crate::support::{Scratch, Signer, Transport, vectors};
 
 /// A request that the first interop key can always sign.
 const RANDAO: &str = r#"{"type":"RANDAO_REVEAL","fork_info":{"fork":{"previous_version":"0x00000000",
@@ -368,4 +368,13 @@ fn the_access_log_is_one_line_a_request_and_holds_no_query() {
     let line = signer.wait_for_line("GET /upcheck");
     assert!(line.contains("127.0.0.1 GET /upcheck 200"), "{line}");
     assert!(!signer.log().contains("tell-nobody"));
+}
+
+#[test]
+fn the_user_of_each_connection_to_the_unix_socket_is_in_the_log() {
+    use std::os::unix::fs::MetadataExt;
+    let mut signer = Signer::start_over(Transport::Unix, &["--interop-keys", "0..1", "--log-level", "debug"]);
+    assert_eq!(signer.client().get("/upcheck").status, 200);
+    let user = std::fs::metadata("/proc/self").expect("our own process").uid();
+    signer.wait_for_line(&format!("a connection of user {user} on the Unix socket"));
 }

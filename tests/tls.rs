@@ -97,6 +97,22 @@ fn a_pkcs12_file_is_an_identity_too() {
     let rig = Rig::secure(RUNTIMES[0], Limits::default(), Some(tls));
     assert!(exchange(rig.address, None, UPCHECK).unwrap().ends_with("OK"));
 
+    // What Java's keytool and openssl made for twenty years.
+    let old = scratch.path().join("old.p12");
+    for scheme in ["PBE-SHA1-RC2-40", "PBE-SHA1-3DES"] {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["pkcs12", "-export", "-legacy", "-passout", "pass:secret", "-out"]).arg(&old);
+        openssl.args(["-keypbe", "PBE-SHA1-3DES", "-certpbe", scheme, "-macalg", "sha1"]);
+        openssl.args(["-in", &source("server.pem"), "-inkey", &source("server.key")]);
+        if !openssl.status().is_ok_and(|status| status.success()) {
+            break;
+        }
+        std::fs::write(&password, "secret\n").unwrap();
+        let identity = Identity::Pkcs12(old.clone(), password.clone());
+        let error = Tls::open(Files { identity, ..plain.clone() }).unwrap_err().to_string();
+        assert!(error.contains("old.p12: ") && error.contains("openssl pkcs12 -legacy"), "{scheme}: {error}");
+    }
+
     std::fs::write(&password, "another\n").unwrap();
     let error = Tls::open(Files { identity: Identity::Pkcs12(file, password), ..plain }).unwrap_err();
     assert!(error.to_string().contains("server.p12: "), "{error}");
@@ -182,6 +198,7 @@ fn openssl_speaks_with_it() {
     let scratch = Scratch::new("tls-openssl");
     let tls = Tls::open(files(&scratch, "server")).unwrap();
     let rig = Rig::secure(RUNTIMES[0], Limits::default(), Some(tls));
+    let mut honest = secure(rig.connect(), None);
     // A line "R" asks for renegotiation, which nobody gets; with TLS 1.3 it is data.
     for (version, input, served) in [
         ("-tls1_2", "GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", true),
@@ -211,6 +228,8 @@ fn openssl_speaks_with_it() {
         }
         drop(child.stdin.take());
         child.wait().unwrap();
+        honest.write_all(UPCHECK).unwrap();
+        assert!(crate::rig::read_answer(&mut honest).ends_with("OK"), "undisturbed by {version} {input:?}");
     }
     assert!(exchange(rig.address, None, UPCHECK).unwrap().ends_with("OK"));
 }

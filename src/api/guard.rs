@@ -175,14 +175,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_is_no_part_of_the_host() {
-        for (host, name) in [("localhost:9000", "localhost"), ("a.b", "a.b"), ("[::1]:80", "[::1]"), ("", "")]
-        {
-            assert_eq!(without_port(host), name);
-        }
-    }
-
-    #[test]
     fn a_token_comes_as_bearer_or_as_the_password_of_basic() {
         for (sent, token) in [
             ("Bearer abc", Some("abc")),

@@ -61,17 +61,22 @@ pub enum Method {
     Other,
 }
 
+const METHODS: [(&str, Method); 5] = [
+    ("GET", Method::Get),
+    ("HEAD", Method::Head),
+    ("POST", Method::Post),
+    ("DELETE", Method::Delete),
+    ("OPTIONS", Method::Options),
+];
+
 impl Method {
     /// As sent, or `OTHER`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-            Self::Other => "OTHER",
-        }
+        METHODS.iter().find(|(_, method)| *method == self).map_or("OTHER", |(name, _)| name)
+    }
+
+    fn named(sent: &str) -> Self {
+        METHODS.iter().find(|(name, _)| *name == sent).map_or(Self::Other, |(_, method)| *method)
     }
 }
 
@@ -228,7 +233,7 @@ fn read_lines<const N: usize>(received: &[u8], request: &mut Request) -> Result<
         return Err(Refused::new(400, "a line of the head ends with LF instead of CR LF"));
     }
     let target = target::parse(method, target)?;
-    request.method = Method::from(method);
+    request.method = Method::named(method);
     target.path.as_ref().clone_into(&mut request.path);
     target.query.clone_into(&mut request.query);
     request.authority = target.authority.map(Into::into);
@@ -250,19 +255,6 @@ fn settle(request: &Request, is_http11: bool) -> Result<Head, Refused> {
     let keep_alive = !headers.has_token("connection", "close")
         && (is_http11 || headers.has_token("connection", "keep-alive"));
     Ok(Head { bytes, framing, keep_alive, expects_continue })
-}
-
-impl From<&str> for Method {
-    fn from(method: &str) -> Self {
-        match method {
-            "GET" => Self::Get,
-            "HEAD" => Self::Head,
-            "POST" => Self::Post,
-            "DELETE" => Self::Delete,
-            "OPTIONS" => Self::Options,
-            _ => Self::Other,
-        }
-    }
 }
 
 /// Wants exactly one `Host`, even where the absolute form overrides it (RFC 9112, section 3.2).

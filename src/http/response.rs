@@ -4,6 +4,9 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+
 use super::Refused;
 
 /// A complete answer; framing (`Content-Length`, `Connection`, `Keep-Alive`, `Date`) is added when
@@ -109,25 +112,9 @@ const HEAD_BYTES_TYPICAL: usize = 256;
 
 /// Seconds since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
 pub fn date(unix_seconds: u64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
-    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    // Years begin in March, so that the leap day is the last one; eras have 400 of them.
-    let since_era = days + 719_468;
-    let (era, day) = (since_era / 146_097, since_era % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let year = era * 400 + year + u64::from(month >= 10);
-    let (weekday, month) = (DAYS[index(days % 7)], MONTHS[index(month)]);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
-}
-
-fn index(small: u64) -> usize {
-    usize::try_from(small).expect("less than twelve")
+    let time = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&time.unwrap_or_default());
+    text.expect("a year of four digits")
 }
 
 /// The statuses that we use, with their phrases.

@@ -144,7 +144,8 @@ impl Listener {
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
-                log::debug!("connection of user {:?} on the Unix socket", system::peer_uid(stream.as_fd()));
+                let user = system::peer_uid(stream.as_fd()).map_or(-1, i64::from);
+                log::debug!("a connection of user {user} on the Unix socket");
                 Ok((TcpStream::from(OwnedFd::from(stream)), None))
             }
         }

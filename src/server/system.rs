@@ -135,7 +135,7 @@ pub(super) fn spawn_coroutine(stack_words: usize, body: impl FnOnce() + Send + '
 pub(super) fn release_stack(top: usize, bytes: usize) {
     const PAGE: usize = 4096;
     let here = ptr::from_ref(&top).addr();
-    let end = (here & !(PAGE - 1)) - PAGE; // below the frames of the calls to come
+    let end = (here - 512) & !(PAGE - 1); // below this frame, and that of the call
     let start = (top & !(PAGE - 1)) + 4 * PAGE - bytes; // above the guard page
     if here < top && start < end {
         // SAFETY: these pages are of the running coroutine's stack, below its last frame; what is read

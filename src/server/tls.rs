@@ -94,9 +94,10 @@ impl Tls {
     }
 
     /// The server's side of a new connection.
+    #[inline(never)] // moves a KiB over the stack
     pub(super) fn wrap(&self, socket: Socket) -> Result<Secured, Error> {
         let config = Arc::clone(&self.current.load().config);
-        Ok(Secured(StreamOwned::new(ServerConnection::new(config)?, socket)))
+        Ok(Secured(Box::new(StreamOwned::new(ServerConnection::new(config)?, socket))))
     }
 }
 
@@ -120,7 +121,7 @@ impl Files {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_single_cert(chain, key).map_err(|error| wrong(path, error))?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = [b"http/1.1", b"http/1.0"].map(Vec::from).into();
         Ok(Loaded { config: Arc::new(config), fingerprint })
     }
 
@@ -151,7 +152,7 @@ impl Files {
                 let text = private(password_file)?;
                 let password = text.lines().next().unwrap_or_default();
                 let store = KeyStore::from_pkcs12(&read(file)?, password, Pkcs12ImportPolicy::Strict)
-                    .map_err(|error| wrong(file, format_args!("{error}; or its password is another")))?;
+                    .map_err(|error| wrong(file, format_args!("{error}; {PKCS12_ADVICE}")))?;
                 let (_, chain) = store
                     .private_key_chain()
                     .ok_or_else(|| wrong(file, "holds no private key with its certificate"))?;
@@ -162,6 +163,10 @@ impl Files {
         }
     }
 }
+
+/// RC2 and 3DES, which old tools encrypt such files with, are not understood here.
+const PKCS12_ADVICE: &str = "either its password is another, or it is in old ciphers: then convert it with \
+    `openssl pkcs12 -legacy -in OLD -nodes | openssl pkcs12 -export -out NEW`";
 
 /// Judges the certificates of clients.
 #[derive(Debug)]
@@ -213,7 +218,7 @@ impl ClientCertVerifier for Clients {
 }
 
 /// A socket with TLS over it.
-pub(super) struct Secured(StreamOwned<ServerConnection, Socket>);
+pub(super) struct Secured(Box<StreamOwned<ServerConnection, Socket>>);
 
 impl Read for Secured {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
