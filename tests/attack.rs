@@ -84,7 +84,9 @@ fn an_idle_connection_costs_little_memory() {
             std::thread::sleep(Duration::from_secs(2)); // after one, an idle connection gives back memory
             let each = (signer.memory_kib("VmRSS") - before) as f64 / clients.len() as f64;
             println!("{transport:?}, signs: {signs}: {each:.1} KiB each of {connections} idle connections");
-            assert!(each <= f64::from(kib_max), "{transport:?}: {each} KiB");
+            // The budget is that of the static release binary, which a full attack is meant for.
+            let slack = if is_full() { 1.0 } else { 2.0 };
+            assert!(each <= f64::from(kib_max) * slack, "{transport:?}: {each} KiB");
         }
     }
 }

@@ -41,8 +41,8 @@ impl Service for Echo {
             (_, "/empty") => Response::new(204, TEXT, b"".as_slice()),
             (_, "/large") => Response::new(200, TEXT, vec![b'x'; 8 << 20]),
             (_, "/sum") => {
-                let sum = request.body.iter().map(|&byte| u64::from(byte)).sum::<u64>();
-                text(format!("{} bytes, sum {sum}", request.body.len()))
+                let sum = request.body.0.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+                text(format!("{} bytes, sum {sum}", request.body.0.len()))
             }
             (_, "/wait") => {
                 let (promise, answer) = signerd::wait::promise();
@@ -56,7 +56,7 @@ impl Service for Echo {
                 "{method:?} {path} ?{} host={} body={}",
                 request.query,
                 request.host().unwrap_or("-"),
-                String::from_utf8_lossy(&request.body)
+                String::from_utf8_lossy(&request.body.0)
             )),
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn list(api: &Api) -> Response {
 
 /// `POST /eth/v1/keystores`: imports keystores; a status for each, in their order.
 pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let ImportRequest { keystores, passwords, slashing_protection } = read(&request.body)?;
+    let ImportRequest { keystores, passwords, slashing_protection } = read(&request.body.0)?;
     if keystores.len() != passwords.len() {
         let (keystores, passwords) = (keystores.len(), passwords.len());
         return Err(malformed(format_args!(
@@ -52,7 +52,7 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
 /// `DELETE /eth/v1/keystores`: deletes imported keys; a status for each, and their slashing data as a
 /// JSON string.
 pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let DeleteRequest { pubkeys } = read(&request.body)?;
+    let DeleteRequest { pubkeys } = read(&request.body.0)?;
     let key = |(place, key): (usize, String)| {
         key.parse().map_err(|error| malformed(format_args!("pubkeys[{place}]: {error}")))
     };

@@ -158,7 +158,7 @@ impl Api {
         let route = self.route(&request.path)?;
         match (route, request.method) {
             (Route::Sign(identifier), Method::Post) => {
-                sign::sign(self, identifier, &request.headers, &mut request.body)
+                sign::sign(self, identifier, &request.headers, &mut request.body.0)
             }
             (Route::PublicKeys, Method::Get | Method::Head) => Ok(status::public_keys(self)),
             (Route::Upcheck, Method::Get | Method::Head) => Ok(status::upcheck(request.header("accept"))),

@@ -8,7 +8,6 @@ pub mod response;
 pub mod target;
 
 use std::borrow::Cow;
-use std::ops::{Deref, DerefMut};
 
 /// Why a request is not served: its framing, size or timing. Always the last answer of its
 /// connection, because where the next request begins is in doubt.
@@ -31,20 +30,6 @@ impl Refused {
 /// lets them grow beyond their capacity leaves a copy behind.
 #[derive(Default)]
 pub struct Wiped(pub Vec<u8>);
-
-impl Deref for Wiped {
-    type Target = Vec<u8>;
-
-    fn deref(&self) -> &Vec<u8> {
-        &self.0
-    }
-}
-
-impl DerefMut for Wiped {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.0
-    }
-}
 
 impl Drop for Wiped {
     fn drop(&mut self) {

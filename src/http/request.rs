@@ -131,7 +131,7 @@ impl Request {
     /// Wipes what may be secret, and keeps its memory.
     pub fn clear(&mut self) {
         self.body = Wiped::default();
-        wipe(&mut self.headers.bytes);
+        wipe(&mut self.headers.bytes.0);
     }
 }
 
@@ -145,7 +145,7 @@ impl Headers {
     }
 
     fn at(&self, (start, end): Span) -> &[u8] {
-        &self.bytes[start.into()..end.into()]
+        &self.bytes.0[start.into()..end.into()]
     }
 
     /// The members of a list field, over all its lines (RFC 9110, section 5.6.1).
@@ -218,8 +218,8 @@ fn read_lines<const N: usize>(received: &[u8], request: &mut Request) -> Result<
     let line_end = usize::from(span(target.as_bytes()).1) + " HTTP/1.1".len();
     let mut is_crlf = head[line_end] == b'\r' && head.ends_with(b"\r\n\r\n");
     let headers = &mut request.headers;
-    headers.bytes.clear();
-    headers.bytes.extend_from_slice(head);
+    headers.bytes.0.clear();
+    headers.bytes.0.extend_from_slice(head);
     headers.fields.clear();
     headers.marks = 0;
     for field in parsed.headers.iter() {
@@ -246,7 +246,7 @@ fn settle(request: &Request, is_http11: bool) -> Result<Head, Refused> {
         mark(b"content-length") | mark(b"transfer-encoding") | mark(b"expect") | mark(b"connection");
     let headers = &request.headers;
     check_host(headers, is_http11)?;
-    let bytes = headers.bytes.len();
+    let bytes = headers.bytes.0.len();
     if headers.marks & MARKS == 0 {
         return Ok(Head { bytes, framing: Framing::Absent, keep_alive: is_http11, expects_continue: false });
     }

@@ -55,23 +55,23 @@ impl<'a> Body<'a> {
     /// # Errors
     /// 413 when the body gets too large, 503 when the memory for bodies is used up.
     pub(super) fn extend(&mut self, data: &[u8], announced_bytes: Option<usize>) -> Result<(), Refused> {
-        let needed = self.bytes.len() + data.len();
+        let needed = self.bytes.0.len() + data.len();
         if needed > self.bytes_max {
             return Err(too_large(self.bytes_max));
         }
-        let capacity = self.bytes.capacity();
+        let capacity = self.bytes.0.capacity();
         if needed > capacity {
             // What is only announced costs nothing yet, beyond a small body.
             let small = announced_bytes.unwrap_or(0).min(SMALL_BODY_BYTES_MAX);
             let ceiling = announced_bytes.unwrap_or(self.bytes_max);
             self.grow(needed.max(small).max(2 * capacity).min(ceiling))?;
         }
-        self.bytes.extend_from_slice(data);
+        self.bytes.0.extend_from_slice(data);
         Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.0.is_empty()
     }
 
     /// Hands over the complete body; gives what it holds of the common memory.
@@ -90,7 +90,7 @@ impl<'a> Body<'a> {
                 false => None,
             };
         let mut larger = Wiped(Vec::with_capacity(capacity));
-        larger.extend_from_slice(&self.bytes);
+        larger.0.extend_from_slice(&self.bytes.0);
         self.bytes = larger;
         self.share = share;
         Ok(())

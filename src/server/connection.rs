@@ -207,7 +207,7 @@ impl<'a, S: Stream> Connection<'a, S> {
             Framing::Length(_) | Framing::Chunked => self.read_body(head, rule.bytes_max)?,
         };
         self.stream.enter(Phase::Work);
-        if self.request.body.len() > QUICK_BODY_BYTES_MAX {
+        if self.request.body.0.len() > QUICK_BODY_BYTES_MAX {
             return self.answer_elsewhere();
         }
         Ok(caught(|| self.service.answer(&mut self.request)).unwrap_or_else(|response| response))
