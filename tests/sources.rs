@@ -171,14 +171,40 @@ fn a_key_of_two_sources_is_loaded_once() {
 fn secrets_that_others_can_read_are_refused_with_the_command_that_helps() {
     let scratch = Scratch::new("permissions");
     let words = scratch.write("words", "abandon ".repeat(11) + "about");
-    let mnemonic = Some(Mnemonic { file: words.clone().into(), passphrase_file: None, range: 0..2 });
-    let sources = Sources { mnemonic, ..Sources::default() };
-    assert_eq!(load(sources.clone()).0.len(), 2);
-
-    fs::set_permissions(&words, fs::Permissions::from_mode(0o604)).unwrap();
-    let error = start(sources.clone()).err().unwrap().to_string();
-    assert_eq!(error, format!("{words}: others can read or write it; run: chmod o= '{words}'"));
-    assert_eq!(load(Sources { allow_insecure_permissions: true, ..sources }).0.len(), 2);
+    let passphrase = scratch.write("passphrase", "TREZOR");
+    let raw = format!("type: file-raw\nprivateKey: \"0x{}01\"\n", "00".repeat(31));
+    let raw = scratch.write("configs/raw.yaml", raw);
+    let (_, keystore) = put(&scratch, 0);
+    let password = keystore.replace(".json", ".txt");
+    let mnemonic = |passphrase_file: Option<&String>| Sources {
+        mnemonic: Some(Mnemonic {
+            file: words.clone().into(),
+            passphrase_file: passphrase_file.map(PathBuf::from),
+            range: 0..1,
+        }),
+        ..Sources::default()
+    };
+    for (secret, sources) in [
+        (&words, mnemonic(None)),
+        (&passphrase, mnemonic(Some(&passphrase))),
+        (&raw, Sources { key_config_path: Some(scratch.path().join("configs")), ..Sources::default() }),
+        (&password, Sources { pairs: pair_in(scratch.path()).pairs, ..Sources::default() }),
+    ] {
+        assert_eq!(load(sources.clone()).0.len(), 1, "{secret}");
+        fs::set_permissions(secret, fs::Permissions::from_mode(0o604)).unwrap();
+        let reason = match start(sources.clone()) {
+            Err(error) => error.to_string(),
+            Ok((loader, table)) => {
+                let reason = loader.wait_loaded().failures[0].1.clone();
+                assert_eq!(table.len(), 0, "{secret}");
+                reason
+            }
+        };
+        let expected = format!("{secret}: others can read or write it; run: chmod o= '{secret}'");
+        assert!(reason == expected, "{secret}: {reason}");
+        assert_eq!(load(Sources { allow_insecure_permissions: true, ..sources }).0.len(), 1, "{secret}");
+        fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
+    }
 }
 
 #[test]
