@@ -137,7 +137,10 @@ fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Usage> {
         return Err(Usage::new(exit::CONFIG, "sockets of systemd are served without TLS".to_owned())
             .hint("disable signerd.socket, or leave out the TLS options"));
     }
-    Tls::open(files).map(Some).map_err(|error| Usage::new(exit::CONFIG, error.to_string()))
+    Tls::open(files).map(Some).map_err(|error| {
+        Usage::new(exit::CONFIG, error.to_string())
+            .hint("certificates and keys are PEM files, and a key file is for its owner alone (chmod 600)")
+    })
 }
 
 /// Sockets that systemd has opened take the place of our own; the one named `metrics` is for the metrics.

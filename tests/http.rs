@@ -167,6 +167,7 @@ fn large_bodies_share_a_bounded_memory_and_small_ones_always_pass() {
         let refused =
             (0..100).map(|_| rig.exchange(&second)).find(|answer| answer.starts_with("HTTP/1.1 503 "));
         assert!(refused.is_some_and(|answer| answer.contains("\r\nRetry-After: 1\r\n")));
+        assert!(rig.exchange(&second).starts_with("HTTP/1.1 503 "), "a refusal takes and gives nothing");
         let small = rig.exchange(&[post(9_000).as_bytes(), &[1; 9_000]].concat());
         assert!(small.ends_with("9000 bytes, sum 9000"), "{small}");
         first.write_all(&[1; 10_000]).unwrap();

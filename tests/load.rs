@@ -33,6 +33,9 @@ fn beyond_its_bound_signing_is_refused_at_once_and_health_is_answered_meanwhile(
                 let head =
                     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
                 client.send((head + &body).as_bytes());
+                if number % 64 == 0 {
+                    std::thread::sleep(Duration::from_millis(2)); // so many clients are not of one mind
+                }
             }
             let answers: Vec<_> = clients.iter_mut().map(|client| client.answer(false)).collect();
             let refused = answers.iter().filter(|answer| answer.status != 200).collect::<Vec<_>>();

@@ -10,9 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use signerd::server::Limits;
+use signerd::server::tls::Tls;
 use signerd::wait::promise;
 
 use crate::rig::{RUNTIMES, Rig, connect, read_answer};
+use crate::support::Scratch;
+use crate::support::secured::secure;
 
 /// Deadlines short enough to fire all the time.
 fn limits() -> Limits {
@@ -24,13 +27,25 @@ fn limits() -> Limits {
 fn no_answer_is_lost_while_others_abort_in_every_phase() {
     let seconds =
         std::env::var("SIGNERD_STRESS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    let scratch = Scratch::new("stress");
+    let tls = Tls::open(crate::tls::files(&scratch, "server")).unwrap();
     for runtime in RUNTIMES {
+        // Both have the same worker.
         let rig = Rig::start(runtime, limits());
+        let secured = Rig::secure(runtime, limits(), Some(Arc::clone(&tls)));
         let (over, answers, aborts) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
-            let (over, address) = (&over, rig.address);
-            let honest: [fn(SocketAddr) -> usize; 4] = [keep_alive, new_connections, pipeline, bodies];
-            for client in honest {
+            let over = &over;
+            let honest: [(Honest, SocketAddr); 7] = [
+                (keep_alive, rig.address),
+                (new_connections, rig.address),
+                (pipeline, rig.address),
+                (slow, rig.address),
+                (bodies, rig.address),
+                (secure_keep_alive, secured.address),
+                (secure_pipeline, secured.address),
+            ];
+            for (client, address) in honest {
                 let answers = &answers;
                 scope.spawn(move || {
                     while !over.load(Ordering::Relaxed) {
@@ -38,12 +53,12 @@ fn no_answer_is_lost_while_others_abort_in_every_phase() {
                     }
                 });
             }
-            for seed in 1..4 {
+            for (seed, address) in [(1, rig.address), (2, rig.address), (3, secured.address)] {
                 let aborts = &aborts;
                 scope.spawn(move || {
                     let mut random = seed;
                     while !over.load(Ordering::Relaxed) {
-                        abort_somewhere(address, &mut random);
+                        abort_somewhere(address, seed == 3, &mut random);
                         aborts.fetch_add(1, Ordering::Relaxed);
                     }
                 });
@@ -54,8 +69,10 @@ fn no_answer_is_lost_while_others_abort_in_every_phase() {
         let (answers, aborts) = (answers.into_inner(), aborts.into_inner());
         println!("{runtime:?}: {answers} answers, none lost; {aborts} aborted connections");
         assert!(answers > 0 && aborts > 0);
-        rig.wait_for_connections(0);
-        assert!(rig.running.stop());
+        for rig in [rig, secured] {
+            rig.wait_for_connections(0);
+            assert!(rig.running.stop());
+        }
     }
 }
 
@@ -74,6 +91,9 @@ fn waiting_requests_do_not_hold_up_the_others() {
         assert!(waiting.into_iter().all(|client| client.join().unwrap().ends_with("waited")));
     }
 }
+
+/// Asks, and gives the number of answers that it got.
+type Honest = fn(SocketAddr) -> usize;
 
 const UPCHECK: &[u8] = b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -102,6 +122,38 @@ fn pipeline(address: SocketAddr) -> usize {
     200
 }
 
+/// Takes its time for every piece. Too long, and it is told so: that is an answer as well.
+fn slow(address: SocketAddr) -> usize {
+    let mut stream = connect(address);
+    for piece in UPCHECK.chunks(10) {
+        if stream.write_all(piece).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let answer = read_answer(&mut stream);
+    assert!(answer.ends_with("\r\n\r\nOK") || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    1
+}
+
+fn secure_keep_alive(address: SocketAddr) -> usize {
+    let mut stream = secure(connect(address), None);
+    for _ in 0..50 {
+        stream.write_all(UPCHECK).unwrap();
+        assert!(read_answer(&mut stream).ends_with("\r\n\r\nOK"));
+    }
+    50
+}
+
+fn secure_pipeline(address: SocketAddr) -> usize {
+    let mut stream = secure(connect(address), None);
+    stream.write_all(&UPCHECK.repeat(200)).unwrap();
+    for _ in 0..200 {
+        assert!(read_answer(&mut stream).ends_with("\r\n\r\nOK"));
+    }
+    200
+}
+
 fn bodies(address: SocketAddr) -> usize {
     let mut stream = connect(address);
     for length in [1, 5_000, 300_000] {
@@ -113,7 +165,7 @@ fn bodies(address: SocketAddr) -> usize {
 }
 
 /// Sends a part of two requests, perhaps waits past a deadline, and leaves in one way or another.
-fn abort_somewhere(address: SocketAddr, random: &mut u64) {
+fn abort_somewhere(address: SocketAddr, is_secure: bool, random: &mut u64) {
     let mut next = |bound: u64| {
         *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (*random >> 33) % bound
@@ -126,7 +178,14 @@ fn abort_somewhere(address: SocketAddr, random: &mut u64) {
     .concat();
     let mut stream = connect(address);
     let cut = usize::try_from(next(script.len() as u64 + 1)).unwrap();
-    stream.write_all(&script[..cut]).unwrap();
+    if is_secure && next(4) > 0 {
+        let mut secured = secure(stream, None);
+        // The clock may have run out: then the other side is gone.
+        secured.write_all(&script[..cut]).and_then(|()| secured.flush()).ok();
+        stream = secured.sock;
+    } else {
+        stream.write_all(&script[..cut]).unwrap(); // no TLS at all, where TLS is expected
+    }
     if next(8) == 0 {
         std::thread::sleep(Duration::from_millis(next(300)));
     }

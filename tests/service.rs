@@ -1,7 +1,11 @@
 //! The surface around the signatures: health, keys, negotiation, guards, start and end.
 
-use crate::support::client::Answer;
-use crate::support::{Scratch, Signer, Transport, vectors};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::client::{Answer, Client};
+use crate::support::{Scratch, Signer, Transport, binary, secured, vectors};
 
 /// A request that the first interop key can always sign.
 const RANDAO: &str = r#"{"type":"RANDAO_REVEAL","fork_info":{"fork":{"previous_version":"0x00000000",
@@ -377,4 +381,70 @@ fn the_user_of_each_connection_to_the_unix_socket_is_in_the_log() {
     assert_eq!(signer.client().get("/upcheck").status, 200);
     let user = std::fs::metadata("/proc/self").expect("our own process").uid();
     signer.wait_for_line(&format!("a connection of user {user} on the Unix socket"));
+}
+
+#[test]
+fn a_request_that_hangs_delays_the_end_by_five_seconds_at_most_and_a_second_signal_ends_at_once() {
+    for (signals, seconds_max) in [(1, 6), (2, 3)] {
+        let mut signer = Signer::start(&["--interop-keys", "0..1"]);
+        let mut hanging = signer.client();
+        hanging.send(b"GET /upcheck HTTP/1.1\r\n");
+        assert_eq!(signer.client().get("/upcheck").status, 200, "the first one has arrived by now");
+        let started = Instant::now();
+        signer.signal("TERM");
+        if signals == 2 {
+            signer.wait_for_line("stopping: ");
+            signer.signal("TERM");
+        }
+        assert_eq!(signer.wait_exit(), Some(0));
+        assert!(started.elapsed() < Duration::from_secs(seconds_max), "{:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn what_keeps_it_from_serving_is_an_error_with_a_hint_and_its_exit_code() {
+    let scratch = Scratch::new("no-start");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let (cert, key) = (secured::private(&scratch, "server.pem"), secured::private(&scratch, "server.key"));
+    let garbage = scratch.write("garbage", "no certificate");
+    let open = scratch.write("open", "a-token-that-all-can-read");
+    let everybody = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(&open, everybody).expect("changed");
+    for (arguments, code, error) in [
+        (vec!["--port", &port], 69, "error: cannot listen on 127.0.0.1:"),
+        (vec!["--port", "0", "--tls-cert", &garbage, "--tls-key", &key], 78, "error: TLS: "),
+        (
+            vec!["--port", "0", "--tls-cert", "/nowhere", "--tls-key", &key],
+            66,
+            "error: --tls-cert: /nowhere: ",
+        ),
+        (vec!["--port", "0", "--tls-cert", &cert, "--tls-key", &open], 78, "error: "),
+        (vec!["--port", "0", "--auth-token-file", "/nowhere"], 66, "error: --auth-token-file: /nowhere: "),
+        (vec!["--port", "0", "--auth-token-file", &open], 77, "error: --auth-token-file: "),
+    ] {
+        let output = Command::new(binary()).args(&arguments).args(["--metrics-port", "0"]).output();
+        let output = output.expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.starts_with(error), "{arguments:?}: {said}");
+        // That a file does not exist says what to do; that others can read it says so itself.
+        let advises = matches!(code, 66 | 77) || said.contains("\nhint: ");
+        assert!(advises, "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_socket_that_systemd_has_opened_is_served() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let script = "export LISTEN_PID=$$ LISTEN_FDS=1; exec 3<&0 </dev/null; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(binary()).args(["--metrics-port", "0", "--interop-keys", "0..1"]);
+    let mut child =
+        command.stdin(std::os::fd::OwnedFd::from(listener)).stderr(Stdio::null()).spawn().expect("sh");
+    // The socket has listened all the time: whoever connects waits until somebody answers.
+    let mut client = Client::connect(&address);
+    assert_eq!(client.get("/upcheck").status, 200);
+    child.kill().and_then(|()| child.wait()).expect("it ran");
 }

@@ -23,7 +23,7 @@ use crate::support::secured::{private, secure, source};
 
 const UPCHECK: &[u8] = b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n";
 
-fn files(scratch: &Scratch, name: &str) -> Files {
+pub(crate) fn files(scratch: &Scratch, name: &str) -> Files {
     let pem = [".pem", ".key"].map(|end| private(scratch, &format!("{name}{end}")).into());
     let [certificates, key] = pem;
     Files {
@@ -137,7 +137,7 @@ fn files_that_are_not_as_they_should_be_are_named() {
     assert!(error(Files { identity, ..good.clone() }).contains("stranger.key: "), "the key of another");
 
     let identity = Identity::Pem(scratch.write("empty", "").into(), key.clone());
-    assert!(error(Files { identity, ..good.clone() }).ends_with("holds no certificate"));
+    assert!(error(Files { identity, ..good.clone() }).ends_with("empty: holds no certificate"));
 
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(error(good).contains("others can read"), "a key that others can read");

@@ -101,23 +101,3 @@ impl<'a> Body<'a> {
 pub(super) fn too_large(bytes_max: usize) -> Refused {
     Refused::new(413, format!("the body is larger than {bytes_max} bytes, the most that this route takes"))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_bodies_share_one_memory_and_small_ones_are_always_taken() {
-        let memory = Supply::new(100_000);
-        let status = |body: &mut Body<'_>, bytes| body.extend(&vec![0; bytes], None).map_err(|it| it.status);
-        let (mut first, mut second) = (Body::new(1 << 20, &memory), Body::new(1 << 20, &memory));
-        assert_eq!(status(&mut first, 60_000), Ok(()));
-        assert_eq!(status(&mut second, 60_000), Err(503));
-        assert_eq!(status(&mut second, SMALL_BODY_BYTES_MAX), Ok(()));
-        drop(first);
-        assert_eq!(status(&mut second, 60_000), Ok(()));
-        assert_eq!(status(&mut second, 1 << 20), Err(413));
-        drop(second);
-        assert_eq!(memory.0.load(Ordering::Relaxed), 100_000);
-    }
-}

@@ -167,6 +167,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         self.receive(false)
     }
 
+    #[inline(never)]
     fn take_head(&mut self, tried: &mut usize) -> Result<Option<Head>, End> {
         // RFC 9112, section 2.2: empty lines before a request are noise.
         while self.inbox.unread().starts_with(b"\r\n") {
@@ -178,7 +179,9 @@ impl<'a, S: Stream> Connection<'a, S> {
         Ok(head)
     }
 
+    // Not inlined, as others below: an idle connection must not keep the room for what it does at work.
     /// Judges, reads the body, answers; says whether the connection goes on.
+    #[inline(never)]
     fn exchange(&mut self, head: Head) -> Result<bool, End> {
         let has_body = !matches!(head.framing, Framing::Absent | Framing::Length(0));
         let (response, is_read) = match caught(|| self.service.admit(&self.request)).flatten() {
@@ -265,6 +268,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     /// Reads what there is; `has_begun` says whether a part of a request has arrived before.
+    #[inline(never)]
     fn receive(&mut self, has_begun: bool) -> Result<(), End> {
         match self.inbox.receive(&mut self.stream) {
             Ok(1..) => Ok(()),
@@ -293,6 +297,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         Ok(())
     }
 
+    #[inline(never)]
     fn refuse(&mut self, refused: &Refused) {
         self.write(&Response::from(refused), false);
         if self.flush().is_ok() {
@@ -306,6 +311,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         self.stream.close_writing();
     }
 
+    #[inline(never)]
     fn linger(&mut self) {
         self.part();
         let mut left = LINGER_BYTES_MAX;

@@ -220,17 +220,21 @@ impl ClientCertVerifier for Clients {
 /// A socket with TLS over it.
 pub(super) struct Secured(Box<StreamOwned<ServerConnection, Socket>>);
 
+// None of these is inlined: their frames are large, and would stay on the stack of an idle connection.
 impl Read for Secured {
+    #[inline(never)]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
 impl Write for Secured {
+    #[inline(never)]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
 
+    #[inline(never)]
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
@@ -268,7 +272,12 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 fn pem_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    CertificateDer::pem_slice_iter(&read(path)?).collect::<Result<_, _>>().map_err(|error| wrong(path, error))
+    let bytes = read(path)?;
+    let found = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
+    match found.map_err(|error| wrong(path, error))? {
+        none if none.is_empty() => Err(wrong(path, "holds no certificate")),
+        certificates => Ok(certificates),
+    }
 }
 
 fn authority(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
