@@ -17,8 +17,8 @@ use crate::rig::{RUNTIMES, Rig, connect, read_answer};
 use crate::support::Scratch;
 use crate::support::secured::secure;
 
-/// Deadlines short enough to fire all the time.
-fn limits() -> Limits {
+/// Deadlines short enough to fire all the time, on those who abort; a busy machine lets others miss them too.
+fn hasty() -> Limits {
     let soon = Duration::from_millis(150);
     Limits { head: soon, body: soon, ..Limits::default() }
 }
@@ -30,9 +30,9 @@ fn no_answer_is_lost_while_others_abort_in_every_phase() {
     let scratch = Scratch::new("stress");
     let tls = Tls::open(crate::tls::files(&scratch, "server")).unwrap();
     for runtime in RUNTIMES {
-        // Both have the same worker.
-        let rig = Rig::start(runtime, limits());
-        let secured = Rig::secure(runtime, limits(), Some(Arc::clone(&tls)));
+        // All three have the same worker.
+        let (rig, hasty) = (Rig::start(runtime, Limits::default()), Rig::start(runtime, hasty()));
+        let secured = Rig::secure(runtime, Limits::default(), Some(Arc::clone(&tls)));
         let (over, answers, aborts) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             let over = &over;
@@ -53,7 +53,7 @@ fn no_answer_is_lost_while_others_abort_in_every_phase() {
                     }
                 });
             }
-            for (seed, address) in [(1, rig.address), (2, rig.address), (3, secured.address)] {
+            for (seed, address) in [(1, hasty.address), (2, rig.address), (3, secured.address)] {
                 let aborts = &aborts;
                 scope.spawn(move || {
                     let mut random = seed;
@@ -69,7 +69,7 @@ fn no_answer_is_lost_while_others_abort_in_every_phase() {
         let (answers, aborts) = (answers.into_inner(), aborts.into_inner());
         println!("{runtime:?}: {answers} answers, none lost; {aborts} aborted connections");
         assert!(answers > 0 && aborts > 0);
-        for rig in [rig, secured] {
+        for rig in [rig, hasty, secured] {
             rig.wait_for_connections(0);
             assert!(rig.running.stop());
         }
@@ -122,17 +122,14 @@ fn pipeline(address: SocketAddr) -> usize {
     200
 }
 
-/// Takes its time for every piece. Too long, and it is told so: that is an answer as well.
+/// Takes its time for every piece.
 fn slow(address: SocketAddr) -> usize {
     let mut stream = connect(address);
     for piece in UPCHECK.chunks(10) {
-        if stream.write_all(piece).is_err() {
-            break;
-        }
+        stream.write_all(piece).unwrap();
         std::thread::sleep(Duration::from_millis(20));
     }
-    let answer = read_answer(&mut stream);
-    assert!(answer.ends_with("\r\n\r\nOK") || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(read_answer(&mut stream).ends_with("\r\n\r\nOK"));
     1
 }
 
