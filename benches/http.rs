@@ -13,8 +13,8 @@ use signerd::http::request::Request;
 use signerd::http::response::{Response, TEXT};
 use signerd::server::{Bind, Server, Settings};
 
-const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 9;
+const ROUND: Duration = Duration::from_secs(1);
 const CLIENT_THREADS: usize = 2;
 const CONNECTIONS_PER_THREAD: usize = 16;
 const REQUEST: &[u8] =
@@ -38,16 +38,21 @@ fn compare() {
             costs[which].push(cost);
         }
     }
-    let [ours, theirs] = rates.map(median);
-    println!(
-        "requests/s          ours {ours:>9.0}   may_minihttp {theirs:>9.0}   ratio {:.3}",
-        ours / theirs
-    );
-    let [ours, theirs] = costs.map(median);
-    println!(
-        "CPU us per request  ours {ours:>9.3}   may_minihttp {theirs:>9.3}   ratio {:.3}",
-        ours / theirs
-    );
+    for (what, values, is_better) in [
+        ("requests/s        ", rates, f64::gt as fn(&f64, &f64) -> bool),
+        ("CPU us per request", costs, f64::lt),
+    ] {
+        // What disturbs a round makes it worse, never better: on a busy machine the best one tells most.
+        let best =
+            |values: &Vec<f64>| values.iter().copied().reduce(|a, b| if is_better(&a, &b) { a } else { b });
+        let [best_ours, best_theirs] = values.each_ref().map(best).map(|best| best.expect("a round"));
+        let [ours, theirs] = values.map(median);
+        println!(
+            "{what} ours {ours:>9.3}   may_minihttp {theirs:>9.3}   ratio {:.3}; best of {ROUNDS} rounds: {:.3}",
+            ours / theirs,
+            best_ours / best_theirs
+        );
+    }
 }
 
 /// Requests per second, and microseconds of server CPU per request.

@@ -161,9 +161,10 @@ impl<'a, S: Stream> Connection<'a, S> {
             self.outbox = Vec::new();
             self.request = Request { peer: self.request.peer, ..Request::default() };
             self.stream.release_memory();
+            self.stream.enter(Phase::Idle);
+            self.stream.wait_readable().map_err(|_| End::Gone)?;
         }
-        self.stream.enter(Phase::Idle);
-        self.stream.wait_readable().map_err(|_| End::Gone)?;
+        self.stream.enter(Phase::Idle); // nothing may be there after all
         self.receive(false)
     }
 
