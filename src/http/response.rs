@@ -110,11 +110,11 @@ impl From<&Refused> for Response {
 /// Head of a usual answer, so that `out` grows once.
 const HEAD_BYTES_TYPICAL: usize = 256;
 
-/// Seconds since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
+/// Seconds since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7); empty after the year
+/// 9999, for which there is no such form.
 pub fn date(unix_seconds: u64) -> String {
     let time = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&time.unwrap_or_default());
-    text.expect("a year of four digits")
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&time.unwrap_or_default()).unwrap_or_default()
 }
 
 /// The statuses that we use, with their phrases.
