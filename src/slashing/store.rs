@@ -11,6 +11,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use std::{io, iter};
 
 use redb::{Database, ReadableTable, WriteTransaction};
@@ -25,6 +26,10 @@ use crate::wait::{self, Promise};
 
 /// Requests in one commit: as many as there are connections.
 const BATCH_REQUESTS_MAX: usize = 4096;
+
+/// From one commit to the next when requests come faster: a commit costs as much CPU as half a signature,
+/// however many it serves. After a pause, and on a disk that is slower, nobody waits for this.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The callers' side: hands jobs to the thread and waits. Dropping it closes the database.
 pub(super) struct Store {
@@ -170,7 +175,9 @@ impl Drop for Store {
 impl Ledger {
     /// Serves until the last sender is gone. One commit serves all requests that wait for one.
     fn run(mut self, jobs: &Receiver<Job>) {
+        let mut due = Instant::now();
         while let Ok(first) = jobs.recv() {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
             let mut requests = Vec::new();
             for job in iter::once(first).chain(jobs.try_iter()).take(BATCH_REQUESTS_MAX) {
                 match job {
@@ -179,6 +186,7 @@ impl Ledger {
                 }
             }
             if !requests.is_empty() {
+                due = Instant::now() + COMMIT_INTERVAL;
                 self.record(requests);
             }
         }
