@@ -251,11 +251,14 @@ impl Usage {
 
     /// For a file that was named and cannot be read.
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
-        let code = match error.kind() == io::ErrorKind::PermissionDenied {
-            true => exit::PERMISSION,
-            false => exit::NO_INPUT,
+        let (code, hint) = match error.kind() == io::ErrorKind::PermissionDenied {
+            true => (exit::PERMISSION, "let the user that signerd runs as read it, by chown or chmod"),
+            false => (
+                exit::NO_INPUT,
+                "give a path that this process sees: a container sees only what is mounted into it",
+            ),
         };
-        Self::new(code, format!("{}: {error}", path.display()))
+        Self::new(code, format!("{}: {error}", path.display())).hint(hint)
     }
 }
 
