@@ -447,7 +447,7 @@ fn raw_answer(line: &str) -> String {
         "204" => return format!("HTTP/1.1 204 No Content\r\nDate: *\r\n{connection}\r\n"),
         _ => format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n"),
     };
-    format!("HTTP/1.1 {status} {}\r\nDate: *\r\n{content}{connection}\r\n{body}", reason(status))
+    format!("HTTP/1.1 {status} {}\r\nDate: *\r\n{connection}{content}\r\n{body}", reason(status))
 }
 
 fn reason(status: &str) -> &str {

@@ -3,7 +3,7 @@
 
 use signerd::http::body::{Decoder, EXTRA_BYTES_MAX, Part};
 use signerd::http::request::Framing;
-use signerd::http::response::{Response, TEXT, Terms, date};
+use signerd::http::response::{Control, Response, TEXT, date};
 use signerd::http::target::{self, TARGET_BYTES_MAX};
 
 #[test]
@@ -121,12 +121,11 @@ fn an_error_message_stays_one_json_string() {
 
 #[test]
 fn head_and_204_have_no_body() {
-    let terms = |head_only| Terms { head_only, keep_alive: Some("9"), date: "" };
-    let mut out = Vec::new();
-    Response::new(200, TEXT, b"OK".as_slice()).write(&terms(true), &mut out);
-    assert!(out.ends_with(b"Keep-Alive: timeout=9\r\n\r\n"));
+    let (control, mut out) = (Control::at(0, 9), Vec::new());
+    Response::new(200, TEXT, b"OK".as_slice()).write(&control, true, true, &mut out);
+    assert!(out.ends_with(b"\r\n\r\n"));
     assert!(String::from_utf8_lossy(&out).contains("Content-Length: 2\r\n"));
     out.clear();
-    Response::new(204, TEXT, b"".as_slice()).write(&terms(false), &mut out);
+    Response::new(204, TEXT, b"".as_slice()).write(&control, true, false, &mut out);
     assert!(!String::from_utf8_lossy(&out).contains("Content-"));
 }

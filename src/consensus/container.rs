@@ -1,12 +1,12 @@
 //! Containers: one declaration gives the struct, its strict JSON reader and its hash tree root.
 //!
-//! The reader takes an object, never an array. Every field must be there once, but an `Option` may
-//! be absent or null; unknown fields are ignored, as the remote signing API may grow.
+//! The reader takes an object, never an array. Every field without a default must be there, and none
+//! twice; an `Option` may be null. Unknown fields are ignored, as the remote signing API may grow.
 
 use std::cell::RefCell;
+use std::fmt;
 
-use serde::de::value::UnitDeserializer;
-use serde::de::{Deserialize, Error};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 thread_local! {
     /// The way to the field that failed, from the inside out. An error gathers it while it travels
@@ -16,7 +16,12 @@ thread_local! {
 
 /// Notes that the error arose in this field.
 pub(super) fn blame(field: &str) {
-    PATH.with_borrow_mut(|path| path.push(field.trim_start_matches("r#").to_owned()));
+    PATH.with_borrow_mut(|path| path.push(name(field).to_owned()));
+}
+
+/// What JSON calls a field whose name Rust has taken.
+fn name(field: &str) -> &str {
+    field.strip_prefix("r#").unwrap_or(field)
 }
 
 /// Takes the way to the field that failed last, and forgets it.
@@ -26,17 +31,53 @@ pub(super) fn blamed() -> String {
     path.join(".").replace(".[", "[")
 }
 
-/// The value of a field that is absent: only an `Option` takes nothing for one.
-pub(super) fn absent<'de, T: Deserialize<'de>, E: Error>(field: &'static str) -> Result<T, E> {
-    let missing = |_| E::missing_field(field.trim_start_matches("r#"));
-    T::deserialize(UnitDeserializer::<E>::new()).map_err(missing)
+/// Reads the value of a field, once. Not inlined, as [`finish`]: hundreds of fields have few types.
+#[inline(never)]
+pub(super) fn read<'de, T: Deserialize<'de>, M: MapAccess<'de>>(
+    map: &mut M,
+    field: &'static str,
+    value: &mut Option<T>,
+) -> Result<(), M::Error> {
+    match value.replace(map.next_value().inspect_err(|_| blame(field))?) {
+        Some(_) => Err(M::Error::duplicate_field(name(field))),
+        None => Ok(()),
+    }
 }
 
-/// Declares objects that are only read: `Name { field: Type }`, with one type parameter at most.
+/// The value that was read.
+#[inline(never)]
+pub(super) fn finish<T, E: Error>(field: &'static str, value: Option<T>) -> Result<T, E> {
+    value.ok_or_else(|| E::missing_field(name(field)))
+}
+
+/// Which of these names a key is.
+pub(super) struct Names(pub(super) &'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Names {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Names {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|field| name(field) == key))
+    }
+}
+
+/// Declares objects that are only read: `Name { field: Type = default }`, with one type parameter at most.
 macro_rules! objects {
     ($(
         $(#[$doc:meta])*
-        $name:ident $(<$param:ident>)? { $($field:ident: $type:ty),* $(,)? }
+        $name:ident $(<$param:ident>)? { $($field:ident: $type:ty $(= $default:expr)?),* $(,)? }
     )*) => {$(
         $(#[$doc])*
         #[allow(non_snake_case, reason = "fields have the names that JSON gives them")]
@@ -49,16 +90,10 @@ macro_rules! objects {
             #[inline(never)] // lists and other containers call it
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 use serde::de::{Error, IgnoredAny, MapAccess, Unexpected, Visitor};
-                use $crate::consensus::container::{absent, blame};
+                use $crate::consensus::container::{Names, finish, read};
 
-                #[derive(serde::Deserialize)]
-                #[serde(field_identifier)]
                 #[allow(non_camel_case_types, reason = "the variants are the names of the fields")]
-                enum Key {
-                    $($field,)*
-                    #[serde(other)]
-                    unknown_field,
-                }
+                enum Key { $($field,)* }
 
                 struct Fields<T>(std::marker::PhantomData<T>);
 
@@ -76,19 +111,17 @@ macro_rules! objects {
 
                     fn visit_map<Map: MapAccess<'de>>(self, mut map: Map) -> Result<Self::Value, Map::Error> {
                         $(let mut $field: Option<$type> = None;)*
-                        while let Some(key) = map.next_key()? {
+                        const NAMES: &[&str] = &[$(stringify!($field),)*];
+                        while let Some(key) = map.next_key_seed(Names(NAMES))? {
                             match key {
-                                $(Key::$field => {
-                                    let value = map.next_value().inspect_err(|_| blame(stringify!($field)))?;
-                                    if $field.replace(value).is_some() {
-                                        return Err(Error::duplicate_field(stringify!($field)));
-                                    }
+                                $(Some(key) if key == Key::$field as usize => {
+                                    read(&mut map, stringify!($field), &mut $field)?;
                                 })*
-                                Key::unknown_field => drop(map.next_value::<IgnoredAny>()?),
+                                _ => drop(map.next_value::<IgnoredAny>()?),
                             }
                         }
                         Ok($name {
-                            $($field: $field.map_or_else(|| absent(stringify!($field)), Ok)?,)*
+                            $($field: finish(stringify!($field), $field$(.or(Some($default)))?)?,)*
                         })
                     }
                 }

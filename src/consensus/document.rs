@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use simd_json::{Buffers, ErrorType};
 
-use super::container::{blame, blamed};
+use super::container::{Names, blame, blamed};
 use super::request::RequestError;
 
 /// Levels of nesting in a body. The deepest message, a block with a slashing, has 9.
@@ -111,8 +111,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Field<T> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<T, M::Error> {
         let mut value = None;
-        while let Some(wanted) = map.next_key_seed(NameIn(self.0))? {
-            if !wanted {
+        while let Some(wanted) = map.next_key_seed(Names(self.0))? {
+            if wanted.is_none() {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
@@ -122,29 +122,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Field<T> {
             }
         }
         value.ok_or_else(|| M::Error::missing_field(self.0[0]))
-    }
-}
-
-/// Whether a key is one of these names.
-struct NameIn(&'static [&'static str]);
-
-impl<'de> DeserializeSeed<'de> for NameIn {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for NameIn {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(self.0.contains(&key))
     }
 }
 

@@ -225,10 +225,10 @@ objects! {
     WithHeader { block_header: BeaconBlockHeader }
 
     /// What tells the form of an object.
-    Shape { version: Option<Fork>, data: Option<IgnoredAny>, aggregate: Option<AggregateShape> }
+    Shape { version: Option<Fork> = None, data: Option<IgnoredAny> = None, aggregate: Option<AggregateShape> = None }
 
     /// What tells the container of an aggregate.
-    AggregateShape { committee_bits: Option<IgnoredAny>, data: SlotOnly }
+    AggregateShape { committee_bits: Option<IgnoredAny> = None, data: SlotOnly }
 
     /// Of an attestation's data, what tells its fork.
     SlotOnly { slot: Slot }

@@ -56,10 +56,15 @@ pub enum RequestError {
 
 objects! {
     /// What is read first.
-    Head { r#type: Option<&'static Kind>, signingRoot: Option<Root>, signing_root: Option<Root> }
+    Head {
+        r#type: Option<&'static Kind> = None, signingRoot: Option<Root> = None, signing_root: Option<Root> = None
+    }
 
     /// What else is read when there is no type.
-    RawForm { fork_info: Option<IgnoredAny>, domain: Option<DomainType>, domain_name: Option<DomainName> }
+    RawForm {
+        fork_info: Option<IgnoredAny> = None, domain: Option<DomainType> = None,
+        domain_name: Option<DomainName> = None
+    }
 }
 
 /// A signing root and what it was made of.

@@ -41,7 +41,7 @@ pub struct Headers {
     marks: u64,
 }
 
-type Span = (u16, u16); // start and end
+type Span = (usize, usize); // start and end
 
 /// The methods that some route knows; HEAD is answered as GET without a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,13 +139,17 @@ impl Headers {
     /// The values of all fields of this name, in any case. Bytes above 0x7f have no meaning that anybody
     /// agrees on (RFC 9110, section 5.5): a value that is no UTF-8 counts as empty.
     pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.raw_values(name).map(|value| std::str::from_utf8(value).unwrap_or_default())
+    }
+
+    fn raw_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let fields = if self.marks & mark(name.as_bytes()) == 0 { &[][..] } else { &self.fields };
         let named = fields.iter().filter(|&&[known, _]| self.at(known).eq_ignore_ascii_case(name.as_bytes()));
-        named.map(|&[_, value]| std::str::from_utf8(self.at(value)).unwrap_or_default())
+        named.map(|&[_, value]| self.at(value))
     }
 
     fn at(&self, (start, end): Span) -> &[u8] {
-        &self.bytes.0[start.into()..end.into()]
+        &self.bytes.0[start..end]
     }
 
     /// The members of a list field, over all its lines (RFC 9110, section 5.6.1).
@@ -177,7 +181,7 @@ pub fn read(received: &[u8], tried: &mut usize, request: &mut Request) -> Result
     if received.first().is_some_and(|&byte| !byte.is_ascii_graphic() && byte != b'\r') {
         return Err(Refused::new(400, "expected an HTTP/1.1 request line"));
     }
-    if received[*tried..].contains(&b'\n') {
+    if *tried == 0 || received[*tried..].contains(&b'\n') {
         let minor = match read_lines::<HEADERS_USUAL_MAX>(received, request) {
             Err(Refused { status: 431, .. }) => read_lines::<HEADERS_MAX>(received, request)?,
             result => result?,
@@ -211,24 +215,23 @@ fn read_lines<const N: usize>(received: &[u8], request: &mut Request) -> Result<
     let head = &received[..length];
     let span = |part: &[u8]| {
         let start = part.as_ptr().addr() - head.as_ptr().addr();
-        let short = |at: usize| u16::try_from(at).expect("a head is shorter than 64 KiB");
-        (short(start), short(start + part.len()))
+        (start, start + part.len())
     };
     // The parser takes LF for CR LF.
-    let line_end = usize::from(span(target.as_bytes()).1) + " HTTP/1.1".len();
+    let line_end = span(target.as_bytes()).1 + " HTTP/1.1".len();
     let mut is_crlf = head[line_end] == b'\r' && head.ends_with(b"\r\n\r\n");
     let headers = &mut request.headers;
     headers.bytes.0.clear();
     headers.bytes.0.extend_from_slice(head);
     headers.fields.clear();
     headers.marks = 0;
-    for field in parsed.headers.iter() {
+    headers.fields.extend(parsed.headers.iter().map(|field| {
         let (name, value) = (span(field.name.as_bytes()), span(field.value));
-        let end = head[value.1.into()..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        let end = head[value.1..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
         is_crlf &= end == Some(&b'\r');
-        headers.fields.push([name, value]);
         headers.marks |= mark(field.name.as_bytes());
-    }
+        [name, value]
+    }));
     if !is_crlf {
         return Err(Refused::new(400, "a line of the head ends with LF instead of CR LF"));
     }
@@ -259,7 +262,7 @@ fn settle(request: &Request, is_http11: bool) -> Result<Head, Refused> {
 
 /// Wants exactly one `Host`, even where the absolute form overrides it (RFC 9112, section 3.2).
 fn check_host(headers: &Headers, is_http11: bool) -> Result<(), Refused> {
-    let mut hosts = headers.values("host");
+    let mut hosts = headers.raw_values("host");
     match (hosts.next(), hosts.next()) {
         (_, Some(_)) => Err(Refused::new(400, "the field Host is there twice")),
         (None, None) if is_http11 => Err(Refused::new(400, "the field Host is missing")),

@@ -30,6 +30,9 @@ pub fn parse<'t>(method: &str, target: &'t str) -> Result<Target<'t>, Refused> {
     if method == "CONNECT" {
         return Err(Refused::new(501, "CONNECT is not supported: this is no proxy"));
     }
+    if target.starts_with('/') && is_all(target, &PLAIN_BYTES) {
+        return Ok(Target { path: target.into(), query: "", authority: None });
+    }
     if target == "*" && method == "OPTIONS" {
         return Ok(Target { path: "*".into(), query: "", authority: None });
     }
@@ -43,11 +46,11 @@ pub fn parse<'t>(method: &str, target: &'t str) -> Result<Target<'t>, Refused> {
             (Some(authority), rest)
         }
     };
-    if authority.is_some_and(|authority| authority.is_empty() || !is_authority(authority)) {
+    if authority.is_some_and(|authority| authority.is_empty() || !is_authority(authority.as_bytes())) {
         return Err(bad("the authority in the request target is no host and port"));
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if !query.bytes().all(|byte| is_path(byte) || byte == b'?') {
+    if !is_all(query, &QUERY_BYTES) {
         return Err(bad("the query holds a character that must be percent-encoded"));
     }
     Ok(Target { path: normal(path)?, query, authority })
@@ -59,8 +62,8 @@ pub fn too_long() -> Refused {
 }
 
 /// Whether the text can be a host with a port (RFC 3986, section 3.2, without user information).
-pub fn is_authority(text: &str) -> bool {
-    text.bytes().all(|byte| is_path(byte) && !matches!(byte, b'/' | b'@') || matches!(byte, b'[' | b']'))
+pub fn is_authority(text: impl AsRef<[u8]>) -> bool {
+    is_all(text, &AUTHORITY_BYTES)
 }
 
 fn without_scheme(target: &str) -> Option<&str> {
@@ -71,9 +74,6 @@ fn without_scheme(target: &str) -> Option<&str> {
 }
 
 fn normal(path: &str) -> Result<Cow<'_, str>, Refused> {
-    if path.bytes().all(|byte| is_path(byte) && !matches!(byte, b'%' | b'.')) && !path.is_empty() {
-        return Ok(path.into());
-    }
     let decoded = decode_unreserved(path)?;
     if !decoded.contains("/.") {
         return Ok(if decoded.is_empty() { "/".into() } else { decoded.into() });
@@ -101,7 +101,7 @@ fn decode_unreserved(path: &str) -> Result<String, Refused> {
     let mut rest = path.bytes();
     while let Some(byte) = rest.next() {
         if byte != b'%' {
-            if !is_path(byte) {
+            if !PATH_BYTES[usize::from(byte)] {
                 return Err(bad("the path holds a character that must be percent-encoded"));
             }
             decoded.push(char::from(byte));
@@ -119,20 +119,28 @@ fn decode_unreserved(path: &str) -> Result<String, Refused> {
     Ok(decoded)
 }
 
-fn is_path(byte: u8) -> bool {
-    PATH_BYTES[usize::from(byte)]
+fn is_all(text: impl AsRef<[u8]>, table: &[bool; 256]) -> bool {
+    text.as_ref().iter().all(|&byte| table[usize::from(byte)])
 }
 
-/// `pchar` and `/` of RFC 3986, section 3.3, and the `%` of escapes.
-const PATH_BYTES: [bool; 256] = {
-    let bytes = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/%";
+// RFC 3986, sections 2 and 3.
+const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// Of these, no text has two spellings.
+static PLAIN_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=:@/");
+static PATH_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=:@/.%");
+static QUERY_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=:@/.%?");
+static AUTHORITY_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=:.%[]");
+
+/// Letters, digits, and these.
+const fn table(more: &[u8]) -> [bool; 256] {
     let (mut table, mut index) = ([false; 256], 0);
-    while index < bytes.len() {
-        table[bytes[index] as usize] = true;
+    while index < ALPHANUMERIC.len() + more.len() {
+        let byte = if index < more.len() { more[index] } else { ALPHANUMERIC[index - more.len()] };
+        table[byte as usize] = true;
         index += 1;
     }
     table
-};
+}
 
 fn bad(message: &'static str) -> Refused {
     Refused::new(400, message)

@@ -15,7 +15,7 @@ use std::thread;
 use crate::api::{BodyRule, Service};
 use crate::http::body::{Decoder, Part};
 use crate::http::request::{self, Framing, HEAD_BYTES_MAX, Head, Method, Request};
-use crate::http::response::{Response, Terms};
+use crate::http::response::Response;
 use crate::http::{Refused, wipe};
 use crate::wait;
 
@@ -33,8 +33,6 @@ pub(super) enum Phase {
     Head,
     /// The rest of the body.
     Body,
-    /// The service's answer.
-    Work,
     /// The client, who must take the answer.
     Write,
     /// The client's goodbye.
@@ -133,7 +131,9 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     fn read_head(&mut self) -> Result<Head, End> {
         let mut tried = 0;
-        if let Some(head) = self.take_head(&mut tried)? {
+        if !self.inbox.unread().is_empty()
+            && let Some(head) = self.take_head(&mut tried)?
+        {
             return Ok(head);
         }
         self.flush()?;
@@ -156,16 +156,23 @@ impl<'a, S: Stream> Connection<'a, S> {
     /// Waits for the next request; holds little memory when it does not come soon.
     fn rest(&mut self) -> Result<(), End> {
         self.stream.enter(Phase::Lull);
-        if self.stream.wait_readable().is_err() {
-            self.inbox = Inbox::default();
-            self.outbox = Vec::new();
-            self.request = Request { peer: self.request.peer, ..Request::default() };
-            self.stream.release_memory();
-            self.stream.enter(Phase::Idle);
-            self.stream.wait_readable().map_err(|_| End::Gone)?;
+        let received = self.stream.wait_readable().and_then(|()| self.inbox.receive(&mut self.stream));
+        match received {
+            Err(error) if error.kind() == ErrorKind::TimedOut => self.release_memory(),
+            Ok(1..) => return Ok(()),
+            Ok(0) | Err(_) => return Err(End::Gone),
         }
-        self.stream.enter(Phase::Idle); // nothing may be there after all
+        self.stream.enter(Phase::Idle);
+        self.stream.wait_readable().map_err(|_| End::Gone)?;
         self.receive(false)
+    }
+
+    #[inline(never)]
+    fn release_memory(&mut self) {
+        self.inbox = Inbox::default();
+        self.outbox = Vec::new();
+        self.request = Request { peer: self.request.peer, ..Request::default() };
+        self.stream.release_memory();
     }
 
     #[inline(never)]
@@ -210,7 +217,6 @@ impl<'a, S: Stream> Connection<'a, S> {
             Framing::Absent => None,
             Framing::Length(_) | Framing::Chunked => self.read_body(head, rule.bytes_max)?,
         };
-        self.stream.enter(Phase::Work);
         if self.request.body.0.len() > QUICK_BODY_BYTES_MAX {
             return self.answer_elsewhere();
         }
@@ -282,10 +288,8 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     fn write(&mut self, response: &Response, goes_on: bool) {
-        let date = self.house.sweeper.date();
-        let keep_alive = goes_on.then_some(self.house.keep_alive_seconds.as_str());
-        let terms = Terms { head_only: self.head_only, keep_alive, date: &date.1 };
-        response.write(&terms, &mut self.outbox);
+        let control = self.house.sweeper.control();
+        response.write(&control, goes_on, self.head_only, &mut self.outbox);
     }
 
     fn flush(&mut self) -> Result<(), End> {

@@ -106,8 +106,6 @@ struct House {
     connections: AtomicUsize,
     /// A proof that connections get their turn has arrived.
     is_alive: AtomicBool,
-    /// What `Keep-Alive` announces.
-    keep_alive_seconds: String,
 }
 
 /// Large requests that are answered at the same time, a thread each: there is seldom more than one.
@@ -146,15 +144,14 @@ impl Server {
     pub fn start(self) -> io::Result<Running> {
         self.runtime.start()?;
         let house = Arc::new(House {
-            sweeper: Arc::new(Sweeper::new()),
+            // A client that trusts the announcement never meets a closed connection: the server waits
+            // an eighth longer.
+            sweeper: Arc::new(Sweeper::new(self.limits.idle.mul_f32(0.875).as_secs())),
             bodies_bytes: Supply::new(self.limits.bodies_bytes_max),
             large_requests: Supply::new(LARGE_REQUESTS_MAX),
             penalties: Penalties::default(),
             connections: AtomicUsize::new(0),
             is_alive: AtomicBool::new(true),
-            // A client that trusts the announcement never meets a closed connection: the server waits
-            // an eighth longer.
-            keep_alive_seconds: self.limits.idle.mul_f32(0.875).as_secs().to_string(),
             limits: Arc::new(self.limits),
             runtime: self.runtime,
         });

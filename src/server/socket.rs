@@ -89,6 +89,14 @@ impl Socket {
         self
     }
 
+    #[cold]
+    fn let_others_run(&mut self) {
+        self.work_in_a_row = 0;
+        if let Waiter::Coroutine(_) = self.waiter {
+            runtime::hop();
+        }
+    }
+
     /// Sleeps until something happens on the socket, or fails when the time is over.
     fn wait(&mut self, events: i16) -> io::Result<()> {
         if self.sweeper.is_due(&self.watch) {
@@ -146,13 +154,12 @@ impl Write for Socket {
 impl Stream for Socket {
     fn enter(&mut self, phase: Phase) {
         let within = match phase {
-            Phase::Lull => Some(LULL.min(self.limits.idle)),
-            Phase::Idle => Some(self.limits.idle),
-            Phase::Head => Some(self.limits.head),
-            Phase::Body => Some(self.limits.body),
-            Phase::Work => None,
-            Phase::Write => Some(self.limits.write),
-            Phase::Linger => Some(LINGER),
+            Phase::Lull => LULL.min(self.limits.idle),
+            Phase::Idle => self.limits.idle,
+            Phase::Head => self.limits.head,
+            Phase::Body => self.limits.body,
+            Phase::Write => self.limits.write,
+            Phase::Linger => LINGER,
         };
         self.sweeper.set(&self.watch, within, matches!(phase, Phase::Lull | Phase::Idle));
     }
@@ -175,10 +182,7 @@ impl Stream for Socket {
     fn cede(&mut self) {
         self.work_in_a_row += 1;
         if self.work_in_a_row >= WORK_IN_A_ROW_MAX {
-            self.work_in_a_row = 0;
-            if let Waiter::Coroutine(_) = self.waiter {
-                runtime::hop();
-            }
+            self.let_others_run();
         }
     }
 

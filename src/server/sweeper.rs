@@ -5,14 +5,14 @@
 //! socket waits, which works from any thread and is remembered when nobody waits; `may`'s own timeouts
 //! and cancellation are never used.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::{ArcSwap, Guard};
 use may::io::WaitIoWaker;
 
-use crate::http::response::date;
+use crate::http::response::Control;
 use crate::wait::{self, Promise};
 
 /// How often deadlines are looked at; they are late by at most this much.
@@ -22,7 +22,8 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 pub(super) struct Sweeper {
     started: Instant,
     now_ms: AtomicU64,
-    date: ArcSwap<(u64, String)>,
+    control: Mutex<Control>,
+    keep_alive_seconds: u64,
     draining: AtomicBool,
     watches: Mutex<Vec<Arc<Watch>>>,
     /// Who is held back, and until when: dropping the promise lets them go.
@@ -38,11 +39,13 @@ pub(super) struct Watch {
 }
 
 impl Sweeper {
-    pub(super) fn new() -> Self {
+    /// Answers announce that connections stay open for so many idle seconds.
+    pub(super) fn new(keep_alive_seconds: u64) -> Self {
         let sweeper = Self {
             started: Instant::now(),
             now_ms: AtomicU64::new(0),
-            date: ArcSwap::default(),
+            control: Mutex::default(),
+            keep_alive_seconds,
             draining: AtomicBool::new(false),
             watches: Mutex::default(),
             paused: Mutex::default(),
@@ -68,14 +71,13 @@ impl Sweeper {
             is_over: AtomicBool::new(false),
             waker,
         });
-        self.lock().push(Arc::clone(&watch));
+        lock(&self.watches).push(Arc::clone(&watch));
         watch
     }
 
-    /// Sets what `watch` waits for from now on: forever without a duration.
-    pub(super) fn set(&self, watch: &Watch, within: Option<Duration>, is_idle: bool) {
-        let deadline_ms = within.map_or(u64::MAX, |within| self.now_ms() + millis(within));
-        watch.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+    /// Sets how long `watch` may wait from now on.
+    pub(super) fn set(&self, watch: &Watch, within: Duration, is_idle: bool) {
+        watch.deadline_ms.store(self.now_ms() + millis(within), Ordering::Relaxed);
         watch.is_idle.store(is_idle, Ordering::Relaxed);
     }
 
@@ -92,13 +94,13 @@ impl Sweeper {
         }
         let (promise, answer) = wait::promise();
         let until = self.now_ms() + millis(duration);
-        self.paused.lock().unwrap_or_else(PoisonError::into_inner).push((until, promise));
+        lock(&self.paused).push((until, promise));
         answer.wait();
     }
 
-    /// Now, and its text for the field `Date`. Not to be held across a wait.
-    pub(super) fn date(&self) -> Guard<Arc<(u64, String)>> {
-        self.date.load()
+    /// What answers say now. Not to be held across a wait.
+    pub(super) fn control(&self) -> impl Deref<Target = Control> {
+        lock(&self.control)
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -116,20 +118,16 @@ impl Sweeper {
 
     fn read_clocks(&self) {
         let seconds = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
-        if self.date.load().0 != seconds {
-            self.date.store(Arc::new((seconds, date(seconds))));
-        }
+        let control = Control::at(seconds, self.keep_alive_seconds);
+        *lock(&self.control) = control;
         self.now_ms.store(millis(self.started.elapsed()), Ordering::Release);
     }
 
     /// Wakes those who are due and forgets those who are over; says whether nobody is left.
     fn sweep(&self) -> bool {
         let (now_ms, draining) = (self.now_ms(), self.is_draining());
-        self.paused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|(until, _)| *until > now_ms && !draining);
-        let mut watches = self.lock();
+        lock(&self.paused).retain(|(until, _)| *until > now_ms && !draining);
+        let mut watches = lock(&self.watches);
         watches.retain(|watch| !watch.is_over.load(Ordering::Acquire));
         for watch in watches.iter().filter(|watch| self.is_due(watch)) {
             if let Some(waker) = &watch.waker {
@@ -137,10 +135,6 @@ impl Sweeper {
             }
         }
         watches.is_empty()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Watch>>> {
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,5 +146,9 @@ impl Watch {
 }
 
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis().into())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
