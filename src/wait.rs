@@ -4,7 +4,7 @@
 //! once, with [`install`], how coroutines park; without it every caller is a plain thread. No lock
 //! is held while parked.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Puts its maker to sleep until somebody wakes it. A wake that comes first is remembered.
 pub trait Park: Send + Sync {
@@ -52,14 +52,14 @@ enum Slot<T> {
 impl<T> Promise<T> {
     /// Gives the answer and wakes the caller.
     pub fn keep(self, value: T) {
-        *self.shared.lock() = Slot::Kept(value);
+        *lock(&self.shared.slot) = Slot::Kept(value);
         // Dropping wakes.
     }
 }
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        let mut slot = self.shared.lock();
+        let mut slot = lock(&self.shared.slot);
         if matches!(*slot, Slot::Empty) {
             *slot = Slot::Broken;
         }
@@ -72,7 +72,7 @@ impl<T> Answer<T> {
     /// Sleeps until the promise is kept; `None` when the worker gave up on it (it panicked).
     pub fn wait(self) -> Option<T> {
         loop {
-            let slot = std::mem::replace(&mut *self.shared.lock(), Slot::Empty);
+            let slot = std::mem::replace(&mut *lock(&self.shared.slot), Slot::Empty);
             match slot {
                 Slot::Kept(value) => return Some(value),
                 Slot::Broken => return None,
@@ -82,10 +82,9 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T> Shared<T> {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Slot<T>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Takes a lock whose data is sound after a panic as well.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct ThreadPark(std::thread::Thread);

@@ -1,8 +1,8 @@
-//! The parts of HTTP that need no socket: targets, the chunked coding, answers as bytes.
+//! The parts of HTTP that need no socket: heads, targets, the chunked coding, answers as bytes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use signerd::http::body::{Decoder, EXTRA_BYTES_MAX, Part};
-use signerd::http::request::Framing;
+use signerd::http::request::{self, Framing, Request};
 use signerd::http::response::{Control, Response, TEXT, date};
 use signerd::http::target::{self, TARGET_BYTES_MAX};
 
@@ -110,6 +110,16 @@ fn dates_read_as_the_specification_writes_them() {
         (4_102_444_800, "Fri, 01 Jan 2100 00:00:00 GMT"),
     ] {
         assert_eq!(date(seconds), text);
+    }
+}
+
+#[test]
+fn a_line_is_not_judged_before_it_is_whole() {
+    for line in ["PRI * HTTP/2.0", "GET /a HTTP/1.2", "GET  /a HTTP/1.1", "get /a"] {
+        for end in 0..=line.len() {
+            let head = request::read(&line.as_bytes()[..end], &mut 0, &mut Request::default());
+            assert!(head.is_ok_and(|head| head.is_none()), "{:?}", &line[..end]);
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use simd_json::{Buffers, ErrorType};
 
-use super::container::{Names, blame, blamed};
+use super::container::{self, Names, blamed};
 use super::request::RequestError;
 
 /// Levels of nesting in a body. The deepest message, a block with a slashing, has 9.
@@ -112,16 +112,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Field<T> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<T, M::Error> {
         let mut value = None;
         while let Some(wanted) = map.next_key_seed(Names(self.0))? {
-            if wanted.is_none() {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let found = map.next_value().inspect_err(|_| blame(self.0[0]))?;
-            if value.replace(found).is_some() {
-                return Err(M::Error::duplicate_field(self.0[0]));
+            match wanted {
+                Some(_) => container::read(&mut map, self.0[0], &mut value)?,
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        value.ok_or_else(|| M::Error::missing_field(self.0[0]))
+        container::finish(self.0[0], value)
     }
 }
 

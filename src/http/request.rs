@@ -181,7 +181,7 @@ pub fn read(received: &[u8], tried: &mut usize, request: &mut Request) -> Result
     if received.first().is_some_and(|&byte| !byte.is_ascii_graphic() && byte != b'\r') {
         return Err(Refused::new(400, "expected an HTTP/1.1 request line"));
     }
-    if *tried == 0 || received[*tried..].contains(&b'\n') {
+    if received.ends_with(b"\n") || received[*tried..].contains(&b'\n') {
         let minor = match read_lines::<HEADERS_USUAL_MAX>(received, request) {
             Err(Refused { status: 431, .. }) => read_lines::<HEADERS_MAX>(received, request)?,
             result => result?,

@@ -17,7 +17,7 @@ use super::sources::{SourceError, Sources};
 use super::table::KeyTable;
 use crate::consensus::primitives::PublicKey;
 use crate::slashing::Protection;
-use crate::wait;
+use crate::wait::{self, lock};
 
 /// How to load; the sources themselves are [`Sources`].
 #[derive(Clone, Debug)]
@@ -231,7 +231,7 @@ impl Loader {
     }
 
     fn send(&self, command: Command) {
-        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let commands = lock(&self.commands);
         // Without a receiver the command is dropped, and so is the promise in it: the caller learns.
         let _ = commands.send(command);
     }
@@ -288,7 +288,7 @@ struct Load {
 
 impl Status {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Says how many keys the running load is about, and whether all of them are known.

@@ -4,10 +4,11 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use super::locked;
+use crate::wait::lock;
 
 /// One piece of work.
 pub(crate) struct Job {
@@ -54,7 +55,7 @@ impl Pool {
 
     /// Queues a job; returns at once.
     pub(crate) fn push(&self, job: Job) {
-        let mut state = self.0.lock();
+        let mut state = lock(&self.0.state);
         if job.urgent {
             state.jobs.push_front(job)
         } else {
@@ -76,14 +77,14 @@ impl Shared {
         locked::lower_priority();
         while let Some(job) = self.next() {
             (job.work)();
-            self.lock().memory_bytes -= job.memory_bytes;
+            lock(&self.state).memory_bytes -= job.memory_bytes;
             self.ended.notify_all();
         }
     }
 
     /// The next job, with its memory taken; `None` when there is no more work for this thread.
     fn next(&self) -> Option<Job> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         loop {
             let Some(job) = state.jobs.pop_front() else {
                 state.threads -= 1;
@@ -97,10 +98,6 @@ impl Shared {
             state.jobs.push_front(job);
             state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,13 +8,14 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use zeroize::Zeroizing;
 
 use super::locked::{ArenaError, Message, SLOT_BYTES, Slot};
 use crate::consensus::primitives::{PublicKey, Root, Signature};
 use crate::slashing::Cleared;
+use crate::wait::lock;
 
 /// The ciphersuite of Ethereum's consensus layer.
 const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
@@ -143,7 +144,7 @@ struct Line {
 
 /// The line of this root; roots are hashes, so any byte of theirs spreads them.
 fn line(root: &Root) -> MutexGuard<'static, Line> {
-    CACHE[usize::from(root.0[0]) % CACHE_LINES].lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&CACHE[usize::from(root.0[0]) % CACHE_LINES])
 }
 
 impl Line {

@@ -9,7 +9,7 @@
 //! a map, and an old map counts as one for as long as any reader still looks at it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 
 use super::secret::SecretKey;
 use crate::consensus::primitives::PublicKey;
+use crate::wait::lock;
 
 /// The keys of this process.
 pub struct KeyTable {
@@ -240,8 +241,4 @@ impl Leaf {
     fn position(&self, key: &PublicKey) -> Result<usize, usize> {
         self.ready.binary_search_by_key(key, |loaded| loaded.secret.public_key())
     }
-}
-
-fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::wait::lock;
 
 /// Refusals of one address that cost nothing: a validator client with an old token tries a few times.
 const REFUSALS_FREE: u32 = 8;
@@ -28,7 +30,7 @@ impl Penalties {
     pub(super) fn note(&self, peer: Option<IpAddr>) -> Duration {
         let Some(peer) = peer else { return Duration::ZERO };
         let now = Instant::now();
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = lock(&self.refusals);
         if refusals.len() >= ADDRESSES_MAX {
             refusals.retain(|_, (_, last)| now.duration_since(*last) < MEMORY);
         }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use crate::api::Signer;
@@ -11,7 +11,7 @@ use crate::api::refusal::Refusal;
 use crate::consensus::primitives::Signature;
 use crate::keys::secret::SecretKey;
 use crate::slashing::Cleared;
-use crate::wait::{self, Promise};
+use crate::wait::{self, Promise, lock};
 
 /// Plain threads, one a core, behind one bounded queue.
 pub struct Signers {
@@ -55,7 +55,7 @@ impl Signer for Signers {
 
 impl Queue {
     fn push(&self, job: Job) -> Result<(), Refusal> {
-        let mut jobs = self.lock();
+        let mut jobs = lock(&self.jobs);
         if jobs.len() >= JOBS_WAITING_MAX {
             return Err(Refusal::Overloaded);
         }
@@ -77,17 +77,13 @@ impl Queue {
     }
 
     fn next(&self) -> Job {
-        let mut jobs = self.lock();
+        let mut jobs = lock(&self.jobs);
         loop {
             if let Some(job) = jobs.pop_front() {
                 return job;
             }
             jobs = self.arrived.wait(jobs).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Job>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -89,14 +89,6 @@ impl Socket {
         self
     }
 
-    #[cold]
-    fn let_others_run(&mut self) {
-        self.work_in_a_row = 0;
-        if let Waiter::Coroutine(_) = self.waiter {
-            runtime::hop();
-        }
-    }
-
     /// Sleeps until something happens on the socket, or fails when the time is over.
     fn wait(&mut self, events: i16) -> io::Result<()> {
         if self.sweeper.is_due(&self.watch) {
@@ -182,7 +174,10 @@ impl Stream for Socket {
     fn cede(&mut self) {
         self.work_in_a_row += 1;
         if self.work_in_a_row >= WORK_IN_A_ROW_MAX {
-            self.let_others_run();
+            self.work_in_a_row = 0;
+            if let Waiter::Coroutine(_) = self.waiter {
+                runtime::hop();
+            }
         }
     }
 

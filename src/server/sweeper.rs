@@ -7,13 +7,13 @@
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use may::io::WaitIoWaker;
 
 use crate::http::response::Control;
-use crate::wait::{self, Promise};
+use crate::wait::{self, Promise, lock};
 
 /// How often deadlines are looked at; they are late by at most this much.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -147,8 +147,4 @@ impl Watch {
 
 fn millis(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis().into())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

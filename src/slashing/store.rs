@@ -9,7 +9,7 @@
 //!   are copied into a new, synced file that replaces the old one.
 
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, iter};
@@ -22,7 +22,7 @@ use super::tables::{
     FACTS, HIGH_WATERMARK, LAST_CHAIN, MARKS, View, copy, decode, encode, encode_high, open,
 };
 use crate::consensus::primitives::{PublicKey, Root};
-use crate::wait::{self, Promise};
+use crate::wait::{self, Promise, lock};
 
 /// Requests in one commit: as many as there are connections.
 const BATCH_REQUESTS_MAX: usize = 4096;
@@ -287,8 +287,4 @@ fn note_chain(transaction: &WriteTransaction, chain: Root) -> Result<(), redb::E
         table.insert(LAST_CHAIN, &chain.0)?;
     }
     Ok(())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
