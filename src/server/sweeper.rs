@@ -77,7 +77,7 @@ impl Sweeper {
 
     /// Sets how long `watch` may wait from now on.
     pub(super) fn set(&self, watch: &Watch, within: Duration, is_idle: bool) {
-        watch.deadline_ms.store(self.now_ms() + millis(within), Ordering::Relaxed);
+        watch.deadline_ms.store(self.now_ms().saturating_add(millis(within)), Ordering::Relaxed);
         watch.is_idle.store(is_idle, Ordering::Relaxed);
     }
 
