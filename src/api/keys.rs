@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::Api;
 use super::refusal::Refusal;
 use crate::http::request::Request;
-use crate::http::response::{JSON, Response};
+use crate::http::response::Response;
 use crate::keys::loader::{ChangeError, NewKey, Outcome};
 use crate::slashing::{Refused, Unavailable};
 
@@ -23,7 +23,7 @@ pub(super) fn list(api: &Api) -> Response {
         }
         entry
     });
-    answer(&json!({"data": entries.collect::<Vec<_>>()}))
+    Response::json(200, &json!({"data": entries.collect::<Vec<_>>()}))
 }
 
 /// `POST /eth/v1/keystores`: imports keystores; a status for each, in their order.
@@ -46,7 +46,7 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
     let interchange = slashing_protection
         .map(|json| document(json).ok_or_else(|| malformed("slashing_protection: expected a string")));
     let outcomes = api.loader.import(keys, interchange.transpose()?)?;
-    Ok(answer(&json!({"data": outcomes.into_iter().map(status).collect::<Vec<_>>()})))
+    Ok(Response::json(200, &json!({"data": outcomes.into_iter().map(status).collect::<Vec<_>>()})))
 }
 
 /// `DELETE /eth/v1/keystores`: deletes imported keys; a status for each, and their slashing data as a
@@ -59,7 +59,7 @@ pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> 
     let pubkeys = pubkeys.into_iter().enumerate().map(key).collect::<Result<_, _>>()?;
     let (outcomes, interchange) = api.loader.delete(pubkeys)?;
     let data: Vec<_> = outcomes.into_iter().map(status).collect();
-    Ok(answer(&json!({"data": data, "slashing_protection": interchange})))
+    Ok(Response::json(200, &json!({"data": data, "slashing_protection": interchange})))
 }
 
 fn status(outcome: Outcome) -> Value {
@@ -145,10 +145,6 @@ fn unicode(escape: &str) -> Option<(char, usize)> {
 
 fn malformed(what: impl std::fmt::Display) -> Refusal {
     Refusal::Malformed(what.to_string())
-}
-
-fn answer(body: &Value) -> Response {
-    Response::new(200, JSON, body.to_string().into_bytes())
 }
 
 impl From<ChangeError> for Refusal {

@@ -16,7 +16,7 @@ use crate::slashing::{ImportError, Refused};
 pub(super) fn reload(api: &Api) -> Result<Response, Refusal> {
     api.loader.reload().map_err(|_| Refusal::ReloadRunning)?;
     let body = json!({"status": "accepted", "message": "GET /reload tells its state"});
-    Ok(answer(202, &body))
+    Ok(Response::json(202, &body))
 }
 
 /// `GET /reload`: Web3Signer's words for what became of the last one.
@@ -30,7 +30,7 @@ pub(super) fn reload_state(api: &Api) -> Response {
         ReloadStage::Failed => "failed",
     };
     let ended = state.last_operation.and_then(|time| jiff::Timestamp::try_from(time).ok());
-    answer(
+    Response::json(
         200,
         &json!({
             "status": status,
@@ -46,7 +46,7 @@ pub(super) fn high_watermark(api: &Api) -> Response {
         || json!({}),
         |high| json!({"epoch": high.epoch.to_string(), "slot": high.slot.to_string()}),
     );
-    answer(200, &body)
+    Response::json(200, &body)
 }
 
 /// `GET /api/v1/slashing-protection[?genesis_validators_root=0x…]`: all that is on record of a chain, as
@@ -67,7 +67,10 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
         ImportError::Unavailable(unavailable) => Refused::Unavailable(unavailable).into(),
         invalid => Refusal::Malformed(invalid.to_string()),
     })?;
-    Ok(answer(200, &json!({"genesis_validators_root": imported.chain.to_string(), "keys": imported.keys})))
+    Ok(Response::json(
+        200,
+        &json!({"genesis_validators_root": imported.chain.to_string(), "keys": imported.keys}),
+    ))
 }
 
 /// The value of a query parameter; all that we take is hex, which nobody percent-encodes.
@@ -76,8 +79,4 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
         .split('&')
         .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
         .map(|(_, value)| value)
-}
-
-fn answer(status: u16, body: &serde_json::Value) -> Response {
-    Response::new(status, JSON, body.to_string().into_bytes())
 }

@@ -10,7 +10,7 @@ use crate::slashing::Protection;
 /// `GET /api/v1/eth2/publicKeys`: the loaded keys, sorted.
 pub(super) fn public_keys(api: &Api) -> Response {
     let keys: Vec<String> = api.keys.list().iter().map(ToString::to_string).collect();
-    json(200, &json!(keys))
+    Response::json(200, &json!(keys))
 }
 
 /// `GET /upcheck`: text as Web3Signer, JSON for those who ask for it by name (Lodestar).
@@ -30,7 +30,7 @@ pub(super) fn health(api: &Api) -> Response {
         "slashing_protection": matches!(*api.protection, Protection::On(_)),
         "network": api.networks.name(),
     });
-    json(200, &body)
+    Response::json(200, &body)
 }
 
 /// `GET /healthcheck`: Web3Signer's form, truthful: 503 while keys load, when one did not open, when
@@ -57,7 +57,7 @@ pub(super) fn healthcheck(api: &Api) -> Response {
         }));
     }
     let body = json!({"status": word(all_up), "checks": checks, "outcome": word(all_up)});
-    json(if all_up { 200 } else { 503 }, &body)
+    Response::json(if all_up { 200 } else { 503 }, &body)
 }
 
 fn loading(api: &Api, progress: &Progress) -> serde_json::Value {
@@ -71,10 +71,6 @@ fn loading(api: &Api, progress: &Progress) -> serde_json::Value {
         "errors": failures.map(|(file, reason)| json!({"file": file, "reason": reason})).collect::<Vec<_>>(),
         "seconds-left": progress.seconds_left,
     })
-}
-
-fn json(status: u16, body: &serde_json::Value) -> Response {
-    Response::new(status, JSON, body.to_string().into_bytes())
 }
 
 fn word(up: bool) -> &'static str {

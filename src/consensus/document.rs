@@ -7,9 +7,10 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use simd_json::{Buffers, ErrorType};
+use simd_json::{Buffers, ErrorType, Tape};
 
 use super::container::{self, Names, blamed};
 use super::request::RequestError;
@@ -20,9 +21,13 @@ const DEPTH_MAX: usize = 32;
 /// The largest body that simd-json reads.
 const TAPE_BODY_BYTES_MAX: usize = 256 * 1024;
 
+/// The largest tape that is kept for the next body; a duty has some hundred nodes of 24 bytes.
+const TAPE_NODES_KEPT_MAX: usize = 4096;
+
 thread_local! {
-    /// Reused from body to body. Borrowed while a tape is made, which never waits.
-    static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers::with_max_depth(4096, DEPTH_MAX));
+    /// Reused from body to body. Borrowed while a tape is made or given back, which never waits.
+    static DESK: RefCell<(Buffers, Tape<'static>)> =
+        RefCell::new((Buffers::with_max_depth(4096, DEPTH_MAX), Tape(Vec::new())));
 }
 
 /// A JSON object, checked as far as its reader does so at first.
@@ -46,9 +51,12 @@ impl<'b> Document<'b> {
     }
 
     fn open_tape(body: &'b mut [u8]) -> Result<Self, RequestError> {
-        let tape = BUFFERS
-            .with_borrow_mut(|buffers| simd_json::Deserializer::from_slice_with_buffers(body, buffers));
-        tape.map(Self::Tape).map_err(|error| RequestError::Json(error.to_string()))
+        let tape = DESK.with_borrow_mut(|(buffers, kept)| {
+            let mut tape = mem::replace(kept, Tape(Vec::new())).reset();
+            simd_json::fill_tape(body, buffers, &mut tape).map(|()| tape)
+        });
+        tape.map(|tape| Self::Tape(simd_json::Deserializer::from_tape(tape)))
+            .map_err(|error| RequestError::Json(error.to_string()))
     }
 
     fn open_text(body: &'b [u8]) -> Result<Self, RequestError> {
@@ -79,6 +87,18 @@ impl<'b> Document<'b> {
                     (path, reason) if error.is_data() => RequestError::Field { path, reason },
                     (_, reason) => RequestError::Json(reason),
                 })
+            }
+        }
+    }
+}
+
+impl Drop for Document<'_> {
+    fn drop(&mut self) {
+        if let Self::Tape(tape) = self {
+            let nothing = simd_json::Deserializer::from_tape(Tape(Vec::new()));
+            let tape = mem::replace(tape, nothing).into_tape().reset();
+            if tape.0.capacity() <= TAPE_NODES_KEPT_MAX {
+                DESK.with_borrow_mut(|(_, kept)| *kept = tape);
             }
         }
     }

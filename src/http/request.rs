@@ -114,6 +114,9 @@ pub const HEADERS_MAX: usize = 100;
 /// stack that it has ever touched.
 const HEADERS_USUAL_MAX: usize = 24;
 
+/// The largest body whose memory a connection uses again: most duties have less.
+const BODY_BYTES_KEPT_MAX: usize = 4 * 1024;
+
 /// Longest request line: the target, the method and the version around it.
 const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 
@@ -130,8 +133,12 @@ impl Request {
 
     /// Wipes what may be secret, and keeps its memory.
     pub fn clear(&mut self) {
-        self.body = Wiped::default();
         wipe(&mut self.headers.bytes.0);
+        wipe(&mut self.body.0);
+        self.body.0.clear();
+        if self.body.0.capacity() > BODY_BYTES_KEPT_MAX {
+            self.body = Wiped::default();
+        }
     }
 }
 

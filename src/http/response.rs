@@ -54,10 +54,14 @@ impl Response {
         Self { status, content_type, body: body.into(), headers: Vec::new(), close: false, lease: None }
     }
 
+    /// An answer in JSON.
+    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self::new(status, JSON, body.to_string().into_bytes())
+    }
+
     /// The body of every error: `{"code":status,"message":"…"}`.
     pub fn error(status: u16, message: &str) -> Self {
-        let body = serde_json::json!({ "code": status, "message": message });
-        Self::new(status, JSON, body.to_string().into_bytes())
+        Self::json(status, &serde_json::json!({ "code": status, "message": message }))
     }
 
     /// The same answer with one more header field.

@@ -45,9 +45,10 @@ pub(super) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// An empty body that may grow to `bytes_max`; what is not small is taken from `memory`.
-    pub(super) fn new(bytes_max: usize, memory: &'a Supply) -> Self {
-        Self { bytes: Wiped::default(), bytes_max, memory, share: None }
+    /// An empty body, at first in the room that `bytes` has, that may grow to `bytes_max`; what is not small
+    /// is taken from `memory`.
+    pub(super) fn new(bytes: Wiped, bytes_max: usize, memory: &'a Supply) -> Self {
+        Self { bytes, bytes_max, memory, share: None }
     }
 
     /// Appends `data`. `announced_bytes` is the length of the whole body, if the client gave one.

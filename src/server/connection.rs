@@ -245,7 +245,8 @@ impl<'a, S: Stream> Connection<'a, S> {
                 _ => return Err(too_large(bytes_max).into()),
             },
         };
-        let mut body = Body::new(bytes_max, &self.house.bodies_bytes);
+        let room = mem::take(&mut self.request.body);
+        let mut body = Body::new(room, bytes_max, &self.house.bodies_bytes);
         let mut decoder = Decoder::new(head.framing);
         let mut is_waiting = false;
         loop {
