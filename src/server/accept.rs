@@ -1,6 +1,7 @@
 //! The accept thread: new connections from all listeners, a bounded number of them.
 
 use std::io::{self, ErrorKind, PipeReader};
+use std::mem;
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -35,6 +36,13 @@ pub(super) enum Listener {
 /// Connections taken from one listener before the others get their turn.
 const ACCEPTS_IN_A_ROW_MAX: usize = 64;
 
+/// Connections that are accepted and have not had their first turn; the next ones wait in the backlog
+/// meanwhile, or else a flood of them would stand between the worker and the requests.
+const UNBEGUN_MAX: usize = ACCEPTS_IN_A_ROW_MAX;
+
+/// How long to wait when there are so many.
+const BREATH: Duration = Duration::from_micros(100);
+
 /// How long to wait when the process has no descriptors or memory for another connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -47,7 +55,10 @@ pub(super) fn run(doors: &[Door], stop: &PipeReader, house: &Arc<House>) {
     loop {
         let mut sources = vec![system::pollfd(stop.as_fd(), POLLIN)];
         sources.extend(doors.iter().map(|door| system::pollfd(door.listener.as_fd(), POLLIN)));
-        system::poll(&mut sources, None);
+        match house.unbegun.load(Ordering::Acquire) < UNBEGUN_MAX {
+            true => system::poll(&mut sources, None),
+            false => system::poll(&mut sources[..1], Some(BREATH)),
+        }
         if sources[0].revents != 0 {
             return;
         }
@@ -82,7 +93,7 @@ fn accept_some(door: &Door, house: &Arc<House>) -> io::Result<()> {
 }
 
 fn admit(stream: TcpStream, peer: Option<IpAddr>, door: &Door, house: &Arc<House>) -> io::Result<()> {
-    let seat = Seat::take(house);
+    let mut seat = Seat::take(house);
     let number = seat.number;
     if number > house.limits.connections_max + TURNED_AWAY_MAX {
         return Ok(());
@@ -90,7 +101,7 @@ fn admit(stream: TcpStream, peer: Option<IpAddr>, door: &Door, house: &Arc<House
     let socket = Socket::new(stream, house.runtime, &house.sweeper, &house.limits)?;
     let (service, tls) = (Arc::clone(&door.service), door.tls.clone());
     house.runtime.spawn(move || {
-        let seat = seat; // given back last, when the descriptor is closed
+        seat.begin(); // and given back last, when the descriptor is closed
         let house = &*seat.house;
         let socket = socket.on_stack_below(ptr::from_ref(&seat).addr());
         match tls {
@@ -118,17 +129,26 @@ struct Seat {
     house: Arc<House>,
     /// How many connections there are, with this one.
     number: usize,
+    has_begun: bool,
 }
 
 impl Seat {
     fn take(house: &Arc<House>) -> Self {
         let number = house.connections.fetch_add(1, Ordering::AcqRel) + 1;
-        Self { house: Arc::clone(house), number }
+        house.unbegun.fetch_add(1, Ordering::AcqRel);
+        Self { house: Arc::clone(house), number, has_begun: false }
+    }
+
+    fn begin(&mut self) {
+        if !mem::replace(&mut self.has_begun, true) {
+            self.house.unbegun.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.begin();
         self.house.connections.fetch_sub(1, Ordering::AcqRel);
     }
 }

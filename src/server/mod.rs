@@ -104,6 +104,8 @@ struct House {
     large_requests: Supply,
     penalties: Penalties,
     connections: AtomicUsize,
+    /// Those of them that have not had their first turn.
+    unbegun: AtomicUsize,
     /// A proof that connections get their turn has arrived.
     is_alive: AtomicBool,
 }
@@ -151,6 +153,7 @@ impl Server {
             large_requests: Supply::new(LARGE_REQUESTS_MAX),
             penalties: Penalties::default(),
             connections: AtomicUsize::new(0),
+            unbegun: AtomicUsize::new(0),
             is_alive: AtomicBool::new(true),
             limits: Arc::new(self.limits),
             runtime: self.runtime,
