@@ -134,6 +134,7 @@ fn head_and_204_have_no_body() {
     let (control, mut out) = (Control::at(0, 9), Vec::new());
     Response::new(200, TEXT, b"OK".as_slice()).write(&control, true, true, &mut out);
     assert!(out.ends_with(b"\r\n\r\n"));
+    assert!(String::from_utf8_lossy(&out).contains("Keep-Alive: timeout=9\r\n"));
     assert!(String::from_utf8_lossy(&out).contains("Content-Length: 2\r\n"));
     out.clear();
     Response::new(204, TEXT, b"".as_slice()).write(&control, true, false, &mut out);

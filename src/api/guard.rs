@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::refusal::Refusal;
 use crate::http::request::{Method, Request};
 use crate::http::response::{Response, TEXT};
-use crate::http::wipe;
+use crate::keys::keystore::scrubbed;
 
 /// Which token a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,17 +41,7 @@ impl Token {
 
 /// SHA-256 that leaves nothing of `text` behind: the hash copies it into blocks on the stack.
 fn digest(text: &str) -> [u8; 32] {
-    #[inline(never)]
-    fn apart(text: &str) -> [u8; 32] {
-        Sha256::digest(text.as_bytes()).into()
-    }
-    #[inline(never)]
-    fn scrub() {
-        wipe(std::hint::black_box(&mut [0; 4096])); // several times what a digest uses
-    }
-    let digest = apart(text);
-    scrub();
-    digest
+    scrubbed(|| Sha256::digest(text.as_bytes()).into())
 }
 
 /// Names that match, or all.

@@ -15,12 +15,13 @@ use serde::de::{Deserializer, Error};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::derivation::{Bytes, DERIVED_KEY_BYTES, Kdf};
 use super::secret::{FillError, SecretKey};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::hex;
+use crate::http::wipe;
 
 /// The largest keystore file that is read; real ones have about 1 KiB.
 pub const FILE_BYTES_MAX: usize = 64 << 10;
@@ -164,7 +165,7 @@ pub fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
     }
     #[inline(never)]
     fn scrub() {
-        std::hint::black_box(&mut [0_u8; 16 << 10]).zeroize();
+        wipe(std::hint::black_box(&mut [0; 16 << 10]));
     }
     let made = apart(work);
     scrub();
