@@ -39,8 +39,8 @@ const HOMES: [(&str, &[&str]); 16] = [
 /// Where system calls and C functions are.
 const UNSAFE_FILES: [&str; 2] = ["keys/locked.rs", "server/system.rs"];
 
-const FILE_LINES_MAX: usize = 400;
-const SOURCE_LINES_MAX: usize = 14_390;
+/// A longer file says in its head comment why it is one file: `//! Over 500 lines because …`.
+const FILE_LINES_MAX: usize = 500;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -132,15 +132,13 @@ fn unsafe_code_stays_in_its_files() {
 }
 
 #[test]
-fn files_are_small_and_say_what_they_are_for() {
-    let mut lines = 0;
+fn a_file_says_what_it_is_for_and_a_long_one_why_it_is_long() {
     for (file, text) in sources() {
         let count = text.lines().count();
-        lines += count;
-        assert!(count <= FILE_LINES_MAX, "{file} has {count} lines");
+        let has_reason = text.contains("//! Over 500 lines because ");
+        assert!(count <= FILE_LINES_MAX || has_reason, "{file} has {count} lines: split it, or say why not");
         assert!(text.starts_with("//! "), "{file} does not say what it is for");
     }
-    assert!(lines <= SOURCE_LINES_MAX, "src has {lines} lines");
 }
 
 #[test]
