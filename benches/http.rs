@@ -39,15 +39,32 @@ fn compare() {
         }
     }
     for (what, values, is_better) in [
-        ("requests/s        ", rates, f64::gt as fn(&f64, &f64) -> bool),
+        (
+            "requests/s        ",
+            rates,
+            f64::gt as fn(&f64, &f64) -> bool,
+        ),
         ("CPU us per request", costs, f64::lt),
     ] {
         // What disturbs a round makes it worse, never better: on a busy machine the best one tells most.
-        let best =
-            |values: &Vec<f64>| values.iter().copied().reduce(|a, b| if is_better(&a, &b) { a } else { b });
-        let [best_ours, best_theirs] = values.each_ref().map(best).map(|best| best.expect("a round"));
+        let best = |values: &Vec<f64>| {
+            values
+                .iter()
+                .copied()
+                .reduce(|a, b| if is_better(&a, &b) { a } else { b })
+        };
+        let [best_ours, best_theirs] = values
+            .each_ref()
+            .map(best)
+            .map(|best| best.expect("a round"));
         // Neighbours met the same weather.
-        let ratio = median(values[0].iter().zip(&values[1]).map(|(ours, theirs)| ours / theirs).collect());
+        let ratio = median(
+            values[0]
+                .iter()
+                .zip(&values[1])
+                .map(|(ours, theirs)| ours / theirs)
+                .collect(),
+        );
         let [ours, theirs] = values.map(median);
         println!(
             "{what} ours {ours:>9.3}   may_minihttp {theirs:>9.3}   ratio {ratio:.3}; best of {ROUNDS} rounds: {:.3}",
@@ -72,10 +89,16 @@ fn measure(name: &str) -> (f64, f64) {
 
 fn start(name: &str) -> (Child, SocketAddr) {
     let program = std::env::current_exe().expect("the path of this program");
-    let mut server = Command::new(program).arg(name).stdout(Stdio::piped()).spawn().expect("starts");
+    let mut server = Command::new(program)
+        .arg(name)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
     let mut line = String::new();
     let output = server.stdout.as_mut().expect("piped");
-    BufReader::new(output).read_line(&mut line).expect("the server prints its address");
+    BufReader::new(output)
+        .read_line(&mut line)
+        .expect("the server prints its address");
     (server, line.trim().parse().expect("an address"))
 }
 
@@ -97,7 +120,10 @@ fn load(address: SocketAddr, duration: Duration) -> usize {
         requests
     };
     let threads = [(); CLIENT_THREADS].map(|()| std::thread::spawn(client));
-    threads.into_iter().map(|thread| thread.join().expect("a client does not panic")).sum()
+    threads
+        .into_iter()
+        .map(|thread| thread.join().expect("a client does not panic"))
+        .sum()
 }
 
 /// User and system time of a process so far, exact: `/proc/PID/stat` would round it to hundredths.
@@ -106,7 +132,11 @@ fn cpu_seconds(process: u32) -> f64 {
     let nanoseconds = |thread: std::io::Result<std::fs::DirEntry>| {
         let path = thread.expect("a thread").path().join("schedstat");
         let times = std::fs::read_to_string(path).expect("a kernel with CONFIG_SCHED_INFO");
-        times.split(' ').next().and_then(|time| time.parse::<f64>().ok()).expect("a number")
+        times
+            .split(' ')
+            .next()
+            .and_then(|time| time.parse::<f64>().ok())
+            .expect("a number")
     };
     threads.map(nanoseconds).sum::<f64>() / 1e9
 }
@@ -130,8 +160,15 @@ impl Service for Upcheck {
 }
 
 fn serve_ours() {
-    let listeners = vec![(Bind::Tcp(([127, 0, 0, 1], 0).into()), Arc::new(Upcheck) as Arc<dyn Service>)];
-    let server = Server::bind(Settings { listeners, ..Settings::default() }).expect("a free port");
+    let listeners = vec![(
+        Bind::Tcp(([127, 0, 0, 1], 0).into()),
+        Arc::new(Upcheck) as Arc<dyn Service>,
+    )];
+    let server = Server::bind(Settings {
+        listeners,
+        ..Settings::default()
+    })
+    .expect("a free port");
     println!("{}", server.addresses()[0]);
     server.run(|| {});
 }
@@ -157,7 +194,9 @@ fn serve_minihttp() {
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a free port");
-    let server = HttpServer(MiniUpcheck).start(free).expect("the port is still free");
+    let server = HttpServer(MiniUpcheck)
+        .start(free)
+        .expect("the port is still free");
     println!("{free}");
     server.join().expect("serves until it is killed");
 }

@@ -33,7 +33,8 @@ const FULL_COST: u32 = 1 << 18;
 
 fn main() {
     println!("{}, {} cores", binary().display(), cores());
-    let argument = |name: &str| std::env::args().find_map(|text| text.strip_prefix(name)?.parse().ok());
+    let argument =
+        |name: &str| std::env::args().find_map(|text| text.strip_prefix(name)?.parse().ok());
     match (argument("load="), argument("restart=")) {
         (Some(keystores), _) => load(keystores),
         (None, Some(keystores)) => restart(keystores),
@@ -51,8 +52,16 @@ fn main() {
 fn derivations() {
     println!("one derivation at full cost, CPU time, median of {DERIVATIONS}:");
     for (name, ours, theirs) in [
-        ("scrypt", scrypt_kdf(), "scrypt(p, salt=s, n=262144, r=8, p=1, maxmem=1 << 30, dklen=32)"),
-        ("pbkdf2", pbkdf2_kdf(), "pbkdf2_hmac('sha256', p, s, 262144, 32)"),
+        (
+            "scrypt",
+            scrypt_kdf(),
+            "scrypt(p, salt=s, n=262144, r=8, p=1, maxmem=1 << 30, dklen=32)",
+        ),
+        (
+            "pbkdf2",
+            pbkdf2_kdf(),
+            "pbkdf2_hmac('sha256', p, s, 262144, 32)",
+        ),
     ] {
         let keystore = Keystore::parse(keystore(0, &ours).as_bytes()).expect("a keystore");
         let script = format!(
@@ -65,11 +74,22 @@ fn derivations() {
             of_ours.push(cpu_seconds_of(|| {
                 keystore.open(PASSWORD).expect("it opens");
             }));
-            let python = Command::new("python3").args(["-c", &script]).output().expect("python3 is there");
-            of_openssl.push(String::from_utf8_lossy(&python.stdout).trim().parse().expect("seconds"));
+            let python = Command::new("python3")
+                .args(["-c", &script])
+                .output()
+                .expect("python3 is there");
+            of_openssl.push(
+                String::from_utf8_lossy(&python.stdout)
+                    .trim()
+                    .parse()
+                    .expect("seconds"),
+            );
         }
         let (ours, theirs) = (median(of_ours), median(of_openssl));
-        println!("  {name}: {ours:.3} s, OpenSSL {theirs:.3} s, ratio {:.2} (at most 1.15)", ours / theirs);
+        println!(
+            "  {name}: {ours:.3} s, OpenSSL {theirs:.3} s, ratio {:.2} (at most 1.15)",
+            ours / theirs
+        );
     }
 }
 
@@ -107,8 +127,15 @@ fn load(keystores: u32) {
         "{keystores} keystores: {took:.2} s, {:.3} of the ideal {ideal:.2} s (at most 1.1)",
         took / ideal
     );
-    println!("  CPU: {cpu:.2} s, {:.3} of {number} x {alone_cpu:.3} s", cpu / (number * alone_cpu));
-    println!("  {} derivations at once take {:.3} of one alone", cores(), at_once / alone);
+    println!(
+        "  CPU: {cpu:.2} s, {:.3} of {number} x {alone_cpu:.3} s",
+        cpu / (number * alone_cpu)
+    );
+    println!(
+        "  {} derivations at once take {:.3} of one alone",
+        cores(),
+        at_once / alone
+    );
 }
 
 /// Each number of keys in a process that may lock 8 MiB, with its budget.
@@ -117,7 +144,12 @@ fn memory() {
     for (keys, budget_mib) in [(0, 4.0), (1_000, 5.0), (10_000, 10.0), (100_000, 48.0)] {
         let script = "ulimit -l 8192; if [ $(id -u) = 0 ]; then set -- setpriv --bounding-set=-ipc_lock \"$@\"; fi; exec \"$@\"";
         let mut command = Command::new("sh");
-        command.args(["-c", script, "sh"]).arg(binary()).args(["--port", "0", "--metrics-port", "0"]);
+        command.args(["-c", script, "sh"]).arg(binary()).args([
+            "--port",
+            "0",
+            "--metrics-port",
+            "0",
+        ]);
         if keys > 0 {
             command.args(["--interop-keys", &format!("0..{keys}")]);
         }
@@ -125,7 +157,11 @@ fn memory() {
         wait_loaded(&signer, keys);
         let locked = signer.client().get("/health").json()["locked"] == true;
         let resident_mib = signer.memory_kib("VmRSS") as f64 / 1024.0;
-        let verdict = if locked { "locked within 8 MiB" } else { "NOT locked" };
+        let verdict = if locked {
+            "locked within 8 MiB"
+        } else {
+            "NOT locked"
+        };
         println!("  {keys:>7} keys: {resident_mib:5.2} MiB, budget {budget_mib} MiB; {verdict}");
     }
 }
@@ -184,16 +220,24 @@ fn latencies_us(signer: &Signer, go_on: impl Fn() -> bool) -> Vec<u128> {
 
 /// A start that opens all keystores and seals them, then one from the cache.
 fn restart(keystores: u32) {
-    let (scratch, cache) = (Scratch::new("bench-restart"), Scratch::new("bench-restart-cache"));
+    let (scratch, cache) = (
+        Scratch::new("bench-restart"),
+        Scratch::new("bench-restart-cache"),
+    );
     write_keystores(&scratch, keystores);
     let cache = cache.path().join("cache").display().to_string();
-    for (name, limit) in
-        [("the first start", ""), ("a start from the cache", " (under 3 s)"), ("again", " (under 3 s)")]
-    {
+    for (name, limit) in [
+        ("the first start", ""),
+        ("a start from the cache", " (under 3 s)"),
+        ("again", " (under 3 s)"),
+    ] {
         let began = Instant::now();
         let mut signer = start(&scratch, &["--key-cache", &cache]);
         wait_loaded(&signer, keystores);
-        println!("{keystores} keystores, {name}: {:.2} s{limit}", began.elapsed().as_secs_f64());
+        println!(
+            "{keystores} keystores, {name}: {:.2} s{limit}",
+            began.elapsed().as_secs_f64()
+        );
         if limit.is_empty() {
             signer.wait_for_line("sealed for the next start");
         }
@@ -217,14 +261,16 @@ fn scrypt_kdf() -> DerivedKey {
     let mut key = [0; 32];
     let params = scrypt::Params::new(18, 8, 1).expect("usual parameters");
     scrypt::scrypt(PASSWORD.as_bytes(), &SALT, &params, &mut key).expect("32 bytes");
-    let params = json!({"dklen": 32, "n": FULL_COST, "r": 8, "p": 1, "salt": const_hex::encode(SALT)});
+    let params =
+        json!({"dklen": 32, "n": FULL_COST, "r": 8, "p": 1, "salt": const_hex::encode(SALT)});
     (json!({"function": "scrypt", "params": params}), key)
 }
 
 fn pbkdf2_kdf() -> DerivedKey {
     let mut key = [0; 32];
     pbkdf2::pbkdf2_hmac::<Sha256>(PASSWORD.as_bytes(), &SALT, FULL_COST, &mut key);
-    let params = json!({"dklen": 32, "c": FULL_COST, "prf": "hmac-sha256", "salt": const_hex::encode(SALT)});
+    let params =
+        json!({"dklen": 32, "c": FULL_COST, "prf": "hmac-sha256", "salt": const_hex::encode(SALT)});
     (json!({"function": "pbkdf2", "params": params}), key)
 }
 
@@ -233,7 +279,10 @@ fn keystore(number: u32, (kdf, key): &DerivedKey) -> String {
     secret[0] &= 0x3f; // Below the order of the curve.
     let half: [u8; 16] = key[..16].try_into().expect("half of 32 bytes");
     ctr::Ctr128BE::<aes::Aes128>::new(&half.into(), &[7; 16].into()).apply_keystream(&mut secret);
-    let checksum = Sha256::new().chain_update(&key[16..]).chain_update(secret).finalize();
+    let checksum = Sha256::new()
+        .chain_update(&key[16..])
+        .chain_update(secret)
+        .finalize();
     let hex = |bytes: &[u8]| const_hex::encode(bytes);
     let keystore = json!({
         "crypto": {
@@ -251,7 +300,18 @@ fn keystore(number: u32, (kdf, key): &DerivedKey) -> String {
 /// The binary with the keystores of this directory.
 fn start(scratch: &Scratch, more: &[&str]) -> Signer {
     let keys = scratch.path().join("keys").display().to_string();
-    Signer::start(&[&["--keystores-path", &keys, "--keystores-passwords-path", &keys], more].concat())
+    Signer::start(
+        &[
+            &[
+                "--keystores-path",
+                &keys,
+                "--keystores-passwords-path",
+                &keys,
+            ],
+            more,
+        ]
+        .concat(),
+    )
 }
 
 fn wait_loaded(signer: &Signer, keys: u32) {
@@ -278,14 +338,21 @@ fn cpu_seconds(process: u32) -> f64 {
     let (_, fields) = stat.rsplit_once(')').expect("proc(5)");
     let ticks = fields.split_whitespace().skip(11).take(2);
     // The kernel reports in hundredths of a second on every Linux that we know.
-    ticks.map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
+    ticks
+        .map(|ticks| ticks.parse::<f64>().expect("a number"))
+        .sum::<f64>()
+        / 100.0
 }
 
 /// CPU time that this thread takes for it.
 fn cpu_seconds_of(work: impl FnOnce()) -> f64 {
     let now = || {
         let text = fs::read_to_string(Path::new("/proc/thread-self/schedstat")).expect("proc(5)");
-        text.split(' ').next().and_then(|text| text.parse::<f64>().ok()).expect("nanoseconds") / 1e9
+        text.split(' ')
+            .next()
+            .and_then(|text| text.parse::<f64>().ok())
+            .expect("nanoseconds")
+            / 1e9
     };
     let before = now();
     work();

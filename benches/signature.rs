@@ -20,7 +20,10 @@ const SAMPLES: u64 = 2_000;
 const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
 fn main() {
-    match env::args().skip(1).find_map(|argument| argument.strip_prefix("keys=")?.parse().ok()) {
+    match env::args()
+        .skip(1)
+        .find_map(|argument| argument.strip_prefix("keys=")?.parse().ok())
+    {
         Some(keys) => memory_of(keys),
         None => {
             signatures();
@@ -45,9 +48,16 @@ fn signatures() {
     }
     let raw = median(raw);
     println!("one signature, median of {SAMPLES}:");
-    for (name, median) in [("blst alone", raw), ("new root", median(miss)), ("known root", median(hit))] {
+    for (name, median) in [
+        ("blst alone", raw),
+        ("new root", median(miss)),
+        ("known root", median(hit)),
+    ] {
         let ratio = median.as_secs_f64() / raw.as_secs_f64();
-        println!("  {name:<12} {:>8.1} µs  {ratio:.3} of blst alone", median.as_secs_f64() * 1e6);
+        println!(
+            "  {name:<12} {:>8.1} µs  {ratio:.3} of blst alone",
+            median.as_secs_f64() * 1e6
+        );
     }
     let (hits, misses) = secret::cache_counters();
     println!("  message cache: {hits} hits, {misses} misses");
@@ -70,9 +80,16 @@ fn memory_of(keys: u32) {
     let mut insertions = Duration::ZERO;
     for number in 1..=keys {
         let key = key(u64::from(number));
-        let file = PathBuf::from(format!("/var/lib/signerd/keystores/{}.json", key.public_key()));
+        let file = PathBuf::from(format!(
+            "/var/lib/signerd/keystores/{}.json",
+            key.public_key()
+        ));
         let path = format!("m/12381/3600/{number}/0/0");
-        let origin = Origin { derivation_path: Some(path), readonly: true, file: Some(file) };
+        let origin = Origin {
+            derivation_path: Some(path),
+            readonly: true,
+            file: Some(file),
+        };
         insertions += time(|| table.insert(vec![(key, origin)]));
     }
     let resident = resident_kib();
@@ -82,7 +99,11 @@ fn memory_of(keys: u32) {
         f64::from(resident) / 1024.0,
         u64::from(resident - before) * 1024 / u64::from(keys.max(1)),
         report.bytes / 1024,
-        if report.locked { "locked" } else { "for secrets, NOT locked" },
+        if report.locked {
+            "locked"
+        } else {
+            "for secrets, NOT locked"
+        },
         insertions.as_secs_f64() * 1e6 / f64::from(keys.max(1)),
     );
 }
@@ -90,8 +111,14 @@ fn memory_of(keys: u32) {
 /// `VmRSS` of this process (proc_pid_status(5)).
 fn resident_kib() -> u32 {
     let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it is in there");
-    line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .expect("it is in there");
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .expect("a number of KiB")
 }
 
 fn sign(key: &SecretKey, root: Root) -> signerd::consensus::primitives::Signature {

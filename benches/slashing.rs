@@ -24,7 +24,10 @@ const ROUNDS: u32 = 5;
 const ROUND: Duration = Duration::from_secs(3);
 
 fn main() {
-    let parent = env::args_os().nth(1).filter(|argument| argument != "--bench").map(PathBuf::from);
+    let parent = env::args_os()
+        .nth(1)
+        .filter(|argument| argument != "--bench")
+        .map(PathBuf::from);
     let parent = parent.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned());
     let directory = parent.join(format!("slashing-bench-{}", std::process::id()));
     let [off, on] = [false, true].map(|protects| Server::start(&directory, protects));
@@ -37,12 +40,18 @@ fn main() {
             without.push(off.load(CONNECTIONS, alike, &mut epoch));
             with.push(on.load(CONNECTIONS, alike, &mut epoch));
         }
-        let ratios = with.iter().zip(&without).map(|(with, without)| with.per_second / without.per_second);
+        let ratios = with
+            .iter()
+            .zip(&without)
+            .map(|(with, without)| with.per_second / without.per_second);
         let ratio = median(ratios.collect(), |ratio| *ratio);
         let [without, with] = [without, with].map(|rates| median(rates, |rate| rate.per_second));
         println!("  {name}:");
         println!("    off  {without}\n    on   {with}");
-        println!("    on/off {ratio:.3}; by CPU alone {:.3}", without.cpu_us / with.cpu_us);
+        println!(
+            "    on/off {ratio:.3}; by CPU alone {:.3}",
+            without.cpu_us / with.cpu_us
+        );
     }
     println!("one connection, one request at a time:");
     for (name, server) in [("off", &off), ("on ", &on)] {
@@ -61,13 +70,19 @@ fn main() {
     for callers in [CONNECTIONS, 1] {
         println!(
             "    {callers:>2} callers  {}",
-            run(std::process::id(), callers, &mut epoch, |_| { |key, epoch| clear(&store, key, epoch) })
+            run(std::process::id(), callers, &mut epoch, |_| {
+                |key, epoch| clear(&store, key, epoch)
+            })
         );
     }
     drop(store);
     let page = fs::File::create(directory.join("page")).expect("a writable directory");
     let sync = run(std::process::id(), 1, &mut epoch, |_| {
-        |_, _| page.write_all_at(&[1; 4096], 0).and_then(|()| page.sync_data()).expect("written")
+        |_, _| {
+            page.write_all_at(&[1; 4096], 0)
+                .and_then(|()| page.sync_data())
+                .expect("written")
+        }
     });
     println!("the disk alone, a page written and synced:\n                {sync}");
     fs::remove_dir_all(directory).expect("made above");
@@ -82,18 +97,30 @@ struct Server {
 
 impl Server {
     fn start(directory: &Path, protects: bool) -> Self {
-        let directory = if protects { directory.to_owned() } else { directory.join("off") };
+        let directory = if protects {
+            directory.to_owned()
+        } else {
+            directory.join("off")
+        };
         fs::create_dir_all(&directory).expect("the directory is writable");
         let mut process = Command::new(env!("CARGO_BIN_EXE_signerd"))
-            .args(["--port=0", "--metrics-port=0", &format!("--interop-keys=0..{KEYS}")])
+            .args([
+                "--port=0",
+                "--metrics-port=0",
+                &format!("--interop-keys=0..{KEYS}"),
+            ])
             .arg(format!("--slashing-protection-enabled={protects}"))
             .arg("--data-dir")
             .arg(directory)
             .stderr(Stdio::piped())
             .spawn()
             .expect("it starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines().map_while(Result::ok);
-        let line = lines.find(|line| line.contains("signing on http://")).expect("it listens");
+        let mut lines = BufReader::new(process.stderr.take().expect("piped"))
+            .lines()
+            .map_while(Result::ok);
+        let line = lines
+            .find(|line| line.contains("signing on http://"))
+            .expect("it listens");
         let address = line.rsplit('/').next().expect("an address").to_owned();
         thread::spawn(move || lines.for_each(drop));
         let mut keys = Vec::new();
@@ -103,14 +130,25 @@ impl Server {
             let (_, list) = answer.split_once("\r\n\r\n").expect("a body");
             keys = serde_json::from_str(list).expect("an array of keys");
         }
-        Self { process, address, keys }
+        Self {
+            process,
+            address,
+            keys,
+        }
     }
 
     /// As many votes as these connections get signed in one [`ROUND`], each with a request in flight.
     fn load(&self, connections: u64, alike: bool, epoch: &mut u64) -> Rate {
         run(self.process.id(), connections, epoch, |_| {
             let mut client = Client::connect(&self.address);
-            move |key, epoch| client.vote(&self.keys[usize::try_from(key).expect("few")], key, epoch, alike)
+            move |key, epoch| {
+                client.vote(
+                    &self.keys[usize::try_from(key).expect("few")],
+                    key,
+                    epoch,
+                    alike,
+                )
+            }
         })
     }
 }
@@ -131,7 +169,10 @@ impl Client {
     fn connect(address: &str) -> Self {
         let stream = TcpStream::connect(address).expect("it listens");
         stream.set_nodelay(true).expect("TCP");
-        Self { stream, buffer: vec![0; 1 << 17] }
+        Self {
+            stream,
+            buffer: vec![0; 1 << 17],
+        }
     }
 
     /// The answer to a request, up to what its body ends with.
@@ -141,7 +182,10 @@ impl Client {
         self.stream.write_all(request.as_bytes()).expect("it reads");
         let mut length = 0;
         while !self.buffer[..length].ends_with(end.as_bytes()) {
-            let read = self.stream.read(&mut self.buffer[length..]).expect("it answers");
+            let read = self
+                .stream
+                .read(&mut self.buffer[length..])
+                .expect("it answers");
             assert!(
                 read > 0,
                 "the connection ends after {}",
@@ -173,7 +217,9 @@ fn clear(store: &Protection, key: u64, epoch: u64) {
     let mut public_key = PublicKey([7; 48]);
     public_key.0[..8].copy_from_slice(&key.to_le_bytes());
     let vote = Slashable::On(Root::ZERO, Message::Vote(Epoch(epoch - 1), Epoch(epoch)));
-    store.clear(&public_key, &vote, Root([9; 32])).expect("epochs rise");
+    store
+        .clear(&public_key, &vote, Root([9; 32]))
+        .expect("epochs rise");
 }
 
 struct Rate {
@@ -195,7 +241,8 @@ fn run<C: FnMut(u64, u64)>(
     let (begin, cpu) = (Instant::now(), cpu_seconds(process));
     thread::scope(|scope| {
         for number in 0..callers {
-            let (latencies, last_epoch, caller, mut epoch) = (&latencies, &last_epoch, &caller, *epoch);
+            let (latencies, last_epoch, caller, mut epoch) =
+                (&latencies, &last_epoch, &caller, *epoch);
             scope.spawn(move || {
                 let (mut call, mut mine) = (caller(number), Vec::new());
                 let mut keys = (0..KEYS).filter(|key| key % callers == number).cycle();
@@ -207,7 +254,10 @@ fn run<C: FnMut(u64, u64)>(
                     call(key, epoch);
                     mine.push(called.elapsed());
                 }
-                latencies.lock().expect("no thread panics").append(&mut mine);
+                latencies
+                    .lock()
+                    .expect("no thread panics")
+                    .append(&mut mine);
                 let mut last = last_epoch.lock().expect("no thread panics");
                 *last = epoch.max(*last);
             });
@@ -219,21 +269,42 @@ fn run<C: FnMut(u64, u64)>(
     latencies.sort();
     let at = |hundredths: usize| latencies[(latencies.len() - 1) * hundredths / 100];
     let count = latencies.len() as f64;
-    Rate { per_second: count / elapsed, cpu_us: cpu * 1e6 / count, p50: at(50), p99: at(99) }
+    Rate {
+        per_second: count / elapsed,
+        cpu_us: cpu * 1e6 / count,
+        p50: at(50),
+        p99: at(99),
+    }
 }
 
 impl std::fmt::Display for Rate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { per_second, cpu_us, p50, p99 } = self;
-        write!(f, "{per_second:>6.0}/s  p50 {p50:>9.2?}  p99 {p99:>9.2?}  {cpu_us:>4.0} us of CPU each")
+        let Self {
+            per_second,
+            cpu_us,
+            p50,
+            p99,
+        } = self;
+        write!(
+            f,
+            "{per_second:>6.0}/s  p50 {p50:>9.2?}  p99 {p99:>9.2?}  {cpu_us:>4.0} us of CPU each"
+        )
     }
 }
 
 /// User and system time of a process: proc(5), fields 14 and 15, in hundredths of a second.
 fn cpu_seconds(process: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
-    let fields = stat.rsplit(')').next().expect("the name is in brackets").split_whitespace();
-    fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number") / 100.0).sum()
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .expect("the name is in brackets")
+        .split_whitespace();
+    fields
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<f64>().expect("a number") / 100.0)
+        .sum()
 }
 
 fn median<T>(mut values: Vec<T>, by: impl Fn(&T) -> f64) -> T {

@@ -90,10 +90,17 @@ const TOKEN_FILE: &str = "api-token.txt";
 impl Settings {
     /// Checks all values, and the files that they name.
     pub(crate) fn check(values: &Values) -> Result<Self, Usage> {
-        let http = listener(values, "http-listen-host", "http-listen-port", "http-host-allowlist")?;
+        let http = listener(
+            values,
+            "http-listen-host",
+            "http-listen-port",
+            "http-host-allowlist",
+        )?;
         let (data_dir, networks) = (data_dir(values)?, networks(values)?);
         let auth_token = match (values.text("auth-token"), values.secret("auth-token-file")?) {
-            (Some(_), Some(_)) => return conflict("--auth-token and --auth-token-file exclude each other"),
+            (Some(_), Some(_)) => {
+                return conflict("--auth-token and --auth-token-file exclude each other");
+            }
             (text, file) => text.map(Zeroizing::new).or(file),
         };
         let idle = values.number("idle-connection-timeout-seconds", 1..=TIMEOUT_SECONDS_MAX)?;
@@ -124,9 +131,14 @@ impl Settings {
 
     /// Makes the data directory, for us alone, where only its parent exists.
     pub(crate) fn make_data_dir(&self) -> Result<(), Usage> {
-        let Some(path) = self.data_dir.as_ref().filter(|path| !path.exists()) else { return Ok(()) };
+        let Some(path) = self.data_dir.as_ref().filter(|path| !path.exists()) else {
+            return Ok(());
+        };
         DirBuilder::new().mode(0o700).create(path).map_err(|error| {
-            Usage::new(exit::CANNOT_CREATE, format!("--data-dir: {}: {error}", path.display()))
+            Usage::new(
+                exit::CANNOT_CREATE,
+                format!("--data-dir: {}: {error}", path.display()),
+            )
         })
     }
 }
@@ -136,8 +148,9 @@ pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, Usage
     if !path.exists() {
         let bytes = random::<32>().map_err(|error| Usage::new(exit::OS, error))?;
         let token = Zeroizing::new(const_hex::encode(*bytes));
-        imports::write(path, &Zeroizing::new([token.as_str(), "\n"].concat()))
-            .map_err(|error| Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display())))?;
+        imports::write(path, &Zeroizing::new([token.as_str(), "\n"].concat())).map_err(
+            |error| Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display())),
+        )?;
     }
     cli::read_token(path, false)
 }
@@ -147,20 +160,31 @@ fn listener(values: &Values, host: &str, port: &str, allowlist: &str) -> Result<
     let address = values.address(host, port)?;
     let mut hosts = values.list(allowlist);
     if hosts.iter().any(|host| host == "*" || host == "all") {
-        return Ok(Listener { address, hosts: None });
+        return Ok(Listener {
+            address,
+            hosts: None,
+        });
     }
     if hosts.iter().any(|host| host == "localhost") {
         hosts.extend(["127.0.0.1".to_owned(), "[::1]".to_owned()]);
     }
     hosts.extend(values.text(host).filter(|host| !hosts.contains(host)));
-    Ok(Listener { address, hosts: Some(hosts) })
+    Ok(Listener {
+        address,
+        hosts: Some(hosts),
+    })
 }
 
 fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> {
     if !values.on("metrics-enabled")? {
         return Ok(None);
     }
-    let metrics = listener(values, "metrics-host", "metrics-port", "metrics-host-allowlist")?;
+    let metrics = listener(
+        values,
+        "metrics-host",
+        "metrics-port",
+        "metrics-host-allowlist",
+    )?;
     match metrics.address == http.address && http.address.port() != 0 {
         true => Err(values.wrong("metrics-port", "another port than --http-listen-port")),
         false => Ok(Some(metrics)),
@@ -169,13 +193,21 @@ fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> 
 
 fn tls(values: &Values) -> Result<Option<Files>, Usage> {
     let (cert, key) = (values.file("tls-cert")?, values.file("tls-key")?);
-    let (store, password) = (values.file("tls-keystore-file")?, values.file("tls-keystore-password-file")?);
-    let (client_ca, known_clients) = (values.file("tls-client-ca")?, values.file("tls-known-clients")?);
+    let (store, password) = (
+        values.file("tls-keystore-file")?,
+        values.file("tls-keystore-password-file")?,
+    );
+    let (client_ca, known_clients) = (
+        values.file("tls-client-ca")?,
+        values.file("tls-known-clients")?,
+    );
     let any = values.on("tls-allow-any-client")?;
     let restricted = client_ca.is_some() || known_clients.is_some();
     let identity = match (cert, key, store, password) {
         (None, None, None, None) if !restricted => return Ok(None),
-        (None, None, None, None) => return conflict("client certificates need --tls-cert and --tls-key"),
+        (None, None, None, None) => {
+            return conflict("client certificates need --tls-cert and --tls-key");
+        }
         (Some(cert), Some(key), None, None) => Identity::Pem(cert, key),
         (None, None, Some(_), Some(_)) if !restricted && !any => {
             return conflict(
@@ -198,7 +230,12 @@ fn tls(values: &Values) -> Result<Option<Files>, Usage> {
         );
     }
     let allow_insecure_permissions = values.on("allow-insecure-permissions")?;
-    Ok(Some(Files { identity, client_ca, known_clients, allow_insecure_permissions }))
+    Ok(Some(Files {
+        identity,
+        client_ca,
+        known_clients,
+        allow_insecure_permissions,
+    }))
 }
 
 fn keymanager(
@@ -221,19 +258,31 @@ fn keymanager(
 
 /// The names of Web3Signer (log4j), of py3signer (Python) and of our own log, in any case.
 fn log_level(values: &Values) -> Result<LevelFilter, Usage> {
-    Ok(match values.text("logging").unwrap_or_default().to_ascii_lowercase().as_str() {
-        "off" => LevelFilter::Off,
-        "fatal" | "critical" | "error" => LevelFilter::Error,
-        "warn" | "warning" => LevelFilter::Warn,
-        "info" => LevelFilter::Info,
-        "debug" => LevelFilter::Debug,
-        "trace" | "all" => LevelFilter::Trace,
-        _ => return Err(values.wrong("logging", "off, error, warn, info, debug, trace or all")),
-    })
+    Ok(
+        match values
+            .text("logging")
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "off" => LevelFilter::Off,
+            "fatal" | "critical" | "error" => LevelFilter::Error,
+            "warn" | "warning" => LevelFilter::Warn,
+            "info" => LevelFilter::Info,
+            "debug" => LevelFilter::Debug,
+            "trace" | "all" => LevelFilter::Trace,
+            _ => return Err(values.wrong("logging", "off, error, warn, info, debug, trace or all")),
+        },
+    )
 }
 
 fn log_json(values: &Values) -> Result<bool, Usage> {
-    match values.text("logging-format").unwrap_or_default().to_ascii_lowercase().as_str() {
+    match values
+        .text("logging-format")
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+        .as_str()
+    {
         "plain" | "text" => Ok(false),
         "json" | "ecs" | "gcp" | "logstash" | "gelf" => Ok(true),
         _ => Err(values.wrong("logging-format", "plain or json")),
@@ -248,12 +297,18 @@ fn data_dir(values: &Values) -> Result<Option<PathBuf>, Usage> {
         let imports = web3signer && values.on("key-manager-api-enabled")?;
         return Ok(values.path("key-config-path").filter(|_| imports));
     };
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     if path.is_dir() || (web3signer && !path.exists() && parent.is_dir()) {
         return Ok(Some(path));
     }
-    Err(Usage::new(exit::NO_INPUT, format!("--data-dir: {} is no directory", path.display()))
-        .hint(format!("run `mkdir -m 700 {}`", path.display())))
+    Err(Usage::new(
+        exit::NO_INPUT,
+        format!("--data-dir: {} is no directory", path.display()),
+    )
+    .hint(format!("run `mkdir -m 700 {}`", path.display())))
 }
 
 fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
@@ -263,12 +318,20 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
     let keys_dirs = values.directories("keys")?;
     let pairs = match (keystores, passwords, password_file.clone()) {
         (_, Some(_), Some(_)) => {
-            return conflict("--keystores-passwords-path and --keystores-password-file exclude each other");
+            return conflict(
+                "--keystores-passwords-path and --keystores-password-file exclude each other",
+            );
         }
         (Some(keystores), Some(passwords), None) => {
-            vec![Pair { keystores, passwords: Passwords::Dir(passwords) }]
+            vec![Pair {
+                keystores,
+                passwords: Passwords::Dir(passwords),
+            }]
         }
-        (Some(keystores), None, Some(file)) => vec![Pair { keystores, passwords: Passwords::File(file) }],
+        (Some(keystores), None, Some(file)) => vec![Pair {
+            keystores,
+            passwords: Passwords::File(file),
+        }],
         (None, None, None) => Vec::new(),
         (None, None, Some(_)) if !keys_dirs.is_empty() => Vec::new(),
         (_, _, _) => {
@@ -281,7 +344,8 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
         keys_dirs,
         keys_password_file: password_file,
         key_config_path: values.directory("key-config-path")?,
-        key_config_bytes_max: values.count("key-store-config-file-max-size", 1..=u64::from(u32::MAX))?,
+        key_config_bytes_max: values
+            .count("key-store-config-file-max-size", 1..=u64::from(u32::MAX))?,
         interop: values.range("interop-keys")?,
         mnemonic: mnemonic(values)?,
         data_dir: data_dir.map(Path::to_owned),
@@ -292,7 +356,11 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
 fn mnemonic(values: &Values) -> Result<Option<Mnemonic>, Usage> {
     let passphrase_file = values.file("mnemonic-passphrase-file")?;
     match (values.file("mnemonic-file")?, values.range("key-range")?) {
-        (Some(file), Some(range)) => Ok(Some(Mnemonic { file, passphrase_file, range })),
+        (Some(file), Some(range)) => Ok(Some(Mnemonic {
+            file,
+            passphrase_file,
+            range,
+        })),
         (None, _) if passphrase_file.is_some() => {
             conflict("--mnemonic-passphrase-file needs --mnemonic-file")
         }
@@ -303,10 +371,14 @@ fn mnemonic(values: &Values) -> Result<Option<Mnemonic>, Usage> {
 fn loading(values: &Values) -> Result<loader::Settings, Usage> {
     const MIB: u64 = 1 << 20;
     Ok(loader::Settings {
-        decrypt_memory_bytes: values.number("decrypt-memory", 1..=u64::MAX / MIB)?.map(|mib| mib * MIB),
+        decrypt_memory_bytes: values
+            .number("decrypt-memory", 1..=u64::MAX / MIB)?
+            .map(|mib| mib * MIB),
         key_cache: values.path("key-cache"),
         imports_in_memory: values.on("Xkey-manager-skip-keystore-storage")?,
-        reload_timeout: Duration::from_secs(60 * values.number("reload-timeout", 1..=1440)?.unwrap_or(30)),
+        reload_timeout: Duration::from_secs(
+            60 * values.number("reload-timeout", 1..=1440)?.unwrap_or(30),
+        ),
     })
 }
 
@@ -321,7 +393,9 @@ pub(crate) fn networks(values: &Values) -> Result<Networks, Usage> {
     };
     for fork in &Fork::ALL[1..Fork::ALL.len() - 1] {
         let option = format!("Xnetwork-{}-fork-epoch", fork.name().to_ascii_lowercase());
-        let Some(epoch) = values.number(&option, 0..=u64::MAX)? else { continue };
+        let Some(epoch) = values.number(&option, 0..=u64::MAX)? else {
+            continue;
+        };
         if !networks.set_fork_epoch(*fork, Epoch(epoch)) {
             return Err(values.wrong(&option, &format!("a fork that {} knows", networks.name())));
         }
@@ -354,18 +428,27 @@ fn slashing(
     let enabled = values.switch("slashing-protection-enabled")?;
     let min_slot = values.number("slashing-protection-min-slot", 0..=u64::MAX)?;
     let min_epoch = values.number("slashing-protection-min-epoch", 0..=u64::MAX)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let past = networks.slot_at(now.as_secs()).map(|Slot(slot)| slot / networks.slots_per_epoch());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let past = networks
+        .slot_at(now.as_secs())
+        .map(|Slot(slot)| slot / networks.slots_per_epoch());
     let past = past.map_or(0, |epoch| epoch.saturating_sub(PRESENT_EPOCHS));
     match (enabled, data_dir) {
         (Some(true) | None, Some(directory)) => Ok(Some(slashing::Settings {
             directory: directory.to_owned(),
-            block_floor: min_slot.map_or(Floor::Clock(past * networks.slots_per_epoch()), Floor::Set),
+            block_floor: min_slot
+                .map_or(Floor::Clock(past * networks.slots_per_epoch()), Floor::Set),
             vote_floor: min_epoch.map_or(Floor::Clock(past), Floor::Set),
             // Only a network that was chosen by name tells which interchange files are not meant.
-            chain: networks.genesis_validators_root().filter(|_| values.text("network").is_some()),
+            chain: networks
+                .genesis_validators_root()
+                .filter(|_| values.text("network").is_some()),
         })),
-        (Some(true), None) => conflict("--slashing-protection-enabled needs --data-dir for its record"),
+        (Some(true), None) => {
+            conflict("--slashing-protection-enabled needs --data-dir for its record")
+        }
         (Some(false) | None, _) if min_slot.or(min_epoch).is_some() => {
             conflict("--slashing-protection-min-slot and -epoch need protection, which is off")
         }

@@ -23,14 +23,19 @@ pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     let mut bytes = [0; N];
     match const_hex::check_raw(digits) && const_hex::decode_to_slice(digits, &mut bytes).is_ok() {
         true => Ok(bytes),
-        false => Err(HexError { expected_bytes: N, found: shorten(text) }),
+        false => Err(HexError {
+            expected_bytes: N,
+            found: shorten(text),
+        }),
     }
 }
 
 /// The bytes that `text` stands for, of any length; `None` when it is no hex.
 pub fn decode_any(text: &str) -> Option<Vec<u8>> {
     let digits = strip_prefix(text);
-    const_hex::check_raw(digits).then(|| const_hex::decode(digits).ok()).flatten()
+    const_hex::check_raw(digits)
+        .then(|| const_hex::decode(digits).ok())
+        .flatten()
 }
 
 /// `0x` and lower-case digits.
@@ -47,13 +52,19 @@ pub fn shorten(text: &str) -> String {
 }
 
 fn strip_prefix(text: &str) -> &str {
-    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text)
+    text.strip_prefix("0x")
+        .or_else(|| text.strip_prefix("0X"))
+        .unwrap_or(text)
 }
 
 impl fmt::Display for HexError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (bytes, digits) = (self.expected_bytes, 2 * self.expected_bytes);
-        write!(f, "expected {bytes} bytes of hex ({digits} digits), got {:?}", self.found)
+        write!(
+            f,
+            "expected {bytes} bytes of hex ({digits} digits), got {:?}",
+            self.found
+        )
     }
 }
 

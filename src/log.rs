@@ -58,7 +58,9 @@ struct Line;
 
 impl Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let sent = SENDER.get().is_some_and(|sender| sender.try_send(Event::Line(line.to_vec())).is_ok());
+        let sent = SENDER
+            .get()
+            .is_some_and(|sender| sender.try_send(Event::Line(line.to_vec())).is_ok());
         if !sent {
             DROPPED.fetch_add(1, Ordering::Relaxed);
         }
@@ -79,7 +81,10 @@ fn write_out(events: &Receiver<Event>) {
                 let _ = stderr.write_all(&line);
                 let dropped = DROPPED.swap(0, Ordering::Relaxed);
                 if dropped > 0 {
-                    let _ = writeln!(stderr, "WARN  {dropped} log lines were dropped: stderr is not read");
+                    let _ = writeln!(
+                        stderr,
+                        "WARN  {dropped} log lines were dropped: stderr is not read"
+                    );
                 }
             }
             Event::Flush(done) => {
@@ -106,7 +111,15 @@ fn json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
 
 /// Control characters escaped: what a client sent must not forge a line or drive a terminal.
 fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 /// 4,096 lines are a few hundred KiB, and longer than any burst that a healthy reader lets pile up.
@@ -118,7 +131,10 @@ mod tests {
 
     #[test]
     fn a_message_stays_on_one_line() {
-        assert_eq!(one_line("a\nERROR forged\u{1b}[2J"), "a\\nERROR forged\\u{1b}[2J");
+        assert_eq!(
+            one_line("a\nERROR forged\u{1b}[2J"),
+            "a\\nERROR forged\\u{1b}[2J"
+        );
         assert_eq!(one_line("schlüssel"), "schlüssel");
     }
 }

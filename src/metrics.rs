@@ -60,20 +60,44 @@ impl Metrics {
         let errors = Family::default();
         let duration =
             Family::new_with_constructor((|| Histogram::new(BUCKETS_SECONDS)) as fn() -> Histogram);
-        registry.register("signing_requests", "Signatures given, by type of request", requests.clone());
-        registry.register("signing_errors", "Requests refused, by reason", errors.clone());
-        registry.register("signing_duration_seconds", "Time spent on a request", duration.clone());
+        registry.register(
+            "signing_requests",
+            "Signatures given, by type of request",
+            requests.clone(),
+        );
+        registry.register(
+            "signing_errors",
+            "Requests refused, by reason",
+            errors.clone(),
+        );
+        registry.register(
+            "signing_duration_seconds",
+            "Time spent on a request",
+            duration.clone(),
+        );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION")), ("name", "signerd")]);
-        registry.register("py3signer_build", "Version, under py3signer's name", version);
+        registry.register(
+            "py3signer_build",
+            "Version, under py3signer's name",
+            version,
+        );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("signerd_build", "Version", version);
         registry.register_collector(Box::new(Reader(Box::new(read))));
-        Arc::new(Self { requests, errors, duration, registry })
+        Arc::new(Self {
+            requests,
+            errors,
+            duration,
+            registry,
+        })
     }
 
     /// The time of one signature begins.
     pub fn begin(&self) -> Timer<'_> {
-        Timer { metrics: self, begun: Instant::now() }
+        Timer {
+            metrics: self,
+            begun: Instant::now(),
+        }
     }
 
     /// One request was refused.
@@ -99,9 +123,15 @@ pub struct Timer<'a> {
 impl Timer<'_> {
     /// A signature of this type was given.
     pub fn signed(self, kind: &'static str) {
-        let labels = Kind { key_type: "bls", r#type: kind };
+        let labels = Kind {
+            key_type: "bls",
+            r#type: kind,
+        };
         self.metrics.requests.get_or_create(&labels).inc();
-        self.metrics.duration.get_or_create(&labels).observe(self.begun.elapsed().as_secs_f64());
+        self.metrics
+            .duration
+            .get_or_create(&labels)
+            .observe(self.begun.elapsed().as_secs_f64());
     }
 }
 
@@ -118,12 +148,36 @@ impl Collector for Reader {
         let now = (self.0)();
         for (name, help, value) in [
             ("keys_loaded", "Keys that can sign", now.keys_loaded),
-            ("signing_signers_loaded_count", "Keys that can sign, under Web3Signer's name", now.keys_loaded),
-            ("keys_pending", "Keystores still to be decrypted", now.keys_pending),
-            ("keys_failed", "Keystores that did not open", now.keys_failed),
-            ("keys_memory_locked", "1 when the keys' memory is locked", u64::from(now.memory_locked)),
-            ("keys_memory_bytes", "Bytes of the keys' memory", now.memory_bytes),
-            ("slashing_protection_on", "1 when slashing protection is on", u64::from(now.protection_on)),
+            (
+                "signing_signers_loaded_count",
+                "Keys that can sign, under Web3Signer's name",
+                now.keys_loaded,
+            ),
+            (
+                "keys_pending",
+                "Keystores still to be decrypted",
+                now.keys_pending,
+            ),
+            (
+                "keys_failed",
+                "Keystores that did not open",
+                now.keys_failed,
+            ),
+            (
+                "keys_memory_locked",
+                "1 when the keys' memory is locked",
+                u64::from(now.memory_locked),
+            ),
+            (
+                "keys_memory_bytes",
+                "Bytes of the keys' memory",
+                now.memory_bytes,
+            ),
+            (
+                "slashing_protection_on",
+                "1 when slashing protection is on",
+                u64::from(now.protection_on),
+            ),
         ] {
             let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
@@ -139,8 +193,16 @@ impl Collector for Reader {
                 "Refused by slashing protection",
                 now.protection_counts.1,
             ),
-            ("message_cache_hits", "Signing roots found hashed to the curve", now.cache_counts.0),
-            ("message_cache_misses", "Signing roots hashed to the curve", now.cache_counts.1),
+            (
+                "message_cache_hits",
+                "Signing roots found hashed to the curve",
+                now.cache_counts.0,
+            ),
+            (
+                "message_cache_misses",
+                "Signing roots hashed to the curve",
+                now.cache_counts.1,
+            ),
         ] {
             let metric = ConstCounter::new(value);
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
@@ -150,7 +212,9 @@ impl Collector for Reader {
 }
 
 /// py3signer's buckets: a signature takes some 0.3 ms, a burst of a slot some 50.
-const BUCKETS_SECONDS: [f64; 11] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+const BUCKETS_SECONDS: [f64; 11] = [
+    0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+];
 
 #[cfg(test)]
 mod tests {

@@ -48,7 +48,10 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     announce(&settings, &server, &names, &protection);
     if let (Some(tls), address) = (&tls, settings.http.address) {
-        log::info!("for lists of known servers: {address} {}", tls.fingerprint());
+        log::info!(
+            "for lists of known servers: {address} {}",
+            tls.fingerprint()
+        );
     }
     watch_loading(&settings, &loader).map_err(|error| no_thread(&error))?;
     metrics.serve(MetricsPage {
@@ -82,8 +85,12 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
 
 /// No core dump, no ptrace; keys in locked memory, or at least an honest word about it.
 fn secure_memory(settings: &Settings) -> Result<(), Usage> {
-    locked::harden()
-        .map_err(|error| Usage::new(exit::OS, format!("core dumps cannot be switched off: {error}")))?;
+    locked::harden().map_err(|error| {
+        Usage::new(
+            exit::OS,
+            format!("core dumps cannot be switched off: {error}"),
+        )
+    })?;
     if settings.require_mlock {
         locked::require_lock().map_err(|error| {
             Usage::new(exit::OS, format!("--require-mlock: {error}"))
@@ -109,7 +116,8 @@ impl Guards {
             Keymanager::TokenFile(path) => Some(Token::new(&read_or_make_token(path)?)),
             Keymanager::Off | Keymanager::Open | Keymanager::Closed => None,
         };
-        let hosts = |hosts: &Option<Vec<String>>| hosts.clone().map_or(Allowlist::All, Allowlist::new);
+        let hosts =
+            |hosts: &Option<Vec<String>>| hosts.clone().map_or(Allowlist::All, Allowlist::new);
         Ok(Self {
             signing: Guard {
                 token: everything(),
@@ -124,7 +132,12 @@ impl Guards {
                 token: everything(),
                 key_manager_token: None,
                 key_manager_needs_token: false,
-                hosts: hosts(&settings.metrics.as_ref().and_then(|metrics| metrics.hosts.clone())),
+                hosts: hosts(
+                    &settings
+                        .metrics
+                        .as_ref()
+                        .and_then(|metrics| metrics.hosts.clone()),
+                ),
                 origins: Allowlist::new([]),
             },
         })
@@ -132,10 +145,15 @@ impl Guards {
 }
 
 fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Usage> {
-    let Some(files) = settings.tls.clone() else { return Ok(None) };
+    let Some(files) = settings.tls.clone() else {
+        return Ok(None);
+    };
     if !inherited_listeners().is_empty() {
-        return Err(Usage::new(exit::CONFIG, "sockets of systemd are served without TLS".to_owned())
-            .hint("disable signerd.socket, or leave out the TLS options"));
+        return Err(Usage::new(
+            exit::CONFIG,
+            "sockets of systemd are served without TLS".to_owned(),
+        )
+        .hint("disable signerd.socket, or leave out the TLS options"));
     }
     Tls::open(files).map(Some).map_err(|error| {
         Usage::new(exit::CONFIG, error.to_string())
@@ -150,42 +168,67 @@ fn bind(
     signing: &Arc<Late>,
     metrics: &Arc<Late>,
 ) -> Result<(Server, Vec<&'static str>), Usage> {
-    let (for_metrics, for_signing): (Vec<_>, Vec<_>) =
-        inherited_listeners().into_iter().partition(|(_, name)| name == "metrics");
+    let (for_metrics, for_signing): (Vec<_>, Vec<_>) = inherited_listeners()
+        .into_iter()
+        .partition(|(_, name)| name == "metrics");
     let mut listeners: Vec<(Bind, Arc<dyn Service>)> = Vec::new();
     let mut names = Vec::new();
     let mut listen = |bind, service: &Arc<Late>| {
-        names.push(if Arc::ptr_eq(service, metrics) { "metrics" } else { "signing" });
+        names.push(if Arc::ptr_eq(service, metrics) {
+            "metrics"
+        } else {
+            "signing"
+        });
         listeners.push((bind, Arc::clone(service) as _));
     };
     if let Some(own) = settings.metrics.as_ref().filter(|_| for_metrics.is_empty()) {
         listen(Bind::Tcp(own.address), metrics);
     }
-    for_metrics.iter().for_each(|(fd, _)| listen(Bind::Inherited(*fd), metrics));
-    for_signing.iter().for_each(|(fd, _)| listen(Bind::Inherited(*fd), signing));
+    for_metrics
+        .iter()
+        .for_each(|(fd, _)| listen(Bind::Inherited(*fd), metrics));
+    for_signing
+        .iter()
+        .for_each(|(fd, _)| listen(Bind::Inherited(*fd), signing));
     if for_signing.is_empty() {
         let address = settings.http.address;
-        listen(tls.map_or(Bind::Tcp(address), |tls| Bind::Tls(address, Arc::clone(tls))), signing);
+        listen(
+            tls.map_or(Bind::Tcp(address), |tls| {
+                Bind::Tls(address, Arc::clone(tls))
+            }),
+            signing,
+        );
     }
     if let Some(path) = &settings.unix {
         listen(Bind::Unix(path.clone()), signing);
     }
-    let limits = Limits { idle: settings.idle_timeout, ..Limits::default() };
-    let server = server::Settings { listeners, limits, ..server::Settings::default() };
-    Server::bind(server).map(|server| (server, names)).map_err(|error| {
-        let hint = if error.source.kind() == ErrorKind::AddrInUse {
-            "another process listens there: choose another port, or end that one"
-        } else if error.source.kind() == ErrorKind::PermissionDenied {
-            "ports below 1024 and other users' directories need rights"
-        } else {
-            "choose an address that this host has"
-        };
-        Usage::new(exit::UNAVAILABLE, error.to_string()).hint(hint)
-    })
+    let limits = Limits {
+        idle: settings.idle_timeout,
+        ..Limits::default()
+    };
+    let server = server::Settings {
+        listeners,
+        limits,
+        ..server::Settings::default()
+    };
+    Server::bind(server)
+        .map(|server| (server, names))
+        .map_err(|error| {
+            let hint = if error.source.kind() == ErrorKind::AddrInUse {
+                "another process listens there: choose another port, or end that one"
+            } else if error.source.kind() == ErrorKind::PermissionDenied {
+                "ports below 1024 and other users' directories need rights"
+            } else {
+                "choose an address that this host has"
+            };
+            Usage::new(exit::UNAVAILABLE, error.to_string()).hint(hint)
+        })
 }
 
 fn protection(settings: &Settings) -> Result<Protection, Usage> {
-    let Some(wanted) = &settings.slashing else { return Ok(Protection::Off) };
+    let Some(wanted) = &settings.slashing else {
+        return Ok(Protection::Off);
+    };
     Protection::open(wanted).map_err(|error| {
         Usage::new(exit::UNAVAILABLE, format!("slashing protection: {error}")).hint(error.hint())
     })
@@ -214,27 +257,42 @@ fn readings(
 
 /// The first lines of the log: what a person must know of this process. The addresses come last.
 fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &Protection) {
-    log::info!("signerd {}, network {}", env!("CARGO_PKG_VERSION"), settings.networks.name());
+    log::info!(
+        "signerd {}, network {}",
+        env!("CARGO_PKG_VERSION"),
+        settings.networks.name()
+    );
     for notice in &settings.notices {
         log::warn!("{notice}");
     }
     match protection {
         Protection::On(_) => {
             log::info!("slashing protection is on");
-            let floors = settings.slashing.as_ref().map(|it| [it.block_floor, it.vote_floor]);
-            if let Some([slot, epoch]) = floors.map(|it| it.map(Floor::lowest)).filter(|it| *it != [0, 0]) {
+            let floors = settings
+                .slashing
+                .as_ref()
+                .map(|it| [it.block_floor, it.vote_floor]);
+            if let Some([slot, epoch]) = floors
+                .map(|it| it.map(Floor::lowest))
+                .filter(|it| *it != [0, 0])
+            {
                 log::info!(
                     "keys without a record sign no block below slot {slot}, no vote below epoch {epoch}"
                 );
             }
         }
-        Protection::Off => log::warn!("slashing protection is off: whatever is requested will be signed"),
+        Protection::Off => {
+            log::warn!("slashing protection is off: whatever is requested will be signed")
+        }
     }
     if !locked::report().locked {
         log::warn!("memory cannot be locked: keys may be swapped to disk; raise `ulimit -l`");
     }
     if let Keymanager::TokenFile(path) = &settings.keymanager {
-        log::info!("the token of the Keymanager routes is in {}", path.display());
+        log::info!(
+            "the token of the Keymanager routes is in {}",
+            path.display()
+        );
     }
     for (name, address) in names.iter().zip(server.addresses()) {
         match address {
@@ -279,11 +337,17 @@ struct Late(OnceLock<Box<dyn Service>>);
 
 impl Late {
     fn serve(&self, service: impl Service) {
-        assert!(self.0.set(Box::new(service)).is_ok(), "a listener is given its service once");
+        assert!(
+            self.0.set(Box::new(service)).is_ok(),
+            "a listener is given its service once"
+        );
     }
 
     fn service(&self) -> &dyn Service {
-        &**self.0.get().expect("all services are made before the server runs")
+        &**self
+            .0
+            .get()
+            .expect("all services are made before the server runs")
     }
 }
 

@@ -23,9 +23,19 @@ pub fn install(new_park: fn() -> Arc<dyn Park>) {
 
 /// The two ends of one answer: the worker keeps the [`Promise`], the caller waits on the [`Answer`].
 pub fn promise<T>() -> (Promise<T>, Answer<T>) {
-    let park = NEW_PARK.get().map_or_else(this_thread, |new_park| new_park());
-    let shared = Arc::new(Shared { slot: Mutex::new(Slot::Empty), park });
-    (Promise { shared: Arc::clone(&shared) }, Answer { shared })
+    let park = NEW_PARK
+        .get()
+        .map_or_else(this_thread, |new_park| new_park());
+    let shared = Arc::new(Shared {
+        slot: Mutex::new(Slot::Empty),
+        park,
+    });
+    (
+        Promise {
+            shared: Arc::clone(&shared),
+        },
+        Answer { shared },
+    )
 }
 
 /// The worker's end. Dropped without [`Promise::keep`], it wakes the caller with `None`.

@@ -60,7 +60,10 @@ pub fn map(text: &str) -> Result<BTreeMap<String, Node>, YamlError> {
     match (documents.pop(), documents.is_empty()) {
         (None, _) => Ok(BTreeMap::new()),
         (Some(Node::Map(map)), true) => Ok(map),
-        (Some(_), _) => Err(YamlError::new(&Marker::default(), "expected one map of keys and values")),
+        (Some(_), _) => Err(YamlError::new(
+            &Marker::default(),
+            "expected one map of keys and values",
+        )),
     }
 }
 
@@ -75,9 +78,15 @@ impl Node {
 }
 
 /// The next value and where it begins; nothing where a list or map ends.
-fn node(events: &mut Parser<'_, StrInput<'_>>, depth: usize) -> Result<(Option<Node>, Marker), YamlError> {
+fn node(
+    events: &mut Parser<'_, StrInput<'_>>,
+    depth: usize,
+) -> Result<(Option<Node>, Marker), YamlError> {
     let Some(event) = events.next() else {
-        return Err(YamlError::new(&Marker::default(), "the text ends too early"));
+        return Err(YamlError::new(
+            &Marker::default(),
+            "the text ends too early",
+        ));
     };
     let (event, span) = event?;
     let fault = |reason: &str| Err(YamlError::new(&span.start, reason));
@@ -109,7 +118,10 @@ fn node(events: &mut Parser<'_, StrInput<'_>>, depth: usize) -> Result<(Option<N
     Ok((Some(value), span.start))
 }
 
-fn entries(events: &mut Parser<'_, StrInput<'_>>, depth: usize) -> Result<BTreeMap<String, Node>, YamlError> {
+fn entries(
+    events: &mut Parser<'_, StrInput<'_>>,
+    depth: usize,
+) -> Result<BTreeMap<String, Node>, YamlError> {
     let mut map = BTreeMap::new();
     while let (Some(key), place) = node(events, depth)? {
         let Some(key) = key.text() else {
@@ -127,7 +139,11 @@ fn entries(events: &mut Parser<'_, StrInput<'_>>, depth: usize) -> Result<BTreeM
 
 impl YamlError {
     fn new(place: &Marker, reason: &str) -> Self {
-        Self { line: place.line().max(1), column: place.col() + 1, reason: reason.to_owned() }
+        Self {
+            line: place.line().max(1),
+            column: place.col() + 1,
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -139,7 +155,11 @@ impl From<ScanError> for YamlError {
 
 impl fmt::Display for YamlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, column, reason } = self;
+        let Self {
+            line,
+            column,
+            reason,
+        } = self;
         write!(f, "line {line}, column {column}: {reason}")
     }
 }

@@ -24,15 +24,28 @@ const ATTACKS: [(&str, Attack, [usize; 2]); 9] = [
     ("32 MiB of zeros", zeros, [1, 4]),
     ("idle connections", idle, [400, 4_000]),
     ("connections that trickle", trickle, [100, 1_000]),
-    ("connections opened and closed", open_and_close, [2_000, 200_000]),
-    ("half-closed and reset in the body", cut_bodies, [200, 5_000]),
+    (
+        "connections opened and closed",
+        open_and_close,
+        [2_000, 200_000],
+    ),
+    (
+        "half-closed and reset in the body",
+        cut_bodies,
+        [200, 5_000],
+    ),
     ("TLS and other garbage", garbage, [200, 5_000]),
     ("bad tokens", bad_tokens, [200, 10_000]),
 ];
 
 #[test]
 fn an_honest_client_gets_every_signature_while_others_attack() {
-    let signer = Signer::start(&["--interop-keys", "0..1", "--auth-token", "correct-horse-battery"]);
+    let signer = Signer::start(&[
+        "--interop-keys",
+        "0..1",
+        "--auth-token",
+        "correct-horse-battery",
+    ]);
     signer.wait_loaded();
     let descriptors = descriptors(&signer);
     let (over, slowest_us) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -45,9 +58,14 @@ fn an_honest_client_gets_every_signature_while_others_attack() {
             let started = Instant::now();
             slowest_us.store(0, Ordering::Relaxed);
             attack(address, amounts[usize::from(is_full())]);
-            let (resident, slowest) = (signer.memory_kib("VmRSS"), slowest_us.load(Ordering::Relaxed));
+            let (resident, slowest) = (
+                signer.memory_kib("VmRSS"),
+                slowest_us.load(Ordering::Relaxed),
+            );
             let seconds = started.elapsed().as_secs_f32();
-            println!("{name}: {seconds:.1} s, {resident} KiB resident, slowest upcheck {slowest} us");
+            println!(
+                "{name}: {seconds:.1} s, {resident} KiB resident, slowest upcheck {slowest} us"
+            );
             assert!(resident < RESIDENT_KIB_MAX, "{name}: {resident} KiB");
         }
         over.store(true, Ordering::Relaxed);
@@ -59,13 +77,20 @@ fn an_honest_client_gets_every_signature_while_others_attack() {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("{} descriptors after 15 s, {descriptors} before", self::descriptors(&signer));
+    panic!(
+        "{} descriptors after 15 s, {descriptors} before",
+        self::descriptors(&signer)
+    );
 }
 
 #[test]
 fn an_idle_connection_costs_little_memory() {
     let connections = if is_full() { 4_000 } else { 400 };
-    for (transport, kib_max) in [(Transport::Tcp, 16), (Transport::Unix, 16), (Transport::Tls, 30)] {
+    for (transport, kib_max) in [
+        (Transport::Tcp, 16),
+        (Transport::Unix, 16),
+        (Transport::Tls, 30),
+    ] {
         for signs in [false, true] {
             let signer = Signer::start_over(transport, &["--interop-keys", "0..1"]);
             signer.wait_loaded();
@@ -83,10 +108,15 @@ fn an_idle_connection_costs_little_memory() {
             let clients = (0..connections).map(ask).collect::<Vec<_>>();
             std::thread::sleep(Duration::from_secs(2)); // after one, an idle connection gives back memory
             let each = (signer.memory_kib("VmRSS") - before) as f64 / clients.len() as f64;
-            println!("{transport:?}, signs: {signs}: {each:.1} KiB each of {connections} idle connections");
+            println!(
+                "{transport:?}, signs: {signs}: {each:.1} KiB each of {connections} idle connections"
+            );
             // The budget is that of the static release binary, which a full attack is meant for.
             let slack = if is_full() { 1.0 } else { 2.0 };
-            assert!(each <= f64::from(kib_max) * slack, "{transport:?}: {each} KiB");
+            assert!(
+                each <= f64::from(kib_max) * slack,
+                "{transport:?}: {each} KiB"
+            );
         }
     }
 }
@@ -94,10 +124,21 @@ fn an_idle_connection_costs_little_memory() {
 #[test]
 fn without_descriptors_it_pauses_and_recovers() {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]).arg(binary());
-    command.args(["--port", "0", "--metrics-port", "0", "--interop-keys", "0..1"]);
+    command
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+        .arg(binary());
+    command.args([
+        "--port",
+        "0",
+        "--metrics-port",
+        "0",
+        "--interop-keys",
+        "0..1",
+    ]);
     let mut signer = Signer::spawn(&mut command);
-    let streams = (0..100).map(|_| connect(&signer.address)).collect::<Vec<_>>();
+    let streams = (0..100)
+        .map(|_| connect(&signer.address))
+        .collect::<Vec<_>>();
     signer.wait_for_line("cannot accept a connection: ");
     let lines = signer.log().lines().count();
     std::thread::sleep(Duration::from_secs(1));
@@ -121,18 +162,26 @@ impl Drop for End<'_> {
 }
 
 fn descriptors(signer: &Signer) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", signer.pid())).unwrap().count()
+    std::fs::read_dir(format!("/proc/{}/fd", signer.pid()))
+        .unwrap()
+        .count()
 }
 
 /// Signs on one connection, again and again; every answer must be a signature.
 fn sign_until(address: &str, over: &AtomicBool) -> usize {
     let mut client = Client::connect(address);
-    let authorization = [("Authorization", "Bearer correct-horse-battery"), ("Accept", "application/json")];
-    let keys = client.request("GET", "/api/v1/eth2/publicKeys", &authorization, b"").json();
+    let authorization = [
+        ("Authorization", "Bearer correct-horse-battery"),
+        ("Accept", "application/json"),
+    ];
+    let keys = client
+        .request("GET", "/api/v1/eth2/publicKeys", &authorization, b"")
+        .json();
     let path = format!("/api/v1/eth2/sign/{}", keys[0].as_str().unwrap());
     let mut signatures = 0;
     while !over.load(Ordering::Relaxed) {
-        let body = format!(r#"{{"signingRoot":"0x{signatures:064x}","domain_name":"beacon_attester"}}"#);
+        let body =
+            format!(r#"{{"signingRoot":"0x{signatures:064x}","domain_name":"beacon_attester"}}"#);
         let answer = client.request("POST", &path, &authorization, body.as_bytes());
         assert_eq!(answer.status, 200, "{}", answer.text());
         signatures += 1;
@@ -154,7 +203,9 @@ fn ask_until(address: &str, over: &AtomicBool, slowest_us: &AtomicU64) {
 
 fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
     stream
 }
 
@@ -175,7 +226,11 @@ fn endless_heads(address: &str, amount: usize) {
             move || pour(&address, b"GET / HTTP/1.1\r\nX: ", &[b'x'; 65_536])
         })
     };
-    (0..amount).map(pours).collect::<Vec<_>>().into_iter().for_each(|it| drop(it.join().unwrap()));
+    (0..amount)
+        .map(pours)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .for_each(|it| drop(it.join().unwrap()));
 }
 
 fn endless_bodies(address: &str, amount: usize) {
@@ -189,14 +244,21 @@ fn zeros(address: &str, amount: usize) {
     let send = |stream: &mut TcpStream| (0..512).try_for_each(|_| stream.write_all(&[0; 65_536]));
     for _ in 0..amount {
         let mut stream = connect(address);
-        write!(stream, "POST {SIGN} HTTP/1.1\r\n{FIELDS}Content-Length: {length}\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "POST {SIGN} HTTP/1.1\r\n{FIELDS}Content-Length: {length}\r\n\r\n"
+        )
+        .unwrap();
         send(&mut stream).unwrap();
         assert_eq!(status(&mut stream), "HTTP/1.1 400");
 
         // Without a token the answer does not wait for the body, and what comes all the same is cut off.
         let mut stream = connect(address);
-        write!(stream, "POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
-            .unwrap();
+        write!(
+            stream,
+            "POST {SIGN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .unwrap();
         assert_eq!(status(&mut stream), "HTTP/1.1 401");
         send(&mut stream).unwrap_err();
     }
@@ -217,7 +279,9 @@ fn idle(address: &str, amount: usize) {
 fn trickle(address: &str, amount: usize) {
     let mut streams = (0..amount).map(|_| connect(address)).collect::<Vec<_>>();
     for byte in b"GET /upcheck HTTP/1.1\r\n" {
-        streams.iter_mut().for_each(|stream| stream.write_all(&[*byte]).unwrap());
+        streams
+            .iter_mut()
+            .for_each(|stream| stream.write_all(&[*byte]).unwrap());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -229,7 +293,11 @@ fn open_and_close(address: &str, amount: usize) {
 fn cut_bodies(address: &str, amount: usize) {
     for number in 0..amount {
         let mut stream = connect(address);
-        write!(stream, "POST {SIGN} HTTP/1.1\r\n{FIELDS}Content-Length: 99\r\n\r\nabc").unwrap();
+        write!(
+            stream,
+            "POST {SIGN} HTTP/1.1\r\n{FIELDS}Content-Length: 99\r\n\r\nabc"
+        )
+        .unwrap();
         match number % 3 {
             0 => stream.shutdown(Shutdown::Write).unwrap(),
             1 => {}
@@ -244,8 +312,11 @@ fn cut_bodies(address: &str, amount: usize) {
 fn garbage(address: &str, amount: usize) {
     for number in 0..amount {
         let mut stream = connect(address);
-        let noise =
-            [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), b"\x80\x80\x80", b"\r\n\r\n\0"];
+        let noise = [
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(),
+            b"\x80\x80\x80",
+            b"\r\n\r\n\0",
+        ];
         stream.write_all(noise[number % noise.len()]).unwrap();
         assert_eq!(status(&mut stream), "HTTP/1.1 400");
     }

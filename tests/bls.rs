@@ -33,7 +33,9 @@ pub(crate) fn key(scalar: [u8; 32]) -> Result<SecretKey, FillError> {
 }
 
 pub(crate) fn cleared(key: &SecretKey, root: Root) -> Cleared {
-    Protection::Off.clear(&key.public_key(), &Slashable::Never, root).expect("nothing to protect")
+    Protection::Off
+        .clear(&key.public_key(), &Slashable::Never, root)
+        .expect("nothing to protect")
 }
 
 #[test]
@@ -47,7 +49,10 @@ fn every_vector_gives_its_signature_made_anew_and_from_the_cache() {
         }
         let case: Case = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         match case.output {
-            None => assert!(matches!(key(case.input.privkey.0), Err(FillError::Zero)), "{path:?}"),
+            None => assert!(
+                matches!(key(case.input.privkey.0), Err(FillError::Zero)),
+                "{path:?}"
+            ),
             Some(expected) => {
                 let key = key(case.input.privkey.0).unwrap();
                 for round in ["first", "second"] {
@@ -75,7 +80,12 @@ fn whatever_the_message_cache_holds_the_signature_is_the_same() {
                 for number in 0..300_u16 {
                     let [low, high] = number.to_le_bytes();
                     let roots = order.map(|offset| {
-                        Root([low.wrapping_add(offset), high, 7, 7].repeat(8).try_into().unwrap())
+                        Root(
+                            [low.wrapping_add(offset), high, 7, 7]
+                                .repeat(8)
+                                .try_into()
+                                .unwrap(),
+                        )
                     });
                     for root in roots {
                         let expected = yardstick.sign(&root.0, DST, &[]).to_bytes();
@@ -86,8 +96,14 @@ fn whatever_the_message_cache_holds_the_signature_is_the_same() {
         }
     });
     let after = cache_counters();
-    assert!(after.0 >= before.0 + 600, "each thread repeats a root 300 times: {before:?}, {after:?}");
-    assert!(after.1 >= before.1 + 300, "and has 300 of them: {before:?}, {after:?}");
+    assert!(
+        after.0 >= before.0 + 600,
+        "each thread repeats a root 300 times: {before:?}, {after:?}"
+    );
+    assert!(
+        after.1 >= before.1 + 300,
+        "and has 300 of them: {before:?}, {after:?}"
+    );
 }
 
 #[test]

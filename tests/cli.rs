@@ -21,13 +21,23 @@ fn every_case_of_the_fixtures_gives_the_expected_report_or_error() {
     let cases = fixtures();
     for path in &cases {
         let text = fs::read_to_string(path).expect("a fixture is readable");
-        let name = path.file_stem().expect("a fixture has a name").to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .expect("a fixture has a name")
+            .to_string_lossy()
+            .into_owned();
         if let Err(difference) = Case::read(&text).check(&name) {
             failures.push(format!("{name}: {difference}"));
         }
     }
     assert!(cases.len() >= 60, "only {} cases were found", cases.len());
-    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {}:\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]
@@ -40,7 +50,10 @@ fn what_is_packaged_is_what_the_table_says() {
     ] {
         let made = run(Command::new(SIGNERD).args(["completions", shell]));
         let packaged = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect(file);
-        assert!(made.stdout == packaged, "run `signerd completions {shell} > {file}`");
+        assert!(
+            made.stdout == packaged,
+            "run `signerd completions {shell} > {file}`"
+        );
     }
 }
 
@@ -51,7 +64,12 @@ fn help_fits_on_two_screens_of_eighty_columns() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     assert!(help.lines().count() <= 80, "{} lines", help.lines().count());
-    for name in ["--http-listen-port", "--keystores-path", "--slashing-protection-enabled", "healthcheck"] {
+    for name in [
+        "--http-listen-port",
+        "--keystores-path",
+        "--slashing-protection-enabled",
+        "healthcheck",
+    ] {
         assert!(help.contains(name), "{name}");
     }
 }
@@ -59,7 +77,9 @@ fn help_fits_on_two_screens_of_eighty_columns() {
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli");
     let entries = fs::read_dir(folder).expect("the fixtures exist");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("readable").path())
+        .collect();
     paths.sort();
     paths
 }
@@ -82,12 +102,19 @@ impl Case {
     fn read(text: &str) -> Self {
         let mut sections: Vec<(Vec<&str>, String)> = Vec::new();
         for line in text.lines() {
-            match line.strip_prefix("-- ").and_then(|rest| rest.strip_suffix(" --")) {
+            match line
+                .strip_prefix("-- ")
+                .and_then(|rest| rest.strip_suffix(" --"))
+            {
                 Some(title) => sections.push((title.split(' ').collect(), String::new())),
-                None => sections.iter_mut().last().into_iter().for_each(|(_, body)| {
-                    body.push_str(line);
-                    body.push('\n');
-                }),
+                None => sections
+                    .iter_mut()
+                    .last()
+                    .into_iter()
+                    .for_each(|(_, body)| {
+                        body.push_str(line);
+                        body.push('\n');
+                    }),
             }
         }
         let mut case = Self::default();
@@ -100,7 +127,9 @@ impl Case {
                     let mode = u32::from_str_radix(mode, 8).expect("an octal mode");
                     case.files.push((path.to_owned(), mode, body));
                 }
-                ["report"] => case.report = body.lines().map(|line| line.trim().to_owned()).collect(),
+                ["report"] => {
+                    case.report = body.lines().map(|line| line.trim().to_owned()).collect()
+                }
                 ["error"] => case.error = Some(body),
                 ["exit"] => case.exit = body.trim().parse().expect("an exit code"),
                 _ => panic!("unknown section {title:?}"),
@@ -114,18 +143,30 @@ impl Case {
         fs::create_dir_all(&root).expect("a fresh directory");
         let output = self.run(&root);
         fs::remove_dir_all(&root).expect("ours to remove");
-        let clean =
-            |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&format!("{}/", root.display()), "/");
+        let clean = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes).replace(&format!("{}/", root.display()), "/")
+        };
         let (stdout, stderr) = (clean(&output.stdout), clean(&output.stderr));
         let everything = format!("exit {:?}\n{stderr}{stdout}", output.status.code());
         if output.status.code() != Some(self.exit) {
-            return Err(format!("expected exit code {}, got {everything}", self.exit));
+            return Err(format!(
+                "expected exit code {}, got {everything}",
+                self.exit
+            ));
         }
-        if self.error.as_ref().is_some_and(|expected| *expected != stderr) {
+        if self
+            .error
+            .as_ref()
+            .is_some_and(|expected| *expected != stderr)
+        {
             return Err(format!("expected {:?}, got {everything}", self.error));
         }
         let lines: Vec<_> = stdout.lines().map(str::trim).collect();
-        match self.report.iter().find(|line| !lines.contains(&line.as_str())) {
+        match self
+            .report
+            .iter()
+            .find(|line| !lines.contains(&line.as_str()))
+        {
             Some(missing) => Err(format!("expected the line {missing:?}, got {everything}")),
             None => Ok(()),
         }
@@ -134,7 +175,8 @@ impl Case {
     fn run(&self, root: &Path) -> Output {
         let below = |text: &str| {
             let slash = format!("{}/", root.display());
-            text.replace("=/", &format!("={slash}")).replace(" /", &format!(" {slash}"))
+            text.replace("=/", &format!("={slash}"))
+                .replace(" /", &format!(" {slash}"))
         };
         for (path, mode, body) in &self.files {
             let path = root.join(path.trim_start_matches('/'));
@@ -150,7 +192,9 @@ impl Case {
             .collect();
         let args = below(&format!(" {}", self.args.replace('\n', " ")));
         let mut words: Vec<&str> = args.split_whitespace().collect();
-        let program = words.first().and_then(|word| word.strip_suffix("/web3signer"));
+        let program = words
+            .first()
+            .and_then(|word| word.strip_suffix("/web3signer"));
         let link = root.join("web3signer");
         let mut command = match program {
             Some(_) => {
@@ -163,7 +207,10 @@ impl Case {
             None => Command::new(SIGNERD),
         };
         command.args(words).current_dir(root).env_clear();
-        command.envs(env.iter().map(|(name, text)| (name, below(&format!("={text}"))[1..].to_owned())));
+        command.envs(
+            env.iter()
+                .map(|(name, text)| (name, below(&format!("={text}"))[1..].to_owned())),
+        );
         command.output().expect("the binary runs")
     }
 }

@@ -11,7 +11,11 @@ use crate::support::{Scratch, Signer, Transport, secured};
 fn signer(transport: Transport) -> (Signer, String) {
     let signer = Signer::start_over(transport, &["--interop-keys", "0..1"]);
     signer.wait_loaded();
-    let scheme = if transport == Transport::Tls { "https" } else { "http" };
+    let scheme = if transport == Transport::Tls {
+        "https"
+    } else {
+        "http"
+    };
     let port = signer.address.rsplit(':').next().unwrap();
     let url = format!("{scheme}://localhost:{port}");
     (signer, url)
@@ -29,11 +33,17 @@ fn expected(signer: &Signer) -> String {
 
 /// Runs a tool that may not be on this machine; its standard output.
 fn run(command: &mut Command, input: &str) -> Option<String> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     for proxy in ["http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env_remove(proxy);
     }
-    let mut child = command.spawn().map_err(|error| eprintln!("skipped: {error}")).ok()?;
+    let mut child = command
+        .spawn()
+        .map_err(|error| eprintln!("skipped: {error}"))
+        .ok()?;
     child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -58,9 +68,15 @@ fn curl_gets_signatures_however_it_sends_them() {
             &["--http1.1", "-H", "Expect:", "-X", "POST", "-T", "-"],
         ] {
             let mut command = Command::new("curl");
-            command.args(["-sSf", "--max-time", "20", "-H", "Accept: application/json"]).args(options);
-            command.args(["--cacert", &secured::source("ca.pem")]).arg(format!("{url}{PATH}"));
-            let Some(output) = run(&mut command, BODY) else { return };
+            command
+                .args(["-sSf", "--max-time", "20", "-H", "Accept: application/json"])
+                .args(options);
+            command
+                .args(["--cacert", &secured::source("ca.pem")])
+                .arg(format!("{url}{PATH}"));
+            let Some(output) = run(&mut command, BODY) else {
+                return;
+            };
             assert_eq!(output, expected, "{transport:?} {options:?}");
         }
     }
@@ -116,10 +132,16 @@ fn the_clients_of_python_get_signatures() {
     for transport in [Transport::Tcp, Transport::Tls] {
         let (signer, url) = signer(transport);
         let expected = format!("{}\n", expected(&signer)).repeat(3);
-        for (name, script) in [("http.client", HTTP_CLIENT), ("requests", REQUESTS), ("aiohttp", AIOHTTP)] {
+        for (name, script) in [
+            ("http.client", HTTP_CLIENT),
+            ("requests", REQUESTS),
+            ("aiohttp", AIOHTTP),
+        ] {
             let mut command = Command::new(&python);
             command.args(["-c", script, &url, PATH, BODY, &secured::source("ca.pem")]);
-            let Some(output) = run(&mut command, "") else { continue };
+            let Some(output) = run(&mut command, "") else {
+                continue;
+            };
             assert_eq!(output, expected, "{name} over {transport:?}");
             println!("{name} over {transport:?}");
         }
@@ -156,7 +178,9 @@ fn the_client_of_java_gets_signatures() {
     let expected = format!("{}\n", expected(&signer)).repeat(5);
     let mut command = Command::new("java");
     command.args([&source, &format!("{url}{PATH}"), BODY]);
-    let Some(output) = run(&mut command, "") else { return };
+    let Some(output) = run(&mut command, "") else {
+        return;
+    };
     assert_eq!(output, expected);
 }
 
@@ -168,7 +192,8 @@ fn what_go_sends_is_understood() {
         let mut client = signer.client();
         // As net/http of Go writes them: a reader of unknown length, one of known length, Prysm's and
         // Vouch's fields.
-        let fields = "Host: localhost\r\nUser-Agent: Go-http-client/1.1\r\nAccept: application/json\r\n";
+        let fields =
+            "Host: localhost\r\nUser-Agent: Go-http-client/1.1\r\nAccept: application/json\r\n";
         let (first, rest) = BODY.split_at(9);
         let chunked = format!(
             "POST {PATH} HTTP/1.1\r\n{fields}Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n\
@@ -184,7 +209,11 @@ fn what_go_sends_is_understood() {
         for request in [&chunked, &plain, &chunked] {
             client.send(request.as_bytes());
             let answer = client.answer(false);
-            assert_eq!((answer.status, answer.text()), (200, expected.clone()), "{transport:?}");
+            assert_eq!(
+                (answer.status, answer.text()),
+                (200, expected.clone()),
+                "{transport:?}"
+            );
         }
     }
 }

@@ -10,7 +10,10 @@ use crate::support::{Scratch, Signer, binary};
 
 fn signerd(scratch: &Scratch, arguments: &str) -> Output {
     let mut command = Command::new(binary());
-    command.args(arguments.split_whitespace()).current_dir(scratch.path()).env_clear();
+    command
+        .args(arguments.split_whitespace())
+        .current_dir(scratch.path())
+        .env_clear();
     command.output().expect("it runs")
 }
 
@@ -25,25 +28,45 @@ fn told(scratch: &Scratch, arguments: &str) -> String {
 /// The keys of `keys list`, sorted, without the places that they come from.
 fn keys(scratch: &Scratch, sources: &str) -> Vec<String> {
     let listed = told(scratch, &format!("keys list {sources}"));
-    listed.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    listed
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
 fn new_keys_are_the_same_from_files_and_from_their_phrase() {
     let scratch = Scratch::new("commands-keys");
     let made = told(&scratch, "keys new --count 2 --out new");
-    let expected = keys(&scratch, "--keystores-path new --keystores-passwords-path new");
+    let expected = keys(
+        &scratch,
+        "--keystores-path new --keystores-passwords-path new",
+    );
     assert_eq!(expected.len(), 2);
     assert!(expected.iter().all(|key| made.contains(key)), "{made}");
     assert_eq!(keys(&scratch, "--keys new"), expected);
-    assert_eq!(keys(&scratch, "--mnemonic-file new/mnemonic.phrase --key-range 0..2"), expected);
+    assert_eq!(
+        keys(
+            &scratch,
+            "--mnemonic-file new/mnemonic.phrase --key-range 0..2"
+        ),
+        expected
+    );
 
-    told(&scratch, "keys new --count 1 --out more --mnemonic-file new/mnemonic.phrase --key-range 1..2");
+    told(
+        &scratch,
+        "keys new --count 1 --out more --mnemonic-file new/mnemonic.phrase --key-range 1..2",
+    );
     let more = keys(&scratch, "--keys more");
     assert!(more.len() == 1 && expected.contains(&more[0]), "{more:?}");
 
     let again = signerd(&scratch, "keys new --count 1 --out new");
-    assert_eq!(again.status.code(), Some(73), "files that are there stay as they are");
+    assert_eq!(
+        again.status.code(),
+        Some(73),
+        "files that are there stay as they are"
+    );
 }
 
 #[test]
@@ -58,17 +81,34 @@ fn check_names_each_keystore_that_does_not_open() {
     let output = signerd(&scratch, "check --keys new");
     let report = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1));
-    assert!(report.contains("keystore-m_12381_3600_1_0_0.json: "), "{report}");
-    assert_eq!(signerd(&scratch, "check --keys new --expect-keys 3").status.code(), Some(1));
-    assert_eq!(signerd(&scratch, "check --keys new --no-keys").status.code(), Some(0), "none is opened");
+    assert!(
+        report.contains("keystore-m_12381_3600_1_0_0.json: "),
+        "{report}"
+    );
+    assert_eq!(
+        signerd(&scratch, "check --keys new --expect-keys 3")
+            .status
+            .code(),
+        Some(1)
+    );
+    assert_eq!(
+        signerd(&scratch, "check --keys new --no-keys")
+            .status
+            .code(),
+        Some(0),
+        "none is opened"
+    );
 }
 
 #[test]
 fn an_exit_has_the_signature_that_the_server_gives() {
     let scratch = Scratch::new("commands-exit");
     let key = &keys(&scratch, "--interop-keys 0..1")[0];
-    let exit = format!("exit --interop-keys 0..1 --key {key} --epoch 300000 --validator-index 7 --network");
-    let signed: Value = serde_json::from_str(&told(&scratch, &format!("{exit} hoodi"))).expect("JSON");
+    let exit = format!(
+        "exit --interop-keys 0..1 --key {key} --epoch 300000 --validator-index 7 --network"
+    );
+    let signed: Value =
+        serde_json::from_str(&told(&scratch, &format!("{exit} hoodi"))).expect("JSON");
 
     let signer = Signer::start(&["--interop-keys", "0..1", "--network", "hoodi"]);
     signer.wait_loaded();
@@ -82,28 +122,66 @@ fn an_exit_has_the_signature_that_the_server_gives() {
         },
         "voluntary_exit": signed["message"],
     });
-    let answer = signer.client().post(&format!("/api/v1/eth2/sign/{key}"), body.to_string().as_bytes());
-    assert_eq!(answer.json()["signature"], signed["signature"], "{}", answer.text());
+    let answer = signer.client().post(
+        &format!("/api/v1/eth2/sign/{key}"),
+        body.to_string().as_bytes(),
+    );
+    assert_eq!(
+        answer.json()["signature"],
+        signed["signature"],
+        "{}",
+        answer.text()
+    );
 
-    let elsewhere: Value = serde_json::from_str(&told(&scratch, &format!("{exit} sepolia"))).expect("JSON");
+    let elsewhere: Value =
+        serde_json::from_str(&told(&scratch, &format!("{exit} sepolia"))).expect("JSON");
     assert_ne!(elsewhere["signature"], signed["signature"]);
     let unknown = signerd(&scratch, &format!("{} hoodi", exit.replace("0..1", "1..2")));
-    assert_eq!(unknown.status.code(), Some(66), "the key is not among these");
+    assert_eq!(
+        unknown.status.code(),
+        Some(66),
+        "the key is not among these"
+    );
 }
 
 #[test]
 fn healthcheck_and_wait_find_the_server_by_its_own_options() {
     let scratch = Scratch::new("commands-health");
-    let signer = Signer::start(&["--interop-keys", "0..3", "--http-host-allowlist", "web3signer"]);
+    let signer = Signer::start(&[
+        "--interop-keys",
+        "0..3",
+        "--http-host-allowlist",
+        "web3signer",
+    ]);
     let (_, port) = signer.address.rsplit_once(':').expect("an address");
     for (arguments, code) in [
-        (format!("wait --port {port} --http-host-allowlist web3signer"), 0),
-        (format!("healthcheck --port {port} --http-host-allowlist web3signer"), 0),
-        (format!("healthcheck --port {port} --http-host-allowlist web3signer --expect-keys 3"), 0),
-        (format!("healthcheck --port {port} --http-host-allowlist web3signer --expect-keys 4"), 1),
-        (format!("wait --timeout 0 --port {port} --http-host-allowlist web3signer --expect-keys 4"), 1),
+        (
+            format!("wait --port {port} --http-host-allowlist web3signer"),
+            0,
+        ),
+        (
+            format!("healthcheck --port {port} --http-host-allowlist web3signer"),
+            0,
+        ),
+        (
+            format!("healthcheck --port {port} --http-host-allowlist web3signer --expect-keys 3"),
+            0,
+        ),
+        (
+            format!("healthcheck --port {port} --http-host-allowlist web3signer --expect-keys 4"),
+            1,
+        ),
+        (
+            format!(
+                "wait --timeout 0 --port {port} --http-host-allowlist web3signer --expect-keys 4"
+            ),
+            1,
+        ),
         (format!("healthcheck --url http://127.0.0.1:{port}"), 0),
-        (format!("healthcheck --port {port} --http-host-allowlist other"), 1),
+        (
+            format!("healthcheck --port {port} --http-host-allowlist other"),
+            1,
+        ),
     ] {
         let output = signerd(&scratch, &arguments);
         assert_eq!(
@@ -114,7 +192,10 @@ fn healthcheck_and_wait_find_the_server_by_its_own_options() {
         );
     }
     let mut from_environment = Command::new(binary());
-    from_environment.arg("healthcheck").env_clear().env("SIGNERD_HTTP_LISTEN_PORT", port);
+    from_environment
+        .arg("healthcheck")
+        .env_clear()
+        .env("SIGNERD_HTTP_LISTEN_PORT", port);
     from_environment.env("WEB3SIGNER_HTTP_HOST_ALLOWLIST", "web3signer");
     assert!(from_environment.output().expect("it runs").status.success());
 }
@@ -138,11 +219,20 @@ fn slashing_data_goes_in_and_out_of_the_store_with_and_without_a_server() {
     assert_eq!(imported, format!("1 keys of chain {chain}\n"));
     told(&scratch, "slashing export --data-dir data --to out.json");
     let exported = fs::read_to_string(scratch.path().join("out.json")).expect("written");
-    assert_eq!(serde_json::from_str::<Value>(&exported).expect("JSON"), interchange);
-    told(&scratch, "slashing watermark --data-dir data --slot 9 --epoch 8");
+    assert_eq!(
+        serde_json::from_str::<Value>(&exported).expect("JSON"),
+        interchange
+    );
+    told(
+        &scratch,
+        "slashing watermark --data-dir data --slot 9 --epoch 8",
+    );
     let (known, unknown) = ("ab".repeat(48), "cd".repeat(48));
     let of_one_key = |key: &str, server: &str| {
-        let text = told(&scratch, &format!("slashing export --data-dir data --keys 0x{key} {server}"));
+        let text = told(
+            &scratch,
+            &format!("slashing export --data-dir data --keys 0x{key} {server}"),
+        );
         serde_json::from_str::<Value>(&text).expect("JSON")["data"].clone()
     };
     assert_eq!(of_one_key(&known, ""), interchange["data"]);
@@ -150,20 +240,39 @@ fn slashing_data_goes_in_and_out_of_the_store_with_and_without_a_server() {
 
     let signer = Signer::start(&["--data-dir", &data.display().to_string()]);
     let (_, port) = signer.address.rsplit_once(':').expect("an address");
-    let running = told(&scratch, &format!("slashing export --data-dir data --port {port}"));
-    assert_eq!(serde_json::from_str::<Value>(&running).expect("JSON"), interchange);
-    assert_eq!(of_one_key(&known, &format!("--port {port}")), interchange["data"]);
+    let running = told(
+        &scratch,
+        &format!("slashing export --data-dir data --port {port}"),
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&running).expect("JSON"),
+        interchange
+    );
+    assert_eq!(
+        of_one_key(&known, &format!("--port {port}")),
+        interchange["data"]
+    );
     assert_eq!(of_one_key(&unknown, &format!("--port {port}")), json!([]));
-    told(&scratch, &format!("slashing import --data-dir data --port {port} --from out.json"));
+    told(
+        &scratch,
+        &format!("slashing import --data-dir data --port {port} --from out.json"),
+    );
     let high = signer.client().get("/api/v1/eth2/highWatermark");
     assert_eq!(high.json(), json!({ "slot": "9", "epoch": "8" }));
     let refused = signerd(&scratch, "slashing watermark --data-dir data --remove");
-    assert_eq!(refused.status.code(), Some(69), "the server holds the store");
+    assert_eq!(
+        refused.status.code(),
+        Some(69),
+        "the server holds the store"
+    );
     drop(signer);
     let removed = told(&scratch, "slashing watermark --data-dir data --remove");
     assert_eq!(removed, "no high watermark\n");
     let signer = Signer::start(&["--data-dir", &data.display().to_string()]);
-    assert_eq!(signer.client().get("/api/v1/eth2/highWatermark").json(), json!({}));
+    assert_eq!(
+        signer.client().get("/api/v1/eth2/highWatermark").json(),
+        json!({})
+    );
 }
 
 /// ethereum-package's command line, but for its ports, over files as eth2-val-tools writes them.
@@ -173,13 +282,21 @@ fn the_command_line_of_a_devnet_serves_on_both_ports() {
     told(&scratch, "keys new --count 2 --out new");
     let expected = keys(&scratch, "--keys new");
     for key in &expected {
-        let made =
-            fs::read_dir(scratch.path().join("new")).expect("made").map(|entry| entry.expect("entry").path());
+        let made = fs::read_dir(scratch.path().join("new"))
+            .expect("made")
+            .map(|entry| entry.expect("entry").path());
         let keystore = made
             .filter(|path| path.extension().is_some_and(|end| end == "json"))
-            .find(|path| fs::read_to_string(path).expect("text").contains(key.trim_start_matches("0x")));
+            .find(|path| {
+                fs::read_to_string(path)
+                    .expect("text")
+                    .contains(key.trim_start_matches("0x"))
+            });
         let keystore = keystore.expect("one is of that key");
-        scratch.write(&format!("teku-keys/{key}.json"), fs::read(&keystore).expect("read"));
+        scratch.write(
+            &format!("teku-keys/{key}.json"),
+            fs::read(&keystore).expect("read"),
+        );
         scratch.write(
             &format!("teku-secrets/{key}.txt"),
             fs::read(keystore.with_extension("txt")).expect("read"),
@@ -192,13 +309,23 @@ fn the_command_line_of_a_devnet_serves_on_both_ports() {
                 --network=config.yaml --keystores-path=teku-keys \
                 --keystores-passwords-path=teku-secrets --slashing-protection-enabled=false";
     let mut command = Command::new(binary());
-    command.args(line.split_whitespace()).current_dir(scratch.path()).env_clear();
+    command
+        .args(line.split_whitespace())
+        .current_dir(scratch.path())
+        .env_clear();
     let signer = Signer::spawn(&mut command);
     signer.wait_loaded();
-    assert_eq!(signer.client().get("/api/v1/eth2/publicKeys").json(), json!(expected));
+    assert_eq!(
+        signer.client().get("/api/v1/eth2/publicKeys").json(),
+        json!(expected)
+    );
     let metrics = signer.metrics.as_deref().expect("metrics are on");
     let mut probe = Client::connect(metrics);
     assert!(probe.get("/metrics").text().contains("keys_loaded"));
     assert_eq!(probe.get("/healthcheck").json()["status"], "UP");
-    assert_eq!(signer.client().get("/eth/v1/keystores").status, 404, "without its switch");
+    assert_eq!(
+        signer.client().get("/eth/v1/keystores").status,
+        404,
+        "without its switch"
+    );
 }

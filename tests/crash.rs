@@ -65,7 +65,10 @@ fn no_slashable_pair_leaves_a_signer_that_is_killed_again_and_again() {
                 .collect();
             thread::sleep(Duration::from_micros(random.below(60_000)));
             signer.signal("KILL");
-            clients.into_iter().map(|client| client.join().unwrap()).collect::<Vec<_>>()
+            clients
+                .into_iter()
+                .map(|client| client.join().unwrap())
+                .collect::<Vec<_>>()
         });
         cut += answers.iter().filter(|(_, cut)| *cut).count();
         signed.extend(answers.into_iter().flat_map(|(signed, _)| signed));
@@ -77,13 +80,19 @@ fn no_slashable_pair_leaves_a_signer_that_is_killed_again_and_again() {
         "{kills} kills, {} signatures, {pairs} pairs, {cut} requests cut off, {seconds} s",
         signed.len()
     );
-    assert!(cut as u64 > kills && signed.len() as u64 > kills * 10, "too little load");
+    assert!(
+        cut as u64 > kills && signed.len() as u64 > kills * 10,
+        "too little load"
+    );
 }
 
 /// A process that ends while it opens its store.
 fn kill_at_start(options: &[&str], random: &mut Random) {
     let mut command = Command::new(binary());
-    command.args(["--port", "0", "--metrics-port", "0"]).args(options).stderr(Stdio::null());
+    command
+        .args(["--port", "0", "--metrics-port", "0"])
+        .args(options)
+        .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     thread::sleep(Duration::from_micros(random.below(30_000)));
     child.kill().unwrap();
@@ -98,7 +107,9 @@ fn ask_until_it_dies(
     mut random: Random,
 ) -> (Vec<Asked>, bool) {
     let mut signed = Vec::new();
-    let Some(mut client) = Client::try_connect(address) else { return (signed, false) };
+    let Some(mut client) = Client::try_connect(address) else {
+        return (signed, false);
+    };
     loop {
         let now = clock.fetch_add(1, Ordering::Relaxed) / CONNECTIONS;
         let mut near = || 1 + now + random.below(3);
@@ -108,7 +119,11 @@ fn ask_until_it_dies(
             _ => Message::Vote(Epoch(source.min(target)), Epoch(source.max(target))),
         };
         let key = keys[usize::try_from(random.below(keys.len() as u64)).unwrap()];
-        let asked = Asked { key, message, root: Root([u8::from(random.below(2) == 0); 32]) };
+        let asked = Asked {
+            key,
+            message,
+            root: Root([u8::from(random.below(2) == 0); 32]),
+        };
         match sign(&mut client, asked) {
             Some(true) => signed.push(asked),
             Some(false) => {}
@@ -121,13 +136,24 @@ fn ask_until_it_dies(
 fn sign(client: &mut Client, Asked { key, message, root }: Asked) -> Option<bool> {
     let request = match message {
         Message::Block(slot) => block(ZERO, &slot.to_string(), &root.to_string()),
-        Message::Vote(source, target) => {
-            vote(ZERO, &source.to_string(), &target.to_string(), &root.to_string())
-        }
+        Message::Vote(source, target) => vote(
+            ZERO,
+            &source.to_string(),
+            &target.to_string(),
+            &root.to_string(),
+        ),
     };
-    let answer = client.try_post(&format!("/api/v1/eth2/sign/{key}"), request.to_string().as_bytes())?;
+    let answer = client.try_post(
+        &format!("/api/v1/eth2/sign/{key}"),
+        request.to_string().as_bytes(),
+    )?;
     assert!([200, 412].contains(&answer.status), "{}", answer.text());
-    assert_eq!(answer.text().starts_with("{\"signature\":\"0x"), answer.status == 200, "{}", answer.text());
+    assert_eq!(
+        answer.text().starts_with("{\"signature\":\"0x"),
+        answer.status == 200,
+        "{}",
+        answer.text()
+    );
     Some(answer.status == 200)
 }
 
@@ -137,14 +163,24 @@ fn contradict<'a>(signer: &Signer, signed: impl Iterator<Item = &'a Asked>) {
     let mut client = signer.client();
     for asked in signed {
         let [Root([digit, ..])] = [asked.root];
-        let mut conflicts = vec![Asked { root: Root([1 - digit; 32]), ..*asked }];
+        let mut conflicts = vec![Asked {
+            root: Root([1 - digit; 32]),
+            ..*asked
+        }];
         if let Message::Vote(Epoch(source), Epoch(target)) = asked.message {
-            let votes = [(source - 1, target + 1), (source + 1, target.saturating_sub(1))];
+            let votes = [
+                (source - 1, target + 1),
+                (source + 1, target.saturating_sub(1)),
+            ];
             let votes = votes.map(|(source, target)| Message::Vote(Epoch(source), Epoch(target)));
             conflicts.extend(votes.map(|message| Asked { message, ..*asked }));
         }
         for conflict in conflicts {
-            assert_eq!(sign(&mut client, conflict), Some(false), "{conflict:?} after {asked:?}");
+            assert_eq!(
+                sign(&mut client, conflict),
+                Some(false),
+                "{conflict:?} after {asked:?}"
+            );
         }
     }
 }
@@ -156,7 +192,11 @@ fn assert_no_slashable_pair(signed: &[Asked]) -> usize {
         let one = (asked.message, Some(asked.root));
         let others = keys.entry(asked.key).or_default();
         for other in others.iter() {
-            assert!(!is_slashable(&one, other), "{one:?} and {other:?} by {}", asked.key);
+            assert!(
+                !is_slashable(&one, other),
+                "{one:?} and {other:?} by {}",
+                asked.key
+            );
         }
         pairs += others.len();
         others.push(one);

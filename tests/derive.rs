@@ -22,7 +22,11 @@ fn interop_keys_are_those_that_every_client_knows() {
             "0xa3a32b0f8b4ddb83f1a0a853d81dd725dfe577d4f4c3db8ece52ce2b026eca84815c1a7e8e92a4de3d755733bf7e4a9b",
         ),
     ] {
-        assert_eq!(derive::interop(index).unwrap().public_key().to_string(), expected, "{index}");
+        assert_eq!(
+            derive::interop(index).unwrap().public_key().to_string(),
+            expected,
+            "{index}"
+        );
     }
 }
 
@@ -30,10 +34,19 @@ fn interop_keys_are_those_that_every_client_knows() {
 #[test]
 fn master_and_child_keys_are_those_of_the_eip() {
     for (seed, master, index, child) in EIP_2333 {
-        let found = min_pk::SecretKey::derive_master_eip2333(&hex::decode_any(seed).unwrap()).unwrap();
-        assert_eq!(hex::encode(found.to_bytes()), format!("0x{master}"), "{seed}");
+        let found =
+            min_pk::SecretKey::derive_master_eip2333(&hex::decode_any(seed).unwrap()).unwrap();
+        assert_eq!(
+            hex::encode(found.to_bytes()),
+            format!("0x{master}"),
+            "{seed}"
+        );
         let found = found.derive_child_eip2333(index);
-        assert_eq!(hex::encode(found.to_bytes()), format!("0x{child}"), "{seed}");
+        assert_eq!(
+            hex::encode(found.to_bytes()),
+            format!("0x{child}"),
+            "{seed}"
+        );
     }
 }
 
@@ -52,23 +65,41 @@ fn a_phrase_gives_the_keys_of_its_validators() {
 fn the_passphrase_counts_and_white_space_does_not() {
     let words = "abandon ".repeat(11) + "about";
     // EIP-2333's first seed is that of these words and TREZOR (BIP-39).
-    let master = min_pk::SecretKey::derive_master_eip2333(&hex::decode_any(EIP_2333[0].0).unwrap()).unwrap();
+    let master =
+        min_pk::SecretKey::derive_master_eip2333(&hex::decode_any(EIP_2333[0].0).unwrap()).unwrap();
     let path = [12381, 3600, 7, 0, 0];
-    let expected = path.iter().fold(master, |parent, index| parent.derive_child_eip2333(*index)).sk_to_pk();
+    let expected = path
+        .iter()
+        .fold(master, |parent, index| parent.derive_child_eip2333(*index))
+        .sk_to_pk();
     let found = |words: &str, passphrase| {
-        let key = Parent::new(words, passphrase).unwrap().signing_key(7).unwrap();
+        let key = Parent::new(words, passphrase)
+            .unwrap()
+            .signing_key(7)
+            .unwrap();
         key.public_key().0
     };
     assert_eq!(found(&words, "TREZOR"), expected.to_bytes());
-    assert_eq!(found(&words.replace(' ', "  \n"), "TREZOR"), expected.to_bytes());
+    assert_eq!(
+        found(&words.replace(' ', "  \n"), "TREZOR"),
+        expected.to_bytes()
+    );
     assert_ne!(found(&words, ""), expected.to_bytes());
 }
 
 #[test]
 fn wrong_words_are_refused_and_not_repeated() {
-    for words in ["", "abandon", "xyzzy ".repeat(12).trim(), "abandon ".repeat(12).trim()] {
+    for words in [
+        "",
+        "abandon",
+        "xyzzy ".repeat(12).trim(),
+        "abandon ".repeat(12).trim(),
+    ] {
         let error = Parent::new(words, "").err().unwrap();
-        assert!(!error.contains("abandon") && !error.contains("xyzzy"), "{error}");
+        assert!(
+            !error.contains("abandon") && !error.contains("xyzzy"),
+            "{error}"
+        );
     }
 }
 

@@ -20,7 +20,12 @@ struct Service {
 
 impl Service {
     fn start(directory: &Path) -> Self {
-        let signer = Signer::start(&["--interop-keys", "0..1", "--data-dir", directory.to_str().unwrap()]);
+        let signer = Signer::start(&[
+            "--interop-keys",
+            "0..1",
+            "--data-dir",
+            directory.to_str().unwrap(),
+        ]);
         signer.wait_loaded();
         let mut service = Self { signer, slot: 1 };
         service.assert_up();
@@ -29,18 +34,29 @@ impl Service {
 
     fn sign(&self, slot: u64, body_root: &str) -> (u16, String) {
         let request = block(ZERO, &slot.to_string(), body_root).to_string();
-        let answer = self.signer.client().post(&format!("/api/v1/eth2/sign/{KEY}"), request.as_bytes());
+        let answer = self
+            .signer
+            .client()
+            .post(&format!("/api/v1/eth2/sign/{KEY}"), request.as_bytes());
         (answer.status, answer.text())
     }
 
     /// Blocks are signed, and what was signed before the trouble is remembered.
     fn assert_up(&mut self) {
         let health = self.signer.client().get("/healthcheck");
-        assert_eq!((health.status, &health.json()["status"]), (200, &json!("UP")), "{}", health.text());
+        assert_eq!(
+            (health.status, &health.json()["status"]),
+            (200, &json!("UP")),
+            "{}",
+            health.text()
+        );
         let (status, text) = self.sign(self.slot, ZERO);
         assert_eq!(status, 200, "{text}");
         let (status, text) = self.sign(self.slot, &ZERO.replace("00", "11"));
-        assert!(status == 412 && text.contains("double proposal"), "{status}: {text}");
+        assert!(
+            status == 412 && text.contains("double proposal"),
+            "{status}: {text}"
+        );
         self.slot += 1;
     }
 
@@ -54,10 +70,22 @@ impl Service {
             );
             let mut client = self.signer.client();
             let health = client.get("/healthcheck");
-            assert_eq!((health.status, &health.json()["status"]), (503, &json!("DOWN")), "{}", health.text());
-            assert!(health.text().contains(reason), "{reason} is missing in: {}", health.text());
+            assert_eq!(
+                (health.status, &health.json()["status"]),
+                (503, &json!("DOWN")),
+                "{}",
+                health.text()
+            );
+            assert!(
+                health.text().contains(reason),
+                "{reason} is missing in: {}",
+                health.text()
+            );
             let reveal = json!({"type": "RANDAO_REVEAL", "fork_info": fork_info(ZERO), "randao_reveal": {"epoch": "0"}});
-            let answer = client.post(&format!("/api/v1/eth2/sign/{KEY}"), reveal.to_string().as_bytes());
+            let answer = client.post(
+                &format!("/api/v1/eth2/sign/{KEY}"),
+                reveal.to_string().as_bytes(),
+            );
             assert_eq!(answer.status, 200, "{}", answer.text());
         }
     }
@@ -77,12 +105,18 @@ impl Mount {
     }
 
     fn mount(&self, options: &[&str]) -> bool {
-        let mount = Command::new("mount").args(options).arg(self.0.path()).output();
+        let mount = Command::new("mount")
+            .args(options)
+            .arg(self.0.path())
+            .output();
         mount.is_ok_and(|mount| mount.status.success())
     }
 
     fn unmount(&self) -> bool {
-        Command::new("umount").arg(self.0.path()).output().is_ok_and(|umount| umount.status.success())
+        Command::new("umount")
+            .arg(self.0.path())
+            .output()
+            .is_ok_and(|umount| umount.status.success())
     }
 }
 
@@ -94,7 +128,9 @@ impl Drop for Mount {
 
 #[test]
 fn a_full_or_read_only_disk_stops_what_can_be_slashed_until_it_is_back() {
-    let Some(disk) = Mount::new("full") else { return };
+    let Some(disk) = Mount::new("full") else {
+        return;
+    };
     let path = disk.0.path();
     let mut service = Service::start(path);
     for _ in 0..2 {
@@ -108,7 +144,9 @@ fn a_full_or_read_only_disk_stops_what_can_be_slashed_until_it_is_back() {
     fs::write(path.join("filler"), vec![1; 16 << 20]).expect_err("it is larger than the disk");
     service.assert_down("No space left on device");
     fs::remove_file(path.join("filler")).unwrap();
-    assert!(disk.mount(&["--bind", path.to_str().unwrap()]) && disk.mount(&["-o", "remount,bind,ro"]));
+    assert!(
+        disk.mount(&["--bind", path.to_str().unwrap()]) && disk.mount(&["-o", "remount,bind,ro"])
+    );
     service.assert_down("Read-only file system");
     assert!(disk.unmount());
     service.assert_up();
@@ -129,23 +167,47 @@ fn a_write_that_fails_stops_what_can_be_slashed_until_one_succeeds() {
 /// Lets each write fail that ends beyond so many bytes.
 fn limit_files(service: &Service, limit: &str) {
     let pid = service.signer.pid().to_string();
-    assert!(Command::new("prlimit").args(["--pid", &pid, limit]).status().unwrap().success());
+    assert!(
+        Command::new("prlimit")
+            .args(["--pid", &pid, limit])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]
 fn on_a_disk_that_cannot_be_written_it_does_not_start_and_says_what_to_do() {
-    let Some(disk) = Mount::new("read-only") else { return };
+    let Some(disk) = Mount::new("read-only") else {
+        return;
+    };
     drop(Service::start(disk.0.path()));
     let directory = disk.0.path().to_str().unwrap();
     let start = || {
-        let arguments = ["--port", "0", "--metrics-port", "0", "--data-dir", directory];
+        let arguments = [
+            "--port",
+            "0",
+            "--metrics-port",
+            "0",
+            "--data-dir",
+            directory,
+        ];
         let output = Command::new(binary()).args(arguments).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     assert!(disk.mount(&["-o", "remount,ro"]));
     let (code, text) = start();
     assert_eq!(code, Some(69), "{text}");
-    for part in ["slashing protection", directory, "Read-only file system", "hint:", "writable"] {
+    for part in [
+        "slashing protection",
+        directory,
+        "Read-only file system",
+        "hint:",
+        "writable",
+    ] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
     assert!(disk.mount(&["-o", "remount,rw"]));

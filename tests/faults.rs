@@ -65,7 +65,10 @@ fn live_three_times(fault: Fault, operation: u64) -> u32 {
     }
     for (at, one) in signed.iter().enumerate() {
         let other = signed[..at].iter().find(|other| is_slashable(one, other));
-        assert_eq!(other, None, "{fault:?} at operation {operation}: signed with {one:?}");
+        assert_eq!(
+            other, None,
+            "{fault:?} at operation {operation}: signed with {one:?}"
+        );
     }
     failures
 }
@@ -97,14 +100,19 @@ fn a_full_disk_is_felt_told_and_forgotten() {
     let refused = protection.clear(&KEY, &block(2), Root::ZERO).unwrap_err();
     assert!(matches!(refused, Refused::Unavailable(_)), "{refused}");
     protection.health().expect_err("the disk is still full");
-    (0..10).find(|_| protection.health().is_ok()).expect("the disk has room again");
-    protection.clear(&KEY, &block(1), Root([1; 32])).expect_err("it remembers");
+    (0..10)
+        .find(|_| protection.health().is_ok())
+        .expect("the disk has room again");
+    protection
+        .clear(&KEY, &block(1), Root([1; 32]))
+        .expect_err("it remembers");
     protection.clear(&KEY, &block(3), Root::ZERO).unwrap();
     assert_eq!(protection.counters(), (2, 1), "a failure is neither");
 }
 
 #[test]
-fn while_the_disk_stalls_nothing_is_cleared_but_what_needs_no_record_and_then_one_commit_serves_all() {
+fn while_the_disk_stalls_nothing_is_cleared_but_what_needs_no_record_and_then_one_commit_serves_all()
+ {
     const KEYS: u8 = 64;
     let scratch = Scratch::new();
     let disk = MemoryDisk::default();
@@ -117,18 +125,25 @@ fn while_the_disk_stalls_nothing_is_cleared_but_what_needs_no_record_and_then_on
             let (protection, cleared) = (&protection, &cleared);
             scope.spawn(move || {
                 let block = slashable(Message::Block(Slot(1)));
-                protection.clear(&PublicKey([key; 48]), &block, Root::ZERO).unwrap();
+                protection
+                    .clear(&PublicKey([key; 48]), &block, Root::ZERO)
+                    .unwrap();
                 cleared.fetch_add(1, Ordering::Relaxed);
             });
         }
         // Time for them to ask; who comes late is in a later commit.
         thread::sleep(Duration::from_millis(200));
-        protection.clear(&KEY, &Slashable::Never, Root::ZERO).expect("no record is needed");
+        protection
+            .clear(&KEY, &Slashable::Never, Root::ZERO)
+            .expect("no record is needed");
         assert_eq!(cleared.load(Ordering::Relaxed), 0);
         drop(stalled);
     });
     let syncs = disk.syncs() - before;
-    assert!((1..=u32::from(KEYS) / 4).contains(&syncs), "{syncs} syncs for {KEYS} records");
+    assert!(
+        (1..=u32::from(KEYS) / 4).contains(&syncs),
+        "{syncs} syncs for {KEYS} records"
+    );
 }
 
 #[test]
@@ -146,7 +161,10 @@ fn a_damaged_file_stops_the_start_with_a_hint() {
         fs::write(&path, damage(fs::read(&path).unwrap())).unwrap();
         let error = scratch.open().err().expect(case);
         assert!(matches!(error, OpenError::Damaged(..)), "{case}: {error}");
-        assert!(error.to_string().contains("slashing-protection.redb") && error.hint().contains("backup"));
+        assert!(
+            error.to_string().contains("slashing-protection.redb")
+                && error.hint().contains("backup")
+        );
     }
 }
 
@@ -155,7 +173,9 @@ fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
     let scratch = Scratch::new();
     let protection = scratch.open().unwrap();
     for slot in 0..20 {
-        protection.clear(&KEY, &slashable(Message::Block(Slot(slot))), Root::ZERO).unwrap();
+        protection
+            .clear(&KEY, &slashable(Message::Block(Slot(slot))), Root::ZERO)
+            .unwrap();
     }
     drop(protection);
     let path = scratch.path().join("slashing-protection.redb");
@@ -165,7 +185,11 @@ fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
     // One bit of each byte at the head; all of byte 9, where one says which commit is the last; and a
     // sample of the rest.
     let head = (0..64).map(|at| at * 8 + at % 8).chain(9 * 8..10 * 8);
-    for bit in head.chain(used.iter().step_by(used.len() / 60).map(|at| at * 8 + at % 8)) {
+    for bit in head.chain(
+        used.iter()
+            .step_by(used.len() / 60)
+            .map(|at| at * 8 + at % 8),
+    ) {
         let mut damaged = whole.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
         fs::write(&path, damaged).unwrap();
@@ -173,7 +197,8 @@ fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
             Err(OpenError::Damaged(..)) => stopped += 1,
             Err(error) => panic!("bit {bit}: {error}"),
             Ok(protection) => {
-                let double = protection.clear(&KEY, &slashable(Message::Block(Slot(19))), Root([1; 32]));
+                let double =
+                    protection.clear(&KEY, &slashable(Message::Block(Slot(19))), Root([1; 32]));
                 assert!(double.is_err(), "bit {bit} made it forget");
             }
         }
@@ -185,8 +210,14 @@ fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
 fn a_second_instance_is_refused_and_told_the_process_id() {
     let scratch = Scratch::new();
     let first = scratch.open().unwrap();
-    let error = Protection::open(&scratch.settings()).err().expect("in use").to_string();
-    assert!(error.ends_with(&format!("in use by process {}", std::process::id())), "{error}");
+    let error = Protection::open(&scratch.settings())
+        .err()
+        .expect("in use")
+        .to_string();
+    assert!(
+        error.ends_with(&format!("in use by process {}", std::process::id())),
+        "{error}"
+    );
     drop(first);
     scratch.open().expect("free again");
 }
@@ -194,7 +225,10 @@ fn a_second_instance_is_refused_and_told_the_process_id() {
 #[test]
 fn a_missing_directory_stops_the_start() {
     let scratch = Scratch::new();
-    let settings = Settings { directory: scratch.path().join("missing"), ..scratch.settings() };
+    let settings = Settings {
+        directory: scratch.path().join("missing"),
+        ..scratch.settings()
+    };
     let error = Protection::open(&settings).err().expect("no directory");
     assert!(matches!(error, OpenError::Io(..)), "{error}");
 }
@@ -204,9 +238,16 @@ fn all_files_are_private() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new();
     let _protection = scratch.open().unwrap();
-    let files: Vec<_> = fs::read_dir(scratch.path()).unwrap().map(Result::unwrap).collect();
+    let files: Vec<_> = fs::read_dir(scratch.path())
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     assert_eq!(files.len(), 2, "{files:?}");
     for file in files {
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        assert_eq!(
+            file.metadata().unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{file:?}"
+        );
     }
 }

@@ -15,7 +15,13 @@ use crate::rig::{Echo, RUNTIMES, Rig, connect, read_all, read_answer};
 /// Deadlines that a test can wait for.
 fn hasty() -> Limits {
     let soon = Duration::from_millis(300);
-    Limits { head: soon, body: soon, idle: soon, write: soon, ..Limits::default() }
+    Limits {
+        head: soon,
+        body: soon,
+        idle: soon,
+        write: soon,
+        ..Limits::default()
+    }
 }
 
 #[test]
@@ -35,14 +41,19 @@ fn requests_may_arrive_byte_by_byte() {
             let mut stream = rig.connect();
             stream.set_nodelay(true).unwrap();
             // A refusal may come before the last byte is sent.
-            let sent = request.chunks(1).try_for_each(|byte| stream.write_all(byte));
+            let sent = request
+                .chunks(1)
+                .try_for_each(|byte| stream.write_all(byte));
             sent.and_then(|()| stream.shutdown(Shutdown::Write)).ok();
             read_all(&mut stream)
         };
         // Whether 100 Continue is sent depends on what has arrived.
-        let is_meant = |case: &Case| case.request.len() < 400 && !case.name.starts_with("100 Continue");
+        let is_meant =
+            |case: &Case| case.request.len() < 400 && !case.name.starts_with("100 Continue");
         let short = cases().into_iter().filter(is_meant);
-        let wrong: Vec<_> = short.filter_map(|case| case.wrong(slowly(&case.request))).collect();
+        let wrong: Vec<_> = short
+            .filter_map(|case| case.wrong(slowly(&case.request)))
+            .collect();
         assert!(wrong.is_empty(), "{runtime:?}\n{}", wrong.join("\n"));
     }
 }
@@ -53,7 +64,9 @@ fn the_body_may_wait_for_100_continue() {
         let rig = Rig::start(runtime, Limits::default());
         let mut stream = rig.connect();
         stream
-            .write_all(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+            .write_all(
+                b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+            )
             .unwrap();
         assert_eq!(read_answer(&mut stream), "HTTP/1.1 100 Continue\r\n\r\n");
         stream.write_all(b"abc").unwrap();
@@ -65,8 +78,10 @@ fn the_body_may_wait_for_100_continue() {
 fn a_deadline_counts_for_the_whole_head_and_the_whole_body() {
     for runtime in RUNTIMES {
         let rig = Rig::start(runtime, hasty());
-        for start in ["GET /a HTTP/1.1\r\nX: ", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 999\r\n\r\n"]
-        {
+        for start in [
+            "GET /a HTTP/1.1\r\nX: ",
+            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 999\r\n\r\n",
+        ] {
             let mut stream = rig.connect();
             stream.write_all(start.as_bytes()).unwrap();
             let mut trickle = stream.try_clone().unwrap();
@@ -91,7 +106,9 @@ fn an_idle_connection_ends_without_a_word() {
         let mut silent = rig.connect();
         assert_eq!(read_all(&mut silent), "");
         let mut stream = rig.connect();
-        stream.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
         assert!(read_answer(&mut stream).ends_with("OK"));
         assert_eq!(read_all(&mut stream), "");
     }
@@ -99,7 +116,13 @@ fn an_idle_connection_ends_without_a_word() {
 
 #[test]
 fn keep_alive_announces_less_than_the_idle_deadline() {
-    let rig = Rig::start(RUNTIMES[0], Limits { idle: Duration::from_secs(8), ..Limits::default() });
+    let rig = Rig::start(
+        RUNTIMES[0],
+        Limits {
+            idle: Duration::from_secs(8),
+            ..Limits::default()
+        },
+    );
     let answer = rig.exchange(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(answer.contains("\r\nKeep-Alive: timeout=7\r\n"), "{answer}");
 }
@@ -109,7 +132,9 @@ fn a_client_that_takes_no_answer_is_dropped() {
     for runtime in RUNTIMES {
         let rig = Rig::start(runtime, hasty());
         let mut stream = rig.connect();
-        stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
         rig.wait_for_connections(1);
         rig.wait_for_connections(0);
         let mut taken = Vec::new();
@@ -123,25 +148,39 @@ fn a_large_answer_arrives_whole_at_a_slow_reader() {
     for runtime in RUNTIMES {
         let rig = Rig::start(runtime, Limits::default());
         let mut stream = rig.connect();
-        stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .unwrap();
         std::thread::sleep(Duration::from_millis(100));
         let answer = read_all(&mut stream);
-        assert_eq!(answer.len() - (answer.find("\r\n\r\n").unwrap() + 4), 8 << 20);
+        assert_eq!(
+            answer.len() - (answer.find("\r\n\r\n").unwrap() + 4),
+            8 << 20
+        );
     }
 }
 
 #[test]
 fn beyond_the_limit_connections_are_told_503_and_others_go_on() {
     for runtime in RUNTIMES {
-        let rig = Rig::start(runtime, Limits { connections_max: 2, ..Limits::default() });
+        let rig = Rig::start(
+            runtime,
+            Limits {
+                connections_max: 2,
+                ..Limits::default()
+            },
+        );
         let mut guests = [rig.connect(), rig.connect()];
         for _ in 0..3 {
             for guest in &mut guests {
-                guest.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+                guest
+                    .write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+                    .unwrap();
                 assert!(read_answer(guest).ends_with("OK"));
             }
             let mut late = rig.connect();
-            late.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            late.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+                .unwrap();
             let answer = read_all(&mut late);
             assert!(
                 answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 1\r\n"),
@@ -150,15 +189,25 @@ fn beyond_the_limit_connections_are_told_503_and_others_go_on() {
         }
         drop(guests);
         rig.wait_for_connections(0);
-        assert!(rig.exchange(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("OK"));
+        assert!(
+            rig.exchange(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+                .ends_with("OK")
+        );
     }
 }
 
 #[test]
 fn large_bodies_share_a_bounded_memory_and_small_ones_always_pass() {
     for runtime in RUNTIMES {
-        let rig = Rig::start(runtime, Limits { bodies_bytes_max: 150_000, ..Limits::default() });
-        let post = |length| format!("POST /sum HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        let rig = Rig::start(
+            runtime,
+            Limits {
+                bodies_bytes_max: 150_000,
+                ..Limits::default()
+            },
+        );
+        let post =
+            |length| format!("POST /sum HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
         let mut first = rig.connect();
         first.write_all(post(70_000).as_bytes()).unwrap();
         first.write_all(&[0; 60_000]).unwrap();
@@ -168,14 +217,22 @@ fn large_bodies_share_a_bounded_memory_and_small_ones_always_pass() {
             std::thread::sleep(Duration::from_millis(5));
             rig.exchange(&second)
         };
-        let refused = (0..1000).map(try_again).find(|answer| answer.starts_with("HTTP/1.1 503 "));
+        let refused = (0..1000)
+            .map(try_again)
+            .find(|answer| answer.starts_with("HTTP/1.1 503 "));
         assert!(refused.is_some_and(|answer| answer.contains("\r\nRetry-After: 1\r\n")));
-        assert!(rig.exchange(&second).starts_with("HTTP/1.1 503 "), "a refusal takes and gives nothing");
+        assert!(
+            rig.exchange(&second).starts_with("HTTP/1.1 503 "),
+            "a refusal takes and gives nothing"
+        );
         let small = rig.exchange(&[post(9_000).as_bytes(), &[1; 9_000]].concat());
         assert!(small.ends_with("9000 bytes, sum 9000"), "{small}");
         first.write_all(&[1; 10_000]).unwrap();
         assert!(read_answer(&mut first).ends_with("70000 bytes, sum 10000"));
-        assert!(rig.exchange(&second).ends_with("60000 bytes, sum 0"), "given back");
+        assert!(
+            rig.exchange(&second).ends_with("60000 bytes, sum 0"),
+            "given back"
+        );
     }
 }
 
@@ -183,8 +240,10 @@ fn large_bodies_share_a_bounded_memory_and_small_ones_always_pass() {
 fn a_refusal_survives_the_body_that_is_still_being_sent() {
     for runtime in RUNTIMES {
         let rig = Rig::start(runtime, Limits::default());
-        let request =
-            [b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n".as_slice(), &[b'x'; 50_000]];
+        let request = [
+            b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n".as_slice(),
+            &[b'x'; 50_000],
+        ];
         let answer = rig.exchange(&request.concat());
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     }
@@ -199,9 +258,13 @@ fn a_pipelining_client_does_not_keep_the_others_out() {
         let batch = b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
         let sending = std::thread::spawn(move || while sender.write_all(&batch).is_ok() {});
         let mut taker = greedy.try_clone().unwrap();
-        let taking = std::thread::spawn(move || while matches!(taker.read(&mut [0; 65_536]), Ok(1..)) {});
+        let taking =
+            std::thread::spawn(move || while matches!(taker.read(&mut [0; 65_536]), Ok(1..)) {});
         for _ in 0..100 {
-            assert!(rig.exchange(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("OK"));
+            assert!(
+                rig.exchange(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+                    .ends_with("OK")
+            );
         }
         greedy.shutdown(Shutdown::Both).unwrap();
         sending.join().unwrap();
@@ -214,25 +277,36 @@ fn stopping_finishes_what_is_being_answered() {
     for runtime in RUNTIMES {
         let rig = Rig::start(runtime, Limits::default());
         let mut idle = rig.connect();
-        idle.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        idle.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
         read_answer(&mut idle);
         let mut busy = rig.connect();
-        busy.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        busy.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
         let address = rig.address;
         std::thread::sleep(Duration::from_millis(100)); // the request must have begun
         let stopping = std::thread::spawn(move || rig.running.stop());
         let answer = read_all(&mut busy);
-        assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("waited"), "{answer}");
+        assert!(
+            answer.contains("\r\nConnection: close\r\n") && answer.ends_with("waited"),
+            "{answer}"
+        );
         assert_eq!(read_all(&mut idle), "");
         drop(busy);
         assert!(stopping.join().unwrap(), "all were finished");
-        assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+        assert!(
+            TcpStream::connect(address).is_err(),
+            "nobody listens any more"
+        );
     }
 }
 
 #[test]
 fn a_request_that_never_ends_is_cut_off_when_stopping() {
-    let limits = Limits { drain: Duration::from_millis(200), ..Limits::default() };
+    let limits = Limits {
+        drain: Duration::from_millis(200),
+        ..Limits::default()
+    };
     let rig = Rig::start(RUNTIMES[0], limits);
     let mut stream = rig.connect();
     stream.write_all(b"GET /a HTTP/1.1\r\n").unwrap();
@@ -250,12 +324,26 @@ fn a_socket_of_the_parent_process_is_served() {
     let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let bind = |fd| (Bind::Inherited(fd), Arc::new(Echo) as _);
     let listeners = vec![bind(tcp.into_raw_fd()), bind(unix.into_raw_fd())];
-    let server = Server::bind(Settings { listeners, ..Settings::default() }).unwrap();
-    let shown = server.addresses().iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(shown, [address.to_string(), format!("unix:{}", path.display())]);
+    let server = Server::bind(Settings {
+        listeners,
+        ..Settings::default()
+    })
+    .unwrap();
+    let shown = server
+        .addresses()
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>();
+    assert_eq!(
+        shown,
+        [address.to_string(), format!("unix:{}", path.display())]
+    );
     let running = server.start().unwrap();
     let request = b"GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    let (mut tcp, mut unix) = (connect(address), std::os::unix::net::UnixStream::connect(&path).unwrap());
+    let (mut tcp, mut unix) = (
+        connect(address),
+        std::os::unix::net::UnixStream::connect(&path).unwrap(),
+    );
     tcp.write_all(request).unwrap();
     unix.write_all(request).unwrap();
     assert!(read_all(&mut tcp).ends_with("OK") && read_all(&mut unix).ends_with("OK"));
@@ -266,8 +354,18 @@ fn a_socket_of_the_parent_process_is_served() {
 #[test]
 fn a_descriptor_that_is_none_is_an_error() {
     let listeners = vec![(Bind::Inherited(9_999), Arc::new(Echo) as _)];
-    let error = Server::bind(Settings { listeners, ..Settings::default() }).err().unwrap();
-    assert!(error.to_string().starts_with("cannot listen on inherited descriptor 9999: "), "{error}");
+    let error = Server::bind(Settings {
+        listeners,
+        ..Settings::default()
+    })
+    .err()
+    .unwrap();
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot listen on inherited descriptor 9999: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -276,15 +374,28 @@ fn systemd_is_told_of_start_life_reload_and_stop() {
     let scratch = Scratch::new("notify");
     let path = scratch.path().join("notify");
     let systemd = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    systemd.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    systemd
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     let told = || {
         let mut message = [0; 256];
         let length = systemd.recv(&mut message).unwrap();
         String::from_utf8_lossy(&message[..length]).into_owned()
     };
     let mut command = Command::new(binary());
-    command.args(["--port", "0", "--metrics-port", "0", "--interop-keys", "0..1"]);
-    let mut signer = Signer::spawn(command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "400000"));
+    command.args([
+        "--port",
+        "0",
+        "--metrics-port",
+        "0",
+        "--interop-keys",
+        "0..1",
+    ]);
+    let mut signer = Signer::spawn(
+        command
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "400000"),
+    );
     let news = |wanted: &str| {
         let mut message = told();
         while message == "WATCHDOG=1" && message != wanted {
@@ -307,11 +418,41 @@ fn curl_speaks_with_it() {
     let rig = Rig::start(RUNTIMES[0], Limits::default());
     let large = "x".repeat(1000);
     for (name, options, path, input, expected) in [
-        ("HTTP/1.0", &["--http1.0"][..], "/a", "", "Get /a ? host=* body="),
-        ("HTTP/1.1", &["--http1.1"], "/a?b", "", "Get /a ?b host=* body="),
-        ("an upload of unknown length", &["--http1.1", "-T", "-"], "/a", "abc", "Other /a ? host=* body=abc"),
-        ("a chunked POST", &["-X", "POST", "-T", "-"], "/a", "abc", "Post /a ? host=* body=abc"),
-        ("Expect", &["-H", "Expect: 100-continue", "-d", "@-"], "/sum", &large, "1000 bytes, sum 120000"),
+        (
+            "HTTP/1.0",
+            &["--http1.0"][..],
+            "/a",
+            "",
+            "Get /a ? host=* body=",
+        ),
+        (
+            "HTTP/1.1",
+            &["--http1.1"],
+            "/a?b",
+            "",
+            "Get /a ?b host=* body=",
+        ),
+        (
+            "an upload of unknown length",
+            &["--http1.1", "-T", "-"],
+            "/a",
+            "abc",
+            "Other /a ? host=* body=abc",
+        ),
+        (
+            "a chunked POST",
+            &["-X", "POST", "-T", "-"],
+            "/a",
+            "abc",
+            "Post /a ? host=* body=abc",
+        ),
+        (
+            "Expect",
+            &["-H", "Expect: 100-continue", "-d", "@-"],
+            "/sum",
+            &large,
+            "1000 bytes, sum 120000",
+        ),
         (
             "two on one connection",
             &["-s", "http://*/b"],
@@ -319,13 +460,26 @@ fn curl_speaks_with_it() {
             "",
             "Get /a ? host=* body=Get /b ? host=* body=",
         ),
-        ("HEAD", &["-I", "-o", "/dev/null", "-w", "%{http_code}"], "/a", "", "200"),
+        (
+            "HEAD",
+            &["-I", "-o", "/dev/null", "-w", "%{http_code}"],
+            "/a",
+            "",
+            "200",
+        ),
     ] {
         let host = rig.address.to_string();
         let options = options.iter().map(|option| option.replace('*', &host));
         let mut command = Command::new("curl");
-        command.arg("-sS").arg("--max-time").arg("10").args(options).arg(format!("http://{host}{path}"));
-        let Some(output) = run(&mut command, input) else { return };
+        command
+            .arg("-sS")
+            .arg("--max-time")
+            .arg("10")
+            .args(options)
+            .arg(format!("http://{host}{path}"));
+        let Some(output) = run(&mut command, input) else {
+            return;
+        };
         // curl asks for the extra URL first.
         let expected = expected.replace('*', &host);
         let (mut got, mut expected) = (output.into_bytes(), expected.into_bytes());
@@ -333,7 +487,11 @@ fn curl_speaks_with_it() {
             got.sort_unstable();
             expected.sort_unstable();
         }
-        assert_eq!(String::from_utf8(got), String::from_utf8(expected), "{name}");
+        assert_eq!(
+            String::from_utf8(got),
+            String::from_utf8(expected),
+            "{name}"
+        );
     }
 }
 
@@ -344,7 +502,9 @@ fn what_may_minihttp_does_with_the_same_requests() {
     let address = crate::rig::start_minihttp();
     let answer = |request: &[u8]| {
         let mut stream = connect(address);
-        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_millis(300)))
+            .unwrap();
         stream.write_all(request).unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).ok();
@@ -359,30 +519,68 @@ fn what_may_minihttp_does_with_the_same_requests() {
     };
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (name, request, expected) in [
-        ("a plain request", "GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), &["200"][..]),
+        (
+            "a plain request",
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            &["200"][..],
+        ),
         ("no Host", "GET / HTTP/1.1\r\n\r\n".to_owned(), &["200"]),
-        ("LF alone", "GET / HTTP/1.1\nHost: a\n\n".to_owned(), &["200"]),
-        ("17 fields", format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(17)), &[]),
+        (
+            "LF alone",
+            "GET / HTTP/1.1\nHost: a\n\n".to_owned(),
+            &["200"],
+        ),
+        (
+            "17 fields",
+            format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(17)),
+            &[],
+        ),
         (
             "two lengths",
             "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 9\r\n\r\na".to_owned(),
             &["200"],
         ),
-        ("a bad length", "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n".to_owned(), &[]),
+        (
+            "a bad length",
+            "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n".to_owned(),
+            &[],
+        ),
         // A request that is hidden in a chunk is answered as a second one.
-        ("smuggling", format!("{chunked}GET / HTTP/1.1\r\nHost: a\r\n\r\n"), &["200", "200"]),
-        ("close", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n".repeat(2), &["200", "200"]),
+        (
+            "smuggling",
+            format!("{chunked}GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            &["200", "200"],
+        ),
+        (
+            "close",
+            "GET / HTTP/1.1\r\nConnection: close\r\n\r\n".repeat(2),
+            &["200", "200"],
+        ),
     ] {
         assert_eq!(statuses(&request), expected, "{name}");
     }
-    assert!(answer(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("OK"), "a body in the answer to HEAD");
+    assert!(
+        answer(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("OK"),
+        "a body in the answer to HEAD"
+    );
 }
 
 /// Runs a tool that may not be on this machine; its standard output.
 fn run(command: &mut Command, input: &str) -> Option<String> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).env_remove("http_proxy");
-    let mut child = command.spawn().map_err(|error| eprintln!("skipped: {error}")).ok()?;
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .env_remove("http_proxy");
+    let mut child = command
+        .spawn()
+        .map_err(|error| eprintln!("skipped: {error}"))
+        .ok()?;
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{command:?}");
     Some(String::from_utf8(output.stdout).unwrap())
@@ -399,8 +597,12 @@ impl Case {
     /// What is wrong with this raw answer, if anything.
     fn wrong(&self, answer: String) -> Option<String> {
         let answer = without_dates(&answer);
-        (answer != self.answer)
-            .then(|| format!("== {}\nexpected {:?}\ngot      {:?}", self.name, self.answer, answer))
+        (answer != self.answer).then(|| {
+            format!(
+                "== {}\nexpected {:?}\ngot      {:?}",
+                self.name, self.answer, answer
+            )
+        })
     }
 }
 
@@ -408,14 +610,21 @@ impl Case {
 pub(crate) fn wrong_answers(exchange: impl Fn(&[u8]) -> String) -> Vec<String> {
     let cases = cases();
     assert!(cases.len() >= 80, "the table is there");
-    cases.iter().filter_map(|case| case.wrong(exchange(&case.request))).collect()
+    cases
+        .iter()
+        .filter_map(|case| case.wrong(exchange(&case.request)))
+        .collect()
 }
 
 fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for line in include_str!("framing/requests.txt").lines() {
         if let Some(name) = line.strip_prefix("== ") {
-            cases.push(Case { name, request: Vec::new(), answer: String::new() });
+            cases.push(Case {
+                name,
+                request: Vec::new(),
+                answer: String::new(),
+            });
         } else if let Some(bytes) = line.strip_prefix("> ") {
             cases.last_mut().unwrap().request.extend(bytes_of(bytes));
         } else if let Some(answer) = line.strip_prefix("< ") {
@@ -427,7 +636,11 @@ fn cases() -> Vec<Case> {
 
 fn raw_answer(line: &str) -> String {
     let mut words = line.splitn(3, ' ');
-    let (status, end, what) = (words.next().unwrap(), words.next(), words.next().unwrap_or_default());
+    let (status, end, what) = (
+        words.next().unwrap(),
+        words.next(),
+        words.next().unwrap_or_default(),
+    );
     let connection = match end {
         None => return "HTTP/1.1 100 Continue\r\n\r\n".into(),
         Some("keep") => "Connection: keep-alive\r\nKeep-Alive: timeout=105\r\n",
@@ -439,7 +652,8 @@ fn raw_answer(line: &str) -> String {
         _ if what.starts_with("head ") => ("application/json", what),
         _ => (
             "application/json",
-            serde_json::json!({"code": status.parse::<u16>().unwrap(), "message": what}).to_string(),
+            serde_json::json!({"code": status.parse::<u16>().unwrap(), "message": what})
+                .to_string(),
         ),
     };
     let (length, body) = match body.strip_prefix("head ") {
@@ -450,7 +664,10 @@ fn raw_answer(line: &str) -> String {
         "204" => return format!("HTTP/1.1 204 No Content\r\nDate: *\r\n{connection}\r\n"),
         _ => format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n"),
     };
-    format!("HTTP/1.1 {status} {}\r\nDate: *\r\n{connection}{content}\r\n{body}", reason(status))
+    format!(
+        "HTTP/1.1 {status} {}\r\nDate: *\r\n{connection}{content}\r\n{body}",
+        reason(status)
+    )
 }
 
 fn reason(status: &str) -> &str {

@@ -19,9 +19,14 @@ const CHAIN: Root = Root([0xcc; 32]);
 fn the_eip_3076_suite_passes_through_import_and_clear() {
     let mut files = 0;
     let mut checks = 0;
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/eip3076")).unwrap() {
+    for entry in
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/eip3076")).unwrap()
+    {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             let case: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
             checks += run_case(&case);
             files += 1;
@@ -35,11 +40,19 @@ fn run_case(case: &Value) -> usize {
     let name = case["name"].as_str().unwrap();
     let scratch = Scratch::new();
     let chain: Root = field(case, "genesis_validators_root");
-    let protection = Protection::open(&Settings { chain: Some(chain), ..scratch.settings() }).unwrap();
+    let protection = Protection::open(&Settings {
+        chain: Some(chain),
+        ..scratch.settings()
+    })
+    .unwrap();
     let mut checks = 0;
     for step in case["steps"].as_array().unwrap() {
         let imported = protection.import(&step["interchange"].to_string());
-        assert_eq!(imported.is_ok(), step["should_succeed"] == json!(true), "{name}: {imported:?}");
+        assert_eq!(
+            imported.is_ok(),
+            step["should_succeed"] == json!(true),
+            "{name}: {imported:?}"
+        );
         for message in messages(step, chain) {
             let cleared = protection.clear(&message.key, &message.slashable, message.root);
             assert_eq!(
@@ -66,7 +79,9 @@ fn messages(step: &Value, chain: Root) -> Vec<Message> {
     let message = |value: &Value, slashable| Message {
         key: field(value, "pubkey"),
         slashable,
-        root: value["signing_root"].as_str().map_or(Root::ZERO, |root| root.parse().unwrap()),
+        root: value["signing_root"]
+            .as_str()
+            .map_or(Root::ZERO, |root| root.parse().unwrap()),
         should_succeed: value["should_succeed"].as_bool().unwrap(),
     };
     let blocks = step["blocks"].as_array().unwrap().iter().map(|block| {
@@ -74,8 +89,14 @@ fn messages(step: &Value, chain: Root) -> Vec<Message> {
         message(block, Slashable::On(chain, rule::Message::Block(slot)))
     });
     let votes = step["attestations"].as_array().unwrap().iter().map(|vote| {
-        let (source, target) = (Epoch(field(vote, "source_epoch")), Epoch(field(vote, "target_epoch")));
-        message(vote, Slashable::On(chain, rule::Message::Vote(source, target)))
+        let (source, target) = (
+            Epoch(field(vote, "source_epoch")),
+            Epoch(field(vote, "target_epoch")),
+        );
+        message(
+            vote,
+            Slashable::On(chain, rule::Message::Vote(source, target)),
+        )
     });
     blocks.chain(votes).collect()
 }
@@ -101,22 +122,46 @@ fn file() -> Value {
 #[test]
 fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
     let scratch = Scratch::new();
-    let protection = Protection::open(&Settings { chain: Some(CHAIN), ..scratch.settings() }).unwrap();
+    let protection = Protection::open(&Settings {
+        chain: Some(CHAIN),
+        ..scratch.settings()
+    })
+    .unwrap();
     let before = protection.export(None, None).unwrap();
     for (pointer, wrong, name) in [
         ("/metadata", Value::Null, "metadata"),
-        ("/metadata/interchange_format_version", json!("4"), "metadata.interchange_format_version"),
+        (
+            "/metadata/interchange_format_version",
+            json!("4"),
+            "metadata.interchange_format_version",
+        ),
         (
             "/metadata/genesis_validators_root",
             json!(Root::ZERO.to_string()),
             "metadata.genesis_validators_root",
         ),
-        ("/metadata/genesis_validators_root", json!("0xcc"), "metadata.genesis_validators_root"),
+        (
+            "/metadata/genesis_validators_root",
+            json!("0xcc"),
+            "metadata.genesis_validators_root",
+        ),
         ("/data", json!({}), "data"),
         ("/data/0/pubkey", json!("0xaa"), "data[0].pubkey"),
-        ("/data/0/signed_blocks", Value::Null, "data[0].signed_blocks"),
-        ("/data/0/signed_blocks/0/slot", json!("-7"), "data[0].signed_blocks[0].slot"),
-        ("/data/0/signed_blocks/0/slot", json!("18446744073709551616"), "data[0].signed_blocks[0].slot"),
+        (
+            "/data/0/signed_blocks",
+            Value::Null,
+            "data[0].signed_blocks",
+        ),
+        (
+            "/data/0/signed_blocks/0/slot",
+            json!("-7"),
+            "data[0].signed_blocks[0].slot",
+        ),
+        (
+            "/data/0/signed_blocks/0/slot",
+            json!("18446744073709551616"),
+            "data[0].signed_blocks[0].slot",
+        ),
         (
             "/data/0/signed_attestations/0/signing_root",
             json!("0x01"),
@@ -135,7 +180,10 @@ fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
     ] {
         let mut file = file();
         *file.pointer_mut(pointer).unwrap() = wrong;
-        let error = protection.import(&file.to_string()).expect_err(name).to_string();
+        let error = protection
+            .import(&file.to_string())
+            .expect_err(name)
+            .to_string();
         assert!(error.contains(name), "{name} is missing in: {error}");
     }
     for (case, text) in [
@@ -156,7 +204,8 @@ fn an_import_is_reduced_to_its_maxima_and_exported_without_roots() {
     let imported = protection.import(&file().to_string()).unwrap();
     assert_eq!((imported.chain, imported.keys), (CHAIN, 1));
     let mut expected = file();
-    expected["data"][0]["signed_attestations"] = json!([{"source_epoch": "2", "target_epoch": "4"}]);
+    expected["data"][0]["signed_attestations"] =
+        json!([{"source_epoch": "2", "target_epoch": "4"}]);
     assert_eq!(exported(&protection), expected);
 }
 
@@ -174,9 +223,15 @@ fn what_was_signed_is_exported_with_its_root_and_means_the_same_elsewhere() {
     );
     there.import(&here.export(None, None).unwrap()).unwrap();
     assert!(there.knows(&KEY));
-    assert!(there.clear(&KEY, &block, root).is_err(), "what another signer signed is not signed again");
+    assert!(
+        there.clear(&KEY, &block, root).is_err(),
+        "what another signer signed is not signed again"
+    );
     here.import(&there.export(None, None).unwrap()).unwrap();
-    assert!(here.clear(&KEY, &block, root).is_ok(), "but the signer that signed it may, after an import too");
+    assert!(
+        here.clear(&KEY, &block, root).is_ok(),
+        "but the signer that signed it may, after an import too"
+    );
 }
 
 #[test]
@@ -184,7 +239,11 @@ fn each_chain_has_its_own_file_and_the_last_one_is_exported_unasked() {
     let scratch = Scratch::new();
     let protection = scratch.open().unwrap();
     let other_key = PublicKey([0xbb; 48]);
-    for (chain, key) in [(Root([1; 32]), KEY), (Root([2; 32]), KEY), (Root([2; 32]), other_key)] {
+    for (chain, key) in [
+        (Root([1; 32]), KEY),
+        (Root([2; 32]), KEY),
+        (Root([2; 32]), other_key),
+    ] {
         let block = Slashable::On(chain, rule::Message::Block(Slot(9)));
         protection.clear(&key, &block, Root::ZERO).unwrap();
     }
@@ -192,11 +251,26 @@ fn each_chain_has_its_own_file_and_the_last_one_is_exported_unasked() {
         exported(&protection)["metadata"]["genesis_validators_root"],
         json!(Root([2; 32]).to_string())
     );
-    let keys = |text: String| serde_json::from_str::<Value>(&text).unwrap()["data"].as_array().unwrap().len();
+    let keys = |text: String| {
+        serde_json::from_str::<Value>(&text).unwrap()["data"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
     assert_eq!(keys(protection.export(None, None).unwrap()), 2);
-    assert_eq!(keys(protection.export(None, Some(&[KEY, KEY, PublicKey([0; 48])])).unwrap()), 1);
+    assert_eq!(
+        keys(
+            protection
+                .export(None, Some(&[KEY, KEY, PublicKey([0; 48])]))
+                .unwrap()
+        ),
+        1
+    );
     assert_eq!(keys(protection.export(None, Some(&[])).unwrap()), 0);
-    assert_eq!(keys(protection.export(Some(Root([1; 32])), None).unwrap()), 1);
+    assert_eq!(
+        keys(protection.export(Some(Root([1; 32])), None).unwrap()),
+        1
+    );
 }
 
 #[test]

@@ -20,7 +20,10 @@ const PATH: &str = "/eth/v1/keystores";
 
 /// A keystore of the secret key `number`, at the lowest cost, and its password.
 pub(crate) fn keystore(number: u32) -> (PublicKey, String, String) {
-    keystore_at(number, json!({"function": "pbkdf2", "params": {"c": 1, "prf": "hmac-sha256"}}))
+    keystore_at(
+        number,
+        json!({"function": "pbkdf2", "params": {"c": 1, "prf": "hmac-sha256"}}),
+    )
 }
 
 fn keystore_at(number: u32, mut kdf: Value) -> (PublicKey, String, String) {
@@ -28,7 +31,10 @@ fn keystore_at(number: u32, mut kdf: Value) -> (PublicKey, String, String) {
     secret[28..].copy_from_slice(&(number + 1).to_be_bytes());
     let key = SecretKey::fill(|slot| *slot = secret);
     let key = key.ok().unwrap().public_key();
-    let (password, salt) = (format!("password \u{e9} \"{number}\""), number.to_be_bytes());
+    let (password, salt) = (
+        format!("password \u{e9} \"{number}\""),
+        number.to_be_bytes(),
+    );
     let normalised = password.replace('\u{e9}', "e\u{301}");
     let mut derived = [0; 32];
     match kdf["function"].as_str() {
@@ -42,7 +48,10 @@ fn keystore_at(number: u32, mut kdf: Value) -> (PublicKey, String, String) {
     kdf["params"]["salt"] = json!(const_hex::encode(salt));
     let half: [u8; 16] = derived[..16].try_into().unwrap();
     ctr::Ctr128BE::<aes::Aes128>::new(&half.into(), &[7; 16].into()).apply_keystream(&mut secret);
-    let checksum = Sha256::new().chain_update(&derived[16..]).chain_update(secret).finalize();
+    let checksum = Sha256::new()
+        .chain_update(&derived[16..])
+        .chain_update(secret)
+        .finalize();
     let keystore = json!({
         "crypto": {
             "kdf": kdf,
@@ -72,7 +81,10 @@ impl Manager {
         let path = data_dir.path().display().to_string();
         let signer = Signer::start(&[&["--data-dir", path.as_str()], more].concat());
         let token = fs::read_to_string(data_dir.path().join("api-token.txt")).unwrap();
-        Self { signer, token: format!("Bearer {}", token.trim()) }
+        Self {
+            signer,
+            token: format!("Bearer {}", token.trim()),
+        }
     }
 
     pub(crate) fn call(&self, method: &str, body: &Value) -> Answer {
@@ -94,25 +106,37 @@ impl Manager {
     }
 
     fn delete(&self, keys: &[PublicKey]) -> Answer {
-        self.call("DELETE", &json!({"pubkeys": keys.iter().map(ToString::to_string).collect::<Vec<_>>()}))
+        self.call(
+            "DELETE",
+            &json!({"pubkeys": keys.iter().map(ToString::to_string).collect::<Vec<_>>()}),
+        )
     }
 }
 
 fn call(client: &mut Client, method: &str, token: &str, body: &Value) -> Answer {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
     client.request(method, PATH, &[("Authorization", token)], body.as_bytes())
 }
 
 fn import_of(numbers: impl IntoIterator<Item = u32>) -> Value {
-    let (keystores, passwords): (Vec<_>, Vec<_>) =
-        numbers.into_iter().map(keystore).map(|(_, keystore, password)| (keystore, password)).unzip();
+    let (keystores, passwords): (Vec<_>, Vec<_>) = numbers
+        .into_iter()
+        .map(keystore)
+        .map(|(_, keystore, password)| (keystore, password))
+        .unzip();
     json!({"keystores": keystores, "passwords": passwords})
 }
 
 pub(crate) fn statuses(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let data = answer.json()["data"].as_array().unwrap().clone();
-    data.iter().map(|status| status["status"].as_str().unwrap().to_owned()).collect()
+    data.iter()
+        .map(|status| status["status"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn key(number: u32) -> PublicKey {
@@ -123,27 +147,48 @@ fn key(number: u32) -> PublicKey {
 fn keys_are_listed_imported_and_deleted() {
     let scratch = Scratch::new("keymanager-cycle");
     let manager = Manager::start(&scratch, &[]);
-    assert_eq!(manager.call("GET", &Value::Null).json(), json!({"data": []}));
+    assert_eq!(
+        manager.call("GET", &Value::Null).json(),
+        json!({"data": []})
+    );
 
-    assert_eq!(manager.import([1, 2, 1]), ["imported", "imported", "duplicate"]);
+    assert_eq!(
+        manager.import([1, 2, 1]),
+        ["imported", "imported", "duplicate"]
+    );
     assert_eq!(manager.import([2, 3]), ["duplicate", "imported"]);
-    let mut expected =
-        [1, 2, 3].map(|number| (key(number).to_string(), format!("m/12381/3600/{number}/0/0")));
+    let mut expected = [1, 2, 3].map(|number| {
+        (
+            key(number).to_string(),
+            format!("m/12381/3600/{number}/0/0"),
+        )
+    });
     expected.sort();
-    let expected = expected
-        .map(|(key, path)| json!({"validating_pubkey": key, "derivation_path": path, "readonly": false}));
-    assert_eq!(manager.call("GET", &Value::Null).json(), json!({"data": expected}));
+    let expected = expected.map(
+        |(key, path)| json!({"validating_pubkey": key, "derivation_path": path, "readonly": false}),
+    );
+    assert_eq!(
+        manager.call("GET", &Value::Null).json(),
+        json!({"data": expected})
+    );
 
     let answer = manager.delete(&[key(2), key(9), key(2)]);
     assert_eq!(statuses(&answer), ["deleted", "not_found", "not_found"]);
     assert!(!manager.listed().contains(&key(2).to_string()));
     assert_eq!(statuses(&manager.delete(&[key(2)])), ["not_found"]);
-    assert_eq!(manager.import([2]), ["imported"], "a deleted key may come back");
+    assert_eq!(
+        manager.import([2]),
+        ["imported"],
+        "a deleted key may come back"
+    );
 }
 
 #[test]
 fn the_slashing_data_of_a_deleted_key_moves_with_it() {
-    let (from, to) = (Scratch::new("keymanager-from"), Scratch::new("keymanager-to"));
+    let (from, to) = (
+        Scratch::new("keymanager-from"),
+        Scratch::new("keymanager-to"),
+    );
     let history = json!({
         "metadata": {"interchange_format_version": "5", "genesis_validators_root": format!("0x{}", "04".repeat(32))},
         "data": [
@@ -158,11 +203,21 @@ fn the_slashing_data_of_a_deleted_key_moves_with_it() {
 
     let answer = manager.delete(&[key(1), key(3)]);
     assert_eq!(statuses(&answer), ["deleted", "not_found"]);
-    let moved = answer.json()["slashing_protection"].as_str().expect("a string").to_owned();
+    let moved = answer.json()["slashing_protection"]
+        .as_str()
+        .expect("a string")
+        .to_owned();
     let data: Value = serde_json::from_str(&moved).unwrap();
-    assert_eq!(data["data"].as_array().unwrap().len(), 1, "only what was asked for: {moved}");
     assert_eq!(
-        (&data["data"][0]["pubkey"], &data["data"][0]["signed_blocks"][0]["slot"]),
+        data["data"].as_array().unwrap().len(),
+        1,
+        "only what was asked for: {moved}"
+    );
+    assert_eq!(
+        (
+            &data["data"][0]["pubkey"],
+            &data["data"][0]["signed_blocks"][0]["slot"]
+        ),
         (&json!(key(1).to_string()), &json!("81952"))
     );
     // Again, with data: the key is known here, and not active.
@@ -184,10 +239,22 @@ fn a_bad_import_changes_nothing() {
     let (_, keystore, password) = keystore(1);
     let other_version = r#"{"metadata":{"interchange_format_version":"4"},"data":[]}"#;
     for (case, body, part) in [
-        ("lengths differ", json!({"keystores": [keystore], "passwords": []}), "1 keystores and 0 passwords"),
+        (
+            "lengths differ",
+            json!({"keystores": [keystore], "passwords": []}),
+            "1 keystores and 0 passwords",
+        ),
         ("no passwords", json!({"keystores": [keystore]}), "line 1"),
-        ("a number as password", json!({"keystores": [keystore], "passwords": [1]}), "passwords[0]"),
-        ("a number as keystore", json!({"keystores": [1], "passwords": [password]}), "keystores[0]"),
+        (
+            "a number as password",
+            json!({"keystores": [keystore], "passwords": [1]}),
+            "passwords[0]",
+        ),
+        (
+            "a number as keystore",
+            json!({"keystores": [1], "passwords": [password]}),
+            "keystores[0]",
+        ),
         ("an array", json!([]), "line 1"),
         (
             "bad slashing data",
@@ -196,14 +263,23 @@ fn a_bad_import_changes_nothing() {
         ),
     ] {
         let answer = manager.call("POST", &body);
-        let (message, status) = (answer.json()["message"].as_str().unwrap().to_owned(), answer.status);
-        assert!(status == 400 && message.contains(part), "{case}: {status} {message}");
+        let (message, status) = (
+            answer.json()["message"].as_str().unwrap().to_owned(),
+            answer.status,
+        );
+        assert!(
+            status == 400 && message.contains(part),
+            "{case}: {status} {message}"
+        );
         assert!(!message.contains(&password), "{case}");
     }
     let answer = manager.call("DELETE", &json!({"pubkeys": ["0x12"]}));
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert_eq!(
-        (manager.listed().len(), fs::read_dir(scratch.path().join("keystores")).map_or(0, Iterator::count)),
+        (
+            manager.listed().len(),
+            fs::read_dir(scratch.path().join("keystores")).map_or(0, Iterator::count)
+        ),
         (0, 0)
     );
     let empty = manager.call("POST", &json!({"keystores": [], "passwords": []}));
@@ -220,7 +296,12 @@ fn one_bad_keystore_of_an_import_does_not_stop_the_others() {
     body["keystores"][2] = as_object;
     let answer = manager.call("POST", &body);
     assert_eq!(statuses(&answer), ["imported", "error", "imported"]);
-    assert!(answer.json()["data"][1]["message"].as_str().unwrap().contains("the password is wrong"));
+    assert!(
+        answer.json()["data"][1]["message"]
+            .as_str()
+            .unwrap()
+            .contains("the password is wrong")
+    );
 }
 
 #[test]
@@ -234,7 +315,10 @@ fn imports_are_kept_as_they_came_and_opened_again_after_a_restart() {
     for (suffix, content) in [("json", keystore), ("txt", password)] {
         let file = dir.join(format!("{key}.{suffix}"));
         assert_eq!(fs::read_to_string(&file).unwrap(), content);
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
     let before = manager.listed();
@@ -247,7 +331,11 @@ fn imports_are_kept_as_they_came_and_opened_again_after_a_restart() {
     manager.signer.wait_loaded();
     assert_eq!(manager.listed(), before);
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
-    assert_eq!(statuses(&manager.delete(&[self::key(1)])), ["deleted"], "it came in through the API");
+    assert_eq!(
+        statuses(&manager.delete(&[self::key(1)])),
+        ["deleted"],
+        "it came in through the API"
+    );
     drop(manager);
 
     // A damaged one cannot be opened, but deleted.
@@ -255,7 +343,10 @@ fn imports_are_kept_as_they_came_and_opened_again_after_a_restart() {
     let manager = Manager::start(&scratch, &[]);
     manager.signer.wait_loaded();
     assert_eq!(
-        (manager.listed().len(), statuses(&manager.delete(&[self::key(2)]))),
+        (
+            manager.listed().len(),
+            statuses(&manager.delete(&[self::key(2)]))
+        ),
         (0, vec!["deleted".to_owned()])
     );
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
@@ -269,7 +360,14 @@ fn keys_of_other_sources_are_read_only() {
     scratch.write("mine/one.txt", password);
     let mine = scratch.path().join("mine").display().to_string();
     let data = Scratch::new("keymanager-readonly-data");
-    let options = ["--keystores-path", &mine, "--keystores-passwords-path", &mine, "--interop-keys", "0..1"];
+    let options = [
+        "--keystores-path",
+        &mine,
+        "--keystores-passwords-path",
+        &mine,
+        "--interop-keys",
+        "0..1",
+    ];
     let manager = Manager::start(&data, &options);
     manager.signer.wait_loaded();
     assert!(
@@ -284,9 +382,21 @@ fn keys_of_other_sources_are_read_only() {
     let answer = manager.delete(&[key, interop]);
     assert_eq!(statuses(&answer), ["error", "error"]);
     let data = answer.json()["data"].clone();
-    assert!(data[0]["message"].as_str().unwrap().contains(&format!("{mine}/one.json")), "{data}");
-    assert!(data[1]["message"].as_str().unwrap().contains("interop"), "{data}");
-    assert_eq!((manager.listed().len(), manager.import([1])), (2, vec!["duplicate".to_owned()]));
+    assert!(
+        data[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains(&format!("{mine}/one.json")),
+        "{data}"
+    );
+    assert!(
+        data[1]["message"].as_str().unwrap().contains("interop"),
+        "{data}"
+    );
+    assert_eq!(
+        (manager.listed().len(), manager.import([1])),
+        (2, vec!["duplicate".to_owned()])
+    );
 }
 
 #[test]
@@ -294,17 +404,31 @@ fn without_a_data_directory_keys_are_imported_into_memory_and_any_bearer_will_do
     let signer = Signer::start(&[]);
     for token in ["Bearer NIL", ""] {
         let answer = call(&mut signer.client(), "POST", token, &import_of([1, 2]));
-        let expected = if token.is_empty() { "duplicate" } else { "imported" };
+        let expected = if token.is_empty() {
+            "duplicate"
+        } else {
+            "imported"
+        };
         assert_eq!(statuses(&answer), [expected; 2]);
     }
     let body = json!({"pubkeys": [key(1).to_string()]});
     let answer = call(&mut signer.client(), "DELETE", "Bearer NIL", &body);
     assert_eq!(statuses(&answer), ["deleted"]);
-    let empty: Value = serde_json::from_str(answer.json()["slashing_protection"].as_str().unwrap()).unwrap();
-    assert_eq!((&empty["metadata"]["interchange_format_version"], &empty["data"]), (&json!("5"), &json!([])));
+    let empty: Value =
+        serde_json::from_str(answer.json()["slashing_protection"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (
+            &empty["metadata"]["interchange_format_version"],
+            &empty["data"]
+        ),
+        (&json!("5"), &json!([]))
+    );
     assert_eq!(signer.client().post("/reload", b"").status, 202);
     signer.wait_loaded();
-    assert_eq!(signer.client().get("/api/v1/eth2/publicKeys").json(), json!([key(2).to_string()]));
+    assert_eq!(
+        signer.client().get("/api/v1/eth2/publicKeys").json(),
+        json!([key(2).to_string()])
+    );
 }
 
 #[test]
@@ -347,13 +471,18 @@ fn no_signature_of_a_deleted_key_leaves_after_the_answer() {
         let _end = End(&over);
         for _ in 0..8 {
             let mut client = manager.signer.client();
-            let (path, generation, over, signed, refused) = (&path, &generation, &over, &signed, &refused);
+            let (path, generation, over, signed, refused) =
+                (&path, &generation, &over, &signed, &refused);
             scope.spawn(move || {
                 while !over.load(Ordering::SeqCst) {
                     let before = generation.load(Ordering::SeqCst);
                     let status = client.post(path, body.as_bytes()).status;
-                    let was_gone = before % 2 == GONE && generation.load(Ordering::SeqCst) == before;
-                    assert!(!was_gone || status == 404, "{status} after DELETE has answered");
+                    let was_gone =
+                        before % 2 == GONE && generation.load(Ordering::SeqCst) == before;
+                    assert!(
+                        !was_gone || status == 404,
+                        "{status} after DELETE has answered"
+                    );
                     let count = if status == 200 { signed } else { refused };
                     count.fetch_add(1, Ordering::SeqCst);
                 }
@@ -389,7 +518,9 @@ impl Drop for End<'_> {
 /// slashing data out of the answer, and all of it once more.
 #[test]
 fn the_session_of_eth_docker_works_with_its_tools() {
-    let tools = ["curl", "jq"].iter().all(|tool| Command::new(tool).arg("--version").output().is_ok());
+    let tools = ["curl", "jq"]
+        .iter()
+        .all(|tool| Command::new(tool).arg("--version").output().is_ok());
     if !tools {
         println!("curl or jq is not on this machine: not tried");
         return;
@@ -406,7 +537,10 @@ fn the_session_of_eth_docker_works_with_its_tools() {
     });
     import["slashing_protection"] = json!(slashing.to_string());
     files.write("import.json", import.to_string());
-    files.write("delete.json", json!({"pubkeys": [key.to_string()]}).to_string());
+    files.write(
+        "delete.json",
+        json!({"pubkeys": [key.to_string()]}).to_string(),
+    );
     let script = r#"
         api() { curl -m 60 -s --show-error -H "Authorization: $TOKEN" -H 'Content-Type: application/json' "$@" "$URL"; }
         api | jq -r '.data | length'
@@ -426,5 +560,10 @@ fn the_session_of_eth_docker_works_with_its_tools() {
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     let expected = format!("0\nimported\n{key}\ndeleted\n5\nnot_active\n5\n");
-    assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        said,
+        expected,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

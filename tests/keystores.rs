@@ -41,14 +41,22 @@ fn every_keystore_of_the_index_opens_or_is_refused_as_it_says() {
     for case in cases {
         let (json, password) = (read(&case.keystore), read(&case.password_file));
         let parsed = Keystore::parse(json.as_bytes());
-        assert!(!case.fast || parsed.is_err(), "{}: not refused before the derivation", case.name);
+        assert!(
+            !case.fast || parsed.is_err(),
+            "{}: not refused before the derivation",
+            case.name
+        );
         let opened = parsed.and_then(|keystore| keystore.open(&password));
         let found = opened.map(|secret| secret.public_key());
         match &case.pubkey {
             Some(pubkey) if case.expect == Expect::Ok => {
                 assert_eq!(found, Ok(pubkey.parse().unwrap()), "{}", case.name);
             }
-            _ => assert!(found.is_err() && case.expect == Expect::Refuse, "{}", case.name),
+            _ => assert!(
+                found.is_err() && case.expect == Expect::Refuse,
+                "{}",
+                case.name
+            ),
         }
     }
 }
@@ -56,14 +64,26 @@ fn every_keystore_of_the_index_opens_or_is_refused_as_it_says() {
 #[test]
 fn a_refusal_says_what_is_wrong_and_never_what_was_decrypted() {
     for (name, expected) in [
-        ("bad-password-wrong", "checksum mismatch: the password is wrong, or the keystore is damaged"),
+        (
+            "bad-password-wrong",
+            "checksum mismatch: the password is wrong, or the keystore is damaged",
+        ),
         ("bad-version-3", "version is 3, expected 4"),
-        ("bad-scrypt-n-2^30", "scrypt asks for 1048576 MiB of memory or work, the limit is 1024 MiB"),
+        (
+            "bad-scrypt-n-2^30",
+            "scrypt asks for 1048576 MiB of memory or work, the limit is 1024 MiB",
+        ),
         ("bad-scrypt-p-2^28", "the limit is"),
         ("bad-kdf-unknown", "argon2id"),
-        ("bad-pbkdf2-c-0", "crypto.kdf.params.c is 0, expected 1 to 16777216"),
+        (
+            "bad-pbkdf2-c-0",
+            "crypto.kdf.params.c is 0, expected 1 to 16777216",
+        ),
         ("bad-iv-8-bytes", "expected 16 bytes of hex"),
-        ("bad-secret-order", "the secret key is zero or not below the order of the curve's groups"),
+        (
+            "bad-secret-order",
+            "the secret key is zero or not below the order of the curve's groups",
+        ),
         ("bad-pubkey-mismatch", "its secret has 0x"),
         ("bad-json-array", "expected a JSON object"),
     ] {
@@ -78,7 +98,10 @@ fn a_refusal_says_what_is_wrong_and_never_what_was_decrypted() {
 fn a_password_that_was_sent_as_a_keystore_is_not_repeated() {
     for sent in ["\"hunter2\"", "hunter2", "[\"hunter2\"]"] {
         let error = Keystore::parse(sent.as_bytes()).err().unwrap();
-        assert!(matches!(&error, OpenError::Malformed(reason) if !reason.contains("hunter2")), "{error}");
+        assert!(
+            matches!(&error, OpenError::Malformed(reason) if !reason.contains("hunter2")),
+            "{error}"
+        );
     }
 }
 
@@ -93,9 +116,15 @@ fn aes_256_takes_the_whole_derived_key() {
 #[test]
 fn a_hostile_cost_is_refused_without_work() {
     let json = read("scrypt-cheap.json");
-    let cost =
-        serde_json::from_str::<serde_json::Value>(&json).unwrap()["crypto"]["kdf"]["params"]["n"].to_string();
-    for n in ["18446744073709551615", "9223372036854775808", "4294967296", "8388608"] {
+    let cost = serde_json::from_str::<serde_json::Value>(&json).unwrap()["crypto"]["kdf"]["params"]
+        ["n"]
+        .to_string();
+    for n in [
+        "18446744073709551615",
+        "9223372036854775808",
+        "4294967296",
+        "8388608",
+    ] {
         let hostile = json.replace(&format!("\"n\": {cost}"), &format!("\"n\": {n}"));
         let hostile = hostile.replace(&format!("\"n\":{cost}"), &format!("\"n\":{n}"));
         assert_ne!(hostile, json);

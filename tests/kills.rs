@@ -34,8 +34,10 @@ fn every_answered_import_and_deletion_survives_a_kill_at_any_moment() {
     let scratch = Scratch::new("kills");
     let mut random = Random::new(kills);
     let keys: Vec<_> = (0..KEYS).map(keystore).collect();
-    let mut known: BTreeMap<String, Known> =
-        keys.iter().map(|(key, ..)| (key.to_string(), Known::Gone)).collect();
+    let mut known: BTreeMap<String, Known> = keys
+        .iter()
+        .map(|(key, ..)| (key.to_string(), Known::Gone))
+        .collect();
     let (mut answers, mut cut_off) = (0, 0);
     for kill in 0..kills {
         let mut manager = Manager::start(&scratch, &[]);
@@ -50,19 +52,25 @@ fn every_answered_import_and_deletion_survives_a_kill_at_any_moment() {
             let client = scope.spawn(|| {
                 let mut answered = 0;
                 loop {
-                    let (key, keystore, password) = &keys[usize::try_from(moves.below(KEYS.into())).unwrap()];
+                    let (key, keystore, password) =
+                        &keys[usize::try_from(moves.below(KEYS.into())).unwrap()];
                     let key = key.to_string();
                     let (method, body, then) = match state[&key] {
-                        Known::Gone | Known::Either => {
-                            ("POST", json!({"keystores": [keystore], "passwords": [password]}), Known::There)
-                        }
+                        Known::Gone | Known::Either => (
+                            "POST",
+                            json!({"keystores": [keystore], "passwords": [password]}),
+                            Known::There,
+                        ),
                         Known::There => ("DELETE", json!({"pubkeys": [key]}), Known::Gone),
                     };
                     state.insert(key.clone(), Known::Either);
                     let Some(status) = ask(&address, token.trim(), method, &body) else {
                         return (state, answered);
                     };
-                    assert!(["imported", "duplicate", "deleted"].contains(&status.as_str()), "{status}");
+                    assert!(
+                        ["imported", "duplicate", "deleted"].contains(&status.as_str()),
+                        "{status}"
+                    );
                     state.insert(key, then);
                     answered += 1;
                 }
@@ -79,7 +87,10 @@ fn every_answered_import_and_deletion_survives_a_kill_at_any_moment() {
     let manager = Manager::start(&scratch, &[]);
     manager.signer.wait_loaded();
     check(&manager, &scratch, &mut known, kills);
-    assert!(answers > kills, "only {answers} answers: nothing was tested");
+    assert!(
+        answers > kills,
+        "only {answers} answers: nothing was tested"
+    );
     assert!(cut_off > 0, "no kill has hit a change");
 }
 
@@ -87,7 +98,11 @@ fn every_answered_import_and_deletion_survives_a_kill_at_any_moment() {
 fn check(manager: &Manager, scratch: &Scratch, known: &mut BTreeMap<String, Known>, kill: u64) {
     let listed = manager.listed();
     for (key, known) in known.iter_mut() {
-        let found = if listed.contains(key) { Known::There } else { Known::Gone };
+        let found = if listed.contains(key) {
+            Known::There
+        } else {
+            Known::Gone
+        };
         assert!(
             *known == Known::Either || *known == found,
             "after kill {kill}: {key} is {found:?}, was {known:?}"
@@ -95,7 +110,11 @@ fn check(manager: &Manager, scratch: &Scratch, known: &mut BTreeMap<String, Know
         *known = found;
         let dir = scratch.path().join("keystores");
         let files = ["json", "txt"].map(|suffix| dir.join(format!("{key}.{suffix}")).exists());
-        assert_eq!(files, [found == Known::There; 2], "after kill {kill}: the files of {key}");
+        assert_eq!(
+            files,
+            [found == Known::There; 2],
+            "after kill {kill}: the files of {key}"
+        );
     }
 }
 

@@ -21,24 +21,37 @@ fn beyond_its_bound_signing_is_refused_at_once_and_health_is_answered_meanwhile(
     drop(Server::bind(Settings::default()).unwrap()); // raises the limit of descriptors of this process
     let signer = Signer::start(&["--interop-keys", "0..1", "--workers", "1"]);
     signer.wait_loaded();
-    let key = signer.client().get("/api/v1/eth2/publicKeys").json()[0].as_str().unwrap().to_owned();
+    let key = signer.client().get("/api/v1/eth2/publicKeys").json()[0]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let path = format!("/api/v1/eth2/sign/{key}");
-    let mut clients: Vec<Client> = (0..JOBS_WAITING_MAX + 800).map(|_| signer.client()).collect();
+    let mut clients: Vec<Client> = (0..JOBS_WAITING_MAX + 800)
+        .map(|_| signer.client())
+        .collect();
     let slowest = while_asking_for_health(&signer, || {
         for round in 0..3 {
             for (number, client) in clients.iter_mut().enumerate() {
-                let body =
-                    format!(r#"{{"signingRoot":"0x{round:032x}{number:032x}","domain":"0x01000000"}}"#);
+                let body = format!(
+                    r#"{{"signingRoot":"0x{round:032x}{number:032x}","domain":"0x01000000"}}"#
+                );
                 let length = body.len();
-                let head =
-                    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+                let head = format!(
+                    "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+                );
                 client.send((head + &body).as_bytes());
                 if number % 64 == 0 {
                     std::thread::sleep(Duration::from_millis(2)); // so many clients are not of one mind
                 }
             }
-            let answers: Vec<_> = clients.iter_mut().map(|client| client.answer(false)).collect();
-            let refused = answers.iter().filter(|answer| answer.status != 200).collect::<Vec<_>>();
+            let answers: Vec<_> = clients
+                .iter_mut()
+                .map(|client| client.answer(false))
+                .collect();
+            let refused = answers
+                .iter()
+                .filter(|answer| answer.status != 200)
+                .collect::<Vec<_>>();
             for answer in &refused {
                 assert_eq!(
                     (answer.status, answer.header("retry-after")),
@@ -48,7 +61,11 @@ fn beyond_its_bound_signing_is_refused_at_once_and_health_is_answered_meanwhile(
                 );
                 assert_eq!(answer.header("connection"), Some("keep-alive"));
             }
-            println!("{} signatures, {} refused", answers.len() - refused.len(), refused.len());
+            println!(
+                "{} signatures, {} refused",
+                answers.len() - refused.len(),
+                refused.len()
+            );
             assert!(!refused.is_empty() && answers.len() - refused.len() > JOBS_WAITING_MAX);
         }
     });
@@ -59,16 +76,20 @@ fn beyond_its_bound_signing_is_refused_at_once_and_health_is_answered_meanwhile(
 #[test]
 fn large_bodies_hold_nobody_up() {
     let lines = vectors::lines("sign_requests_gloas.jsonl");
-    let mut line =
-        lines.into_iter().find(|line| line["request"]["type"] == "EXECUTION_PAYLOAD_ENVELOPE").unwrap();
+    let mut line = lines
+        .into_iter()
+        .find(|line| line["request"]["type"] == "EXECUTION_PAYLOAD_ENVELOPE")
+        .unwrap();
     let config = vectors::config_yaml(&line["config"]);
     let request = line["request"].as_object_mut().unwrap();
     request.retain(|name, _| !name.to_lowercase().starts_with("signing"));
     // 28 MiB of JSON: the root of the payload is computed over 14 MiB.
     let transactions = vec![Value::from(format!("0x{}", "5a".repeat(1 << 20))); 14];
     request["execution_payload_envelope"]["data"]["payload"]["transactions"] = transactions.into();
-    let (body, path) =
-        (vectors::body(&line), format!("/api/v1/eth2/sign/{}", line["public_key"].as_str().unwrap()));
+    let (body, path) = (
+        vectors::body(&line),
+        format!("/api/v1/eth2/sign/{}", line["public_key"].as_str().unwrap()),
+    );
     let (_scratch, signer) = vectors::signer("large", Transport::Tcp, &config, &[line]);
     let address = &signer.address;
     let slowest = while_asking_for_health(&signer, || {
@@ -104,7 +125,11 @@ fn while_asking_for_health(signer: &Signer, action: impl FnOnce()) -> Duration {
         let asking = scope.spawn(move || {
             while !over.load(Ordering::Relaxed) {
                 for path in ["/upcheck", "/health", "/metrics"] {
-                    let asked = if path == "/metrics" { &mut metrics } else { &mut client };
+                    let asked = if path == "/metrics" {
+                        &mut metrics
+                    } else {
+                        &mut client
+                    };
                     let started = Instant::now();
                     assert_eq!(asked.get(path).status, 200, "{path}");
                     slowest = slowest.max(started.elapsed());

@@ -40,8 +40,14 @@ fn mappings(process: &str) -> Vec<Mapping> {
             let last: &mut Mapping = mappings.last_mut().unwrap();
             last.flags = rest.split_whitespace().map(str::to_owned).collect();
         } else if let Some((start, end)) = word.split_once('-') {
-            let [start, end] = [start, end].map(|number| usize::from_str_radix(number, 16).unwrap());
-            mappings.push(Mapping { start, end, permissions: rest[..4].to_owned(), flags: Vec::new() });
+            let [start, end] =
+                [start, end].map(|number| usize::from_str_radix(number, 16).unwrap());
+            mappings.push(Mapping {
+                start,
+                end,
+                permissions: rest[..4].to_owned(),
+                flags: Vec::new(),
+            });
         }
     }
     mappings
@@ -52,13 +58,25 @@ fn a_slot_lies_in_locked_pages_out_of_core_dumps_between_guard_pages() {
     let slot = Slot::take().unwrap();
     let address = slot.bytes().as_ptr().addr();
     let mappings = mappings("self");
-    let index = mappings.iter().position(|mapping| (mapping.start..mapping.end).contains(&address)).unwrap();
-    let [before, pages, after] = &mappings[index - 1..=index + 1] else { unreachable!("three of them") };
+    let index = mappings
+        .iter()
+        .position(|mapping| (mapping.start..mapping.end).contains(&address))
+        .unwrap();
+    let [before, pages, after] = &mappings[index - 1..=index + 1] else {
+        unreachable!("three of them")
+    };
     for (flag, meaning) in [("lo", "locked"), ("dd", "not dumped")] {
-        assert!(pages.flags.iter().any(|known| known == flag), "{meaning}: {:?}", pages.flags);
+        assert!(
+            pages.flags.iter().any(|known| known == flag),
+            "{meaning}: {:?}",
+            pages.flags
+        );
     }
     assert_eq!((before.end, after.start), (pages.start, pages.end));
-    assert_eq!((before.permissions.as_str(), after.permissions.as_str()), ("---p", "---p"));
+    assert_eq!(
+        (before.permissions.as_str(), after.permissions.as_str()),
+        ("---p", "---p")
+    );
 }
 
 #[test]
@@ -73,7 +91,11 @@ fn child_takes_a_hundred_thousand_slots() {
     let slots: Vec<Slot> = (0..100_000).map(|_| Slot::take().unwrap()).collect();
     let report = locked::report();
     assert!(report.locked);
-    assert!((slots.len() * 32..8192 * 1024).contains(&report.bytes), "{} bytes", report.bytes);
+    assert!(
+        (slots.len() * 32..8192 * 1024).contains(&report.bytes),
+        "{} bytes",
+        report.bytes
+    );
 }
 
 #[test]
@@ -93,9 +115,16 @@ fn child_cannot_lock() {
 /// Runs an ignored test of this program where only so much memory can be locked.
 fn run_with_locked_memory_of(limit_kib: &str, test: &str) {
     let mut command = with_locked_memory_of(limit_kib, &env::current_exe().unwrap());
-    let output = command.args(["--exact", test, "--ignored"]).output().unwrap();
+    let output = command
+        .args(["--exact", test, "--ignored"])
+        .output()
+        .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(printed.contains("1 passed"), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        printed.contains("1 passed"),
+        "{printed}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// A program where only so much memory can be locked; root may lock more than the limit allows unless
@@ -119,36 +148,58 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let given = ["--auth-token-file", &scratch.write("token", TOKEN)];
     let read_cache = || fs::read_to_string(scratch.path().join("cache")).unwrap();
-    for (start, token_file) in [("the first start", &given[..]), ("a start from the key cache", &[])] {
+    for (start, token_file) in [
+        ("the first start", &given[..]),
+        ("a start from the key cache", &[]),
+    ] {
         let mut signer = Signer::start(&[&arguments, token_file].concat());
         signer.wait_loaded();
         if start == "the first start" {
             signer.wait_for_line("2 key(s) sealed for the next start");
         }
         let token = match token_file {
-            [] => fs::read_to_string(scratch.path().join("data/api-token.txt")).unwrap().trim().to_owned(),
+            [] => fs::read_to_string(scratch.path().join("data/api-token.txt"))
+                .unwrap()
+                .trim()
+                .to_owned(),
             _ => TOKEN.to_owned(),
         };
         let sealed_at_start = read_cache();
         let key_manager = |signer: &Signer, method, body: &Value| {
             let (authorization, body) = (format!("Bearer {token}"), body.to_string());
             let headers = [("Authorization", authorization.as_str())];
-            let answer = signer.client().request(method, "/eth/v1/keystores", &headers, body.as_bytes());
+            let answer =
+                signer
+                    .client()
+                    .request(method, "/eth/v1/keystores", &headers, body.as_bytes());
             assert_eq!(answer.status, 200, "{}", answer.text());
             answer.json()["data"].clone()
         };
         let keystores: Vec<_> = imported.iter().map(|keystore| &keystore.json).collect();
         let passwords: Vec<_> = imported.iter().map(|keystore| &keystore.password).collect();
-        let statuses = key_manager(&signer, "POST", &json!({"keystores": keystores, "passwords": passwords}));
-        assert_eq!(statuses, json!([{"status": "imported"}, {"status": "imported"}]));
+        let statuses = key_manager(
+            &signer,
+            "POST",
+            &json!({"keystores": keystores, "passwords": passwords}),
+        );
+        assert_eq!(
+            statuses,
+            json!([{"status": "imported"}, {"status": "imported"}])
+        );
         signer.wait_for_line("4 key(s) sealed for the next start");
         let written_anew = signer.log().contains("2 key(s) sealed");
-        assert_eq!(written_anew, start == "the first start", "a cache that fits is left alone");
+        assert_eq!(
+            written_anew,
+            start == "the first start",
+            "a cache that fits is left alone"
+        );
         let all = || read.iter().chain(&imported);
         all().for_each(|keystore| keystore.sign(&signer, &token));
 
         let Some(memory) = Memory::of(&signer) else {
-            println!("skipped: only root can look into the memory of a process that refuses to be traced");
+            println!(
+                "skipped: only root can look into the memory of a process that refuses to be traced"
+            );
             return;
         };
         let [parent, derived] = of_phrase();
@@ -156,29 +207,56 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
         let mut needles = halves("the parent of the phrase's keys", parent);
         let at_start: Vec<_> = read.iter().collect();
         for (cache, keystores) in [(sealed_at_start, at_start), (read_cache(), all().collect())] {
-            needles.extend(halves("the key of the cache", sealing_key(&cache, keystores)));
+            needles.extend(halves(
+                "the key of the cache",
+                sealing_key(&cache, keystores),
+            ));
         }
         needles.extend([text("the token", &token), text("the phrase", PHRASE)]);
-        needles.extend([text("the bare key's hex", &RAW[..32]), text("the bare key's hex", &RAW[32..])]);
+        needles.extend([
+            text("the bare key's hex", &RAW[..32]),
+            text("the bare key's hex", &RAW[32..]),
+        ]);
         needles.extend(all().map(|keystore| text(&keystore.name, &keystore.password)));
-        assert_eq!(memory.search(&needles), [] as [String; 0], "nobody needs these any more, {start}");
+        assert_eq!(
+            memory.search(&needles),
+            [] as [String; 0],
+            "nobody needs these any more, {start}"
+        );
         let raw = hex::decode(RAW).unwrap();
-        let others = [halves("the phrase's key", derived), halves("the bare key", raw)];
+        let others = [
+            halves("the phrase's key", derived),
+            halves("the bare key", raw),
+        ];
         for scalar in all().map(Keystore::halves).chain(others) {
             let found = memory.search(&scalar);
             let in_arena = found.iter().all(|place| place.ends_with(ARENA));
             assert!(found.len() == 2 && in_arena, "{start}: {found:?}");
         }
 
-        let public_keys: Vec<_> = imported.iter().map(|keystore| &keystore.public_key).collect();
+        let public_keys: Vec<_> = imported
+            .iter()
+            .map(|keystore| &keystore.public_key)
+            .collect();
         let statuses = key_manager(&signer, "DELETE", &json!({"pubkeys": public_keys}));
-        assert_eq!(statuses, json!([{"status": "deleted"}, {"status": "deleted"}]));
+        assert_eq!(
+            statuses,
+            json!([{"status": "deleted"}, {"status": "deleted"}])
+        );
         let memory = Memory::of(&signer).unwrap();
         for keystore in &imported {
-            assert_eq!(memory.search(&keystore.halves()), [] as [String; 0], "after its deletion, {start}");
+            assert_eq!(
+                memory.search(&keystore.halves()),
+                [] as [String; 0],
+                "after its deletion, {start}"
+            );
         }
         for keystore in &read {
-            assert_eq!(memory.search(&keystore.halves()).len(), 2, "the others stay");
+            assert_eq!(
+                memory.search(&keystore.halves()).len(),
+                2,
+                "the others stay"
+            );
         }
         while read_cache().matches("\"file\"").count() != 2 {
             std::thread::sleep(Duration::from_millis(20));
@@ -193,11 +271,20 @@ fn the_program_leaves_no_core_dump_and_says_truly_how_much_it_locks() {
     let file = |name| fs::read_to_string(format!("/proc/{}/{name}", signer.pid())).unwrap();
     let words_of = |text: &str, begin: &str| {
         let line = text.lines().find(|line| line.starts_with(begin)).unwrap();
-        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
-    assert_eq!(words_of(&file("limits"), "Max core file size")[4..6], ["0", "0"], "soft and hard limit");
+    assert_eq!(
+        words_of(&file("limits"), "Max core file size")[4..6],
+        ["0", "0"],
+        "soft and hard limit"
+    );
     let locked_kib: usize = words_of(&file("status"), "VmLck:")[1].parse().unwrap();
-    assert_eq!(signer.client().get("/health").json()["locked"], locked_kib >= 64);
+    assert_eq!(
+        signer.client().get("/health").json()["locked"],
+        locked_kib >= 64
+    );
 }
 
 /// The options for a start with these keystores, a key of a phrase, a bare key, a key cache, and a data
@@ -205,12 +292,21 @@ fn the_program_leaves_no_core_dump_and_says_truly_how_much_it_locks() {
 fn write_sources(scratch: &Scratch, keystores: &[Keystore]) -> Vec<String> {
     for keystore in keystores {
         scratch.write(&format!("keys/{}.json", keystore.name), &keystore.json);
-        scratch.write(&format!("passwords/{}.txt", keystore.name), &keystore.password);
+        scratch.write(
+            &format!("passwords/{}.txt", keystore.name),
+            &keystore.password,
+        );
     }
     let phrase = scratch.write("phrase.txt", PHRASE);
-    scratch.write("configs/key.yaml", format!("type: file-raw\nkeyType: BLS\nprivateKey: \"0x{RAW}\"\n"));
+    scratch.write(
+        "configs/key.yaml",
+        format!("type: file-raw\nkeyType: BLS\nprivateKey: \"0x{RAW}\"\n"),
+    );
     let path = |name| scratch.path().join(name).display().to_string();
-    fs::DirBuilder::new().mode(0o700).create(path("data")).unwrap();
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path("data"))
+        .unwrap();
     let options = [
         ("--data-dir", path("data")),
         ("--keystores-path", path("keys")),
@@ -220,14 +316,22 @@ fn write_sources(scratch: &Scratch, keystores: &[Keystore]) -> Vec<String> {
         ("--mnemonic-file", phrase),
         ("--key-range", "0..1".to_owned()),
     ];
-    options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+    options
+        .into_iter()
+        .flat_map(|(name, value)| [name.to_owned(), value])
+        .collect()
 }
 
 /// The key that a cache is sealed under: scrypt of the sorted hashes of the passwords.
 fn sealing_key(cache: &str, keystores: Vec<&Keystore>) -> [u8; 32] {
-    let salt = serde_json::from_str::<Value>(cache).unwrap()["salt"].as_str().unwrap().to_owned();
-    let mut hashes: Vec<[u8; 32]> =
-        keystores.iter().map(|keystore| Sha256::digest(&keystore.password).into()).collect();
+    let salt = serde_json::from_str::<Value>(cache).unwrap()["salt"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut hashes: Vec<[u8; 32]> = keystores
+        .iter()
+        .map(|keystore| Sha256::digest(&keystore.password).into())
+        .collect();
     hashes.sort_unstable();
     let (salt, mut key): ([u8; 32], _) = (hex::decode(&salt).unwrap(), [0; 32]);
     let params = scrypt::Params::new(18, 8, 1).unwrap();
@@ -249,12 +353,16 @@ impl Keystore {
         let cases = fs::read(vectors::path("eip2335/cases.json")).unwrap();
         let cases: Vec<Value> = serde_json::from_slice(&cases).unwrap();
         let case = cases.iter().find(|case| case["name"] == name).unwrap();
-        let file = |end| fs::read_to_string(vectors::path(&format!("eip2335/{name}.{end}"))).unwrap();
+        let file =
+            |end| fs::read_to_string(vectors::path(&format!("eip2335/{name}.{end}"))).unwrap();
         Self {
             name: name.to_owned(),
             json: file("json"),
             password: file("txt"),
-            public_key: format!("0x{}", case["pubkey"].as_str().unwrap().trim_start_matches("0x")),
+            public_key: format!(
+                "0x{}",
+                case["pubkey"].as_str().unwrap().trim_start_matches("0x")
+            ),
             secret: hex::decode(case["secret"].as_str().unwrap()).unwrap(),
         }
     }
@@ -265,7 +373,9 @@ impl Keystore {
         let path = format!("/api/v1/eth2/sign/{}", self.public_key);
         let authorization = format!("Bearer {token}");
         let headers = [("Authorization", authorization.as_str())];
-        let answer = signer.client().request("POST", &path, &headers, body.to_string().as_bytes());
+        let answer = signer
+            .client()
+            .request("POST", &path, &headers, body.to_string().as_bytes());
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
@@ -278,7 +388,11 @@ impl Keystore {
 fn halves(name: &str, mut scalar: [u8; 32]) -> Vec<(String, Vec<u8>)> {
     let mut needles = Vec::new();
     for order in ["big-endian", "little-endian"] {
-        needles.extend(scalar.chunks(16).map(|half| (format!("{name}, {order}"), half.to_vec())));
+        needles.extend(
+            scalar
+                .chunks(16)
+                .map(|half| (format!("{name}, {order}"), half.to_vec())),
+        );
         scalar.reverse();
     }
     needles
@@ -297,8 +411,13 @@ const PHRASE: &str = "legal winner thank year wave sausage worth useful legal wi
 fn of_phrase() -> [[u8; 32]; 2] {
     let seed = bip39::Mnemonic::parse(PHRASE).unwrap().to_seed("");
     let master = blst::min_pk::SecretKey::derive_master_eip2333(&seed).unwrap();
-    let parent = master.derive_child_eip2333(12_381).derive_child_eip2333(3_600);
-    let key = parent.derive_child_eip2333(0).derive_child_eip2333(0).derive_child_eip2333(0);
+    let parent = master
+        .derive_child_eip2333(12_381)
+        .derive_child_eip2333(3_600);
+    let key = parent
+        .derive_child_eip2333(0)
+        .derive_child_eip2333(0)
+        .derive_child_eip2333(0);
     [parent.to_bytes(), key.to_bytes()]
 }
 
@@ -333,18 +452,24 @@ impl Memory {
     /// Where any of the needles lies.
     fn search(&self, needles: &[(String, Vec<u8>)]) -> Vec<String> {
         let mut begins = vec![false; 1 << 16];
-        needles
-            .iter()
-            .for_each(|(_, needle)| begins[usize::from(u16::from_le_bytes([needle[0], needle[1]]))] = true);
+        needles.iter().for_each(|(_, needle)| {
+            begins[usize::from(u16::from_le_bytes([needle[0], needle[1]]))] = true
+        });
         let mut found = Vec::new();
         for (mapping, bytes) in &self.0 {
             for (place, pair) in bytes.windows(2).enumerate() {
                 if !begins[usize::from(u16::from_le_bytes([pair[0], pair[1]]))] {
                     continue;
                 }
-                let here = needles.iter().filter(|(_, needle)| bytes[place..].starts_with(needle));
+                let here = needles
+                    .iter()
+                    .filter(|(_, needle)| bytes[place..].starts_with(needle));
                 found.extend(here.map(|(what, _)| {
-                    let where_ = if mapping.is_locked() { ARENA } else { &mapping.permissions };
+                    let where_ = if mapping.is_locked() {
+                        ARENA
+                    } else {
+                        &mapping.permissions
+                    };
                     format!("{what} at {:#x} {where_}", mapping.start + place)
                 }));
             }

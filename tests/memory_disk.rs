@@ -102,7 +102,10 @@ impl MemoryDisk {
         state.files.push(Contents::default());
         let index = state.files.len() - 1;
         state.created = Some(index);
-        MemoryFile { disk: self.clone(), index }
+        MemoryFile {
+            disk: self.clone(),
+            index,
+        }
     }
 }
 
@@ -117,7 +120,11 @@ impl State {
             Some((Fault::PowerCut, at)) => self.dead |= self.operations >= at,
             Some((Fault::Full | Fault::FailedSync, _)) | None => {}
         }
-        if self.dead { Err(io::Error::other("no power")) } else { Ok(()) }
+        if self.dead {
+            Err(io::Error::other("no power"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether a sync fails now: the first one at or after the planned operation.
@@ -160,8 +167,13 @@ impl Disk for MemoryDisk {
             state.step()?;
             state.database
         };
-        let Some(index) = database else { return Ok(None) };
-        Ok(Some(builder.create_with_backend(MemoryFile { disk: self.clone(), index })?))
+        let Some(index) = database else {
+            return Ok(None);
+        };
+        Ok(Some(builder.create_with_backend(MemoryFile {
+            disk: self.clone(),
+            index,
+        })?))
     }
 
     fn create(&self, builder: &Builder) -> Result<Database, redb::Error> {
@@ -213,7 +225,8 @@ impl StorageBackend for MemoryFile {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap();
         let sectors = data.chunks(SECTOR_BYTES).enumerate();
-        let sectors = sectors.map(|(at, data)| Change::Sector(offset + at * SECTOR_BYTES, data.to_vec()));
+        let sectors =
+            sectors.map(|(at, data)| Change::Sector(offset + at * SECTOR_BYTES, data.to_vec()));
         let sectors: Vec<_> = sectors.collect();
         self.change(|_| sectors.clone())
     }

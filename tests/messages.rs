@@ -25,7 +25,11 @@ fn one_path_has_one_spelling() {
         ("http://host:1?q", "/"),
         ("HTTPS://host/a", "/a"),
     ] {
-        assert_eq!(target::parse("GET", target).map(|target| target.path), Ok(path.into()), "{target}");
+        assert_eq!(
+            target::parse("GET", target).map(|target| target.path),
+            Ok(path.into()),
+            "{target}"
+        );
     }
 }
 
@@ -48,7 +52,11 @@ fn whatever_the_grammar_does_not_allow_is_refused() {
         ("CONNECT", "host:443", 501),
         ("GET", &long, 414),
     ] {
-        assert_eq!(target::parse(method, target).map_err(|refused| refused.status), Err(status), "{target}");
+        assert_eq!(
+            target::parse(method, target).map_err(|refused| refused.status),
+            Err(status),
+            "{target}"
+        );
     }
 }
 
@@ -115,7 +123,12 @@ fn dates_read_as_the_specification_writes_them() {
 
 #[test]
 fn a_line_is_not_judged_before_it_is_whole() {
-    for line in ["PRI * HTTP/2.0", "GET /a HTTP/1.2", "GET  /a HTTP/1.1", "get /a"] {
+    for line in [
+        "PRI * HTTP/2.0",
+        "GET /a HTTP/1.2",
+        "GET  /a HTTP/1.1",
+        "get /a",
+    ] {
         for end in 0..=line.len() {
             let head = request::read(&line.as_bytes()[..end], &mut 0, &mut Request::default());
             assert!(head.is_ok_and(|head| head.is_none()), "{:?}", &line[..end]);
@@ -126,7 +139,10 @@ fn a_line_is_not_judged_before_it_is_whole() {
 #[test]
 fn an_error_message_stays_one_json_string() {
     let response = Response::error(400, "\"\\\n\u{1}é");
-    assert_eq!(&*response.body, r#"{"code":400,"message":"\"\\\n\u0001é"}"#.as_bytes());
+    assert_eq!(
+        &*response.body,
+        r#"{"code":400,"message":"\"\\\n\u0001é"}"#.as_bytes()
+    );
 }
 
 #[test]

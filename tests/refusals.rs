@@ -23,11 +23,19 @@ fn every_bad_request_is_refused_with_a_reason() {
             let (_scratch, signer) = vectors::signer("refusals", transport, config, lines);
             wrong.extend(lines.iter().filter_map(|line| wrong_refusal(&signer, line)));
             let peak = peak_kib(&signer);
-            println!("{transport:?}: {} requests, at most {peak} KiB resident", lines.len());
+            println!(
+                "{transport:?}: {} requests, at most {peak} KiB resident",
+                lines.len()
+            );
             assert!(peak < RESIDENT_KIB_MAX, "{peak} KiB");
         }
     }
-    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// What is wrong with the answer to this line, if anything.
@@ -39,12 +47,23 @@ fn wrong_refusal(signer: &Signer, line: &Value) -> Option<String> {
         println!("{} took {time:?}", line["name"]);
     }
     let reason = check(line, &answer).err()?;
-    Some(format!("{}: {reason}; the answer is {} {}", line["name"], answer.status, answer.text()))
+    Some(format!(
+        "{}: {reason}; the answer is {} {}",
+        line["name"],
+        answer.status,
+        answer.text()
+    ))
 }
 
 fn ask(signer: &Signer, line: &Value) -> Answer {
-    let identifier = line["identifier"].as_str().or(line["public_key"].as_str()).expect("a key");
-    signer.client().post(&format!("/api/v1/eth2/sign/{identifier}"), &vectors::body(line))
+    let identifier = line["identifier"]
+        .as_str()
+        .or(line["public_key"].as_str())
+        .expect("a key");
+    signer.client().post(
+        &format!("/api/v1/eth2/sign/{identifier}"),
+        &vectors::body(line),
+    )
 }
 
 fn check(line: &Value, answer: &Answer) -> Result<(), &'static str> {
@@ -56,7 +75,9 @@ fn check(line: &Value, answer: &Answer) -> Result<(), &'static str> {
     if body["code"] != answer.status {
         return Err("code is not the status");
     }
-    match body["message"].as_str().is_some_and(|message| !message.is_empty())
+    match body["message"]
+        .as_str()
+        .is_some_and(|message| !message.is_empty())
         && body.get("signature").is_none()
     {
         true => Ok(()),
@@ -66,7 +87,14 @@ fn check(line: &Value, answer: &Answer) -> Result<(), &'static str> {
 
 /// The most memory that the process has had resident.
 fn peak_kib(signer: &Signer) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", signer.pid())).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("VmHWM is there");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of kB")
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", signer.pid())).expect("it runs");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .expect("VmHWM is there");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse().ok())
+        .expect("a number of kB")
 }

@@ -29,7 +29,10 @@ impl Service for Echo {
             "/sum" => 32 << 20,
             _ => ECHO_BYTES_MAX,
         };
-        Ok(BodyRule { bytes_max, is_required: request.method == Method::Post && bytes_max > 0 })
+        Ok(BodyRule {
+            bytes_max,
+            is_required: request.method == Method::Post && bytes_max > 0,
+        })
     }
 
     fn answer(&self, request: &mut Request) -> Response {
@@ -37,11 +40,19 @@ impl Service for Echo {
         match (request.method, request.path.as_str()) {
             (Method::Get | Method::Head, "/upcheck") => Response::new(200, TEXT, b"OK".as_slice()),
             (_, "/panic") => panic!("asked to panic"),
-            (_, "/close") => Response { close: true, ..text("closing".into()) },
+            (_, "/close") => Response {
+                close: true,
+                ..text("closing".into())
+            },
             (_, "/empty") => Response::new(204, TEXT, b"".as_slice()),
             (_, "/large") => Response::new(200, TEXT, vec![b'x'; 8 << 20]),
             (_, "/sum") => {
-                let sum = request.body.0.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+                let sum = request
+                    .body
+                    .0
+                    .iter()
+                    .map(|&byte| u64::from(byte))
+                    .sum::<u64>();
                 text(format!("{} bytes, sum {sum}", request.body.0.len()))
             }
             (_, "/wait") => {
@@ -78,11 +89,19 @@ impl Rig {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let bind = tls.map_or(Bind::Tcp(any), |tls| Bind::Tls(any, tls));
         let listeners = vec![(bind, Arc::new(Echo) as Arc<dyn Service>)];
-        let server = Server::bind(Settings { listeners, limits, runtime }).unwrap();
+        let server = Server::bind(Settings {
+            listeners,
+            limits,
+            runtime,
+        })
+        .unwrap();
         let (Bind::Tcp(address) | Bind::Tls(address, _)) = server.addresses().remove(0) else {
             panic!("a TCP listener")
         };
-        Self { address, running: server.start().unwrap() }
+        Self {
+            address,
+            running: server.start().unwrap(),
+        }
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -97,21 +116,29 @@ impl Rig {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("{} connections after 20 s, expected {number}", self.running.connections());
+        panic!(
+            "{} connections after 20 s, expected {number}",
+            self.running.connections()
+        );
     }
 
     /// Sends `bytes`, ends the sending side, and gives all that comes back.
     pub(crate) fn exchange(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect();
         // A refusal may come, and the connection go, before the last byte is sent.
-        stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write)).ok();
+        stream
+            .write_all(bytes)
+            .and_then(|()| stream.shutdown(Shutdown::Write))
+            .ok();
         read_all(&mut stream)
     }
 }
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     stream
 }
 
@@ -129,7 +156,9 @@ pub(crate) fn read_answer(stream: &mut impl Read) -> String {
         bytes.push(byte[0]);
     }
     let head = String::from_utf8(bytes).unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).unwrap();
     head + &String::from_utf8(body).unwrap()
@@ -151,7 +180,10 @@ pub(crate) fn start_minihttp() -> SocketAddr {
         }
     }
     drop(Rig::start(Runtime::Coroutines, Limits::default())); // configures may
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     may_minihttp::HttpServer(Ok).start(free).unwrap();
     free
 }

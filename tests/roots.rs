@@ -24,7 +24,9 @@ fn grown(mut body: Vec<u8>) -> Vec<u8> {
 
 fn root(mut body: Vec<u8>, networks: &Networks) -> Result<String, String> {
     let request = SignRequest::parse(&mut body, networks).map_err(|error| error.to_string())?;
-    let root = request.signing_root(networks).map_err(|error| error.to_string())?;
+    let root = request
+        .signing_root(networks)
+        .map_err(|error| error.to_string())?;
     Ok(root.to_string())
 }
 
@@ -32,10 +34,16 @@ fn root(mut body: Vec<u8>, networks: &Networks) -> Result<String, String> {
 fn every_good_request_has_the_expected_root_whichever_reader_takes_it() {
     let mut wrong = Vec::new();
     let mut networks = HashMap::new();
-    let lines = [lines("sign_requests.jsonl"), lines("sign_requests_gloas.jsonl")].concat();
+    let lines = [
+        lines("sign_requests.jsonl"),
+        lines("sign_requests_gloas.jsonl"),
+    ]
+    .concat();
     assert_eq!(lines.len(), 1_335 + 68);
     for line in &lines {
-        let network = networks.entry(line["config"].to_string()).or_insert_with(|| network(line));
+        let network = networks
+            .entry(line["config"].to_string())
+            .or_insert_with(|| network(line));
         let expected = Ok(line["signing_root"].as_str().expect("a root").to_owned());
         for (reader, body) in [("tape", body(line)), ("text", grown(body(line)))] {
             let got = root(body, network);
@@ -44,13 +52,21 @@ fn every_good_request_has_the_expected_root_whichever_reader_takes_it() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn every_bad_request_is_refused_with_a_reason_whichever_reader_takes_it() {
     let mut wrong = Vec::new();
-    for line in lines("bad_requests.jsonl").iter().filter(|line| line["identifier"].is_null()) {
+    for line in lines("bad_requests.jsonl")
+        .iter()
+        .filter(|line| line["identifier"].is_null())
+    {
         let network = network(line);
         for (reader, body) in [("tape", body(line)), ("text", grown(body(line)))] {
             match root(body, &network) {
@@ -61,7 +77,12 @@ fn every_bad_request_is_refused_with_a_reason_whichever_reader_takes_it() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} passed:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} passed:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// A coroutine has 64 KiB; the connection's loop, HTTP and routing take the rest.
@@ -69,18 +90,35 @@ const STACK_BYTES: usize = 32 * 1024;
 
 #[test]
 fn every_request_and_hostile_nesting_fit_a_small_stack() {
-    let files = ["sign_requests.jsonl", "sign_requests_gloas.jsonl", "bad_requests.jsonl"];
+    let files = [
+        "sign_requests.jsonl",
+        "sign_requests_gloas.jsonl",
+        "bad_requests.jsonl",
+    ];
     let lines = files.map(lines).concat();
-    let mut bodies: Vec<_> = lines.iter().map(|line| (body(line), network(line))).collect();
+    let mut bodies: Vec<_> = lines
+        .iter()
+        .map(|line| (body(line), network(line)))
+        .collect();
     // As deep as allowed, beside the deepest field, in a message that fails there.
-    let whole =
-        lines.iter().find(|line| line["name"] == "block_v2/mainnet/altair/cur/full-a").expect("a block");
-    for deep in ["[".repeat(19) + &"]".repeat(19), "{\"k\":".repeat(19) + "0" + &"}".repeat(19)] {
+    let whole = lines
+        .iter()
+        .find(|line| line["name"] == "block_v2/mainnet/altair/cur/full-a")
+        .expect("a block");
+    for deep in [
+        "[".repeat(19) + &"]".repeat(19),
+        "{\"k\":".repeat(19) + "0" + &"}".repeat(19),
+    ] {
         let text = whole["request"].to_string();
         let field = text.find("\"attesting_indices\"").expect("a slashing");
-        let nested = format!("{}\"unknown\":{deep},\"data\":{deep},{}", &text[..field], &text[field..]);
+        let nested = format!(
+            "{}\"unknown\":{deep},\"data\":{deep},{}",
+            &text[..field],
+            &text[field..]
+        );
         assert!(
-            root(nested.clone().into_bytes(), &network(whole)).is_err_and(|reason| reason.contains("data"))
+            root(nested.clone().into_bytes(), &network(whole))
+                .is_err_and(|reason| reason.contains("data"))
         );
         bodies.push((nested.into_bytes(), network(whole)));
     }
@@ -89,7 +127,10 @@ fn every_request_and_hostile_nesting_fit_a_small_stack() {
             let _ = (root(body.clone(), &network), root(grown(body), &network));
         }
     };
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).expect("a thread");
+    let thread = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(run)
+        .expect("a thread");
     thread.join().expect("an overflow would end the process");
 }
 
@@ -99,7 +140,10 @@ const FORK_INFO: &str = r#""fork_info":{"fork":{"previous_version":"0x70733183",
 /// The line's message under another type and key, as it is inside its wrapper.
 fn bare(line: &Value, name: &str, key: &str) -> Vec<u8> {
     let request = line["request"].as_object().expect("an object");
-    let data = request.values().find_map(|object| object.get("data")).expect("a wrapped message");
+    let data = request
+        .values()
+        .find_map(|object| object.get("data"))
+        .expect("a wrapped message");
     format!(r#"{{"type":"{name}",{FORK_INFO},"{key}":{data}}}"#).into_bytes()
 }
 
@@ -107,26 +151,60 @@ fn bare(line: &Value, name: &str, key: &str) -> Vec<u8> {
 fn messages_of_gloas_may_come_bare_and_under_the_names_that_clients_use() {
     let lines = lines("sign_requests_gloas.jsonl");
     for (name, kind, key) in [
-        ("payload_attestation_message/plataberget/1", "PAYLOAD_ATTESTATION", "payload_attestation_data"),
-        ("payload_attestation_message/plataberget/1", "payload_attestation", "payload_attestation"),
+        (
+            "payload_attestation_message/plataberget/1",
+            "PAYLOAD_ATTESTATION",
+            "payload_attestation_data",
+        ),
+        (
+            "payload_attestation_message/plataberget/1",
+            "payload_attestation",
+            "payload_attestation",
+        ),
         (
             "payload_attestation_message/plataberget/1",
             "PAYLOAD_ATTESTATION_MESSAGE",
             "payload_attestation_message",
         ),
-        ("builder_request_auth/plataberget/0", "REQUEST_AUTH", "request_auth"),
-        ("builder_request_auth/plataberget/0", "BUILDER_REQUEST_AUTH", "builder_request_auth"),
-        ("proposer_preferences/plataberget/1", "Proposer_Preferences", "proposer_preferences"),
-        ("execution_payload_bid/plataberget/1", "EXECUTION_PAYLOAD_BID", "execution_payload_bid"),
+        (
+            "builder_request_auth/plataberget/0",
+            "REQUEST_AUTH",
+            "request_auth",
+        ),
+        (
+            "builder_request_auth/plataberget/0",
+            "BUILDER_REQUEST_AUTH",
+            "builder_request_auth",
+        ),
+        (
+            "proposer_preferences/plataberget/1",
+            "Proposer_Preferences",
+            "proposer_preferences",
+        ),
+        (
+            "execution_payload_bid/plataberget/1",
+            "EXECUTION_PAYLOAD_BID",
+            "execution_payload_bid",
+        ),
         (
             "execution_payload_envelope/plataberget/1",
             "EXECUTION_PAYLOAD_ENVELOPE",
             "execution_payload_envelope",
         ),
     ] {
-        let line = lines.iter().find(|line| line["name"] == name).expect("the line");
-        let expected = line["signing_root"].as_str().map(str::to_owned).ok_or_else(String::new);
-        assert_eq!(root(bare(line, kind, key), &network(line)), expected, "{name} as {kind}");
+        let line = lines
+            .iter()
+            .find(|line| line["name"] == name)
+            .expect("the line");
+        let expected = line["signing_root"]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(String::new);
+        assert_eq!(
+            root(bare(line, kind, key), &network(line)),
+            expected,
+            "{name} as {kind}"
+        );
     }
 }
 
@@ -134,13 +212,19 @@ fn messages_of_gloas_may_come_bare_and_under_the_names_that_clients_use() {
 fn without_a_chosen_network_fork_info_tells_it() {
     let networks = Networks::default();
     let mut known = 0;
-    for line in [lines("sign_requests.jsonl"), lines("sign_requests_gloas.jsonl")].concat() {
+    for line in [
+        lines("sign_requests.jsonl"),
+        lines("sign_requests_gloas.jsonl"),
+    ]
+    .concat()
+    {
         // Of minimal the vectors have fork epochs of their own; messages without fork_info are mainnet's.
-        let built_in = !["minimal", "custom"].contains(&line["network"].as_str().expect("a network"));
+        let built_in =
+            !["minimal", "custom"].contains(&line["network"].as_str().expect("a network"));
         let mainnet = line["network"] == "mainnet";
         if mainnet || (built_in && line["request"]["fork_info"]["fork"].is_object()) {
-            let genesis =
-                ["VALIDATOR_REGISTRATION", "DEPOSIT"].contains(&line["request"]["type"].as_str().unwrap());
+            let genesis = ["VALIDATOR_REGISTRATION", "DEPOSIT"]
+                .contains(&line["request"]["type"].as_str().unwrap());
             if mainnet || !genesis {
                 let expected = Ok(line["signing_root"].as_str().expect("a root").to_owned());
                 assert_eq!(root(body(&line), &networks), expected, "{}", line["name"]);
@@ -155,16 +239,24 @@ fn without_a_chosen_network_fork_info_tells_it() {
 fn of_an_unknown_network_the_lengths_tell_the_preset() {
     let lines = lines("sign_requests.jsonl");
     for network in ["mainnet", "minimal"] {
-        for name in ["sync_committee_contribution_and_proof", "aggregate_and_proof_v2"] {
+        for name in [
+            "sync_committee_contribution_and_proof",
+            "aggregate_and_proof_v2",
+        ] {
             let prefix = format!("{name}/{network}/electra/cur");
-            let line = lines.iter().find(|line| line["name"].as_str().expect("a name").starts_with(&prefix));
+            let line = lines
+                .iter()
+                .find(|line| line["name"].as_str().expect("a name").starts_with(&prefix));
             let mut request = line.expect("the line")["request"].clone();
             request["fork_info"]["fork"]["previous_version"] = "0xaabbccdd".into();
             request["fork_info"]["fork"]["current_version"] = "0xaabbccdd".into();
             for key in ["signingRoot", "signing_root"] {
                 request.as_object_mut().expect("an object").remove(key);
             }
-            assert!(root(request.to_string().into_bytes(), &Networks::default()).is_ok(), "{prefix}");
+            assert!(
+                root(request.to_string().into_bytes(), &Networks::default()).is_ok(),
+                "{prefix}"
+            );
         }
     }
 }
@@ -176,14 +268,26 @@ fn a_bare_root_is_signed_as_it_is_and_guarded_by_its_domain() {
     let networks = Networks::default();
     for (rest, slashable) in [
         ("", Some(Slashable::Opaque)),
-        (r#","domain_name":"beacon_attester""#, Some(Slashable::Opaque)),
-        (r#","domain_name":"BEACON_PROPOSER""#, Some(Slashable::Opaque)),
+        (
+            r#","domain_name":"beacon_attester""#,
+            Some(Slashable::Opaque),
+        ),
+        (
+            r#","domain_name":"BEACON_PROPOSER""#,
+            Some(Slashable::Opaque),
+        ),
         (r#","domain_name":"DOMAIN_RANDAO""#, Some(Slashable::Never)),
         (r#","domain":"0x01000000""#, Some(Slashable::Opaque)),
         (r#","domain":"0x00000000""#, Some(Slashable::Opaque)),
         (r#","domain":"0x07000000""#, Some(Slashable::Never)),
-        (r#","domain":null,"domain_name":null"#, Some(Slashable::Opaque)),
-        (r#","domain":"0x07000000","domain_name":"sync_committee""#, Some(Slashable::Never)),
+        (
+            r#","domain":null,"domain_name":null"#,
+            Some(Slashable::Opaque),
+        ),
+        (
+            r#","domain":"0x07000000","domain_name":"sync_committee""#,
+            Some(Slashable::Never),
+        ),
         (r#","domain":"0x01000000","domain_name":"randao""#, None),
         (r#","domain":"0x01""#, None),
         (r#","domain_name":"attester""#, None),
@@ -193,27 +297,52 @@ fn a_bare_root_is_signed_as_it_is_and_guarded_by_its_domain() {
         let mut body = format!(r#"{{"signingRoot":"{root}"{rest}}}"#).into_bytes();
         let signed = SignRequest::parse(&mut body, &networks).and_then(|request| {
             assert_eq!(request.kind(), "RAW");
-            request.signing_root(&networks).map(|root| (root.to_string(), request.slashable()))
+            request
+                .signing_root(&networks)
+                .map(|root| (root.to_string(), request.slashable()))
         });
-        assert_eq!(signed.ok(), slashable.map(|class| (root.to_owned(), class)), "{rest}");
+        assert_eq!(
+            signed.ok(),
+            slashable.map(|class| (root.to_owned(), class)),
+            "{rest}"
+        );
     }
 }
 
 #[test]
 fn votes_and_blocks_are_slashable_and_nothing_else_is() {
-    for line in [lines("sign_requests.jsonl"), lines("sign_requests_gloas.jsonl")].concat() {
+    for line in [
+        lines("sign_requests.jsonl"),
+        lines("sign_requests_gloas.jsonl"),
+    ]
+    .concat()
+    {
         let request = &line["request"];
-        let number =
-            |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok()).expect("a number");
-        let expected = match request["type"].as_str().expect("a type").to_ascii_uppercase().as_str() {
+        let number = |value: &Value| {
+            value
+                .as_u64()
+                .or_else(|| value.as_str()?.parse().ok())
+                .expect("a number")
+        };
+        let expected = match request["type"]
+            .as_str()
+            .expect("a type")
+            .to_ascii_uppercase()
+            .as_str()
+        {
             "ATTESTATION" => {
                 let data = &request["attestation"];
-                Some((number(&data["source"]["epoch"]), number(&data["target"]["epoch"])))
+                Some((
+                    number(&data["source"]["epoch"]),
+                    number(&data["target"]["epoch"]),
+                ))
             }
             "BLOCK" => Some((number(&request["block"]["slot"]), 0)),
             "BLOCK_V2" => {
                 let object = &request["beacon_block"];
-                let block = object["block"].as_object().or(object["block_header"].as_object());
+                let block = object["block"]
+                    .as_object()
+                    .or(object["block_header"].as_object());
                 Some((number(&block.expect("a block")["slot"]), 0))
             }
             _ => None,
@@ -222,12 +351,16 @@ fn votes_and_blocks_are_slashable_and_nothing_else_is() {
         let (chain, got) = match parsed.slashable() {
             Slashable::Never => (None, None),
             Slashable::On(chain, Message::Block(slot)) => (Some(chain), Some((slot.0, 0))),
-            Slashable::On(chain, Message::Vote(source, target)) => (Some(chain), Some((source.0, target.0))),
+            Slashable::On(chain, Message::Vote(source, target)) => {
+                (Some(chain), Some((source.0, target.0)))
+            }
             Slashable::Opaque => panic!("{} is no bare root", line["name"]),
         };
         assert_eq!(got, expected, "{}", line["name"]);
         if let Some(chain) = chain {
-            let root = request["fork_info"]["genesis_validators_root"].as_str().expect("a root");
+            let root = request["fork_info"]["genesis_validators_root"]
+                .as_str()
+                .expect("a root");
             assert_eq!(chain, root.parse().expect("a root"), "{}", line["name"]);
         }
     }
@@ -236,10 +369,20 @@ fn votes_and_blocks_are_slashable_and_nothing_else_is() {
 #[test]
 fn a_mismatch_shows_both_roots_and_what_decides() {
     let bad = lines("bad_requests.jsonl");
-    let line = bad.iter().find(|line| line["name"] == "root/mismatch-att").expect("the line");
+    let line = bad
+        .iter()
+        .find(|line| line["name"] == "root/mismatch-att")
+        .expect("the line");
     let reason = root(body(line), &network(line)).expect_err("a mismatch");
     let claimed = line["request"]["signingRoot"].as_str().expect("a root");
-    for part in [claimed, "ATTESTATION", "0x01000000", "0x06000000", "epoch 414330", "network mainnet"] {
+    for part in [
+        claimed,
+        "ATTESTATION",
+        "0x01000000",
+        "0x06000000",
+        "epoch 414330",
+        "network mainnet",
+    ] {
         assert!(reason.contains(part), "{part} is not in: {reason}");
     }
 }
@@ -247,7 +390,10 @@ fn a_mismatch_shows_both_roots_and_what_decides() {
 #[test]
 fn an_error_names_the_field_and_what_was_expected_whichever_reader_takes_it() {
     let good = lines("sign_requests.jsonl");
-    let line = good.iter().find(|line| line["name"] == "attestation/mainnet/fulu/cur").expect("the line");
+    let line = good
+        .iter()
+        .find(|line| line["name"] == "attestation/mainnet/fulu/cur")
+        .expect("the line");
     let set = |path: &str, value: Value| {
         let mut request = line["request"].clone();
         *request.pointer_mut(path).expect("a field") = value;
@@ -280,7 +426,11 @@ fn an_error_names_the_field_and_what_was_expected_whichever_reader_takes_it() {
             true.into(),
             "fork_info.fork.epoch: invalid type: boolean `true`".to_owned(),
         ),
-        ("/type", "EXIT".into(), "type: expected one of AGGREGATE_AND_PROOF, ".to_owned()),
+        (
+            "/type",
+            "EXIT".into(),
+            "type: expected one of AGGREGATE_AND_PROOF, ".to_owned(),
+        ),
     ] {
         for body in [set(path, value.clone()), grown(set(path, value.clone()))] {
             let reason = root(body, &network(line)).expect_err("a wrong value");
@@ -298,7 +448,10 @@ fn a_config_is_read_as_clients_write_it() {
         DENEB_FORK_VERSION: 0x50000038\nDENEB_FORK_EPOCH: 18446744073709551615\n\
         BLOB_SCHEDULE:\n  - EPOCH: 1\n    MAX_BLOBS_PER_BLOCK: 9\n";
     let networks = Networks::from_yaml(text).expect("a config");
-    assert_eq!((networks.name(), networks.slots_per_epoch()), ("testnet", 8));
+    assert_eq!(
+        (networks.name(), networks.slots_per_epoch()),
+        ("testnet", 8)
+    );
     assert_eq!(networks.genesis_validators_root(), None);
     for (broken, reason) in [
         ("PRESET_BASE: mainnet\n", "GENESIS_FORK_VERSION is missing"),
@@ -322,7 +475,10 @@ fn a_config_is_read_as_clients_write_it() {
             "GENESIS_FORK_VERSION: 0x10000038\nSECONDS_PER_SLOT: 0\n",
             "SECONDS_PER_SLOT: expected a whole number from 1",
         ),
-        ("GENESIS_FORK_VERSION: 0x10000038\nMIN_GENESIS_TIME: now\n", "MIN_GENESIS_TIME: expected a whole"),
+        (
+            "GENESIS_FORK_VERSION: 0x10000038\nMIN_GENESIS_TIME: now\n",
+            "MIN_GENESIS_TIME: expected a whole",
+        ),
         ("just text", "no network configuration: "),
     ] {
         let error = Networks::from_yaml(broken).err().expect(broken).to_string();
@@ -337,15 +493,45 @@ fn the_slot_of_a_moment_is_that_of_the_chain_or_an_earlier_one_or_none() {
     };
     let named = |name: &str| Networks::named(name).expect(name);
     for (case, networks, now, slot) in [
-        ("mainnet's genesis", named("mainnet"), 1_606_824_023, Some(0)),
+        (
+            "mainnet's genesis",
+            named("mainnet"),
+            1_606_824_023,
+            Some(0),
+        ),
         ("before it", named("mainnet"), 1_606_824_022, None),
         // The slot of the Merge's block and its timestamp, on the execution layer.
-        ("mainnet's merge", named("mainnet"), 1_663_224_179, Some(4_700_013)),
-        ("gnosis, with slots of 5 s", named("gnosis"), 1_638_993_340 + 16 * 5, Some(16)),
-        ("a name whose genesis is nowhere", named("minimal"), u64::MAX, None),
+        (
+            "mainnet's merge",
+            named("mainnet"),
+            1_663_224_179,
+            Some(4_700_013),
+        ),
+        (
+            "gnosis, with slots of 5 s",
+            named("gnosis"),
+            1_638_993_340 + 16 * 5,
+            Some(16),
+        ),
+        (
+            "a name whose genesis is nowhere",
+            named("minimal"),
+            u64::MAX,
+            None,
+        ),
         ("no choice", Networks::default(), 1_700_000_000, None),
-        ("a sum", config("MIN_GENESIS_TIME: 1000\nGENESIS_DELAY: 60\n"), 1084, Some(2)),
-        ("before the sum", config("MIN_GENESIS_TIME: 1000\nGENESIS_DELAY: 60\n"), 1059, None),
+        (
+            "a sum",
+            config("MIN_GENESIS_TIME: 1000\nGENESIS_DELAY: 60\n"),
+            1084,
+            Some(2),
+        ),
+        (
+            "before the sum",
+            config("MIN_GENESIS_TIME: 1000\nGENESIS_DELAY: 60\n"),
+            1059,
+            None,
+        ),
         ("no delay", config("MIN_GENESIS_TIME: 1000\n"), 2000, None),
         (
             "a copy of mainnet's file",
@@ -361,7 +547,9 @@ fn the_slot_of_a_moment_is_that_of_the_chain_or_an_earlier_one_or_none() {
         ),
         (
             "milliseconds a slot, which count more",
-            config("MIN_GENESIS_TIME: 0\nGENESIS_DELAY: 0\nSECONDS_PER_SLOT: 12\nSLOT_DURATION_MS: 1500\n"),
+            config(
+                "MIN_GENESIS_TIME: 0\nGENESIS_DELAY: 0\nSECONDS_PER_SLOT: 12\nSLOT_DURATION_MS: 1500\n",
+            ),
             3,
             Some(2),
         ),
@@ -388,10 +576,24 @@ fn the_slot_of_a_moment_is_that_of_the_chain_or_an_earlier_one_or_none() {
 fn built_in_networks_agree_with_the_vectors() {
     for line in lines("sign_requests.jsonl") {
         let name = line["network"].as_str().expect("a name");
-        if let Some(mut networks) = Networks::named(&name.to_uppercase()).filter(|_| name != "minimal") {
-            assert_eq!(root(body(&line), &networks), root(body(&line), &network(&line)), "{}", line["name"]);
-            assert_eq!(networks.slots_per_epoch().to_string(), line["config"]["SLOTS_PER_EPOCH"], "{name}");
-            let chain = networks.genesis_validators_root().expect("a public network has one").to_string();
+        if let Some(mut networks) =
+            Networks::named(&name.to_uppercase()).filter(|_| name != "minimal")
+        {
+            assert_eq!(
+                root(body(&line), &networks),
+                root(body(&line), &network(&line)),
+                "{}",
+                line["name"]
+            );
+            assert_eq!(
+                networks.slots_per_epoch().to_string(),
+                line["config"]["SLOTS_PER_EPOCH"],
+                "{name}"
+            );
+            let chain = networks
+                .genesis_validators_root()
+                .expect("a public network has one")
+                .to_string();
             assert_eq!(chain, line["config"]["GENESIS_VALIDATORS_ROOT"], "{name}");
             assert!(networks.set_fork_epoch(Fork::Gloas, Epoch(0)));
         }
@@ -410,9 +612,13 @@ fn a_fork_can_be_moved() {
     assert!(root(body(&line), &networks).is_ok());
     assert!(networks.set_fork_epoch(Fork::Gloas, Epoch::NEVER));
     assert!(
-        root(body(&line), &networks).is_err_and(|reason| reason.contains("AggregateAndProof of ELECTRA"))
+        root(body(&line), &networks)
+            .is_err_and(|reason| reason.contains("AggregateAndProof of ELECTRA"))
     );
-    assert!(!networks.set_fork_epoch(Fork::Heze, Epoch(0)), "the config has no version of it");
+    assert!(
+        !networks.set_fork_epoch(Fork::Heze, Epoch(0)),
+        "the config has no version of it"
+    );
 }
 
 #[test]
@@ -439,11 +645,19 @@ fn both_readers_agree_on_bodies_with_random_damage() {
         "18446744073709551616",
         "\"slot\":\"1\",",
     ];
-    let lines = [lines("sign_requests.jsonl"), lines("sign_requests_gloas.jsonl")].concat();
-    let bodies: Vec<String> = lines.iter().map(|line| line["request"].to_string()).collect();
+    let lines = [
+        lines("sign_requests.jsonl"),
+        lines("sign_requests_gloas.jsonl"),
+    ]
+    .concat();
+    let bodies: Vec<String> = lines
+        .iter()
+        .map(|line| line["request"].to_string())
+        .collect();
     let short: Vec<&String> = bodies.iter().filter(|body| body.len() < 3_000).collect();
     let (mut random, networks) = (Random::new(1), Networks::default());
-    let mut below = |end: usize| usize::try_from(random.below(end as u64)).expect("it is below a usize");
+    let mut below =
+        |end: usize| usize::try_from(random.below(end as u64)).expect("it is below a usize");
     let mut signed = 0;
     for _ in 0..2_000 {
         let mut damaged = short[below(short.len())].clone();
@@ -456,8 +670,15 @@ fn both_readers_agree_on_bodies_with_random_damage() {
         }
         let body = damaged.clone().into_bytes();
         let (tape, text) = (root(body.clone(), &networks), root(grown(body), &networks));
-        assert_eq!(tape.as_ref().ok(), text.as_ref().ok(), "{damaged}\n{tape:?}\n{text:?}");
+        assert_eq!(
+            tape.as_ref().ok(),
+            text.as_ref().ok(),
+            "{damaged}\n{tape:?}\n{text:?}"
+        );
         signed += usize::from(tape.is_ok());
     }
-    assert!(signed > 10, "{signed} of the damaged bodies still say the same");
+    assert!(
+        signed > 10,
+        "{signed} of the damaged bodies still say the same"
+    );
 }

@@ -20,20 +20,33 @@ use crate::support::secured::secure;
 /// Deadlines short enough to fire all the time, on those who abort; a busy machine lets others miss them too.
 fn hasty() -> Limits {
     let soon = Duration::from_millis(150);
-    Limits { head: soon, body: soon, ..Limits::default() }
+    Limits {
+        head: soon,
+        body: soon,
+        ..Limits::default()
+    }
 }
 
 #[test]
 fn no_answer_is_lost_while_others_abort_in_every_phase() {
-    let seconds =
-        std::env::var("SIGNERD_STRESS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    let seconds = std::env::var("SIGNERD_STRESS_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(2);
     let scratch = Scratch::new("stress");
     let tls = Tls::open(crate::tls::files(&scratch, "server")).unwrap();
     for runtime in RUNTIMES {
         // All three have the same worker.
-        let (rig, hasty) = (Rig::start(runtime, Limits::default()), Rig::start(runtime, hasty()));
+        let (rig, hasty) = (
+            Rig::start(runtime, Limits::default()),
+            Rig::start(runtime, hasty()),
+        );
         let secured = Rig::secure(runtime, Limits::default(), Some(Arc::clone(&tls)));
-        let (over, answers, aborts) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (over, answers, aborts) = (
+            AtomicBool::new(false),
+            AtomicUsize::new(0),
+            AtomicUsize::new(0),
+        );
         std::thread::scope(|scope| {
             let over = &over;
             let honest: [(Honest, SocketAddr); 7] = [
@@ -88,7 +101,11 @@ fn waiting_requests_do_not_hold_up_the_others() {
         for _ in 0..10 {
             assert_eq!(keep_alive(rig.address), 50);
         }
-        assert!(waiting.into_iter().all(|client| client.join().unwrap().ends_with("waited")));
+        assert!(
+            waiting
+                .into_iter()
+                .all(|client| client.join().unwrap().ends_with("waited"))
+        );
     }
 }
 
@@ -154,9 +171,15 @@ fn secure_pipeline(address: SocketAddr) -> usize {
 fn bodies(address: SocketAddr) -> usize {
     let mut stream = connect(address);
     for length in [1, 5_000, 300_000] {
-        write!(stream, "POST /sum HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "POST /sum HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .unwrap();
         stream.write_all(&vec![1; length]).unwrap();
-        assert!(read_answer(&mut stream).ends_with(&format!("\r\n\r\n{length} bytes, sum {length}")));
+        assert!(
+            read_answer(&mut stream).ends_with(&format!("\r\n\r\n{length} bytes, sum {length}"))
+        );
     }
     3
 }
@@ -164,7 +187,9 @@ fn bodies(address: SocketAddr) -> usize {
 /// Sends a part of two requests, perhaps waits past a deadline, and leaves in one way or another.
 fn abort_somewhere(address: SocketAddr, is_secure: bool, random: &mut u64) {
     let mut next = |bound: u64| {
-        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (*random >> 33) % bound
     };
     let script = [
@@ -178,7 +203,10 @@ fn abort_somewhere(address: SocketAddr, is_secure: bool, random: &mut u64) {
     if is_secure && next(4) > 0 {
         let mut secured = secure(stream, None);
         // The clock may have run out: then the other side is gone.
-        secured.write_all(&script[..cut]).and_then(|()| secured.flush()).ok();
+        secured
+            .write_all(&script[..cut])
+            .and_then(|()| secured.flush())
+            .ok();
         stream = secured.sock;
     } else {
         stream.write_all(&script[..cut]).unwrap(); // no TLS at all, where TLS is expected
@@ -187,7 +215,11 @@ fn abort_somewhere(address: SocketAddr, is_secure: bool, random: &mut u64) {
         std::thread::sleep(Duration::from_millis(next(300)));
     }
     match next(4) {
-        0 => drop(stream.shutdown(Shutdown::Write).and_then(|()| stream.read(&mut [0; 4096]))),
+        0 => drop(
+            stream
+                .shutdown(Shutdown::Write)
+                .and_then(|()| stream.read(&mut [0; 4096])),
+        ),
         1 => drop(stream.read(&mut [0; 10])), // leaves the rest unread: a reset
         2 => drop(stream.shutdown(Shutdown::Both)),
         _ => {}

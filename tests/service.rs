@@ -13,8 +13,7 @@ const RANDAO: &str = r#"{"type":"RANDAO_REVEAL","fork_info":{"fork":{"previous_v
 "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"},"randao_reveal":{"epoch":"0"}}"#;
 
 /// The public key of interop key 0, known from every client's devnet code.
-const INTEROP_0: &str =
-    "0xa99a76ed7796f7be22d5b7e85deeb7c5677e88e511e0b337618f8c4eb61349b4bf2d153f649f7b53359fe8b94a38e44c";
+const INTEROP_0: &str = "0xa99a76ed7796f7be22d5b7e85deeb7c5677e88e511e0b337618f8c4eb61349b4bf2d153f649f7b53359fe8b94a38e44c";
 
 fn sign_path() -> String {
     format!("/api/v1/eth2/sign/{INTEROP_0}")
@@ -23,9 +22,18 @@ fn sign_path() -> String {
 /// An error answer: its status and its message.
 fn refusal(answer: &Answer) -> (u16, String) {
     let body = answer.json();
-    assert_eq!(body["code"], answer.status, "the code in the body is the status");
-    assert!(body.get("signature").is_none(), "no error holds a signature");
-    (answer.status, body["message"].as_str().expect("a message").to_owned())
+    assert_eq!(
+        body["code"], answer.status,
+        "the code in the body is the status"
+    );
+    assert!(
+        body.get("signature").is_none(),
+        "no error holds a signature"
+    );
+    (
+        answer.status,
+        body["message"].as_str().expect("a message").to_owned(),
+    )
 }
 
 #[test]
@@ -40,13 +48,22 @@ fn health_comes_in_the_forms_of_both_predecessors() {
     assert_eq!(upcheck.json(), serde_json::json!({"status": "OK"}));
 
     let health = client.get("/health").json();
-    assert_eq!((&health["status"], &health["keys_loaded"]), (&"healthy".into(), &3.into()));
-    assert_eq!(health["slashing_protection"], false, "off without a data directory");
+    assert_eq!(
+        (&health["status"], &health["keys_loaded"]),
+        (&"healthy".into(), &3.into())
+    );
+    assert_eq!(
+        health["slashing_protection"], false,
+        "off without a data directory"
+    );
 
     let healthcheck = client.get("/healthcheck");
     assert_eq!(healthcheck.status, 200);
     let body = healthcheck.json();
-    assert_eq!((&body["status"], &body["outcome"]), (&"UP".into(), &"UP".into()));
+    assert_eq!(
+        (&body["status"], &body["outcome"]),
+        (&"UP".into(), &"UP".into())
+    );
     assert_eq!(body["checks"][1]["checks"][0]["data"]["keys-loaded"], 3);
 }
 
@@ -72,15 +89,24 @@ fn the_form_of_a_signature_follows_accept() {
         (Some("application/json"), "application/json"),
         (Some("*/*"), "application/json"),
     ] {
-        let headers: Vec<_> = accept.map(|accept| ("Accept", accept)).into_iter().collect();
+        let headers: Vec<_> = accept
+            .map(|accept| ("Accept", accept))
+            .into_iter()
+            .collect();
         let answer = client.request("POST", &sign_path(), &headers, RANDAO.as_bytes());
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert_eq!(answer.header("content-type"), Some(media), "{accept:?}");
         let signature = match media {
-            "application/json" => answer.json()["signature"].as_str().expect("text").to_owned(),
+            "application/json" => answer.json()["signature"]
+                .as_str()
+                .expect("text")
+                .to_owned(),
             _ => answer.text(),
         };
-        assert!(signature.len() == 194 && signature.starts_with("0x"), "{signature}");
+        assert!(
+            signature.len() == 194 && signature.starts_with("0x"),
+            "{signature}"
+        );
     }
 }
 
@@ -90,8 +116,16 @@ fn the_identifier_is_a_key_with_or_without_prefix_in_any_case() {
     signer.wait_loaded();
     let mut client = signer.client();
     let digits = INTEROP_0.trim_start_matches("0x");
-    for identifier in [INTEROP_0, digits, &digits.to_uppercase(), &format!("0x{}", digits.to_uppercase())] {
-        let answer = client.post(&format!("/api/v1/eth2/sign/{identifier}"), RANDAO.as_bytes());
+    for identifier in [
+        INTEROP_0,
+        digits,
+        &digits.to_uppercase(),
+        &format!("0x{}", digits.to_uppercase()),
+    ] {
+        let answer = client.post(
+            &format!("/api/v1/eth2/sign/{identifier}"),
+            RANDAO.as_bytes(),
+        );
         assert_eq!(answer.status, 200, "{identifier}");
     }
 }
@@ -130,40 +164,81 @@ fn with_a_token_everything_but_health_asks_for_it() {
         (Some("Bearer correct-horse"), 200),
         (Some("Basic dXNlcjpjb3JyZWN0LWhvcnNl"), 200), // user:correct-horse
     ] {
-        let headers: Vec<_> = sent.map(|sent| ("Authorization", sent)).into_iter().collect();
+        let headers: Vec<_> = sent
+            .map(|sent| ("Authorization", sent))
+            .into_iter()
+            .collect();
         for path in ["/api/v1/eth2/publicKeys", "/eth/v1/keystores", "/reload"] {
             let answer = client.request("GET", path, &headers, b"");
-            assert_eq!(answer.status, status, "{path} with {sent:?}: {}", answer.text());
+            assert_eq!(
+                answer.status,
+                status,
+                "{path} with {sent:?}: {}",
+                answer.text()
+            );
             assert_eq!(answer.header("www-authenticate").is_some(), status == 401);
         }
         let answer = client.request("POST", &sign_path(), &headers, RANDAO.as_bytes());
         assert_eq!(answer.status, status, "sign with {sent:?}");
         for path in ["/upcheck", "/health", "/healthcheck"] {
-            assert_eq!(client.request("GET", path, &headers, b"").status, 200, "{path} with {sent:?}");
+            assert_eq!(
+                client.request("GET", path, &headers, b"").status,
+                200,
+                "{path} with {sent:?}"
+            );
         }
     }
 }
 
 #[test]
 fn whoever_may_not_ask_is_refused_before_the_body() {
-    let signer = Signer::start(&["--interop-keys", "0..1", "--auth-token", "correct-horse-battery"]);
+    let signer = Signer::start(&[
+        "--interop-keys",
+        "0..1",
+        "--auth-token",
+        "correct-horse-battery",
+    ]);
     let good = "Authorization: Bearer correct-horse-battery\r\n";
     let sign = sign_path();
     for (method, path, fields, status) in [
         ("POST", sign.as_str(), "Host: localhost\r\n".to_owned(), 401),
-        ("POST", &sign, "Host: localhost\r\nAuthorization: Bearer wrong\r\n".to_owned(), 403),
+        (
+            "POST",
+            &sign,
+            "Host: localhost\r\nAuthorization: Bearer wrong\r\n".to_owned(),
+            403,
+        ),
         ("POST", &sign, format!("Host: evil.example\r\n{good}"), 403),
-        ("POST", &sign, format!("Host: localhost\r\nOrigin: https://evil.example\r\n{good}"), 403),
-        ("POST", "/eth/v1/keystores", "Host: localhost\r\n".to_owned(), 401),
-        ("POST", "/nowhere", format!("Host: localhost\r\n{good}"), 404),
+        (
+            "POST",
+            &sign,
+            format!("Host: localhost\r\nOrigin: https://evil.example\r\n{good}"),
+            403,
+        ),
+        (
+            "POST",
+            "/eth/v1/keystores",
+            "Host: localhost\r\n".to_owned(),
+            401,
+        ),
+        (
+            "POST",
+            "/nowhere",
+            format!("Host: localhost\r\n{good}"),
+            404,
+        ),
         ("PUT", &sign, format!("Host: localhost\r\n{good}"), 405),
     ] {
         // The body is announced, and never comes.
-        for length in ["Content-Length: 33554432", "Content-Length: 9999999999", "Transfer-Encoding: chunked"]
-        {
+        for length in [
+            "Content-Length: 33554432",
+            "Content-Length: 9999999999",
+            "Transfer-Encoding: chunked",
+        ] {
             let mut client = signer.client();
-            let head =
-                format!("{method} {path} HTTP/1.1\r\n{fields}{length}\r\nExpect: 100-continue\r\n\r\n");
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\n{fields}{length}\r\nExpect: 100-continue\r\n\r\n"
+            );
             client.send(head.as_bytes());
             let answer = client.answer(false);
             assert_eq!(answer.status, status, "{method} {path} {fields} {length}");
@@ -192,7 +267,12 @@ fn the_keymanager_token_opens_the_keymanager_routes_alone() {
         ("keys", "/eth/v1/keystores", 200),
         ("keys", "/api/v1/eth2/publicKeys", 403),
     ] {
-        let answer = client.request("GET", path, &[("Authorization", &format!("Bearer {token}"))], b"");
+        let answer = client.request(
+            "GET",
+            path,
+            &[("Authorization", &format!("Bearer {token}"))],
+            b"",
+        );
         assert_eq!(answer.status, status, "{token} at {path}");
     }
 }
@@ -224,11 +304,24 @@ fn a_host_that_is_not_allowed_is_refused_with_the_option_to_use() {
 
 #[test]
 fn a_page_of_another_origin_is_refused_unless_it_was_named() {
-    let signer = Signer::start(&["--interop-keys", "0..1", "--http-cors-origins", "https://ui.example"]);
+    let signer = Signer::start(&[
+        "--interop-keys",
+        "0..1",
+        "--http-cors-origins",
+        "https://ui.example",
+    ]);
     let mut client = signer.client();
     let ask = |client: &mut crate::support::client::Client, origin: &str, method: &str| {
-        let headers = [("Origin", origin), ("Access-Control-Request-Method", "POST")];
-        client.request(method, "/eth/v1/keystores", &headers[..if method == "OPTIONS" { 2 } else { 1 }], b"")
+        let headers = [
+            ("Origin", origin),
+            ("Access-Control-Request-Method", "POST"),
+        ];
+        client.request(
+            method,
+            "/eth/v1/keystores",
+            &headers[..if method == "OPTIONS" { 2 } else { 1 }],
+            b"",
+        )
     };
     for method in ["OPTIONS", "GET"] {
         let refused = ask(&mut client, "https://evil.example", method);
@@ -236,7 +329,10 @@ fn a_page_of_another_origin_is_refused_unless_it_was_named() {
         assert_eq!(refused.header("access-control-allow-origin"), None);
         let allowed = ask(&mut client, "https://ui.example", method);
         assert_eq!(allowed.status, if method == "OPTIONS" { 204 } else { 200 });
-        assert_eq!(allowed.header("access-control-allow-origin"), Some("https://ui.example"));
+        assert_eq!(
+            allowed.header("access-control-allow-origin"),
+            Some("https://ui.example")
+        );
     }
 }
 
@@ -245,23 +341,40 @@ fn a_keystore_that_does_not_open_is_one_line_and_does_not_stop_the_others() {
     let scratch = Scratch::new("bad-keystore");
     for (name, from) in [("good", "scrypt-cheap"), ("bad", "bad-password-wrong")] {
         for ending in ["json", "txt"] {
-            let bytes = std::fs::read(vectors::path(&format!("eip2335/{from}.{ending}"))).expect("a vector");
+            let bytes = std::fs::read(vectors::path(&format!("eip2335/{from}.{ending}")))
+                .expect("a vector");
             scratch.write(&format!("{name}.{ending}"), bytes);
         }
     }
     let folder = scratch.path().display().to_string();
-    let mut signer = Signer::start(&["--keystores-path", &folder, "--keystores-passwords-path", &folder]);
+    let mut signer = Signer::start(&[
+        "--keystores-path",
+        &folder,
+        "--keystores-passwords-path",
+        &folder,
+    ]);
     signer.wait_loaded();
     let line = signer.wait_for_line("bad.json");
-    assert!(line.contains("checksum") || line.contains("password"), "{line}");
+    assert!(
+        line.contains("checksum") || line.contains("password"),
+        "{line}"
+    );
 
     let mut client = signer.client();
     assert_eq!(client.get("/health").json()["keys_loaded"], 1);
     let down = client.get("/healthcheck");
     assert_eq!(down.status, 503);
     let check = &down.json()["checks"][1]["checks"][0];
-    assert_eq!((&check["status"], &check["data"]["error-count"]), (&"DOWN".into(), &1.into()));
-    assert!(check["data"]["errors"][0]["file"].as_str().expect("a file").ends_with("bad.json"));
+    assert_eq!(
+        (&check["status"], &check["data"]["error-count"]),
+        (&"DOWN".into(), &1.into())
+    );
+    assert!(
+        check["data"]["errors"][0]["file"]
+            .as_str()
+            .expect("a file")
+            .ends_with("bad.json")
+    );
 }
 
 #[test]
@@ -270,8 +383,8 @@ fn a_key_that_is_still_locked_answers_503_and_a_time_to_come_back() {
     // Full scrypt cost: the key is known at once from its public key, and open much later.
     let mut public_key = String::new();
     for ending in ["json", "txt"] {
-        let bytes =
-            std::fs::read(vectors::path(&format!("eip2335/official-scrypt.{ending}"))).expect("a vector");
+        let bytes = std::fs::read(vectors::path(&format!("eip2335/official-scrypt.{ending}")))
+            .expect("a vector");
         if ending == "json" {
             let keystore: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
             public_key = keystore["pubkey"].as_str().expect("declared").to_owned();
@@ -279,7 +392,12 @@ fn a_key_that_is_still_locked_answers_503_and_a_time_to_come_back() {
         scratch.write(&format!("slow.{ending}"), bytes);
     }
     let folder = scratch.path().display().to_string();
-    let signer = Signer::start(&["--keystores-path", &folder, "--keystores-passwords-path", &folder]);
+    let signer = Signer::start(&[
+        "--keystores-path",
+        &folder,
+        "--keystores-passwords-path",
+        &folder,
+    ]);
     let mut client = signer.client();
     let path = format!("/api/v1/eth2/sign/{public_key}");
     let mut seen = Vec::new();
@@ -302,7 +420,10 @@ fn the_metrics_are_on_their_own_listener() {
     let signer = Signer::start(&["--interop-keys", "0..2"]);
     signer.wait_loaded();
     assert_eq!(signer.client().get("/metrics").status, 404);
-    let address = signer.metrics.clone().expect("py3signer has metrics by default");
+    let address = signer
+        .metrics
+        .clone()
+        .expect("py3signer has metrics by default");
     let answer = crate::support::client::Client::connect(&address).get("/metrics");
     assert_eq!(answer.status, 200);
     assert!(answer.text().contains("keys_loaded 2"), "{}", answer.text());
@@ -325,11 +446,12 @@ fn no_secret_is_in_the_log_at_the_finest_level() {
     let scratch = Scratch::new("quiet");
     let token = scratch.write("token", "tell-nobody-this-token");
     for ending in ["json", "txt"] {
-        let bytes =
-            std::fs::read(vectors::path(&format!("eip2335/pbkdf2-cheap.{ending}"))).expect("a vector");
+        let bytes = std::fs::read(vectors::path(&format!("eip2335/pbkdf2-cheap.{ending}")))
+            .expect("a vector");
         scratch.write(&format!("keys/a.{ending}"), bytes);
     }
-    let password = std::fs::read_to_string(vectors::path("eip2335/pbkdf2-cheap.txt")).expect("a password");
+    let password =
+        std::fs::read_to_string(vectors::path("eip2335/pbkdf2-cheap.txt")).expect("a password");
     let folder = scratch.path().join("keys").display().to_string();
     let mut signer = Signer::start(&[
         "--keystores-path",
@@ -349,7 +471,11 @@ fn no_secret_is_in_the_log_at_the_finest_level() {
         b"",
     );
     let log = signer.log();
-    for secret in [password.trim(), "tell-nobody-this-token", "tell-nobody-that"] {
+    for secret in [
+        password.trim(),
+        "tell-nobody-this-token",
+        "tell-nobody-that",
+    ] {
         assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
     }
 }
@@ -377,9 +503,14 @@ fn the_access_log_is_one_line_a_request_and_holds_no_query() {
 #[test]
 fn the_user_of_each_connection_to_the_unix_socket_is_in_the_log() {
     use std::os::unix::fs::MetadataExt;
-    let mut signer = Signer::start_over(Transport::Unix, &["--interop-keys", "0..1", "--log-level", "debug"]);
+    let mut signer = Signer::start_over(
+        Transport::Unix,
+        &["--interop-keys", "0..1", "--log-level", "debug"],
+    );
     assert_eq!(signer.client().get("/upcheck").status, 200);
-    let user = std::fs::metadata("/proc/self").expect("our own process").uid();
+    let user = std::fs::metadata("/proc/self")
+        .expect("our own process")
+        .uid();
     signer.wait_for_line(&format!("a connection of user {user} on the Unix socket"));
 }
 
@@ -389,7 +520,11 @@ fn a_request_that_hangs_delays_the_end_by_five_seconds_at_most_and_a_second_sign
         let mut signer = Signer::start(&["--interop-keys", "0..1"]);
         let mut hanging = signer.client();
         hanging.send(b"GET /upcheck HTTP/1.1\r\n");
-        assert_eq!(signer.client().get("/upcheck").status, 200, "the first one has arrived by now");
+        assert_eq!(
+            signer.client().get("/upcheck").status,
+            200,
+            "the first one has arrived by now"
+        );
         let started = Instant::now();
         signer.signal("TERM");
         if signals == 2 {
@@ -397,7 +532,11 @@ fn a_request_that_hangs_delays_the_end_by_five_seconds_at_most_and_a_second_sign
             signer.signal("TERM");
         }
         assert_eq!(signer.wait_exit(), Some(0));
-        assert!(started.elapsed() < Duration::from_secs(seconds_max), "{:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(seconds_max),
+            "{:?}",
+            started.elapsed()
+        );
     }
 }
 
@@ -406,24 +545,50 @@ fn what_keeps_it_from_serving_is_an_error_with_a_hint_and_its_exit_code() {
     let scratch = Scratch::new("no-start");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("bound").port().to_string();
-    let (cert, key) = (secured::private(&scratch, "server.pem"), secured::private(&scratch, "server.key"));
+    let (cert, key) = (
+        secured::private(&scratch, "server.pem"),
+        secured::private(&scratch, "server.key"),
+    );
     let garbage = scratch.write("garbage", "no certificate");
     let open = scratch.write("open", "a-token-that-all-can-read");
     let everybody = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(&open, everybody).expect("changed");
     for (arguments, code, error) in [
-        (vec!["--port", &port], 69, "error: cannot listen on 127.0.0.1:"),
-        (vec!["--port", "0", "--tls-cert", &garbage, "--tls-key", &key], 78, "error: TLS: "),
+        (
+            vec!["--port", &port],
+            69,
+            "error: cannot listen on 127.0.0.1:",
+        ),
+        (
+            vec!["--port", "0", "--tls-cert", &garbage, "--tls-key", &key],
+            78,
+            "error: TLS: ",
+        ),
         (
             vec!["--port", "0", "--tls-cert", "/nowhere", "--tls-key", &key],
             66,
             "error: --tls-cert: /nowhere: ",
         ),
-        (vec!["--port", "0", "--tls-cert", &cert, "--tls-key", &open], 78, "error: "),
-        (vec!["--port", "0", "--auth-token-file", "/nowhere"], 66, "error: --auth-token-file: /nowhere: "),
-        (vec!["--port", "0", "--auth-token-file", &open], 77, "error: --auth-token-file: "),
+        (
+            vec!["--port", "0", "--tls-cert", &cert, "--tls-key", &open],
+            78,
+            "error: ",
+        ),
+        (
+            vec!["--port", "0", "--auth-token-file", "/nowhere"],
+            66,
+            "error: --auth-token-file: /nowhere: ",
+        ),
+        (
+            vec!["--port", "0", "--auth-token-file", &open],
+            77,
+            "error: --auth-token-file: ",
+        ),
     ] {
-        let output = Command::new(binary()).args(&arguments).args(["--metrics-port", "0"]).output();
+        let output = Command::new(binary())
+            .args(&arguments)
+            .args(["--metrics-port", "0"])
+            .output();
         let output = output.expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
@@ -440,9 +605,17 @@ fn a_socket_that_systemd_has_opened_is_served() {
     let address = listener.local_addr().expect("bound").to_string();
     let script = "export LISTEN_PID=$$ LISTEN_FDS=1; exec 3<&0 </dev/null; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
-    command.args(["-c", script]).arg(binary()).args(["--metrics-port", "0", "--interop-keys", "0..1"]);
-    let mut child =
-        command.stdin(std::os::fd::OwnedFd::from(listener)).stderr(Stdio::null()).spawn().expect("sh");
+    command.args(["-c", script]).arg(binary()).args([
+        "--metrics-port",
+        "0",
+        "--interop-keys",
+        "0..1",
+    ]);
+    let mut child = command
+        .stdin(std::os::fd::OwnedFd::from(listener))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("sh");
     // The socket has listened all the time: whoever connects waits until somebody answers.
     let mut client = Client::connect(&address);
     assert_eq!(client.get("/upcheck").status, 200);

@@ -10,19 +10,33 @@ use crate::support::client::Client;
 use crate::support::{Transport, vectors};
 
 fn good_requests() -> Vec<Value> {
-    [vectors::lines("sign_requests.jsonl"), vectors::lines("sign_requests_gloas.jsonl")].concat()
+    [
+        vectors::lines("sign_requests.jsonl"),
+        vectors::lines("sign_requests_gloas.jsonl"),
+    ]
+    .concat()
 }
 
 /// What is wrong with the answers to these lines.
 fn differences(client: &mut Client, lines: &[Value], may_refuse_lenient: bool) -> Vec<String> {
     let mut wrong = Vec::new();
     for line in lines {
-        let path = format!("/api/v1/eth2/sign/{}", line["public_key"].as_str().expect("a key"));
+        let path = format!(
+            "/api/v1/eth2/sign/{}",
+            line["public_key"].as_str().expect("a key")
+        );
         let answer = client.post(&path, &vectors::body(line));
-        let lenient = line["tags"].as_array().is_some_and(|tags| tags.contains(&"lenient".into()));
+        let lenient = line["tags"]
+            .as_array()
+            .is_some_and(|tags| tags.contains(&"lenient".into()));
         let refused = may_refuse_lenient && lenient && answer.status == 400;
         if !refused && (answer.status != 200 || answer.json()["signature"] != line["signature"]) {
-            wrong.push(format!("{}: {} {}", line["name"], answer.status, answer.text()));
+            wrong.push(format!(
+                "{}: {} {}",
+                line["name"],
+                answer.status,
+                answer.text()
+            ));
         }
     }
     wrong
@@ -32,9 +46,12 @@ fn differences(client: &mut Client, lines: &[Value], may_refuse_lenient: bool) -
 fn every_good_request_gets_its_signature() {
     let mut wrong = Vec::new();
     if let Ok(url) = std::env::var("SIGNERD_TEST_URL") {
-        let network = std::env::var("SIGNERD_TEST_NETWORK").unwrap_or_else(|_| "mainnet".to_owned());
-        let lines: Vec<Value> =
-            good_requests().into_iter().filter(|line| line["network"] == network.as_str()).collect();
+        let network =
+            std::env::var("SIGNERD_TEST_NETWORK").unwrap_or_else(|_| "mainnet".to_owned());
+        let lines: Vec<Value> = good_requests()
+            .into_iter()
+            .filter(|line| line["network"] == network.as_str())
+            .collect();
         let mut client = Client::connect(url.trim_start_matches("http://").trim_end_matches('/'));
         wrong = differences(&mut client, &lines, true);
     } else {
@@ -47,5 +64,10 @@ fn every_good_request_gets_its_signature() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }

@@ -15,8 +15,7 @@ use crate::support::client::{Answer, Client};
 use crate::support::{Scratch, Signer, binary, vectors};
 
 /// Interop key 0, as in the suite.
-pub(crate) const KEY: &str =
-    "0xa99a76ed7796f7be22d5b7e85deeb7c5677e88e511e0b337618f8c4eb61349b4bf2d153f649f7b53359fe8b94a38e44c";
+pub(crate) const KEY: &str = "0xa99a76ed7796f7be22d5b7e85deeb7c5677e88e511e0b337618f8c4eb61349b4bf2d153f649f7b53359fe8b94a38e44c";
 
 #[test]
 fn the_eip_3076_suite_passes_over_http() {
@@ -37,10 +36,16 @@ fn the_eip_3076_suite_passes_over_http() {
             for (key, request, should_succeed) in requests(step, &chain) {
                 let expected = if should_succeed { 200 } else { 412 };
                 for attempt in ["first", "again"] {
-                    let answer =
-                        client.post(&format!("/api/v1/eth2/sign/{key}"), request.to_string().as_bytes());
+                    let answer = client.post(
+                        &format!("/api/v1/eth2/sign/{key}"),
+                        request.to_string().as_bytes(),
+                    );
                     let text = answer.text();
-                    assert_eq!(answer.status, expected, "{attempt}: {}: {request}: {text}", case["name"]);
+                    assert_eq!(
+                        answer.status, expected,
+                        "{attempt}: {}: {request}: {text}",
+                        case["name"]
+                    );
                     assert_eq!(text.contains("signature\""), should_succeed, "{text}");
                 }
                 checks += 1;
@@ -52,9 +57,16 @@ fn the_eip_3076_suite_passes_over_http() {
 
 /// The files of the suite.
 fn cases() -> Vec<Value> {
-    let paths = fs::read_dir(vectors::path("eip3076")).unwrap().map(|entry| entry.unwrap().path());
-    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap()).collect()
+    let paths = fs::read_dir(vectors::path("eip3076"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
+    files
+        .map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
+        .collect()
 }
 
 fn start(scratch: &Scratch) -> Signer {
@@ -63,7 +75,13 @@ fn start(scratch: &Scratch) -> Signer {
 
 fn start_with(scratch: &Scratch, options: &[&str]) -> Signer {
     let directory = scratch.path().to_str().unwrap();
-    let signer = Signer::start(&[&["--interop-keys", "0..16", "--data-dir", directory], options].concat());
+    let signer = Signer::start(
+        &[
+            &["--interop-keys", "0..16", "--data-dir", directory],
+            options,
+        ]
+        .concat(),
+    );
     signer.wait_loaded();
     signer
 }
@@ -73,7 +91,12 @@ fn offer(scratch: &Scratch, client: &mut Client, interchange: &Value) -> Answer 
     let token = fs::read_to_string(scratch.path().join("api-token.txt")).unwrap();
     let bearer = format!("Bearer {}", token.trim());
     let headers = [("Authorization", bearer.as_str())];
-    client.request("POST", "/api/v1/slashing-protection", &headers, interchange.to_string().as_bytes())
+    client.request(
+        "POST",
+        "/api/v1/slashing-protection",
+        &headers,
+        interchange.to_string().as_bytes(),
+    )
 }
 
 /// Key, body and verdict of each message of a step: blocks first. The suite's signing root becomes a
@@ -81,15 +104,29 @@ fn offer(scratch: &Scratch, client: &mut Client, interchange: &Value) -> Answer 
 fn requests(step: &Value, chain: &str) -> Vec<(String, Value, bool)> {
     let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
     let of = |value: &Value, request: Value| {
-        (text(value, "pubkey"), request, value["should_succeed"].as_bool().unwrap())
+        (
+            text(value, "pubkey"),
+            request,
+            value["should_succeed"].as_bool().unwrap(),
+        )
     };
     let root = |value: &Value| value["signing_root"].as_str().unwrap_or(ZERO).to_owned();
     let blocks = step["blocks"].as_array().unwrap();
-    let blocks = blocks.iter().map(|it| of(it, block(chain, &text(it, "slot"), &root(it))));
-    let votes = step["attestations"].as_array().unwrap();
-    let votes = votes
+    let blocks = blocks
         .iter()
-        .map(|it| of(it, vote(chain, &text(it, "source_epoch"), &text(it, "target_epoch"), &root(it))));
+        .map(|it| of(it, block(chain, &text(it, "slot"), &root(it))));
+    let votes = step["attestations"].as_array().unwrap();
+    let votes = votes.iter().map(|it| {
+        of(
+            it,
+            vote(
+                chain,
+                &text(it, "source_epoch"),
+                &text(it, "target_epoch"),
+                &root(it),
+            ),
+        )
+    });
     blocks.chain(votes).collect()
 }
 
@@ -116,7 +153,8 @@ pub(crate) fn vote(chain: &str, source: &str, target: &str, beacon_block_root: &
 }
 
 pub(crate) fn fork_info(chain: &str) -> Value {
-    let fork = json!({"previous_version": "0x02000000", "current_version": "0x02000000", "epoch": "0"});
+    let fork =
+        json!({"previous_version": "0x02000000", "current_version": "0x02000000", "epoch": "0"});
     json!({"fork": fork, "genesis_validators_root": chain})
 }
 
@@ -138,7 +176,11 @@ fn what_was_signed_is_known_to_the_next_process_even_after_a_kill() {
     let refused = client.post(&path, other.as_bytes());
     assert_eq!(refused.status, 412);
     for part in ["condition 1", "double proposal", "slot 7"] {
-        assert!(refused.text().contains(part), "{part} is missing in: {}", refused.text());
+        assert!(
+            refused.text().contains(part),
+            "{part} is missing in: {}",
+            refused.text()
+        );
     }
     assert_eq!(client.post(&path, one.as_bytes()).text(), signature.text());
 }
@@ -159,16 +201,30 @@ fn of_conflicting_requests_at_the_same_time_exactly_one_is_signed() {
                         let root = format!("0x{}", format!("{number:02x}").repeat(32));
                         let request = block(ZERO, &(slot + 1).to_string(), &root).to_string();
                         together.wait();
-                        client.post(&format!("/api/v1/eth2/sign/{KEY}"), request.as_bytes()).status
+                        client
+                            .post(&format!("/api/v1/eth2/sign/{KEY}"), request.as_bytes())
+                            .status
                     })
                 })
             })
             .collect();
-        rivals.into_iter().map(|rival| rival.join().unwrap()).collect()
+        rivals
+            .into_iter()
+            .map(|rival| rival.join().unwrap())
+            .collect()
     });
     for slot in 0..SLOTS {
-        let count = |status| signed.iter().filter(|statuses| statuses[slot] == status).count();
-        assert_eq!((count(200), count(412)), (1, usize::from(CONNECTIONS) - 1), "slot {slot}");
+        let count = |status| {
+            signed
+                .iter()
+                .filter(|statuses| statuses[slot] == status)
+                .count()
+        };
+        assert_eq!(
+            (count(200), count(412)),
+            (1, usize::from(CONNECTIONS) - 1),
+            "slot {slot}"
+        );
     }
 }
 
@@ -176,10 +232,28 @@ fn of_conflicting_requests_at_the_same_time_exactly_one_is_signed() {
 fn nothing_at_or_above_the_high_watermark_is_signed_until_it_is_removed() {
     let scratch = Scratch::new("watermark");
     let watermark = |arguments: &[&str]| {
-        let line = [&["slashing", "watermark", "--data-dir", scratch.path().to_str().unwrap()], arguments];
-        assert!(Command::new(binary()).args(line.concat()).output().unwrap().status.success());
+        let line = [
+            &[
+                "slashing",
+                "watermark",
+                "--data-dir",
+                scratch.path().to_str().unwrap(),
+            ],
+            arguments,
+        ];
+        assert!(
+            Command::new(binary())
+                .args(line.concat())
+                .output()
+                .unwrap()
+                .status
+                .success()
+        );
     };
-    for (arguments, above) in [(&["--slot", "100", "--epoch", "3"][..], 412), (&["--remove"], 200)] {
+    for (arguments, above) in [
+        (&["--slot", "100", "--epoch", "3"][..], 412),
+        (&["--remove"], 200),
+    ] {
         watermark(arguments);
         let signer = start(&scratch);
         let mut client = signer.client();
@@ -189,9 +263,14 @@ fn nothing_at_or_above_the_high_watermark_is_signed_until_it_is_removed() {
             (block(ZERO, "100", ZERO), above),
             (vote(ZERO, "1", "3", ZERO), above),
         ] {
-            let answer = client.post(&format!("/api/v1/eth2/sign/{KEY}"), request.to_string().as_bytes());
+            let answer = client.post(
+                &format!("/api/v1/eth2/sign/{KEY}"),
+                request.to_string().as_bytes(),
+            );
             assert_eq!(answer.status, status, "{}", answer.text());
-            let told = answer.text().contains("the high watermark: slot 100, epoch 3");
+            let told = answer
+                .text()
+                .contains("the high watermark: slot 100, epoch 3");
             assert_eq!(told, status == 412, "{}", answer.text());
         }
     }
@@ -203,7 +282,8 @@ fn the_service_says_whether_it_protects() {
     let directory = scratch.path().to_str().unwrap();
     for (enabled, protects) in [("true", true), ("false", false)] {
         let switch = format!("--slashing-protection-enabled={enabled}");
-        let mut signer = Signer::start(&["--interop-keys", "0..1", "--data-dir", directory, &switch]);
+        let mut signer =
+            Signer::start(&["--interop-keys", "0..1", "--data-dir", directory, &switch]);
         signer.wait_loaded();
         signer.wait_for_line(if protects {
             "slashing protection is on"
@@ -211,14 +291,31 @@ fn the_service_says_whether_it_protects() {
             "slashing protection is off"
         });
         let mut client = signer.client();
-        assert_eq!(client.get("/health").json()["slashing_protection"], protects);
-        let checks = client.get("/healthcheck").json()["checks"].as_array().unwrap().clone();
-        let store = checks.iter().find(|check| check["id"] == "slashing-protection-db-health-check");
-        assert_eq!(store.is_some_and(|store| store["status"] == "UP"), protects, "{checks:?}");
+        assert_eq!(
+            client.get("/health").json()["slashing_protection"],
+            protects
+        );
+        let checks = client.get("/healthcheck").json()["checks"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let store = checks
+            .iter()
+            .find(|check| check["id"] == "slashing-protection-db-health-check");
+        assert_eq!(
+            store.is_some_and(|store| store["status"] == "UP"),
+            protects,
+            "{checks:?}"
+        );
         // A bare root that may hide a vote is for those who chose to go without.
         let raw = json!({"signingRoot": ZERO, "domain_name": "beacon_attester"}).to_string();
         let answer = client.post(&format!("/api/v1/eth2/sign/{KEY}"), raw.as_bytes());
-        assert_eq!(answer.status, if protects { 412 } else { 200 }, "{}", answer.text());
+        assert_eq!(
+            answer.status,
+            if protects { 412 } else { 200 },
+            "{}",
+            answer.text()
+        );
     }
 }
 
@@ -227,13 +324,29 @@ fn a_second_instance_on_the_same_directory_ends_and_names_the_process() {
     let scratch = Scratch::new("second");
     let directory = scratch.path().to_str().unwrap();
     let first = start(&scratch);
-    let arguments = ["--port", "0", "--metrics-port", "0", "--interop-keys", "0..1", "--data-dir", directory];
+    let arguments = [
+        "--port",
+        "0",
+        "--metrics-port",
+        "0",
+        "--interop-keys",
+        "0..1",
+        "--data-dir",
+        directory,
+    ];
     let second = Command::new(binary()).args(arguments).output().unwrap();
     let stderr = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(69), "{stderr}");
-    assert!(stderr.contains(&format!("in use by process {}", first.pid())), "{stderr}");
+    assert!(
+        stderr.contains(&format!("in use by process {}", first.pid())),
+        "{stderr}"
+    );
     assert!(stderr.contains("hint: stop the other process"), "{stderr}");
-    assert_eq!(first.client().get("/healthcheck").status, 200, "the first one goes on");
+    assert_eq!(
+        first.client().get("/healthcheck").status,
+        200,
+        "the first one goes on"
+    );
 }
 
 /// A chain of the network of this name.
@@ -242,7 +355,10 @@ const HOODI: &str = "0x212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7b
 #[test]
 fn with_an_empty_store_a_network_with_a_genesis_time_signs_the_present_but_not_the_past() {
     let path = format!("/api/v1/eth2/sign/{KEY}");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let config = Scratch::new("floor-config");
     // A minimal devnet, in its slot 8,000: epoch 1,000.
     let generated = format!(
@@ -262,24 +378,61 @@ fn with_an_empty_store_a_network_with_a_genesis_time_signs_the_present_but_not_t
         let epoch = present / spe;
         let old = (epoch - 900).to_string();
         for (message, request, status) in [
-            ("a block far in the past", block(chain, &((epoch - 10) * spe).to_string(), ZERO), 412),
-            ("a block five epochs back", block(chain, &((epoch - 5) * spe).to_string(), ZERO), 412),
-            ("a vote five epochs back", vote(chain, &old, &(epoch - 5).to_string(), ZERO), 412),
-            ("a block two epochs back", block(chain, &((epoch - 2) * spe).to_string(), ZERO), 200),
+            (
+                "a block far in the past",
+                block(chain, &((epoch - 10) * spe).to_string(), ZERO),
+                412,
+            ),
+            (
+                "a block five epochs back",
+                block(chain, &((epoch - 5) * spe).to_string(), ZERO),
+                412,
+            ),
+            (
+                "a vote five epochs back",
+                vote(chain, &old, &(epoch - 5).to_string(), ZERO),
+                412,
+            ),
+            (
+                "a block two epochs back",
+                block(chain, &((epoch - 2) * spe).to_string(), ZERO),
+                200,
+            ),
             ("a block now", block(chain, &present.to_string(), ZERO), 200),
-            ("a vote now, from a source of long ago", vote(chain, &old, &epoch.to_string(), ZERO), 200),
+            (
+                "a vote now, from a source of long ago",
+                vote(chain, &old, &epoch.to_string(), ZERO),
+                200,
+            ),
         ] {
             let answer = client.post(&path, request.to_string().as_bytes());
-            assert_eq!(answer.status, status, "{case}: {message}: {}\n{told}", answer.text());
-            assert!(status == 200 || answer.text().contains("clock and genesis time"), "{}", answer.text());
+            assert_eq!(
+                answer.status,
+                status,
+                "{case}: {message}: {}\n{told}",
+                answer.text()
+            );
+            assert!(
+                status == 200 || answer.text().contains("clock and genesis time"),
+                "{}",
+                answer.text()
+            );
         }
         // A name is that of one chain; who serves another by mistake is not held up by its clock.
         let elsewhere = block(&format!("0x{}", "77".repeat(32)), "5", ZERO);
         let answer = client.post(&path, elsewhere.to_string().as_bytes());
-        assert_eq!(answer.status, if case == "name" { 200 } else { 412 }, "{case}: {}", answer.text());
+        assert_eq!(
+            answer.status,
+            if case == "name" { 200 } else { 412 },
+            "{case}: {}",
+            answer.text()
+        );
         drop(signer);
         let scratch = Scratch::new(&format!("floor-lifted-{case}"));
-        let lifted = ["--slashing-protection-min-slot=0", "--slashing-protection-min-epoch=0"];
+        let lifted = [
+            "--slashing-protection-min-slot=0",
+            "--slashing-protection-min-epoch=0",
+        ];
         let signer = start_with(&scratch, &[&options[..], &lifted].concat());
         let mut client = signer.client();
         for request in [block(chain, "5", ZERO), vote(chain, "1", "2", ZERO)] {
@@ -302,11 +455,27 @@ fn of_another_chain_than_that_of_the_networks_name_no_file_is_imported() {
     let (ours, other) = (file(HOODI, "5000000"), file(ZERO, "6000000"));
     let import = |interchange: &Value| {
         let from = scratch.write("interchange.json", interchange.to_string());
-        let line = ["slashing", "import", "--network", "hoodi", "--data-dir", directory, "--from", &from];
+        let line = [
+            "slashing",
+            "import",
+            "--network",
+            "hoodi",
+            "--data-dir",
+            directory,
+            "--from",
+            &from,
+        ];
         Command::new(binary()).args(line).output().unwrap()
     };
     let export = || {
-        let line = ["slashing", "export", "--network", "hoodi", "--data-dir", directory];
+        let line = [
+            "slashing",
+            "export",
+            "--network",
+            "hoodi",
+            "--data-dir",
+            directory,
+        ];
         let output = Command::new(binary()).args(line).output().unwrap();
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
@@ -314,13 +483,24 @@ fn of_another_chain_than_that_of_the_networks_name_no_file_is_imported() {
     let refused = import(&other);
     let stderr = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(78), "{stderr}");
-    assert!(stderr.contains(&format!("genesis_validators_root: expected {HOODI}, got {ZERO}")), "{stderr}");
+    assert!(
+        stderr.contains(&format!(
+            "genesis_validators_root: expected {HOODI}, got {ZERO}"
+        )),
+        "{stderr}"
+    );
     assert_eq!(export(), ours);
 
     let signer = start_with(&scratch, &["--network", "hoodi"]);
     let answer = offer(&scratch, &mut signer.client(), &other);
     assert_eq!(answer.status, 400, "{}", answer.text());
-    assert!(answer.text().contains("metadata.genesis_validators_root: expected"), "{}", answer.text());
+    assert!(
+        answer
+            .text()
+            .contains("metadata.genesis_validators_root: expected"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(offer(&scratch, &mut signer.client(), &ours).status, 200);
     drop(signer);
     assert_eq!(export(), ours);

@@ -23,12 +23,20 @@ fn layouts() -> PathBuf {
 
 /// A checkout does not keep mode 0600.
 fn checked_out() -> Sources {
-    Sources { allow_insecure_permissions: true, ..Sources::default() }
+    Sources {
+        allow_insecure_permissions: true,
+        ..Sources::default()
+    }
 }
 
 fn start(sources: Sources) -> Result<(Arc<Loader>, Arc<KeyTable>), SourceError> {
     let table = Arc::new(KeyTable::new());
-    let loader = Loader::start(sources, Settings::default(), Arc::clone(&table), Arc::new(Protection::Off));
+    let loader = Loader::start(
+        sources,
+        Settings::default(),
+        Arc::clone(&table),
+        Arc::new(Protection::Off),
+    );
     loader.wait_listed()?;
     Ok((loader, table))
 }
@@ -42,14 +50,22 @@ fn load(sources: Sources) -> (Vec<PublicKey>, Progress) {
 
 /// The public keys of these interop indices, sorted.
 fn interop(indices: impl IntoIterator<Item = u32>) -> Vec<PublicKey> {
-    let mut keys: Vec<_> =
-        indices.into_iter().map(|index| derive::interop(index).unwrap().public_key()).collect();
+    let mut keys: Vec<_> = indices
+        .into_iter()
+        .map(|index| derive::interop(index).unwrap().public_key())
+        .collect();
     keys.sort();
     keys
 }
 
 fn keystores(dir: &Path, passwords: Passwords) -> Sources {
-    Sources { pairs: vec![Pair { keystores: dir.to_owned(), passwords }], ..checked_out() }
+    Sources {
+        pairs: vec![Pair {
+            keystores: dir.to_owned(),
+            passwords,
+        }],
+        ..checked_out()
+    }
 }
 
 #[test]
@@ -65,7 +81,10 @@ fn every_layout_is_recognised_and_each_key_is_opened_once() {
         "launchpad",
         "prysm",
     ] {
-        let (keys, progress) = load(Sources { keys_dirs: vec![layouts().join(name)], ..checked_out() });
+        let (keys, progress) = load(Sources {
+            keys_dirs: vec![layouts().join(name)],
+            ..checked_out()
+        });
         assert_eq!(progress.failures, [], "{name}");
         assert_eq!(keys, interop(0..2), "{name}");
     }
@@ -76,19 +95,38 @@ fn a_directory_of_no_known_layout_is_an_error_and_not_zero_keys() {
     let scratch = Scratch::new("no-layout");
     scratch.write("notes/readme.md", "nothing here");
     for dir in [scratch.path().to_owned(), scratch.path().join("absent")] {
-        let error = start(Sources { keys_dirs: vec![dir.clone()], ..checked_out() }).err().unwrap();
-        assert!(error.to_string().starts_with(&dir.display().to_string()), "{error}");
+        let error = start(Sources {
+            keys_dirs: vec![dir.clone()],
+            ..checked_out()
+        })
+        .err()
+        .unwrap();
+        assert!(
+            error.to_string().starts_with(&dir.display().to_string()),
+            "{error}"
+        );
     }
-    for passwords in [Passwords::Dir(scratch.path().join("absent")), Passwords::Dir(layouts().join("flat"))] {
-        let error = start(keystores(&scratch.path().join("absent"), passwords)).err().unwrap();
-        assert!(error.to_string().contains("absent: No such file"), "{error}");
+    for passwords in [
+        Passwords::Dir(scratch.path().join("absent")),
+        Passwords::Dir(layouts().join("flat")),
+    ] {
+        let error = start(keystores(&scratch.path().join("absent"), passwords))
+            .err()
+            .unwrap();
+        assert!(
+            error.to_string().contains("absent: No such file"),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn web3signers_pair_of_directories_and_a_password_for_all() {
     let tree = layouts().join("eth2-val-tools");
-    let (keys, _) = load(keystores(&tree.join("teku-keys"), Passwords::Dir(tree.join("teku-secrets"))));
+    let (keys, _) = load(keystores(
+        &tree.join("teku-keys"),
+        Passwords::Dir(tree.join("teku-secrets")),
+    ));
     assert_eq!(keys, interop(0..2));
 
     let scratch = Scratch::new("password-for-all");
@@ -100,8 +138,18 @@ fn web3signers_pair_of_directories_and_a_password_for_all() {
         }
     }
     let password = scratch.write("password", "one for all");
-    let sources = keystores(&scratch.path().join("keys"), Passwords::File(password.into()));
-    assert_eq!(load(Sources { allow_insecure_permissions: false, ..sources }).0, interop(0..2));
+    let sources = keystores(
+        &scratch.path().join("keys"),
+        Passwords::File(password.into()),
+    );
+    assert_eq!(
+        load(Sources {
+            allow_insecure_permissions: false,
+            ..sources
+        })
+        .0,
+        interop(0..2)
+    );
 }
 
 /// Puts the keystore of an interop index and its password into a directory.
@@ -124,36 +172,68 @@ fn one_bad_keystore_does_not_stop_the_others() {
     scratch.write(&wrong.replace(".json", ".txt"), "not it");
     let bad = scratch.write("bad.json", "{\"version\":4}");
     let (keys, progress) = load(pair_in(scratch.path()));
-    assert_eq!((keys, progress.failed, progress.pending, progress.complete), (vec![good], 2, Some(0), true));
+    assert_eq!(
+        (keys, progress.failed, progress.pending, progress.complete),
+        (vec![good], 2, Some(0), true)
+    );
     let reason = |name: &str| {
-        progress.failures.iter().find(|(file, _)| file == name).map(|(_, reason)| reason.as_str())
+        progress
+            .failures
+            .iter()
+            .find(|(file, _)| file == name)
+            .map(|(_, reason)| reason.as_str())
     };
-    assert!(reason(&bad).is_some_and(|reason| reason.contains("crypto")), "{progress:?}");
-    assert!(reason(&wrong).is_some_and(|reason| reason.contains("the password is wrong")), "{progress:?}");
-    assert_eq!(progress.verdict(None), Err("2 keystore(s) did not open".to_owned()));
+    assert!(
+        reason(&bad).is_some_and(|reason| reason.contains("crypto")),
+        "{progress:?}"
+    );
+    assert!(
+        reason(&wrong).is_some_and(|reason| reason.contains("the password is wrong")),
+        "{progress:?}"
+    );
+    assert_eq!(
+        progress.verdict(None),
+        Err("2 keystore(s) did not open".to_owned())
+    );
 }
 
 #[test]
 fn key_configuration_files_give_raw_keys_and_keystores() {
     for name in ["key-config", "key-config-documents"] {
-        let (keys, progress) = load(Sources { key_config_path: Some(layouts().join(name)), ..checked_out() });
+        let (keys, progress) = load(Sources {
+            key_config_path: Some(layouts().join(name)),
+            ..checked_out()
+        });
         assert_eq!((keys, progress.failures), (interop(0..2), vec![]), "{name}");
     }
 }
 
 #[test]
 fn a_refused_key_configuration_says_why_and_repeats_no_key() {
-    let (keys, progress) =
-        load(Sources { key_config_path: Some(layouts().join("key-config-refused")), ..checked_out() });
+    let (keys, progress) = load(Sources {
+        key_config_path: Some(layouts().join("key-config-refused")),
+        ..checked_out()
+    });
     assert_eq!(keys, []);
     let reason = |name: &str| {
-        let failure = progress.failures.iter().find(|(file, _)| file.ends_with(name));
-        failure.map(|(_, reason)| reason.clone()).unwrap_or_default()
+        let failure = progress
+            .failures
+            .iter()
+            .find(|(file, _)| file.ends_with(name));
+        failure
+            .map(|(_, reason)| reason.clone())
+            .unwrap_or_default()
     };
-    assert!(reason("vault.yaml").contains("\"hashicorp\" is not supported: let an agent"), "{progress:?}");
+    assert!(
+        reason("vault.yaml").contains("\"hashicorp\" is not supported: let an agent"),
+        "{progress:?}"
+    );
     assert!(reason("curve.yaml").contains("only BLS"), "{progress:?}");
     assert!(reason("broken.yaml").contains("line "), "{progress:?}");
-    assert!(!format!("{progress:?}").contains("25295f0d"), "the key is repeated");
+    assert!(
+        !format!("{progress:?}").contains("25295f0d"),
+        "the key is repeated"
+    );
 }
 
 #[test]
@@ -187,8 +267,20 @@ fn secrets_that_others_can_read_are_refused_with_the_command_that_helps() {
     for (secret, sources) in [
         (&words, mnemonic(None)),
         (&passphrase, mnemonic(Some(&passphrase))),
-        (&raw, Sources { key_config_path: Some(scratch.path().join("configs")), ..Sources::default() }),
-        (&password, Sources { pairs: pair_in(scratch.path()).pairs, ..Sources::default() }),
+        (
+            &raw,
+            Sources {
+                key_config_path: Some(scratch.path().join("configs")),
+                ..Sources::default()
+            },
+        ),
+        (
+            &password,
+            Sources {
+                pairs: pair_in(scratch.path()).pairs,
+                ..Sources::default()
+            },
+        ),
     ] {
         assert_eq!(load(sources.clone()).0.len(), 1, "{secret}");
         fs::set_permissions(secret, fs::Permissions::from_mode(0o604)).unwrap();
@@ -202,7 +294,16 @@ fn secrets_that_others_can_read_are_refused_with_the_command_that_helps() {
         };
         let expected = format!("{secret}: others can read or write it; run: chmod o= '{secret}'");
         assert!(reason == expected, "{secret}: {reason}");
-        assert_eq!(load(Sources { allow_insecure_permissions: true, ..sources }).0.len(), 1, "{secret}");
+        assert_eq!(
+            load(Sources {
+                allow_insecure_permissions: true,
+                ..sources
+            })
+            .0
+            .len(),
+            1,
+            "{secret}"
+        );
         fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
     }
 }
@@ -212,8 +313,15 @@ fn derived_keys_follow_the_index_across_chunks() {
     let scratch = Scratch::new("derived");
     let words = scratch.write("words", "abandon ".repeat(11) + "about\n");
     let sources = |range| {
-        let mnemonic = Mnemonic { file: words.clone().into(), passphrase_file: None, range };
-        Sources { mnemonic: Some(mnemonic), ..Sources::default() }
+        let mnemonic = Mnemonic {
+            file: words.clone().into(),
+            passphrase_file: None,
+            range,
+        };
+        Sources {
+            mnemonic: Some(mnemonic),
+            ..Sources::default()
+        }
     };
     let (all, _) = load(sources(0..130));
     let (tail, _) = load(sources(128..130));
@@ -227,31 +335,47 @@ fn a_reload_adds_what_is_new_and_drops_what_is_gone() {
     let (first, file) = put(&scratch, 0);
     let (loader, table) = start(pair_in(scratch.path())).unwrap();
     loader.wait_loaded();
-    assert_eq!((table.list(), loader.reload_state().stage), (vec![first], ReloadStage::Idle));
+    assert_eq!(
+        (table.list(), loader.reload_state().stage),
+        (vec![first], ReloadStage::Idle)
+    );
 
     let (second, _) = put(&scratch, 1);
     loader.reload().unwrap();
     assert_eq!(loader.wait_loaded().failures, []);
-    assert_eq!((table.list(), loader.reload_state().stage), (interop(0..2), ReloadStage::Completed));
+    assert_eq!(
+        (table.list(), loader.reload_state().stage),
+        (interop(0..2), ReloadStage::Completed)
+    );
 
     fs::remove_file(&file).unwrap();
     scratch.write("bad.json", "{}");
     loader.reload().unwrap();
     loader.wait_loaded();
-    assert_eq!((table.list(), loader.reload_state().stage), (vec![second], ReloadStage::CompletedWithErrors));
+    assert_eq!(
+        (table.list(), loader.reload_state().stage),
+        (vec![second], ReloadStage::CompletedWithErrors)
+    );
 
     fs::rename(scratch.path(), scratch.path().with_extension("away")).unwrap();
     loader.reload().unwrap();
     loader.wait_loaded();
     let state = loader.reload_state();
-    assert_eq!((table.list(), state.stage), (vec![second], ReloadStage::Failed));
+    assert_eq!(
+        (table.list(), state.stage),
+        (vec![second], ReloadStage::Failed)
+    );
     assert!(state.last_error.is_some() && state.last_operation.is_some());
     fs::rename(scratch.path().with_extension("away"), scratch.path()).unwrap();
 }
 
 #[test]
 fn a_second_reload_is_refused_while_one_runs() {
-    let (loader, _) = start(Sources { interop: Some(0..2000), ..Sources::default() }).unwrap();
+    let (loader, _) = start(Sources {
+        interop: Some(0..2000),
+        ..Sources::default()
+    })
+    .unwrap();
     assert_eq!(loader.reload(), Err(Running));
     loader.wait_loaded();
     assert_eq!(loader.reload(), Ok(()));
@@ -262,17 +386,31 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     let (scratch, cache) = (Scratch::new("key-cache"), Scratch::new("key-cache-file"));
     let path = cache.path().join("keys.sealed");
     let run = || {
-        let settings = Settings { key_cache: Some(path.clone()), ..Settings::default() };
+        let settings = Settings {
+            key_cache: Some(path.clone()),
+            ..Settings::default()
+        };
         let table = Arc::new(KeyTable::new());
         let sources = pair_in(scratch.path());
-        let loader = Loader::start(sources, settings, Arc::clone(&table), Arc::new(Protection::Off));
+        let loader = Loader::start(
+            sources,
+            settings,
+            Arc::clone(&table),
+            Arc::new(Protection::Off),
+        );
         assert_eq!(loader.wait_loaded().failures, []);
         (loader, table)
     };
     let start = || (run().1.list(), fs::read_to_string(&path).unwrap());
     let (first, file) = put(&scratch, 0);
     let (keys, sealed) = start();
-    assert_eq!((keys, fs::metadata(&path).unwrap().permissions().mode() & 0o777), (vec![first], 0o600));
+    assert_eq!(
+        (
+            keys,
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777
+        ),
+        (vec![first], 0o600)
+    );
 
     // A keystore that could not be opened any more, and looks as before: the cache is what is read.
     let modified = fs::metadata(&file).unwrap().modified().unwrap();
@@ -285,7 +423,10 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     );
     let write_as_before = |text: &str| {
         fs::write(&file, text).unwrap();
-        fs::File::open(&file).unwrap().set_modified(modified).unwrap();
+        fs::File::open(&file)
+            .unwrap()
+            .set_modified(modified)
+            .unwrap();
     };
     write_as_before(&broken);
     assert_eq!(start(), (vec![first], sealed.clone()));
@@ -293,7 +434,10 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     // Another keystore with another password: the first is still taken from the cache.
     let (_, other) = put(&scratch, 1);
     let (keys, resealed) = start();
-    assert_eq!((keys, resealed.matches("\"file\"").count()), (interop(0..2), 2));
+    assert_eq!(
+        (keys, resealed.matches("\"file\"").count()),
+        (interop(0..2), 2)
+    );
     assert_ne!(resealed, sealed);
 
     // A damaged cache is written anew.
@@ -301,7 +445,11 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     let (before, digits) = resealed.rsplit_once("\"sealed\":\"0x").unwrap();
     let flipped = if digits.starts_with('0') { '1' } else { '0' };
     let one_entry = format!("{before}\"sealed\":\"0x{flipped}{}", &digits[1..]);
-    for damaged in [String::new(), resealed.replace("\"salt\":\"0x", "\"salt\":\"0xff"), one_entry] {
+    for damaged in [
+        String::new(),
+        resealed.replace("\"salt\":\"0x", "\"salt\":\"0xff"),
+        one_entry,
+    ] {
         fs::write(&path, &damaged).unwrap();
         let (keys, written) = start();
         assert_eq!(keys, interop(0..2));
@@ -316,7 +464,10 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     loader.wait_loaded();
     write_as_before(&broken);
     let (keys, resealed) = start();
-    assert_eq!((keys, resealed.matches("\"file\"").count()), (vec![first], 1));
+    assert_eq!(
+        (keys, resealed.matches("\"file\"").count()),
+        (vec![first], 1)
+    );
 }
 
 #[test]
@@ -324,9 +475,16 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
     let scratch = Scratch::new("reload-timeout");
     let (first, _) = put(&scratch, 0);
     let table = Arc::new(KeyTable::new());
-    let settings = Settings { reload_timeout: Duration::ZERO, ..Settings::default() };
-    let loader =
-        Loader::start(pair_in(scratch.path()), settings, Arc::clone(&table), Arc::new(Protection::Off));
+    let settings = Settings {
+        reload_timeout: Duration::ZERO,
+        ..Settings::default()
+    };
+    let loader = Loader::start(
+        pair_in(scratch.path()),
+        settings,
+        Arc::clone(&table),
+        Arc::new(Protection::Off),
+    );
     assert_eq!(loader.wait_loaded().failures, []);
     assert_eq!(table.list(), [first]);
 
@@ -339,19 +497,28 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
     loader.wait_loaded();
     let state = loader.reload_state();
     assert_eq!(state.stage, ReloadStage::Failed);
-    assert_eq!(state.last_error.unwrap(), "1 keystore(s) were still being opened after 0 s");
+    assert_eq!(
+        state.last_error.unwrap(),
+        "1 keystore(s) were still being opened after 0 s"
+    );
     while table.len() < 2 {
         std::thread::sleep(Duration::from_millis(20));
     }
     loader.reload().unwrap();
     loader.wait_loaded();
-    assert_eq!((table.len(), loader.reload_state().stage), (2, ReloadStage::Completed));
+    assert_eq!(
+        (table.len(), loader.reload_state().stage),
+        (2, ReloadStage::Completed)
+    );
 }
 
 #[test]
 fn a_key_configuration_file_beyond_the_size_is_a_failure_and_not_read() {
     let scratch = Scratch::new("key-config-size");
-    let key = format!("type: file-raw\nkeyType: BLS\nprivateKey: \"0x{}01\"\n", "00".repeat(31));
+    let key = format!(
+        "type: file-raw\nkeyType: BLS\nprivateKey: \"0x{}01\"\n",
+        "00".repeat(31)
+    );
     scratch.write("key.yaml", &key);
     for (bytes_max, keys) in [(key.len(), 1), (key.len() - 1, 0)] {
         let (loaded, progress) = load(Sources {
@@ -359,6 +526,11 @@ fn a_key_configuration_file_beyond_the_size_is_a_failure_and_not_read() {
             key_config_bytes_max: Some(bytes_max),
             ..Sources::default()
         });
-        assert_eq!((loaded.len(), progress.failed), (keys, 1 - keys), "{:?}", progress.failures);
+        assert_eq!(
+            (loaded.len(), progress.failed),
+            (keys, 1 - keys),
+            "{:?}",
+            progress.failures
+        );
     }
 }

@@ -22,19 +22,45 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
     let directory = scratch.path().join("configs");
     fs::create_dir(&directory).unwrap();
     let pipe = directory.join("key.yaml");
-    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status().unwrap().success());
-    let signer = Signer::start(&["--key-config-path", directory.to_str().unwrap(), "--expect-keys", "1"]);
+    assert!(
+        Command::new("mkfifo")
+            .args(["-m", "600"])
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let signer = Signer::start(&[
+        "--key-config-path",
+        directory.to_str().unwrap(),
+        "--expect-keys",
+        "1",
+    ]);
     let loading = || {
         let answer = signer.client().get("/healthcheck");
         let json = answer.json();
-        (answer.status, json["checks"][1]["checks"][0]["data"].clone(), json["status"].clone())
+        (
+            answer.status,
+            json["checks"][1]["checks"][0]["data"].clone(),
+            json["status"].clone(),
+        )
     };
     let key = derive::interop(0).unwrap().public_key();
-    let body = json!({"signingRoot": format!("0x{}", "5a".repeat(32)), "domain": "0x02000000"}).to_string();
-    let sign = || signer.client().post(&format!("/api/v1/eth2/sign/{key}"), body.as_bytes());
+    let body = json!({"signingRoot": format!("0x{}", "5a".repeat(32)), "domain": "0x02000000"})
+        .to_string();
+    let sign = || {
+        signer
+            .client()
+            .post(&format!("/api/v1/eth2/sign/{key}"), body.as_bytes())
+    };
     let write = || {
         let raw = "type: file-raw\nprivateKey: \"0x25295f0d1d592a90b333e26e85149708208e9f8e8bc18f6c77bd62f8ad7a6866\"\n";
-        OpenOptions::new().write(true).open(&pipe).unwrap().write_all(raw.as_bytes()).unwrap();
+        OpenOptions::new()
+            .write(true)
+            .open(&pipe)
+            .unwrap()
+            .write_all(raw.as_bytes())
+            .unwrap();
     };
 
     assert_eq!(signer.client().get("/upcheck").status, 200);
@@ -44,7 +70,12 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
         (503, &json!("DOWN"), &Value::Null, &json!(true))
     );
     let refused = sign();
-    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{}", refused.text());
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (503, Some("5")),
+        "{}",
+        refused.text()
+    );
 
     write();
     while loading().1["keys-pending"] != 1 {
@@ -55,10 +86,15 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
     write();
     signer.wait_loaded();
     let (status, data, word) = loading();
-    assert_eq!((status, &word, &data["keys-pending"]), (200, &json!("UP"), &json!(0)));
+    assert_eq!(
+        (status, &word, &data["keys-pending"]),
+        (200, &json!("UP"), &json!(0))
+    );
     assert_eq!(sign().status, 200);
     let unknown = derive::interop(1).unwrap().public_key();
-    let answer = signer.client().post(&format!("/api/v1/eth2/sign/{unknown}"), body.as_bytes());
+    let answer = signer
+        .client()
+        .post(&format!("/api/v1/eth2/sign/{unknown}"), body.as_bytes());
     assert_eq!(answer.status, 404, "nothing is loading any more");
 }
 
@@ -72,12 +108,38 @@ fn what_is_missing_ends_the_start_with_its_exit_code_and_a_reason() {
     scratch.write("bad/key.txt", "password");
     DirBuilder::new().mode(0o700).create(path("data")).unwrap();
     scratch.write("data/keystores", "not a directory");
-    let bad = ["--keystores-path", &path("bad"), "--keystores-passwords-path", &path("bad"), "--strict"];
+    let bad = [
+        "--keystores-path",
+        &path("bad"),
+        "--keystores-passwords-path",
+        &path("bad"),
+        "--strict",
+    ];
     for (case, arguments, code, reason) in [
-        ("a directory in no known layout", vec!["--keys", &path("notes")], 66, "no layout recognised"),
-        ("a data directory that cannot be listed", vec!["--data-dir", &path("data")], 66, "Not a directory"),
-        ("words that are no phrase", vec!["--mnemonic-file", &path("phrase")], 66, "no BIP-39 phrase"),
-        ("a keystore that does not open, --strict", bad.to_vec(), 78, "--strict: 1 keystore(s) did not open"),
+        (
+            "a directory in no known layout",
+            vec!["--keys", &path("notes")],
+            66,
+            "no layout recognised",
+        ),
+        (
+            "a data directory that cannot be listed",
+            vec!["--data-dir", &path("data")],
+            66,
+            "Not a directory",
+        ),
+        (
+            "words that are no phrase",
+            vec!["--mnemonic-file", &path("phrase")],
+            66,
+            "no BIP-39 phrase",
+        ),
+        (
+            "a keystore that does not open, --strict",
+            bad.to_vec(),
+            78,
+            "--strict: 1 keystore(s) did not open",
+        ),
         (
             "fewer keys than expected, --strict",
             vec!["--interop-keys", "0..2", "--expect-keys", "3", "--strict"],
@@ -88,7 +150,9 @@ fn what_is_missing_ends_the_start_with_its_exit_code_and_a_reason() {
         let (status, printed) = run(&arguments);
         assert_eq!(status, Some(code), "{case}: {printed}");
         assert!(
-            printed.lines().any(|line| line.starts_with("error: ") && line.contains(reason)),
+            printed
+                .lines()
+                .any(|line| line.starts_with("error: ") && line.contains(reason)),
             "{case}: {printed}"
         );
     }
@@ -102,7 +166,16 @@ fn memory_that_cannot_be_locked_ends_the_start_where_that_was_asked_for() {
         ("128", &["--require-mlock"], Some(true)),
     ] {
         let mut command = with_locked_memory_of(limit_kib, &binary());
-        command.args(["--port", "0", "--metrics-port", "0", "--interop-keys", "0..1"]).args(options);
+        command
+            .args([
+                "--port",
+                "0",
+                "--metrics-port",
+                "0",
+                "--interop-keys",
+                "0..1",
+            ])
+            .args(options);
         match locked {
             Some(locked) => {
                 let signer = Signer::spawn(&mut command);
@@ -118,8 +191,9 @@ fn memory_that_cannot_be_locked_ends_the_start_where_that_was_asked_for() {
                 let printed = String::from_utf8_lossy(&output.stderr).into_owned();
                 assert_eq!(output.status.code(), Some(71), "{printed}");
                 assert!(
-                    printed
-                        .contains("--require-mlock: memory for keys cannot be locked: raise RLIMIT_MEMLOCK"),
+                    printed.contains(
+                        "--require-mlock: memory for keys cannot be locked: raise RLIMIT_MEMLOCK"
+                    ),
                     "{printed}"
                 );
                 assert!(printed.contains("hint: "), "{printed}");
@@ -132,7 +206,8 @@ fn memory_that_cannot_be_locked_ends_the_start_where_that_was_asked_for() {
 #[test]
 fn keystores_are_opened_within_the_memory_that_was_allowed() {
     let scratch = Scratch::new("start-memory");
-    let file = |ending| fs::read(vectors::path(&format!("eip2335/official-scrypt.{ending}"))).unwrap();
+    let file =
+        |ending| fs::read(vectors::path(&format!("eip2335/official-scrypt.{ending}"))).unwrap();
     let mut keystore: Value = serde_json::from_slice(&file("json")).unwrap();
     // Of files that declare the same key, only one would be opened.
     keystore.as_object_mut().unwrap().remove("pubkey");
@@ -174,6 +249,11 @@ fn run(arguments: &[&str]) -> (Option<i32>, String) {
         std::thread::sleep(Duration::from_millis(5));
     };
     let mut printed = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut printed)
+        .unwrap();
     (status, printed)
 }

@@ -18,7 +18,10 @@ fn numbered(number: u64) -> SecretKey {
 }
 
 fn batch(numbers: impl IntoIterator<Item = u64>) -> Vec<(SecretKey, Origin)> {
-    numbers.into_iter().map(|number| (numbered(number), Origin::default())).collect()
+    numbers
+        .into_iter()
+        .map(|number| (numbered(number), Origin::default()))
+        .collect()
 }
 
 fn is_ready(table: &KeyTable, key: &PublicKey) -> bool {
@@ -34,12 +37,27 @@ fn keys_are_found_listed_in_order_and_gone_when_removed() {
     assert_eq!(table.len(), 300);
     assert!(new.iter().all(|key| is_ready(&table, key)));
     assert!(table.list().is_sorted());
-    assert_eq!(table.entries().into_iter().map(|(key, _)| key).collect::<Vec<_>>(), table.list());
+    assert_eq!(
+        table
+            .entries()
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect::<Vec<_>>(),
+        table.list()
+    );
 
     let (removed, kept) = new.split_at(100);
     assert_eq!(table.remove(removed), removed);
-    assert_eq!(table.remove(removed), [], "a second time there is nothing to remove");
-    assert!(removed.iter().all(|key| matches!(table.find(key), Found::Unknown)));
+    assert_eq!(
+        table.remove(removed),
+        [],
+        "a second time there is nothing to remove"
+    );
+    assert!(
+        removed
+            .iter()
+            .all(|key| matches!(table.find(key), Found::Unknown))
+    );
     assert!(kept.iter().all(|key| is_ready(&table, key)));
     assert_eq!(table.list().len(), 200);
 }
@@ -52,7 +70,10 @@ fn of_a_key_that_comes_twice_the_first_copy_stays() {
         readonly: true,
         file: Some(PathBuf::from("/keys/first.json")),
     };
-    let keys = vec![(numbered(1), first.clone()), (numbered(1), Origin::default())];
+    let keys = vec![
+        (numbered(1), first.clone()),
+        (numbered(1), Origin::default()),
+    ];
     let new = table.insert(keys);
     assert_eq!(new, [numbered(1).public_key()]);
     assert_eq!(table.insert(batch([1, 2])), [numbered(2).public_key()]);
@@ -78,7 +99,10 @@ fn a_key_that_is_still_being_decrypted_is_pending_until_it_is_inserted_or_forgot
 
     table.expect(vec![second]);
     table.remove(&[second]);
-    assert!(matches!(table.find(&second), Found::Unknown), "removed means unknown");
+    assert!(
+        matches!(table.find(&second), Found::Unknown),
+        "removed means unknown"
+    );
 }
 
 #[test]
@@ -110,7 +134,9 @@ fn no_signature_starts_or_ends_after_its_key_was_removed() {
     const SIGNERS: u64 = 8;
     let root = Root([7; 32]);
     let table = KeyTable::new();
-    let keys: Vec<Watched> = (1..=KEYS).map(|number| Watched::new(&numbered(number), root)).collect();
+    let keys: Vec<Watched> = (1..=KEYS)
+        .map(|number| Watched::new(&numbered(number), root))
+        .collect();
     let names: Vec<PublicKey> = keys.iter().map(|key| key.name).collect();
     let done = AtomicBool::new(false);
     let signatures = AtomicU64::new(0);
@@ -160,7 +186,11 @@ struct Watched {
 impl Watched {
     fn new(secret: &SecretKey, root: Root) -> Self {
         let signature = secret.sign(cleared(secret, root));
-        Self { name: secret.public_key(), signature, moves: AtomicU64::new(0) }
+        Self {
+            name: secret.public_key(),
+            signature,
+            moves: AtomicU64::new(0),
+        }
     }
 
     fn comes(&self) {
@@ -176,8 +206,14 @@ impl Watched {
         let before = self.moves.load(Ordering::SeqCst);
         let signature = secret.sign(cleared(secret, root));
         let after = self.moves.load(Ordering::SeqCst);
-        assert!(before % 2 == 1, "a signature started after its key was removed");
+        assert!(
+            before % 2 == 1,
+            "a signature started after its key was removed"
+        );
         assert_eq!(before, after, "a key was removed while it signed");
-        assert_eq!(signature, self.signature, "a scalar changed while it signed");
+        assert_eq!(
+            signature, self.signature,
+            "a scalar changed while it signed"
+        );
     }
 }

@@ -51,21 +51,36 @@ fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).expect("a folder of the source") {
             let path = entry.expect("an entry").path();
-            if path.is_dir() { walk(&path, files) } else { files.push(path) }
+            if path.is_dir() {
+                walk(&path, files)
+            } else {
+                files.push(path)
+            }
         }
     }
     let src = root().join("src");
     let mut files = Vec::new();
     walk(&src, &mut files);
     files.sort();
-    let name = |path: &Path| path.strip_prefix(&src).expect("below src").display().to_string();
-    files.iter().map(|path| (name(path), fs::read_to_string(path).expect("text"))).collect()
+    let name = |path: &Path| {
+        path.strip_prefix(&src)
+            .expect("below src")
+            .display()
+            .to_string()
+    };
+    files
+        .iter()
+        .map(|path| (name(path), fs::read_to_string(path).expect("text")))
+        .collect()
 }
 
 /// The code of a file: without comments, and without its unit tests.
 fn code(text: &str) -> String {
     let body = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
-    body.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    body.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn layer(module: &str) -> usize {
@@ -88,7 +103,10 @@ fn imports_go_down_only() {
             }
             for (at, _) in code(text).match_indices(marker) {
                 let rest = &code(text)[at + marker.len()..];
-                let target: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let target: String = rest
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
                 if target.is_empty() {
                     continue; // `use crate::{…}` is not our style; the next test sees to it
                 }
@@ -98,13 +116,19 @@ fn imports_go_down_only() {
                 );
             }
         }
-        assert!(!text.contains("use crate::{"), "{file}: one line per module of ours");
+        assert!(
+            !text.contains("use crate::{"),
+            "{file}: one line per module of ours"
+        );
     }
 }
 
 #[test]
 fn http_imports_nothing_of_ours() {
-    for (file, text) in sources().iter().filter(|(file, _)| file.starts_with("http/")) {
+    for (file, text) in sources()
+        .iter()
+        .filter(|(file, _)| file.starts_with("http/"))
+    {
         for line in code(text).lines().filter(|line| line.contains("crate::")) {
             assert!(line.contains("crate::http"), "{file}: {line}");
         }
@@ -116,8 +140,12 @@ fn foreign_crates_stay_home() {
     for (file, text) in sources() {
         let text = code(&text);
         for (name, homes) in HOMES {
-            let named = text.contains(&format!("use {name}::")) || text.contains(&format!(" {name}::"));
-            assert!(!named || homes.iter().any(|home| file.starts_with(home)), "{file} names {name}");
+            let named =
+                text.contains(&format!("use {name}::")) || text.contains(&format!(" {name}::"));
+            assert!(
+                !named || homes.iter().any(|home| file.starts_with(home)),
+                "{file} names {name}"
+            );
         }
     }
 }
@@ -125,9 +153,13 @@ fn foreign_crates_stay_home() {
 #[test]
 fn unsafe_code_stays_in_its_files() {
     for (file, text) in sources() {
-        let named =
-            text.contains("unsafe {") || text.contains("unsafe impl") || text.contains("unsafe extern");
-        assert!(!named || UNSAFE_FILES.contains(&file.as_str()), "{file} has unsafe code");
+        let named = text.contains("unsafe {")
+            || text.contains("unsafe impl")
+            || text.contains("unsafe extern");
+        assert!(
+            !named || UNSAFE_FILES.contains(&file.as_str()),
+            "{file} has unsafe code"
+        );
     }
 }
 
@@ -136,15 +168,29 @@ fn a_file_says_what_it_is_for_and_a_long_one_why_it_is_long() {
     for (file, text) in sources() {
         let count = text.lines().count();
         let has_reason = text.contains("//! Over 500 lines because ");
-        assert!(count <= FILE_LINES_MAX || has_reason, "{file} has {count} lines: split it, or say why not");
-        assert!(text.starts_with("//! "), "{file} does not say what it is for");
+        assert!(
+            count <= FILE_LINES_MAX || has_reason,
+            "{file} has {count} lines: split it, or say why not"
+        );
+        assert!(
+            text.starts_with("//! "),
+            "{file} does not say what it is for"
+        );
     }
 }
 
 #[test]
 fn no_word_marks_unfinished_work() {
     for (file, text) in sources() {
-        for word in ["TODO", "FIXME", "XXX:", "todo!(", "unimplemented!(", "dbg!(", "for now"] {
+        for word in [
+            "TODO",
+            "FIXME",
+            "XXX:",
+            "todo!(",
+            "unimplemented!(",
+            "dbg!(",
+            "for now",
+        ] {
             assert!(!text.contains(word), "{file} says {word}");
         }
     }
@@ -156,7 +202,13 @@ fn a_connection_uses_no_timer_of_the_coroutine_runtime() {
     // mod.rs runs on the main thread.
     let is_connections = |file: &str| file.starts_with("server/") && file != "server/mod.rs";
     for (file, text) in sources().iter().filter(|(file, _)| is_connections(file)) {
-        for word in ["coroutine::sleep", "recv_timeout", "park_timeout", "set_read_timeout", ".cancel()"] {
+        for word in [
+            "coroutine::sleep",
+            "recv_timeout",
+            "park_timeout",
+            "set_read_timeout",
+            ".cancel()",
+        ] {
             assert!(!code(text).contains(word), "{file} uses {word}");
         }
     }
@@ -170,17 +222,22 @@ fn every_dependency_has_its_reason() {
     let mut reason_above = false;
     for line in ours.lines() {
         let is_dependency = line.contains(" = ") && !line.starts_with('#');
-        assert!(!is_dependency || reason_above || line.contains(" # "), "no reason for: {line}");
+        assert!(
+            !is_dependency || reason_above || line.contains(" # "),
+            "no reason for: {line}"
+        );
         reason_above = line.starts_with('#') && !line.starts_with("# ---");
     }
 }
 
 #[test]
 fn the_top_level_is_what_it_should_be() {
-    let expected = "benches packaging scripts src systemd tests Cargo.lock Cargo.toml LICENSE README.md";
+    let expected =
+        "benches packaging scripts src systemd tests Cargo.lock Cargo.toml LICENSE README.md";
     let expected: BTreeSet<&str> = expected.split(' ').collect();
-    let found =
-        fs::read_dir(root()).expect("the repository").map(|entry| entry.expect("an entry").file_name());
+    let found = fs::read_dir(root())
+        .expect("the repository")
+        .map(|entry| entry.expect("an entry").file_name());
     for name in found.map(|name| name.into_string().expect("a plain name")) {
         let known = expected.contains(name.as_str()) || name.starts_with('.') || name == "target";
         assert!(known, "{name} does not belong on the top level");

@@ -44,7 +44,9 @@ fn exchange(address: SocketAddr, name: Option<&str>, bytes: &[u8]) -> std::io::R
         stream.flush()
     });
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).or_else(|error| sent.and(Err(error)))?;
+    stream
+        .read_to_string(&mut answer)
+        .or_else(|error| sent.and(Err(error)))?;
     Ok(answer)
 }
 
@@ -71,14 +73,25 @@ fn clients_are_served_by_their_certificates() {
         ("server-rsa", ca, list, false, true, true),
     ] {
         let case = format!("{server} {client_ca:?} {known_clients:?}");
-        let tls = Tls::open(Files { client_ca, known_clients, ..files(&scratch, server) }).unwrap();
+        let tls = Tls::open(Files {
+            client_ca,
+            known_clients,
+            ..files(&scratch, server)
+        })
+        .unwrap();
         for runtime in RUNTIMES {
             let rig = Rig::secure(runtime, Limits::default(), Some(Arc::clone(&tls)));
-            for (name, served) in
-                [(None, nobody), (Some("client"), of_the_ca), (Some("stranger"), on_the_list)]
-            {
+            for (name, served) in [
+                (None, nobody),
+                (Some("client"), of_the_ca),
+                (Some("stranger"), on_the_list),
+            ] {
                 let answer = exchange(rig.address, name, UPCHECK);
-                assert_eq!(answer.is_ok_and(|answer| answer.ends_with("OK")), served, "{case}: {name:?}");
+                assert_eq!(
+                    answer.is_ok_and(|answer| answer.ends_with("OK")),
+                    served,
+                    "{case}: {name:?}"
+                );
             }
         }
     }
@@ -90,31 +103,73 @@ fn a_pkcs12_file_is_an_identity_too() {
     let [file, password]: [std::path::PathBuf; 2] =
         ["server.p12", "server.p12.password"].map(|name| private(&scratch, name).into());
     let plain = files(&scratch, "server");
-    let tls =
-        Tls::open(Files { identity: Identity::Pkcs12(file.clone(), password.clone()), ..plain.clone() });
+    let tls = Tls::open(Files {
+        identity: Identity::Pkcs12(file.clone(), password.clone()),
+        ..plain.clone()
+    });
     let tls = tls.unwrap();
-    assert_eq!(tls.fingerprint(), Tls::open(plain.clone()).unwrap().fingerprint());
+    assert_eq!(
+        tls.fingerprint(),
+        Tls::open(plain.clone()).unwrap().fingerprint()
+    );
     let rig = Rig::secure(RUNTIMES[0], Limits::default(), Some(tls));
-    assert!(exchange(rig.address, None, UPCHECK).unwrap().ends_with("OK"));
+    assert!(
+        exchange(rig.address, None, UPCHECK)
+            .unwrap()
+            .ends_with("OK")
+    );
 
     // What Java's keytool and openssl made for twenty years.
     let old = scratch.path().join("old.p12");
     for scheme in ["PBE-SHA1-RC2-40", "PBE-SHA1-3DES"] {
         let mut openssl = Command::new("openssl");
-        openssl.args(["pkcs12", "-export", "-legacy", "-passout", "pass:secret", "-out"]).arg(&old);
-        openssl.args(["-keypbe", "PBE-SHA1-3DES", "-certpbe", scheme, "-macalg", "sha1"]);
-        openssl.args(["-in", &source("server.pem"), "-inkey", &source("server.key")]);
+        openssl
+            .args([
+                "pkcs12",
+                "-export",
+                "-legacy",
+                "-passout",
+                "pass:secret",
+                "-out",
+            ])
+            .arg(&old);
+        openssl.args([
+            "-keypbe",
+            "PBE-SHA1-3DES",
+            "-certpbe",
+            scheme,
+            "-macalg",
+            "sha1",
+        ]);
+        openssl.args([
+            "-in",
+            &source("server.pem"),
+            "-inkey",
+            &source("server.key"),
+        ]);
         if !openssl.status().is_ok_and(|status| status.success()) {
             break;
         }
         std::fs::write(&password, "secret\n").unwrap();
         let identity = Identity::Pkcs12(old.clone(), password.clone());
-        let error = Tls::open(Files { identity, ..plain.clone() }).unwrap_err().to_string();
-        assert!(error.contains("old.p12: ") && error.contains("openssl pkcs12 -legacy"), "{scheme}: {error}");
+        let error = Tls::open(Files {
+            identity,
+            ..plain.clone()
+        })
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("old.p12: ") && error.contains("openssl pkcs12 -legacy"),
+            "{scheme}: {error}"
+        );
     }
 
     std::fs::write(&password, "another\n").unwrap();
-    let error = Tls::open(Files { identity: Identity::Pkcs12(file, password), ..plain }).unwrap_err();
+    let error = Tls::open(Files {
+        identity: Identity::Pkcs12(file, password),
+        ..plain
+    })
+    .unwrap_err();
     assert!(error.to_string().contains("server.p12: "), "{error}");
 }
 
@@ -125,22 +180,52 @@ fn files_that_are_not_as_they_should_be_are_named() {
     let error = |files: Files| Tls::open(files).unwrap_err().to_string();
 
     let list = scratch.write("list", "# comment\n\nme AA:BB\n").into();
-    let shown = error(Files { known_clients: Some(list), ..good.clone() });
-    assert!(shown.ends_with("line 3: expected a name and 32 bytes of hex with colons"), "{shown}");
+    let shown = error(Files {
+        known_clients: Some(list),
+        ..good.clone()
+    });
+    assert!(
+        shown.ends_with("line 3: expected a name and 32 bytes of hex with colons"),
+        "{shown}"
+    );
 
     let missing = Some("/does/not/exist".into());
-    assert!(error(Files { client_ca: missing, ..good.clone() }).contains("/does/not/exist: No such file"));
+    assert!(
+        error(Files {
+            client_ca: missing,
+            ..good.clone()
+        })
+        .contains("/does/not/exist: No such file")
+    );
 
-    let Identity::Pem(certificates, key) = good.identity.clone() else { panic!("PEM") };
+    let Identity::Pem(certificates, key) = good.identity.clone() else {
+        panic!("PEM")
+    };
     let other: std::path::PathBuf = private(&scratch, "stranger.key").into();
     let identity = Identity::Pem(certificates.clone(), other.clone());
-    assert!(error(Files { identity, ..good.clone() }).contains("stranger.key: "), "the key of another");
+    assert!(
+        error(Files {
+            identity,
+            ..good.clone()
+        })
+        .contains("stranger.key: "),
+        "the key of another"
+    );
 
     let identity = Identity::Pem(scratch.write("empty", "").into(), key.clone());
-    assert!(error(Files { identity, ..good.clone() }).ends_with("empty: holds no certificate"));
+    assert!(
+        error(Files {
+            identity,
+            ..good.clone()
+        })
+        .ends_with("empty: holds no certificate")
+    );
 
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(error(good).contains("others can read"), "a key that others can read");
+    assert!(
+        error(good).contains("others can read"),
+        "a key that others can read"
+    );
 }
 
 #[test]
@@ -157,7 +242,9 @@ fn a_reload_changes_new_connections_and_leaves_the_old_ones() {
     };
     assert!(ask(&mut old).ends_with("OK"));
 
-    let Identity::Pem(certificates, key) = &files.identity else { panic!("PEM") };
+    let Identity::Pem(certificates, key) = &files.identity else {
+        panic!("PEM")
+    };
     std::fs::write(certificates, "no certificate").unwrap();
     assert!(tls.reload().is_err());
     assert_eq!(tls.fingerprint(), before, "a failed reload changes nothing");
@@ -171,14 +258,20 @@ fn a_reload_changes_new_connections_and_leaves_the_old_ones() {
     let mut new = secure(rig.connect(), None);
     assert!(ask(&mut new).ends_with("OK"));
     let shown = new.conn.peer_certificates().unwrap()[0].clone();
-    assert_eq!(shown, CertificateDer::from_pem_file(source("server-rsa.pem")).unwrap());
+    assert_eq!(
+        shown,
+        CertificateDer::from_pem_file(source("server-rsa.pem")).unwrap()
+    );
 }
 
 #[test]
 fn the_handshake_has_the_deadline_of_the_head() {
     let scratch = Scratch::new("tls-deadline");
     let tls = Tls::open(files(&scratch, "server")).unwrap();
-    let limits = Limits { head: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits {
+        head: Duration::from_millis(300),
+        ..Limits::default()
+    };
     for runtime in RUNTIMES {
         let rig = Rig::secure(runtime, limits.clone(), Some(Arc::clone(&tls)));
         for bytes in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"] {
@@ -201,9 +294,21 @@ fn openssl_speaks_with_it() {
     let mut honest = secure(rig.connect(), None);
     // A line "R" asks for renegotiation, which nobody gets; with TLS 1.3 it is data.
     for (version, input, served) in [
-        ("-tls1_2", "GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", true),
-        ("-tls1_3", "GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", true),
-        ("-tls1_1", "GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false),
+        (
+            "-tls1_2",
+            "GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            true,
+        ),
+        (
+            "-tls1_3",
+            "GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            true,
+        ),
+        (
+            "-tls1_1",
+            "GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            false,
+        ),
         ("-tls1_2", "R\n", false),
     ] {
         let address = rig.address.to_string();
@@ -217,21 +322,43 @@ fn openssl_speaks_with_it() {
             "-verify_return_error",
         ]);
         command.arg(version).args(served.then_some("-quiet"));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let Ok(mut child) = command.spawn() else { return };
-        child.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let Ok(mut child) = command.spawn() else {
+            return;
+        };
+        child
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
         if served {
             // It ends when the server does, not with its input.
             let mut answer = String::new();
-            child.stdout.as_mut().unwrap().read_to_string(&mut answer).unwrap();
+            child
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read_to_string(&mut answer)
+                .unwrap();
             assert!(answer.ends_with("OK"), "{version}: {answer}");
         }
         drop(child.stdin.take());
         child.wait().unwrap();
         honest.write_all(UPCHECK).unwrap();
-        assert!(crate::rig::read_answer(&mut honest).ends_with("OK"), "undisturbed by {version} {input:?}");
+        assert!(
+            crate::rig::read_answer(&mut honest).ends_with("OK"),
+            "undisturbed by {version} {input:?}"
+        );
     }
-    assert!(exchange(rig.address, None, UPCHECK).unwrap().ends_with("OK"));
+    assert!(
+        exchange(rig.address, None, UPCHECK)
+            .unwrap()
+            .ends_with("OK")
+    );
 }
 
 #[test]
@@ -241,18 +368,32 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
     for runtime in RUNTIMES {
         // The second round meets the socket that the first one has left behind.
         let listeners = vec![(Bind::Unix(path.clone()), Arc::new(Echo) as _)];
-        let server = Server::bind(Settings { listeners, runtime, ..Settings::default() }).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+        let server = Server::bind(Settings {
+            listeners,
+            runtime,
+            ..Settings::default()
+        })
+        .unwrap();
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o660
+        );
         let running = server.start().unwrap();
         let wrong = wrong_answers(|request| {
             let mut stream = UnixStream::connect(&path).unwrap();
-            stream.write_all(request).and_then(|()| stream.shutdown(std::net::Shutdown::Write)).ok();
+            stream
+                .write_all(request)
+                .and_then(|()| stream.shutdown(std::net::Shutdown::Write))
+                .ok();
             read_all(&mut stream)
         });
         assert!(wrong.is_empty(), "{runtime:?}\n{}", wrong.join("\n"));
 
         let listeners = vec![(Bind::Unix(path.clone()), Arc::new(Echo) as _)];
-        let second = Server::bind(Settings { listeners, ..Settings::default() });
+        let second = Server::bind(Settings {
+            listeners,
+            ..Settings::default()
+        });
         assert!(
             second.is_err_and(|error| error.to_string().contains("in use")),
             "a live socket is left alone"
@@ -261,5 +402,12 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
     }
     std::fs::write(scratch.path().join("file"), "precious").unwrap();
     let listeners = vec![(Bind::Unix(scratch.path().join("file")), Arc::new(Echo) as _)];
-    assert!(Server::bind(Settings { listeners, ..Settings::default() }).is_err(), "no socket: left alone");
+    assert!(
+        Server::bind(Settings {
+            listeners,
+            ..Settings::default()
+        })
+        .is_err(),
+        "no socket: left alone"
+    );
 }

@@ -55,8 +55,15 @@ pub enum Allowlist {
 impl Allowlist {
     /// `*` anywhere allows all.
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        let names: Vec<String> = names.into_iter().map(|name| name.to_ascii_lowercase()).collect();
-        if names.iter().any(|name| name == "*") { Self::All } else { Self::Names(names) }
+        let names: Vec<String> = names
+            .into_iter()
+            .map(|name| name.to_ascii_lowercase())
+            .collect();
+        if names.iter().any(|name| name == "*") {
+            Self::All
+        } else {
+            Self::Names(names)
+        }
     }
 
     fn has(&self, name: &str) -> bool {
@@ -111,7 +118,10 @@ impl Guard {
                 false => Ok(()), // `Bearer NIL` of eth-docker, or nothing: whatever came is not looked at
             };
         }
-        let sent = request.header("authorization").and_then(sent_token).ok_or(Refusal::NoToken)?;
+        let sent = request
+            .header("authorization")
+            .and_then(sent_token)
+            .ok_or(Refusal::NoToken)?;
         match accepted.into_iter().flatten().any(|token| token.is(&sent)) {
             true => Ok(()),
             false => Err(Refusal::WrongToken),
@@ -129,7 +139,10 @@ impl Guard {
         }
         let mut response = Response::new(204, TEXT, &b""[..])
             .with("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
-            .with("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept")
+            .with(
+                "Access-Control-Allow-Headers",
+                "Authorization, Content-Type, Accept",
+            )
             .with("Access-Control-Max-Age", "600");
         response.headers.extend(self.shared_with(request));
         Some(response)
@@ -149,7 +162,10 @@ impl Guard {
 
 /// Whether a listener there can be reached from this host alone.
 pub fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// `Host` and `host:port`; an IPv6 address stands in brackets (RFC 3986, section 3.2.2).
@@ -171,7 +187,11 @@ fn sent_token(authorization: &str) -> Option<Zeroizing<String>> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let pair = Zeroizing::new(base64::engine::general_purpose::STANDARD.decode(rest).ok()?);
+    let pair = Zeroizing::new(
+        base64::engine::general_purpose::STANDARD
+            .decode(rest)
+            .ok()?,
+    );
     let (_, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
     Some(Zeroizing::new(password.to_owned()))
 }
@@ -192,7 +212,11 @@ mod tests {
             ("abc", None),
             ("", None),
         ] {
-            assert_eq!(sent_token(sent).as_ref().map(|token| token.as_str()), token, "{sent}");
+            assert_eq!(
+                sent_token(sent).as_ref().map(|token| token.as_str()),
+                token,
+                "{sent}"
+            );
         }
     }
 }

@@ -28,25 +28,38 @@ pub(super) fn list(api: &Api) -> Response {
 
 /// `POST /eth/v1/keystores`: imports keystores; a status for each, in their order.
 pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let ImportRequest { keystores, passwords, slashing_protection } = read(&request.body.0)?;
+    let ImportRequest {
+        keystores,
+        passwords,
+        slashing_protection,
+    } = read(&request.body.0)?;
     if keystores.len() != passwords.len() {
         let (keystores, passwords) = (keystores.len(), passwords.len());
         return Err(malformed(format_args!(
             "{keystores} keystores and {passwords} passwords: expected as many"
         )));
     }
-    let keys = keystores.into_iter().zip(passwords).enumerate().map(|(place, (keystore, password))| {
-        let wrong = |what| malformed(format_args!("{what}[{place}]: expected a string"));
-        Ok(NewKey {
-            keystore: document(keystore).ok_or_else(|| wrong("keystores"))?,
-            password: unescape(password.get()).ok_or_else(|| wrong("passwords"))?,
-        })
-    });
+    let keys =
+        keystores
+            .into_iter()
+            .zip(passwords)
+            .enumerate()
+            .map(|(place, (keystore, password))| {
+                let wrong = |what| malformed(format_args!("{what}[{place}]: expected a string"));
+                Ok(NewKey {
+                    keystore: document(keystore).ok_or_else(|| wrong("keystores"))?,
+                    password: unescape(password.get()).ok_or_else(|| wrong("passwords"))?,
+                })
+            });
     let keys = keys.collect::<Result<Vec<_>, Refusal>>()?;
-    let interchange = slashing_protection
-        .map(|json| document(json).ok_or_else(|| malformed("slashing_protection: expected a string")));
+    let interchange = slashing_protection.map(|json| {
+        document(json).ok_or_else(|| malformed("slashing_protection: expected a string"))
+    });
     let outcomes = api.loader.import(keys, interchange.transpose()?)?;
-    Ok(Response::json(200, &json!({"data": outcomes.into_iter().map(status).collect::<Vec<_>>()})))
+    Ok(Response::json(
+        200,
+        &json!({"data": outcomes.into_iter().map(status).collect::<Vec<_>>()}),
+    ))
 }
 
 /// `DELETE /eth/v1/keystores`: deletes imported keys; a status for each, and their slashing data as a
@@ -54,12 +67,20 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
 pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> {
     let DeleteRequest { pubkeys } = read(&request.body.0)?;
     let key = |(place, key): (usize, String)| {
-        key.parse().map_err(|error| malformed(format_args!("pubkeys[{place}]: {error}")))
+        key.parse()
+            .map_err(|error| malformed(format_args!("pubkeys[{place}]: {error}")))
     };
-    let pubkeys = pubkeys.into_iter().enumerate().map(key).collect::<Result<_, _>>()?;
+    let pubkeys = pubkeys
+        .into_iter()
+        .enumerate()
+        .map(key)
+        .collect::<Result<_, _>>()?;
     let (outcomes, interchange) = api.loader.delete(pubkeys)?;
     let data: Vec<_> = outcomes.into_iter().map(status).collect();
-    Ok(Response::json(200, &json!({"data": data, "slashing_protection": interchange})))
+    Ok(Response::json(
+        200,
+        &json!({"data": data, "slashing_protection": interchange}),
+    ))
 }
 
 fn status(outcome: Outcome) -> Value {
@@ -94,11 +115,19 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let (line, column) = (error.inner().line(), error.inner().column());
-        let what =
-            if error.inner().is_data() { "a field is missing or of the wrong kind" } else { "no JSON" };
-        malformed(format_args!("{what} at {} (line {line}, column {column})", error.path()))
+        let what = if error.inner().is_data() {
+            "a field is missing or of the wrong kind"
+        } else {
+            "no JSON"
+        };
+        malformed(format_args!(
+            "{what} at {} (line {line}, column {column})",
+            error.path()
+        ))
     })?;
-    deserializer.end().map_err(|_| malformed("expected nothing after the JSON object"))?;
+    deserializer
+        .end()
+        .map_err(|_| malformed("expected nothing after the JSON object"))?;
     Ok(value)
 }
 
@@ -137,7 +166,12 @@ fn unescape(raw: &str) -> Option<Zeroizing<String>> {
 /// The character of `uXXXX`, or of a pair of surrogates, and the bytes that it took.
 fn unicode(escape: &str) -> Option<(char, usize)> {
     let unit = |at: usize| u16::from_str_radix(escape.get(at..at + 4)?, 16).ok();
-    let low = || escape.get(5..7).filter(|between| *between == "\\u").and_then(|_| unit(7));
+    let low = || {
+        escape
+            .get(5..7)
+            .filter(|between| *between == "\\u")
+            .and_then(|_| unit(7))
+    };
     let units = [unit(1)?, low().unwrap_or(0)];
     let character = char::decode_utf16(units).next()?.ok()?;
     Some((character, if character.len_utf16() == 2 { 11 } else { 5 }))
@@ -150,7 +184,9 @@ fn malformed(what: impl std::fmt::Display) -> Refusal {
 impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Self {
         match error {
-            ChangeError::Interchange(reason) => Self::Malformed(format!("slashing_protection: {reason}")),
+            ChangeError::Interchange(reason) => {
+                Self::Malformed(format!("slashing_protection: {reason}"))
+            }
             ChangeError::Unavailable(unavailable) => {
                 Self::Slashing(Refused::Unavailable(Unavailable(unavailable)))
             }
@@ -175,7 +211,11 @@ mod tests {
             r#""\u0000""#,
         ] {
             let expected: String = serde_json::from_str(raw).unwrap();
-            assert_eq!(unescape(raw).map(|text| text.to_string()), Some(expected), "{raw}");
+            assert_eq!(
+                unescape(raw).map(|text| text.to_string()),
+                Some(expected),
+                "{raw}"
+            );
         }
         for raw in [r#""\ud83d""#, r#""\ud83dA""#, "1", "{}", r#"""#] {
             assert_eq!(unescape(raw).map(|text| text.to_string()), None, "{raw}");
@@ -190,7 +230,10 @@ mod tests {
             "hunter2",
         ] {
             let refusal = read::<ImportRequest<'_>>(body.as_bytes()).err().unwrap();
-            assert!(refusal.status() == 400 && !refusal.to_string().contains("hunter2"), "{refusal}");
+            assert!(
+                refusal.status() == 400 && !refusal.to_string().contains("hunter2"),
+                "{refusal}"
+            );
         }
     }
 }

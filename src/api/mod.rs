@@ -92,7 +92,11 @@ enum Route<'a> {
 
 impl<'a> Route<'a> {
     fn of(path: &'a str) -> Option<Self> {
-        let path = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
+        let path = if path.len() > 1 {
+            path.strip_suffix('/').unwrap_or(path)
+        } else {
+            path
+        };
         match path {
             "/api/v1/eth2/publicKeys" => Some(Self::PublicKeys),
             "/upcheck" => Some(Self::Upcheck),
@@ -102,7 +106,10 @@ impl<'a> Route<'a> {
             "/eth/v1/keystores" => Some(Self::Keystores),
             "/api/v1/eth2/highWatermark" => Some(Self::HighWatermark),
             "/api/v1/slashing-protection" => Some(Self::SlashingProtection),
-            _ => path.strip_prefix("/api/v1/eth2/sign/").filter(|id| !id.contains('/')).map(Self::Sign),
+            _ => path
+                .strip_prefix("/api/v1/eth2/sign/")
+                .filter(|id| !id.contains('/'))
+                .map(Self::Sign),
         }
     }
 
@@ -111,7 +118,9 @@ impl<'a> Route<'a> {
         match self {
             Self::Upcheck | Self::Health | Self::Healthcheck => Scope::Open,
             Self::Keystores | Self::SlashingProtection => Scope::KeyManager,
-            Self::Sign(_) | Self::PublicKeys | Self::Reload | Self::HighWatermark => Scope::Everything,
+            Self::Sign(_) | Self::PublicKeys | Self::Reload | Self::HighWatermark => {
+                Scope::Everything
+            }
         }
     }
 
@@ -119,9 +128,11 @@ impl<'a> Route<'a> {
     fn methods(self) -> &'static str {
         match self {
             Self::Sign(_) => "POST",
-            Self::PublicKeys | Self::Upcheck | Self::Health | Self::Healthcheck | Self::HighWatermark => {
-                "GET, HEAD"
-            }
+            Self::PublicKeys
+            | Self::Upcheck
+            | Self::Health
+            | Self::Healthcheck
+            | Self::HighWatermark => "GET, HEAD",
             Self::Reload | Self::SlashingProtection => "GET, HEAD, POST",
             Self::Keystores => "GET, HEAD, POST, DELETE",
         }
@@ -131,10 +142,15 @@ impl<'a> Route<'a> {
         let bytes_max = match self {
             Self::Sign(_) => SIGN_BODY_BYTES_MAX,
             Self::Keystores | Self::SlashingProtection => KEYSTORES_BODY_BYTES_MAX,
-            Self::PublicKeys | Self::Upcheck | Self::Health | Self::Healthcheck => OTHER_BODY_BYTES_MAX,
+            Self::PublicKeys | Self::Upcheck | Self::Health | Self::Healthcheck => {
+                OTHER_BODY_BYTES_MAX
+            }
             Self::Reload | Self::HighWatermark => OTHER_BODY_BYTES_MAX,
         };
-        BodyRule { bytes_max, is_required: method == Method::Post && self != Self::Reload }
+        BodyRule {
+            bytes_max,
+            is_required: method == Method::Post && self != Self::Reload,
+        }
     }
 }
 
@@ -148,7 +164,11 @@ impl Api {
         self.guard.admit_host(request)?;
         let route = self.route(&request.path)?;
         self.guard.admit_token(request, route.scope())?;
-        match route.methods().split(", ").any(|name| name == request.method.name()) {
+        match route
+            .methods()
+            .split(", ")
+            .any(|name| name == request.method.name())
+        {
             true => Ok(route.body_rule(request.method)),
             false => Err(Refusal::Method(route.methods())),
         }
@@ -161,7 +181,9 @@ impl Api {
                 sign::sign(self, identifier, &request.headers, &mut request.body.0)
             }
             (Route::PublicKeys, Method::Get | Method::Head) => Ok(status::public_keys(self)),
-            (Route::Upcheck, Method::Get | Method::Head) => Ok(status::upcheck(request.header("accept"))),
+            (Route::Upcheck, Method::Get | Method::Head) => {
+                Ok(status::upcheck(request.header("accept")))
+            }
             (Route::Health, Method::Get | Method::Head) => Ok(status::health(self)),
             (Route::Healthcheck, Method::Get | Method::Head) => Ok(status::healthcheck(self)),
             (Route::Reload, Method::Post) => operate::reload(self),
@@ -170,7 +192,9 @@ impl Api {
             (Route::Keystores, Method::Post) => keys::import(self, request),
             (Route::Keystores, Method::Delete) => keys::delete(self, request),
             (Route::HighWatermark, Method::Get | Method::Head) => Ok(operate::high_watermark(self)),
-            (Route::SlashingProtection, Method::Get | Method::Head) => operate::export(self, request),
+            (Route::SlashingProtection, Method::Get | Method::Head) => {
+                operate::export(self, request)
+            }
             (Route::SlashingProtection, Method::Post) => operate::import(self, request),
             (route, _) => Err(Refusal::Method(route.methods())),
         }
@@ -179,7 +203,9 @@ impl Api {
     fn has(&self, route: Route<'_>) -> bool {
         match route {
             Route::Keystores => self.key_manager_enabled,
-            Route::HighWatermark | Route::SlashingProtection => matches!(*self.protection, Protection::On(_)),
+            Route::HighWatermark | Route::SlashingProtection => {
+                matches!(*self.protection, Protection::On(_))
+            }
             Route::Sign(_) | Route::PublicKeys | Route::Upcheck => true,
             Route::Health | Route::Healthcheck | Route::Reload => true,
         }
@@ -193,9 +219,15 @@ impl Api {
         });
         response.headers.extend(self.guard.shared_with(request));
         if self.access_log {
-            let peer = request.peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
+            let peer = request
+                .peer
+                .map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
             let (method, path) = (request.method.name(), &request.path);
-            log::info!("{peer} {method} {path} {} {}", response.status, response.body.len());
+            log::info!(
+                "{peer} {method} {path} {} {}",
+                response.status,
+                response.body.len()
+            );
         }
         response
     }
@@ -205,7 +237,9 @@ impl Service for Api {
     fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
         match self.guard.preflight(request) {
             Some(preflight) => Err(preflight),
-            None => self.judge(request).map_err(|refusal| self.finish(request, Err(refusal))),
+            None => self
+                .judge(request)
+                .map_err(|refusal| self.finish(request, Err(refusal))),
         }
     }
 

@@ -29,7 +29,9 @@ pub(super) fn reload_state(api: &Api) -> Response {
         ReloadStage::CompletedWithErrors => "completed_with_errors",
         ReloadStage::Failed => "failed",
     };
-    let ended = state.last_operation.and_then(|time| jiff::Timestamp::try_from(time).ok());
+    let ended = state
+        .last_operation
+        .and_then(|time| jiff::Timestamp::try_from(time).ok());
     Response::json(
         200,
         &json!({
@@ -52,9 +54,15 @@ pub(super) fn high_watermark(api: &Api) -> Response {
 /// `GET /api/v1/slashing-protection[?genesis_validators_root=0x…]`: all that is on record of a chain, as
 /// EIP-3076 interchange; without the parameter, of the chain that was signed for last.
 pub(super) fn export(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let chain = parameter(&request.query, "genesis_validators_root").map(Root::from_str).transpose();
-    let chain = chain.map_err(|error| Refusal::Malformed(format!("genesis_validators_root: {error}")))?;
-    let text = api.protection.export(chain, None).map_err(Refused::Unavailable)?;
+    let chain = parameter(&request.query, "genesis_validators_root")
+        .map(Root::from_str)
+        .transpose();
+    let chain =
+        chain.map_err(|error| Refusal::Malformed(format!("genesis_validators_root: {error}")))?;
+    let text = api
+        .protection
+        .export(chain, None)
+        .map_err(Refused::Unavailable)?;
     Ok(Response::new(200, JSON, text.into_bytes()))
 }
 

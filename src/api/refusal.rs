@@ -85,7 +85,9 @@ impl Refusal {
             Self::KeyPending(_) => Some("5"),
             Self::Overloaded | Self::Slashing(Refused::Unavailable(_)) => Some("1"),
             Self::Request(_) | Self::Malformed(_) | Self::NoToken | Self::WrongToken => None,
-            Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) | Self::UnknownKey(_) => None,
+            Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) | Self::UnknownKey(_) => {
+                None
+            }
             Self::UnknownPath(_) | Self::Method(_) | Self::ReloadRunning => None,
             Self::Slashing(_) | Self::Internal(_) => None,
         }
@@ -109,7 +111,11 @@ impl fmt::Display for Refusal {
                 hex::shorten(host)
             ),
             Self::Origin(origin) => {
-                write!(f, "origin {:?} is not in --http-cors-origins", hex::shorten(origin))
+                write!(
+                    f,
+                    "origin {:?} is not in --http-cors-origins",
+                    hex::shorten(origin)
+                )
             }
             Self::UnknownKey(key) => write!(
                 f,
@@ -118,10 +124,15 @@ impl fmt::Display for Refusal {
             ),
             Self::UnknownPath(path) => write!(f, "no such path: {:?}", hex::shorten(path)),
             Self::Method(allow) => write!(f, "method not allowed: this path has {allow}"),
-            Self::ReloadRunning => f.write_str("a reload is running already: GET /reload tells its state"),
+            Self::ReloadRunning => {
+                f.write_str("a reload is running already: GET /reload tells its state")
+            }
             Self::Slashing(refused) => refused.fmt(f),
             Self::KeyPending(key) => {
-                write!(f, "{key} is not there yet: keystores are still being decrypted: try again")
+                write!(
+                    f,
+                    "{key} is not there yet: keystores are still being decrypted: try again"
+                )
             }
             Self::Overloaded => f.write_str("too many signatures are waiting: try again"),
             Self::Internal(what) => write!(f, "internal error: {what}"),

@@ -22,7 +22,9 @@ pub(super) fn sign(
     let key = find(api, identifier)?; // 404, 503
     let duty = SignRequest::parse(body, &api.networks)?; // 400
     let root = duty.signing_root(&api.networks)?; // 400 when it differs from the root that was sent
-    let cleared = api.protection.clear(&key.public_key(), &duty.slashable(), root)?; // 412; else on disk
+    let cleared = api
+        .protection
+        .clear(&key.public_key(), &duty.slashable(), root)?; // 412; else on disk
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
     timer.signed(duty.kind());
     Ok(answer(headers.values("accept").next(), &signature, key))
@@ -43,7 +45,11 @@ fn find(api: &Api, identifier: &str) -> Result<Arc<SecretKey>, Refusal> {
 /// Teku and Prysm send no `Accept` and go by the `Content-Type`.
 fn answer(accept: Option<&str>, signature: &Signature, key: Arc<SecretKey>) -> Response {
     let mut response = match prefers_json(accept) {
-        true => Response::new(200, JSON, format!("{{\"signature\":\"{signature}\"}}").into_bytes()),
+        true => Response::new(
+            200,
+            JSON,
+            format!("{{\"signature\":\"{signature}\"}}").into_bytes(),
+        ),
         false => Response::new(200, TEXT, signature.to_string().into_bytes()),
     };
     response.lease = Some(key);
@@ -68,8 +74,11 @@ fn prefers_json(accept: Option<&str>) -> bool {
 fn quality_of(accept: &str, range: &str) -> Option<f32> {
     accept.split(',').find_map(|item| {
         let mut parts = item.split(';').map(str::trim);
-        parts.next().filter(|media| media.eq_ignore_ascii_case(range))?;
-        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        parts
+            .next()
+            .filter(|media| media.eq_ignore_ascii_case(range))?;
+        let weight =
+            parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
         Some(weight.map_or(1.0, |text| text.parse().unwrap_or(0.0)))
     })
 }

@@ -22,7 +22,8 @@ pub(super) fn run(values: &Values, json: bool, keys: bool) -> Result<u8, Usage> 
     report.insert("options".to_owned(), options(values));
     report.insert("notices".to_owned(), values.notices.clone().into());
     let settings = Settings::check(values);
-    let settings = settings.and_then(|settings| effective(&settings).map(|outcome| (settings, outcome)));
+    let settings =
+        settings.and_then(|settings| effective(&settings).map(|outcome| (settings, outcome)));
     let outcome = match &settings {
         Ok((_, outcome)) => outcome.clone(),
         Err(usage) => json!({ "error": usage.message }),
@@ -53,14 +54,21 @@ pub(super) fn run(values: &Values, json: bool, keys: bool) -> Result<u8, Usage> 
 fn options(values: &Values) -> Value {
     let mut options = Map::new();
     for row in table::rows() {
-        let Some(value) = values.value(row.name) else { continue };
+        let Some(value) = values.value(row.name) else {
+            continue;
+        };
         let texts: Vec<&str> = value.texts.iter().map(|text| text.as_str()).collect();
         let shown = match row.kind {
             Kind::Secret(_) => "(hidden)".to_owned(),
             Kind::List(_) => texts.join(","),
-            Kind::Switch | Kind::Value(_) | Kind::Path(_) => texts.last().copied().unwrap_or("").to_owned(),
+            Kind::Switch | Kind::Value(_) | Kind::Path(_) => {
+                texts.last().copied().unwrap_or("").to_owned()
+            }
         };
-        options.insert(row.name.to_owned(), json!({ "value": shown, "origin": value.origin.to_string() }));
+        options.insert(
+            row.name.to_owned(),
+            json!({ "value": shown, "origin": value.origin.to_string() }),
+        );
     }
     options.into()
 }
@@ -94,7 +102,9 @@ fn store(wanted: &slashing::Settings) -> Result<String, Usage> {
     let path = wanted.directory.join(slashing::DATABASE_FILE);
     match File::open(&path) {
         Ok(_) => Ok(path.display().to_string()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(format!("{}, to be made", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Ok(format!("{}, to be made", path.display()))
+        }
         Err(error) => Err(Usage::unreadable(&path, &error)),
     }
 }
@@ -104,14 +114,22 @@ fn print(report: &Map<String, Value>) {
         println!("{part}:");
         for (name, value) in lines.as_object().into_iter().flatten() {
             match (value.get("value"), value.get("origin")) {
-                (Some(value), Some(origin)) => println!("  {name}: {} ({})", text(value), text(origin)),
+                (Some(value), Some(origin)) => {
+                    println!("  {name}: {} ({})", text(value), text(origin))
+                }
                 _ => println!("  {name}: {}", text(value)),
             }
         }
-        lines.as_array().into_iter().flatten().for_each(|line| println!("  {}", text(line)));
+        lines
+            .as_array()
+            .into_iter()
+            .flatten()
+            .for_each(|line| println!("  {}", text(line)));
     }
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -20,11 +20,23 @@ impl Server {
     /// The server of `--url`, else the one that these options start.
     pub(super) fn find(url: Option<&str>, values: &Values) -> Result<Self, Usage> {
         if let Some(url) = url {
-            let authority = url.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest));
-            let authority = authority.filter(|authority| authority.contains(':')).map(str::to_owned);
-            return authority.map(|authority| Self { host: authority.clone(), authority }).ok_or_else(|| {
-                Usage::new(exit::USAGE, format!("--url: expected http://HOST:PORT, got {url:?}"))
-            });
+            let authority = url
+                .strip_prefix("http://")
+                .map(|rest| rest.split('/').next().unwrap_or(rest));
+            let authority = authority
+                .filter(|authority| authority.contains(':'))
+                .map(str::to_owned);
+            return authority
+                .map(|authority| Self {
+                    host: authority.clone(),
+                    authority,
+                })
+                .ok_or_else(|| {
+                    Usage::new(
+                        exit::USAGE,
+                        format!("--url: expected http://HOST:PORT, got {url:?}"),
+                    )
+                });
         }
         // A listener with TLS may want a client certificate; the metrics listener tells of health too.
         let (host, port) = match values.text("tls-cert").or(values.text("tls-keystore-file")) {
@@ -35,8 +47,14 @@ impl Server {
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
         }
-        let named = values.list("http-host-allowlist").into_iter().find(|host| host != "*" && host != "all");
-        Ok(Self { authority: address.to_string(), host: named.unwrap_or_else(|| address.to_string()) })
+        let named = values
+            .list("http-host-allowlist")
+            .into_iter()
+            .find(|host| host != "*" && host != "all");
+        Ok(Self {
+            authority: address.to_string(),
+            host: named.unwrap_or_else(|| address.to_string()),
+        })
     }
 
     /// Status and body of one exchange that must end in time: of method and path, a token and a body.
@@ -48,18 +66,31 @@ impl Server {
         timeout: Duration,
     ) -> io::Result<(u16, String)> {
         let deadline = Instant::now() + timeout;
-        let address = self.authority.to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
+        let address = self
+            .authority
+            .to_socket_addrs()?
+            .next()
+            .ok_or(io::ErrorKind::NotFound)?;
         let mut stream = TcpStream::connect_timeout(&address, timeout)?;
         stream.set_write_timeout(Some(timeout))?;
         // HTTP/1.0: the body ends with the connection.
-        write!(stream, "{line} HTTP/1.0\r\nhost: {}\r\naccept: application/json\r\n", self.host)?;
+        write!(
+            stream,
+            "{line} HTTP/1.0\r\nhost: {}\r\naccept: application/json\r\n",
+            self.host
+        )?;
         if let Some(token) = token {
             write!(stream, "authorization: Bearer {token}\r\n")?;
         }
         write!(stream, "content-length: {}\r\n\r\n{body}", body.len())?;
         let answer = read_until(&mut stream, deadline)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::InvalidData)?;
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .ok_or(io::ErrorKind::InvalidData)?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
         Ok((status.ok_or(io::ErrorKind::InvalidData)?, body.to_owned()))
     }
 }

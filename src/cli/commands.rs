@@ -205,13 +205,15 @@ pub(crate) fn parse(command: &[String]) -> Result<Subcommand, EarlyExit> {
 /// Full name and description of each command, and its options.
 pub(crate) fn leaves() -> Vec<(String, CommandInfoWithArgs)> {
     fn below(before: &str, commands: Vec<SubCommandInfo>) -> Vec<(String, CommandInfoWithArgs)> {
-        let leaves = commands.into_iter().map(|SubCommandInfo { name, mut command }| {
-            let name = format!("{before}{name}");
-            match std::mem::take(&mut command.commands) {
-                inner if inner.is_empty() => vec![(name, command)],
-                inner => below(&format!("{name} "), inner),
-            }
-        });
+        let leaves = commands
+            .into_iter()
+            .map(|SubCommandInfo { name, mut command }| {
+                let name = format!("{before}{name}");
+                match std::mem::take(&mut command.commands) {
+                    inner if inner.is_empty() => vec![(name, command)],
+                    inner => below(&format!("{name} "), inner),
+                }
+            });
         leaves.flatten().collect()
     }
     below("", Top::get_args_info().commands)
@@ -219,7 +221,10 @@ pub(crate) fn leaves() -> Vec<(String, CommandInfoWithArgs)> {
 
 /// The names of all commands.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    Top::get_args_info().commands.into_iter().map(|command| command.name)
+    Top::get_args_info()
+        .commands
+        .into_iter()
+        .map(|command| command.name)
 }
 
 /// Whether `name` is an option of the command read so far, and if so, whether it takes no value.
@@ -227,9 +232,17 @@ pub(crate) fn is_switch(command: &[String], name: &str) -> Option<bool> {
     let mut known = Top::get_args_info().commands;
     let mut found = (name == "help" && !command.is_empty()).then_some(true);
     for word in command {
-        let Some(info) = known.into_iter().find(|info| info.name == word) else { break };
-        let flag = info.command.flags.iter().find(|flag| flag.long.trim_start_matches('-') == name);
-        found = flag.map(|flag| matches!(flag.kind, FlagInfoKind::Switch)).or(found);
+        let Some(info) = known.into_iter().find(|info| info.name == word) else {
+            break;
+        };
+        let flag = info
+            .command
+            .flags
+            .iter()
+            .find(|flag| flag.long.trim_start_matches('-') == name);
+        found = flag
+            .map(|flag| matches!(flag.kind, FlagInfoKind::Switch))
+            .or(found);
         known = info.command.commands;
     }
     found
@@ -239,7 +252,9 @@ pub(crate) fn is_switch(command: &[String], name: &str) -> Option<bool> {
 pub(crate) fn server_of_this_container() -> Option<Values> {
     let arguments = fs::read("/proc/1/cmdline").ok()?;
     let arguments = arguments.strip_suffix(b"\0")?.split(|byte| *byte == 0);
-    let arguments: Vec<_> = arguments.map(|bytes| OsString::from_vec(bytes.to_vec())).collect();
+    let arguments: Vec<_> = arguments
+        .map(|bytes| OsString::from_vec(bytes.to_vec()))
+        .collect();
     let name = Path::new(arguments.first()?).file_name()?.to_str()?;
     matches!(name, "signerd" | "web3signer")
         .then(|| Line::read(arguments.into_iter()).ok())?
@@ -258,9 +273,14 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
     match command {
         Subcommand::Healthcheck(Healthcheck { url, expect_keys }) => {
             let server = Server::find(url.as_deref(), values)?;
-            healthy(&server, *expect_keys).map(|keys| println!("{server} is healthy, {keys} keys"))?;
+            healthy(&server, *expect_keys)
+                .map(|keys| println!("{server} is healthy, {keys} keys"))?;
         }
-        Subcommand::Wait(Wait { url, expect_keys, timeout }) => {
+        Subcommand::Wait(Wait {
+            url,
+            expect_keys,
+            timeout,
+        }) => {
             let server = Server::find(url.as_deref(), values)?;
             let deadline = Instant::now() + Duration::from_secs(*timeout);
             while let Err(usage) = healthy(&server, *expect_keys) {
@@ -271,13 +291,23 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
             }
         }
         Subcommand::Check(Check { json, no_keys }) => return check::run(values, *json, !*no_keys),
-        Subcommand::Keys(Keys { command: KeysCommand::List(_) }) => return offline::list_keys(values),
-        Subcommand::Keys(Keys { command: KeysCommand::New(new) }) => return offline::new_keys(values, new),
+        Subcommand::Keys(Keys {
+            command: KeysCommand::List(_),
+        }) => return offline::list_keys(values),
+        Subcommand::Keys(Keys {
+            command: KeysCommand::New(new),
+        }) => return offline::new_keys(values, new),
         Subcommand::Exit(exit) => return offline::sign_exit(values, exit),
         Subcommand::Slashing(Slashing { command }) => return slashing::run(values, command),
         Subcommand::Completions(Completions { shell }) => {
-            let expected = || format!("completions: expected one of {}, got {shell:?}", SHELLS.join(", "));
-            let text = manual::completions(shell).ok_or_else(|| Usage::new(exit::USAGE, expected()))?;
+            let expected = || {
+                format!(
+                    "completions: expected one of {}, got {shell:?}",
+                    SHELLS.join(", ")
+                )
+            };
+            let text =
+                manual::completions(shell).ok_or_else(|| Usage::new(exit::USAGE, expected()))?;
             print!("{text}");
         }
     }
@@ -286,22 +316,31 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
 
 /// The number of keys that a healthy server holds.
 fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, Usage> {
-    let (status, body) = server.ask("GET /healthcheck", None, "", ANSWER_TIMEOUT).map_err(|error| {
-        Usage::new(exit::UNHEALTHY, format!("{server}: {error}")).hint("is it running, and there?")
-    })?;
+    let (status, body) = server
+        .ask("GET /healthcheck", None, "", ANSWER_TIMEOUT)
+        .map_err(|error| {
+            Usage::new(exit::UNHEALTHY, format!("{server}: {error}"))
+                .hint("is it running, and there?")
+        })?;
     let json: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
-    let keys =
-        json.pointer("/checks/1/checks/0/data/keys-loaded").and_then(|keys| keys.as_u64()).unwrap_or(0);
+    let keys = json
+        .pointer("/checks/1/checks/0/data/keys-loaded")
+        .and_then(|keys| keys.as_u64())
+        .unwrap_or(0);
     if status != 200 {
         return Err(Usage::new(
             exit::UNHEALTHY,
-            format!("{server} is not healthy ({status}): {}", hex::shorten(&body)),
+            format!(
+                "{server} is not healthy ({status}): {}",
+                hex::shorten(&body)
+            ),
         ));
     }
     match expect_keys.filter(|expected| keys < *expected) {
-        Some(expected) => {
-            Err(Usage::new(exit::UNHEALTHY, format!("{server}: expected {expected} keys, got {keys}")))
-        }
+        Some(expected) => Err(Usage::new(
+            exit::UNHEALTHY,
+            format!("{server}: expected {expected} keys, got {keys}"),
+        )),
         None => Ok(keys),
     }
 }

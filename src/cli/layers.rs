@@ -59,17 +59,27 @@ pub(crate) struct Values {
 impl Values {
     /// Nothing set.
     pub(crate) fn new(dialect: Dialect) -> Self {
-        Self { dialect, notices: Vec::new(), set: BTreeMap::new(), database: None }
+        Self {
+            dialect,
+            notices: Vec::new(),
+            set: BTreeMap::new(),
+            database: None,
+        }
     }
 
     /// The value of an option, by its canonical name; `None` when unset and without default.
     pub(crate) fn value(&self, name: &str) -> Option<Value> {
         let row = table::named(name);
         self.set.get(name).cloned().or_else(|| {
-            let eth2 = row.eth2_default.filter(|_| self.dialect == Dialect::Web3signer);
+            let eth2 = row
+                .eth2_default
+                .filter(|_| self.dialect == Dialect::Web3signer);
             let default = eth2.unwrap_or(row.default);
             let texts = || vec![Zeroizing::new(default.to_owned())];
-            (!default.is_empty()).then(|| Value { texts: texts(), origin: Origin::Default })
+            (!default.is_empty()).then(|| Value {
+                texts: texts(),
+                origin: Origin::Default,
+            })
         })
     }
 
@@ -80,7 +90,11 @@ impl Values {
 
     /// What a switch is set to.
     pub(crate) fn switch(&self, name: &str) -> Result<Option<bool>, Usage> {
-        match self.text(name).map(|text| text.to_ascii_lowercase()).as_deref() {
+        match self
+            .text(name)
+            .map(|text| text.to_ascii_lowercase())
+            .as_deref()
+        {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
@@ -90,21 +104,29 @@ impl Values {
 
     /// The error for a value that is not what the option takes. A secret is not shown.
     pub(crate) fn wrong(&self, name: &str, expected: &str) -> Usage {
-        let origin = self.value(name).map_or(Origin::Default, |value| value.origin);
+        let origin = self
+            .value(name)
+            .map_or(Origin::Default, |value| value.origin);
         let text = hex::shorten(&self.text(name).unwrap_or_default());
         let shown = match table::named(name).kind {
             Kind::Secret(_) => "(hidden)".to_owned(),
             Kind::Switch | Kind::Value(_) | Kind::Path(_) | Kind::List(_) => format!("{text:?}"),
         };
         let option = origin.option(name);
-        Usage::new(origin.exit_code(), format!("{option}: expected {expected}, got {shown}"))
+        Usage::new(
+            origin.exit_code(),
+            format!("{option}: expected {expected}, got {shown}"),
+        )
     }
 
     /// Sets what `name` means, unless a stronger layer has set it.
     pub(crate) fn set(&mut self, name: &str, text: &str, origin: &Origin) -> Result<(), Usage> {
         match table::find(name).ok_or_else(|| unknown(name, origin))? {
             Meaning::Option(row) => {
-                let new = || Value { texts: Vec::new(), origin: origin.clone() };
+                let new = || Value {
+                    texts: Vec::new(),
+                    origin: origin.clone(),
+                };
                 let value = self.set.entry(row.name).or_insert_with(new);
                 if value.origin == *origin {
                     value.texts.push(Zeroizing::new(text.to_owned()));
@@ -126,31 +148,44 @@ impl Values {
 
     /// Reads the variables that belong to options. One that does not is passed over, for orchestrators
     /// put their own under the name of the service; a slip of the finger gets a line in the log.
-    pub(crate) fn add_environment(&mut self, variables: &BTreeMap<String, String>) -> Result<(), Usage> {
+    pub(crate) fn add_environment(
+        &mut self,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(), Usage> {
         for prefix in table::ENVIRONMENT_PREFIXES {
             for (variable, text) in variables {
-                let Some(name) = variable.strip_prefix(prefix).filter(|_| !text.is_empty()) else { continue };
+                let Some(name) = variable.strip_prefix(prefix).filter(|_| !text.is_empty()) else {
+                    continue;
+                };
                 let name = name.to_ascii_lowercase().replace('_', "-");
                 if table::find(&name).is_some() {
                     // Kubernetes describes a service named `signerd` by SIGNERD_PORT=tcp://….
                     if !(name.ends_with("port") && text.starts_with("tcp://")) {
                         self.set(&name, text, &Origin::Environment(variable.clone()))?;
                     }
-                } else if let Some(meant) = table::nearest_row(&name).filter(|_| !name.starts_with("eth2-")) {
-                    self.notices.push(format!("{variable} is no option: did you mean that of {meant}?"));
+                } else if let Some(meant) =
+                    table::nearest_row(&name).filter(|_| !name.starts_with("eth2-"))
+                {
+                    self.notices.push(format!(
+                        "{variable} is no option: did you mean that of {meant}?"
+                    ));
                 }
             }
         }
         if variables.contains_key("JAVA_OPTS") {
-            self.notices.push("JAVA_OPTS is ignored: there is no Java in here".to_owned());
+            self.notices
+                .push("JAVA_OPTS is ignored: there is no Java in here".to_owned());
         }
         Ok(())
     }
 
     /// Reads `--config-file`, when there is one.
     pub(crate) fn add_file(&mut self) -> Result<(), Usage> {
-        let Some(path) = self.text("config-file").map(PathBuf::from) else { return Ok(()) };
-        let text = std::fs::read_to_string(&path).map_err(|error| Usage::unreadable(&path, &error))?;
+        let Some(path) = self.text("config-file").map(PathBuf::from) else {
+            return Ok(());
+        };
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Usage::unreadable(&path, &error))?;
         let fault = |error: &dyn fmt::Display| {
             Usage::new(exit::CONFIG, format!("{}: {error}", path.display()))
                 .hint("write one line `name: value` for each option, its name without dashes")
@@ -159,11 +194,17 @@ impl Values {
         let origin = Origin::File(path.clone());
         for (key, entry) in entries {
             let name = key.strip_prefix("eth2.").unwrap_or(&key);
-            let values = if let Node::List(values) = entry { values } else { vec![entry] };
+            let values = if let Node::List(values) = entry {
+                values
+            } else {
+                vec![entry]
+            };
             for value in values {
-                let value = value
-                    .text()
-                    .ok_or_else(|| fault(&format_args!("{key}: expected a value, or a list of values")))?;
+                let value = value.text().ok_or_else(|| {
+                    fault(&format_args!(
+                        "{key}: expected a value, or a list of values"
+                    ))
+                })?;
                 self.set(name, value, &origin)?;
             }
         }
@@ -172,11 +213,14 @@ impl Values {
 
     /// What remains to be said of foreign options once all layers are read.
     pub(crate) fn finish(&mut self) -> Result<(), Usage> {
-        let Some(option) = self.database.take() else { return Ok(()) };
+        let Some(option) = self.database.take() else {
+            return Ok(());
+        };
         let ignored = self.switch("slashing-protection-db-ignore")? == Some(true);
         if ignored || self.switch("slashing-protection-enabled")? == Some(false) {
-            self.notices
-                .push(format!("{option} is ignored: a data directory keeps slashing protection here"));
+            self.notices.push(format!(
+                "{option} is ignored: a data directory keeps slashing protection here"
+            ));
             return Ok(());
         }
         let message = format!("{option}: there is no database client in here");
@@ -186,7 +230,13 @@ impl Values {
         ))
     }
 
-    fn foreign(&mut self, name: &str, text: &str, origin: &Origin, fate: Fate) -> Result<(), Usage> {
+    fn foreign(
+        &mut self,
+        name: &str,
+        text: &str,
+        origin: &Origin,
+        fate: Fate,
+    ) -> Result<(), Usage> {
         let option = origin.option(name);
         match fate {
             Fate::RefusedWhenEnabled(reason)
@@ -206,7 +256,10 @@ impl Values {
 }
 
 pub(super) fn unknown(name: &str, origin: &Origin) -> Usage {
-    let usage = Usage::new(origin.exit_code(), format!("{} is no option", origin.option(name)));
+    let usage = Usage::new(
+        origin.exit_code(),
+        format!("{} is no option", origin.option(name)),
+    );
     match table::nearest_row(name) {
         Some(nearest) => usage.hint(format!("did you mean {nearest}?")),
         None => usage.hint("signerd --help lists all options"),

@@ -22,11 +22,17 @@ const EXITS: &[(&str, &str)] = &[
     ("1", "not healthy, or a check failed"),
     ("64", "the command line is wrong"),
     ("66", "a file that was named cannot be read"),
-    ("69", "an address cannot be had, or a server does not answer"),
+    (
+        "69",
+        "an address cannot be had, or a server does not answer",
+    ),
     ("71", "the system refused a resource, such as locked memory"),
     ("73", "a file cannot be created"),
     ("74", "reading or writing failed"),
-    ("77", "a permission is missing, or others can read a secret file"),
+    (
+        "77",
+        "a permission is missing, or others can read a secret file",
+    ),
     ("78", "the configuration is wrong"),
 ];
 
@@ -65,11 +71,18 @@ pub(crate) fn help() -> String {
 
 /// The man page, in roff.
 pub(crate) fn man_page() -> String {
-    let mut text = format!(".TH SIGNERD 1 \"\" \"{}\" \"User Commands\"\n", version().trim());
-    text.push_str(".SH NAME\nsignerd \\- remote BLS signer for Ethereum validators\n.SH SYNOPSIS\n.nf\n");
+    let mut text = format!(
+        ".TH SIGNERD 1 \"\" \"{}\" \"User Commands\"\n",
+        version().trim()
+    );
+    text.push_str(
+        ".SH NAME\nsignerd \\- remote BLS signer for Ethereum validators\n.SH SYNOPSIS\n.nf\n",
+    );
     text.push_str(&roff(USAGE));
     text.push_str(".fi\n");
-    let exits = EXITS.iter().map(|(code, meaning)| ((*code).to_owned(), (*meaning).to_owned()));
+    let exits = EXITS
+        .iter()
+        .map(|(code, meaning)| ((*code).to_owned(), (*meaning).to_owned()));
     let mut sections = sections();
     sections.push(("Exit status", exits.collect()));
     for (title, lines) in sections {
@@ -100,17 +113,26 @@ fn sections() -> Vec<(&'static str, Vec<(String, String)>)> {
     }
     for (title, rows) in GROUPS {
         let rows = rows.iter().filter(|row| !row.help.is_empty());
-        sections
-            .push((title, rows.map(|row| (left(row), format!("{}{}", row.help, default_of(row)))).collect()));
+        sections.push((
+            title,
+            rows.map(|row| (left(row), format!("{}{}", row.help, default_of(row))))
+                .collect(),
+        ));
     }
-    let aliases =
-        |row: &'static Row| row.aliases.iter().map(|alias| (format!("--{alias}"), format!("--{}", row.name)));
+    let aliases = |row: &'static Row| {
+        row.aliases
+            .iter()
+            .map(|alias| (format!("--{alias}"), format!("--{}", row.name)))
+    };
     sections.push((OTHER_NAMES, table::rows().flat_map(aliases).collect()));
     sections
 }
 
 fn left(row: &Row) -> String {
-    let short = row.short.map(|short| format!(", -{short}")).unwrap_or_default();
+    let short = row
+        .short
+        .map(|short| format!(", -{short}"))
+        .unwrap_or_default();
     match row.kind {
         Kind::Switch => format!("--{}{short}", row.name),
         Kind::Value(word) | Kind::Path(word) | Kind::List(word) | Kind::Secret(word) => {
@@ -128,17 +150,29 @@ fn default_of(row: &Row) -> String {
 }
 
 fn roff(text: &str) -> String {
-    text.replace('\\', "\\e").replace('-', "\\-").replace("\n.", "\n\\&.")
+    text.replace('\\', "\\e")
+        .replace('-', "\\-")
+        .replace("\n.", "\n\\&.")
 }
 
 /// All long options: those of the service, then those of the commands.
 fn long_options() -> Vec<(&'static str, &'static str, bool)> {
     let rows = table::rows().map(|row| (row.name, row.help, row.kind == Kind::Switch));
-    let aliases = table::rows()
-        .flat_map(|row| row.aliases.iter().map(move |alias| (*alias, row.help, row.kind == Kind::Switch)));
-    let own = commands::leaves().into_iter().flat_map(|(_, info)| info.flags).map(|flag: &FlagInfo<'_>| {
-        (flag.long.trim_start_matches('-'), flag.description, matches!(flag.kind, FlagInfoKind::Switch))
+    let aliases = table::rows().flat_map(|row| {
+        row.aliases
+            .iter()
+            .map(move |alias| (*alias, row.help, row.kind == Kind::Switch))
     });
+    let own = commands::leaves()
+        .into_iter()
+        .flat_map(|(_, info)| info.flags)
+        .map(|flag: &FlagInfo<'_>| {
+            (
+                flag.long.trim_start_matches('-'),
+                flag.description,
+                matches!(flag.kind, FlagInfoKind::Switch),
+            )
+        });
     let mut options: Vec<_> = rows.chain(aliases).chain(own).collect();
     options.sort_unstable();
     options.dedup_by_key(|option| option.0);
@@ -146,11 +180,17 @@ fn long_options() -> Vec<(&'static str, &'static str, bool)> {
 }
 
 fn words() -> String {
-    commands::names().chain(["eth2"]).collect::<Vec<_>>().join(" ")
+    commands::names()
+        .chain(["eth2"])
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn bash() -> String {
-    let options: Vec<_> = long_options().iter().map(|(name, ..)| format!("--{name}")).collect();
+    let options: Vec<_> = long_options()
+        .iter()
+        .map(|(name, ..)| format!("--{name}"))
+        .collect();
     format!(
         "_signerd() {{\n    local word=${{COMP_WORDS[COMP_CWORD]}}\n    case $word in\n    \
          -*) COMPREPLY=($(compgen -W \"{}\" -- \"$word\")) ;;\n    \
@@ -165,17 +205,30 @@ fn zsh() -> String {
     let mut text = "#compdef signerd web3signer\n_arguments \\\n".to_owned();
     for (name, help, switch) in long_options() {
         let help = help.replace(['[', ']', ':', '\''], " ");
-        let value = if switch { ("", "") } else { ("=", ":value:_files") };
-        text.push_str(&format!("    '*--{name}{}[{help}]{}' \\\n", value.0, value.1));
+        let value = if switch {
+            ("", "")
+        } else {
+            ("=", ":value:_files")
+        };
+        text.push_str(&format!(
+            "    '*--{name}{}[{help}]{}' \\\n",
+            value.0, value.1
+        ));
     }
     text + &format!("    '*:command:({})'\n", words())
 }
 
 fn fish() -> String {
-    let mut text = format!("complete -c signerd -n __fish_is_first_arg -a '{}'\n", words());
+    let mut text = format!(
+        "complete -c signerd -n __fish_is_first_arg -a '{}'\n",
+        words()
+    );
     for (name, help, switch) in long_options() {
         let value = if switch { "-f" } else { "-r" };
-        text.push_str(&format!("complete -c signerd -l {name} {value} -d '{}'\n", help.replace('\'', "\\'")));
+        text.push_str(&format!(
+            "complete -c signerd -l {name} {value} -d '{}'\n",
+            help.replace('\'', "\\'")
+        ));
     }
     text
 }

@@ -135,9 +135,19 @@ impl Line {
     /// Reads the program's name and what follows it.
     pub(crate) fn read(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Usage> {
         let program = arguments.next().unwrap_or_default();
-        let is_web3signer = Path::new(&program).file_stem().is_some_and(|name| name == "web3signer");
-        let dialect = if is_web3signer { Dialect::Web3signer } else { Dialect::Signerd };
-        let mut line = Self { values: Values::new(dialect), command: Vec::new(), text: None };
+        let is_web3signer = Path::new(&program)
+            .file_stem()
+            .is_some_and(|name| name == "web3signer");
+        let dialect = if is_web3signer {
+            Dialect::Web3signer
+        } else {
+            Dialect::Signerd
+        };
+        let mut line = Self {
+            values: Values::new(dialect),
+            command: Vec::new(),
+            text: None,
+        };
         let arguments = arguments.map(utf8).collect::<Result<Vec<_>, _>>()?;
         let mut arguments = arguments.into_iter().peekable();
         while let Some(argument) = arguments.next() {
@@ -147,7 +157,9 @@ impl Line {
             };
             let text = match (inline, line.is_switch(&name)?) {
                 (Some(text), _) => text,
-                (None, true) => arguments.next_if(|next| is_boolean(next)).unwrap_or_else(|| "true".into()),
+                (None, true) => arguments
+                    .next_if(|next| is_boolean(next))
+                    .unwrap_or_else(|| "true".into()),
                 (None, false) => arguments
                     .next_if(|next| !next.starts_with("--"))
                     .ok_or_else(|| Usage::new(exit::USAGE, format!("{argument} needs a value")))?,
@@ -179,8 +191,11 @@ impl Line {
             _ if !self.command.is_empty() => self.command.push(word),
             "eth2" => self.values.dialect = Dialect::Web3signer,
             "eth1" => {
-                return Err(Usage::new(exit::USAGE, "eth1: execution layer keys are not held here")
-                    .hint("the word for validator keys is eth2"));
+                return Err(Usage::new(
+                    exit::USAGE,
+                    "eth1: execution layer keys are not held here",
+                )
+                .hint("the word for validator keys is eth2"));
             }
             "help" => self.text = Some(manual::help()),
             "export" | "import" if self.values.dialect == Dialect::Web3signer => {
@@ -213,23 +228,36 @@ impl Line {
 
 fn utf8(argument: OsString) -> Result<String, Usage> {
     argument.into_string().map_err(|bytes| {
-        Usage::new(exit::USAGE, format!("expected arguments in UTF-8, got {:?}", bytes.to_string_lossy()))
+        Usage::new(
+            exit::USAGE,
+            format!(
+                "expected arguments in UTF-8, got {:?}",
+                bytes.to_string_lossy()
+            ),
+        )
     })
 }
 
 /// Name and value of `--name=value`, `--name`, `-nvalue`, `-n=value`, `-n`; nothing of a word.
 fn split(argument: &str) -> Result<Option<(String, Option<String>)>, Usage> {
     if let Some(long) = argument.strip_prefix("--") {
-        let (name, text) = long.split_once('=').map_or((long, None), |(name, text)| (name, Some(text)));
+        let (name, text) = long
+            .split_once('=')
+            .map_or((long, None), |(name, text)| (name, Some(text)));
         return Ok(Some((name.to_owned(), text.map(str::to_owned))));
     }
-    let Some(rest) = argument.strip_prefix('-') else { return Ok(None) };
+    let Some(rest) = argument.strip_prefix('-') else {
+        return Ok(None);
+    };
     let mut rest = rest.chars();
     let row = rest.next().and_then(table::short).ok_or_else(|| {
-        Usage::new(exit::USAGE, format!("{argument} is no option")).hint("signerd --help lists all options")
+        Usage::new(exit::USAGE, format!("{argument} is no option"))
+            .hint("signerd --help lists all options")
     })?;
     let text = rest.as_str();
-    let text = text.strip_prefix('=').or((!text.is_empty()).then_some(text));
+    let text = text
+        .strip_prefix('=')
+        .or((!text.is_empty()).then_some(text));
     Ok(Some((row.name.to_owned(), text.map(str::to_owned))))
 }
 
@@ -240,19 +268,29 @@ fn is_boolean(text: &str) -> bool {
 impl Usage {
     /// Without a hint.
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code }
+        Self {
+            message: message.into(),
+            hint: None,
+            code,
+        }
     }
 
     /// Adds what to do.
     #[must_use]
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     /// For a file that was named and cannot be read.
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         let (code, hint) = match error.kind() == io::ErrorKind::PermissionDenied {
-            true => (exit::PERMISSION, "let the user that signerd runs as read it, by chown or chmod"),
+            true => (
+                exit::PERMISSION,
+                "let the user that signerd runs as read it, by chown or chmod",
+            ),
             false => (
                 exit::NO_INPUT,
                 "give a path that this process sees: a container sees only what is mounted into it",
@@ -265,7 +303,9 @@ impl Usage {
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.message)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+        self.hint
+            .as_ref()
+            .map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
     }
 }
 

@@ -33,10 +33,18 @@ pub(super) struct Opened {
 pub(super) fn open(settings: &Settings, wanted: Option<PublicKey>) -> Result<Opened, Usage> {
     let mut sources = settings.sources.clone();
     sources.data_dir = sources.data_dir.filter(|directory| directory.exists());
-    let scan = sources.scan().map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))?;
+    let scan = sources
+        .scan()
+        .map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))?;
     let failures = scan.failures.iter().map(ToString::to_string).collect();
-    let mut opened = Opened { keys: BTreeMap::new(), failures };
-    let (pool, sources) = (Pool::new(settings.loading.decrypt_memory_bytes), Arc::new(sources));
+    let mut opened = Opened {
+        keys: BTreeMap::new(),
+        failures,
+    };
+    let (pool, sources) = (
+        Pool::new(settings.loading.decrypt_memory_bytes),
+        Arc::new(sources),
+    );
     let (sender, answers) = mpsc::channel();
     for candidate in scan.candidates {
         let prepared = match candidate.prepare() {
@@ -45,26 +53,35 @@ pub(super) fn open(settings: &Settings, wanted: Option<PublicKey>) -> Result<Ope
                 continue;
             }
             Ok(prepared)
-                if wanted.is_some() && prepared.declared_key.is_some_and(|key| Some(key) != wanted) =>
+                if wanted.is_some()
+                    && prepared.declared_key.is_some_and(|key| Some(key) != wanted) =>
             {
                 continue;
             }
             Ok(prepared) => prepared,
         };
-        let (sources, sender, memory_bytes) = (Arc::clone(&sources), sender.clone(), prepared.memory_bytes);
+        let (sources, sender, memory_bytes) =
+            (Arc::clone(&sources), sender.clone(), prepared.memory_bytes);
         let work = Box::new(move || {
-            let keys = prepared.open(&sources, None).map_err(|error| error.to_string());
+            let keys = prepared
+                .open(&sources, None)
+                .map_err(|error| error.to_string());
             // Whoever listens does so until the last answer.
             let _ = sender.send((prepared.candidate.name(), keys));
         });
-        pool.push(Job { memory_bytes, urgent: false, work });
+        pool.push(Job {
+            memory_bytes,
+            urgent: false,
+            work,
+        });
     }
     drop(sender);
     for (name, keys) in answers {
         match keys {
-            Ok(keys) => opened
-                .keys
-                .extend(keys.into_iter().map(|(secret, _)| (secret.public_key(), (secret, name.clone())))),
+            Ok(keys) => opened.keys.extend(
+                keys.into_iter()
+                    .map(|(secret, _)| (secret.public_key(), (secret, name.clone()))),
+            ),
             Err(reason) if reason.starts_with(&name) => opened.failures.push(reason),
             Err(reason) => opened.failures.push(format!("{name}: {reason}")),
         }
@@ -78,8 +95,15 @@ pub(super) fn list_keys(values: &Values) -> Result<u8, Usage> {
     for (key, (_, name)) in &opened.keys {
         println!("{key} {name}");
     }
-    opened.failures.iter().for_each(|failure| eprintln!("error: {failure}"));
-    Ok(if opened.failures.is_empty() { 0 } else { exit::UNHEALTHY })
+    opened
+        .failures
+        .iter()
+        .for_each(|failure| eprintln!("error: {failure}"));
+    Ok(if opened.failures.is_empty() {
+        0
+    } else {
+        exit::UNHEALTHY
+    })
 }
 
 /// `keys new`: keystores and passwords beside each other, and the phrase that they come from.
@@ -90,7 +114,10 @@ pub(super) fn new_keys(values: &Values, NewKeys { count, out }: &NewKeys) -> Res
     let (parent, first) = match &settings.sources.mnemonic {
         Some(mnemonic) => {
             let parent = mnemonic.parent(&settings.sources);
-            (parent.map_err(|error| Usage::new(exit::CONFIG, error.to_string()))?, mnemonic.range.start)
+            (
+                parent.map_err(|error| Usage::new(exit::CONFIG, error.to_string()))?,
+                mnemonic.range.start,
+            )
         }
         None => {
             let words = derive::new_phrase().map_err(failed)?;
@@ -110,7 +137,13 @@ pub(super) fn new_keys(values: &Values, NewKeys { count, out }: &NewKeys) -> Res
 
 /// `exit`: a signed voluntary exit, ready for a beacon node.
 pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> {
-    let Exit { key, epoch, validator_index, genesis_validators_root, out } = arguments;
+    let Exit {
+        key,
+        epoch,
+        validator_index,
+        genesis_validators_root,
+        out,
+    } = arguments;
     let settings = Settings::check(values)?;
     let networks = &settings.networks;
     if values.text("network").is_none() {
@@ -119,12 +152,20 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
             "exit needs --network: a signature holds on one only".to_owned(),
         ));
     }
-    let chain = genesis_validators_root.or(networks.genesis_validators_root()).ok_or_else(|| {
-        Usage::new(exit::USAGE, format!("{} has no known genesis validators root", networks.name()))
-            .hint("give --genesis-validators-root; a beacon node tells it at /eth/v1/beacon/genesis")
-    })?;
+    let chain = genesis_validators_root
+        .or(networks.genesis_validators_root())
+        .ok_or_else(|| {
+            Usage::new(
+                exit::USAGE,
+                format!("{} has no known genesis validators root", networks.name()),
+            )
+            .hint(
+                "give --genesis-validators-root; a beacon node tells it at /eth/v1/beacon/genesis",
+            )
+        })?;
     let version = networks.version_at(Epoch(*epoch)).to_string();
-    let message = json!({ "epoch": epoch.to_string(), "validator_index": validator_index.to_string() });
+    let message =
+        json!({ "epoch": epoch.to_string(), "validator_index": validator_index.to_string() });
     let mut body = json!({
         "type": "VOLUNTARY_EXIT",
         "fork_info": {
@@ -141,7 +182,10 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
     let (root, slashable) = signed?;
     let mut opened = open(&settings, Some(*key))?;
     let (secret, _) = opened.keys.remove(key).ok_or_else(|| {
-        opened.failures.iter().for_each(|failure| eprintln!("error: {failure}"));
+        opened
+            .failures
+            .iter()
+            .for_each(|failure| eprintln!("error: {failure}"));
         Usage::new(exit::NO_INPUT, format!("{key} is not among the keys"))
             .hint("signerd keys list tells which are")
     })?;
@@ -166,8 +210,13 @@ pub(super) fn give(file: Option<&Path>, text: &str) -> Result<(), Usage> {
 
 /// Makes a file for us alone; what is there already is not touched.
 fn create(path: &PathBuf, text: &str) -> Result<(), Usage> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| cannot_create(path, &error))
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| cannot_create(path, &error))
 }
 
 fn cannot_create(path: &Path, error: &std::io::Error) -> Usage {

@@ -18,43 +18,81 @@ impl Values {
     }
 
     /// A number of things within bounds.
-    pub(crate) fn count(&self, name: &str, bounds: RangeInclusive<u64>) -> Result<Option<usize>, Usage> {
-        Ok(self.number(name, bounds)?.and_then(|number| usize::try_from(number).ok()))
+    pub(crate) fn count(
+        &self,
+        name: &str,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Option<usize>, Usage> {
+        Ok(self
+            .number(name, bounds)?
+            .and_then(|number| usize::try_from(number).ok()))
     }
 
     /// A number within bounds; `auto` counts as unset.
-    pub(crate) fn number(&self, name: &str, bounds: RangeInclusive<u64>) -> Result<Option<u64>, Usage> {
-        let Some(text) = self.text(name).filter(|text| text != "auto") else { return Ok(None) };
+    pub(crate) fn number(
+        &self,
+        name: &str,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, Usage> {
+        let Some(text) = self.text(name).filter(|text| text != "auto") else {
+            return Ok(None);
+        };
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten().filter(|number| bounds.contains(number));
+        let number = digits
+            .then(|| text.parse().ok())
+            .flatten()
+            .filter(|number| bounds.contains(number));
         let expected = || format!("a whole number from {} to {}", bounds.start(), bounds.end());
-        number.map(Some).ok_or_else(|| self.wrong(name, &expected()))
+        number
+            .map(Some)
+            .ok_or_else(|| self.wrong(name, &expected()))
     }
 
     /// `A..B`, the numbers from A to B-1.
     pub(crate) fn range(&self, name: &str) -> Result<Option<Range<u32>>, Usage> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let parsed = text.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        let parsed = text
+            .split_once("..")
+            .and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
         let range = parsed.filter(|range: &Range<u32>| !range.is_empty());
-        range.map(Some).ok_or_else(|| self.wrong(name, "a range such as 0..64, its end left out"))
+        range
+            .map(Some)
+            .ok_or_else(|| self.wrong(name, "a range such as 0..64, its end left out"))
     }
 
     /// The texts of a list, commas split.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
-        let texts = self.value(name).map(|value| value.texts).unwrap_or_default();
+        let texts = self
+            .value(name)
+            .map(|value| value.texts)
+            .unwrap_or_default();
         let items = texts.iter().flat_map(|text| text.split(','));
-        items.map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+        items
+            .map(|item| item.trim().to_owned())
+            .filter(|item| !item.is_empty())
+            .collect()
     }
 
     /// An address to listen on; a name stands for its first IPv4 address, else for its first.
     pub(crate) fn address(&self, host: &str, port: &str) -> Result<SocketAddr, Usage> {
-        let number = self.number(port, 0..=u64::from(u16::MAX))?.and_then(|port| u16::try_from(port).ok());
+        let number = self
+            .number(port, 0..=u64::from(u16::MAX))?
+            .and_then(|port| u16::try_from(port).ok());
         let text = self.text(host).unwrap_or_default();
         let bare = text.trim_start_matches('[').trim_end_matches(']');
-        let addresses: Vec<SocketAddr> =
-            (bare, number.unwrap_or(0)).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
-        let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
-        first.copied().ok_or_else(|| self.wrong(host, "an address of this machine, as 127.0.0.1 or 0.0.0.0"))
+        let addresses: Vec<SocketAddr> = (bare, number.unwrap_or(0))
+            .to_socket_addrs()
+            .map(Iterator::collect)
+            .unwrap_or_default();
+        let first = addresses
+            .iter()
+            .find(|address| address.is_ipv4())
+            .or(addresses.first());
+        first
+            .copied()
+            .ok_or_else(|| self.wrong(host, "an address of this machine, as 127.0.0.1 or 0.0.0.0"))
     }
 
     /// The path that an option names.
@@ -64,12 +102,17 @@ impl Values {
 
     /// A directory that exists and can be listed: one that cannot must not pass for an empty one.
     pub(crate) fn directory(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
-        self.path(name).map(|path| self.listable(name, path)).transpose()
+        self.path(name)
+            .map(|path| self.listable(name, path))
+            .transpose()
     }
 
     /// All directories of a list, each as for [`Values::directory`].
     pub(crate) fn directories(&self, name: &str) -> Result<Vec<PathBuf>, Usage> {
-        self.list(name).into_iter().map(|path| self.listable(name, path.into())).collect()
+        self.list(name)
+            .into_iter()
+            .map(|path| self.listable(name, path.into()))
+            .collect()
     }
 
     fn listable(&self, name: &str, path: PathBuf) -> Result<PathBuf, Usage> {
@@ -79,7 +122,9 @@ impl Values {
 
     /// A file that exists and can be read.
     pub(crate) fn file(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
-        let Some(path) = self.path(name) else { return Ok(None) };
+        let Some(path) = self.path(name) else {
+            return Ok(None);
+        };
         let opened = fs::File::open(&path).and_then(|file| file.metadata());
         let metadata = opened.map_err(|error| about(name, Usage::unreadable(&path, &error)))?;
         match metadata.is_dir() {
@@ -90,7 +135,9 @@ impl Values {
 
     /// The token in a file that nobody else can read.
     pub(crate) fn secret(&self, name: &str) -> Result<Option<Zeroizing<String>>, Usage> {
-        let Some(path) = self.file(name)? else { return Ok(None) };
+        let Some(path) = self.file(name)? else {
+            return Ok(None);
+        };
         read_token(&path, self.on("allow-insecure-permissions")?)
             .map(Some)
             .map_err(|usage| about(name, usage))
@@ -98,16 +145,25 @@ impl Values {
 }
 
 fn about(name: &str, usage: Usage) -> Usage {
-    Usage { message: format!("--{name}: {}", usage.message), ..usage }
+    Usage {
+        message: format!("--{name}: {}", usage.message),
+        ..usage
+    }
 }
 
 /// The token in a file that nobody else can read.
-pub(crate) fn read_token(path: &Path, allow_insecure_permissions: bool) -> Result<Zeroizing<String>, Usage> {
+pub(crate) fn read_token(
+    path: &Path,
+    allow_insecure_permissions: bool,
+) -> Result<Zeroizing<String>, Usage> {
     let text = read_private(path, allow_insecure_permissions)
         .map_err(|error| Usage::new(exit::PERMISSION, error.to_string()))?;
     let token = text.trim();
     match token.is_empty() || token.contains(char::is_whitespace) {
-        true => Err(Usage::new(exit::CONFIG, format!("{}: expected one token", path.display()))),
+        true => Err(Usage::new(
+            exit::CONFIG,
+            format!("{}: expected one token", path.display()),
+        )),
         false => Ok(Zeroizing::new(token.to_owned())),
     }
 }

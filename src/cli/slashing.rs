@@ -27,32 +27,40 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
     let store = match Protection::open(wanted) {
         Ok(store) => Some(store),
         Err(OpenError::InUse { .. }) => None,
-        Err(error) => return Err(Usage::new(exit::UNAVAILABLE, error.to_string()).hint(error.hint())),
+        Err(error) => {
+            return Err(Usage::new(exit::UNAVAILABLE, error.to_string()).hint(error.hint()));
+        }
     };
     match (command, store) {
         (SlashingCommand::Export(export), Some(store)) => write(export, &read(export, &store)?),
         (SlashingCommand::Export(export), None) => {
             let chain = export.genesis_validators_root;
-            let query = chain.map(|chain| format!("?genesis_validators_root={chain}")).unwrap_or_default();
+            let query = chain
+                .map(|chain| format!("?genesis_validators_root={chain}"))
+                .unwrap_or_default();
             let text = ask(values, &settings, &format!("GET {PATH}{query}"), "")?;
             write(export, &only(&export.keys, text)?)
         }
         (SlashingCommand::Import(Import { from }), store) => {
             let text = fs::read_to_string(from).map_err(|error| Usage::unreadable(from, &error))?;
             let Some(store) = store else {
-                println!("{}", ask(values, &settings, &format!("POST {PATH}"), &text)?);
+                println!(
+                    "{}",
+                    ask(values, &settings, &format!("POST {PATH}"), &text)?
+                );
                 return Ok(0);
             };
-            let imported = store
-                .import(&text)
-                .map_err(|error| Usage::new(exit::CONFIG, format!("{}: {error}", from.display())))?;
+            let imported = store.import(&text).map_err(|error| {
+                Usage::new(exit::CONFIG, format!("{}: {error}", from.display()))
+            })?;
             println!("{} keys of chain {}", imported.keys, imported.chain);
             Ok(0)
         }
         (SlashingCommand::Watermark(watermark), Some(store)) => mark(&store, watermark),
-        (SlashingCommand::Watermark(_), None) => {
-            Err(Usage::new(exit::UNAVAILABLE, "the server uses the store: stop it first"))
-        }
+        (SlashingCommand::Watermark(_), None) => Err(Usage::new(
+            exit::UNAVAILABLE,
+            "the server uses the store: stop it first",
+        )),
     }
 }
 
@@ -82,21 +90,38 @@ fn write(export: &Export, text: &str) -> Result<u8, Usage> {
 }
 
 fn mark(store: &Protection, watermark: &Watermark) -> Result<u8, Usage> {
-    let Watermark { slot, epoch, remove } = watermark;
-    let set = |high| store.set_high_watermark(high).map_err(|error| Usage::new(exit::IO, error.to_string()));
+    let Watermark {
+        slot,
+        epoch,
+        remove,
+    } = watermark;
+    let set = |high| {
+        store
+            .set_high_watermark(high)
+            .map_err(|error| Usage::new(exit::IO, error.to_string()))
+    };
     match (slot, epoch, remove) {
         (None, None, false) => {}
         (None, None, true) => set(None)?,
         (Some(slot), Some(epoch), false) => {
-            set(Some(HighWatermark { slot: Slot(*slot), epoch: Epoch(*epoch) }))?;
+            set(Some(HighWatermark {
+                slot: Slot(*slot),
+                epoch: Epoch(*epoch),
+            }))?;
         }
         (_, _, _) => {
             let expected = "expected --slot with --epoch, --remove, or nothing to read it";
-            return Err(Usage::new(exit::USAGE, format!("slashing watermark: {expected}")));
+            return Err(Usage::new(
+                exit::USAGE,
+                format!("slashing watermark: {expected}"),
+            ));
         }
     }
     match store.high_watermark() {
-        Some(high) => println!("nothing is signed from slot {} or epoch {} on", high.slot, high.epoch),
+        Some(high) => println!(
+            "nothing is signed from slot {} or epoch {} on",
+            high.slot, high.epoch
+        ),
         None => println!("no high watermark"),
     }
     Ok(0)
@@ -110,11 +135,17 @@ fn ask(values: &Values, settings: &Settings, line: &str, body: &str) -> Result<S
         Keymanager::Off | Keymanager::Open | Keymanager::Closed => settings.auth_token.clone(),
     };
     let server = Server::find(None, values)?;
-    match server.ask(line, token.as_ref().map(|token| token.as_str()), body, ANSWER_TIMEOUT) {
+    match server.ask(
+        line,
+        token.as_ref().map(|token| token.as_str()),
+        body,
+        ANSWER_TIMEOUT,
+    ) {
         Ok((200, text)) => Ok(text),
-        Ok((status, text)) => {
-            Err(Usage::new(exit::UNAVAILABLE, format!("{server} says {status}: {}", hex::shorten(&text))))
-        }
+        Ok((status, text)) => Err(Usage::new(
+            exit::UNAVAILABLE,
+            format!("{server} says {status}: {}", hex::shorten(&text)),
+        )),
         Err(error) => Err(Usage::new(exit::UNAVAILABLE, format!("{server}: {error}"))
             .hint("the store is in use by a server: give the options that it was started with")),
     }

@@ -173,24 +173,41 @@ pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
 
 /// The option of that canonical name.
 pub(crate) fn named(name: &str) -> &'static Row {
-    rows().find(|row| row.name == name).expect("the table holds the name")
+    rows()
+        .find(|row| row.name == name)
+        .expect("the table holds the name")
 }
 
 /// Finds a long name, without dashes, in any case.
 pub(crate) fn find(name: &str) -> Option<Meaning> {
     let row = rows().find(|row| row.names().any(|known| known.eq_ignore_ascii_case(name)));
-    let foreign =
-        || FOREIGN.iter().find(|(_, patterns)| patterns.iter().any(|pattern| matches(pattern, name)));
-    row.map(Meaning::Option).or_else(|| foreign().map(|(fate, _)| Meaning::Foreign(*fate)))
+    let foreign = || {
+        FOREIGN
+            .iter()
+            .find(|(_, patterns)| patterns.iter().any(|pattern| matches(pattern, name)))
+    };
+    row.map(Meaning::Option)
+        .or_else(|| foreign().map(|(fate, _)| Meaning::Foreign(*fate)))
 }
 
 /// The known names that are closest to `name`, joined by `or`, unless they are far off.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut distances: Vec<_> = known.map(|known| (distance(name, known), known)).collect();
     distances.sort_unstable();
-    let &(least, _) = distances.first().filter(|(least, _)| *least <= (name.len() / 3).max(2))?;
-    let nearest: Vec<_> = distances.iter().take_while(|(distance, _)| *distance == least).collect();
-    Some(nearest.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" or "))
+    let &(least, _) = distances
+        .first()
+        .filter(|(least, _)| *least <= (name.len() / 3).max(2))?;
+    let nearest: Vec<_> = distances
+        .iter()
+        .take_while(|(distance, _)| *distance == least)
+        .collect();
+    Some(
+        nearest
+            .iter()
+            .map(|(_, name)| *name)
+            .collect::<Vec<_>>()
+            .join(" or "),
+    )
 }
 
 /// The option that is closest to `name`.
@@ -214,11 +231,17 @@ impl Row {
     }
 
     const fn short(self, short: char) -> Self {
-        Self { short: Some(short), ..self }
+        Self {
+            short: Some(short),
+            ..self
+        }
     }
 
     const fn eth2(self, default: &'static str) -> Self {
-        Self { eth2_default: Some(default), ..self }
+        Self {
+            eth2_default: Some(default),
+            ..self
+        }
     }
 }
 
@@ -241,12 +264,25 @@ const fn list(name: Text, word: Text, default: Text, help: Text) -> Row {
 }
 
 const fn row(name: Text, kind: Kind, default: Text, help: Text) -> Row {
-    Row { name, aliases: &[], short: None, kind, default, eth2_default: None, help }
+    Row {
+        name,
+        aliases: &[],
+        short: None,
+        kind,
+        default,
+        eth2_default: None,
+        help,
+    }
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
-    let matches_start = |start: &str| name.get(..start.len()).is_some_and(|n| n.eq_ignore_ascii_case(start));
-    pattern.strip_suffix('*').map_or(pattern.eq_ignore_ascii_case(name), matches_start)
+    let matches_start = |start: &str| {
+        name.get(..start.len())
+            .is_some_and(|n| n.eq_ignore_ascii_case(start))
+    };
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern.eq_ignore_ascii_case(name), matches_start)
 }
 
 /// Levenshtein's edit distance, a row of the matrix at a time.
@@ -276,7 +312,10 @@ mod tests {
         assert_eq!(names.len(), count);
         for name in names {
             assert!(
-                FOREIGN.iter().flat_map(|(_, patterns)| *patterns).all(|pattern| !matches(pattern, name)),
+                FOREIGN
+                    .iter()
+                    .flat_map(|(_, patterns)| *patterns)
+                    .all(|pattern| !matches(pattern, name)),
                 "{name}"
             );
         }

@@ -61,13 +61,20 @@ impl<'b> Document<'b> {
 
     fn open_text(body: &'b [u8]) -> Result<Self, RequestError> {
         if depth(body) > DEPTH_MAX {
-            return Err(RequestError::Json(format!("more than {DEPTH_MAX} levels of nesting")));
+            return Err(RequestError::Json(format!(
+                "more than {DEPTH_MAX} levels of nesting"
+            )));
         }
-        std::str::from_utf8(body).map(Self::Text).map_err(|error| RequestError::Json(error.to_string()))
+        std::str::from_utf8(body)
+            .map(Self::Text)
+            .map_err(|error| RequestError::Json(error.to_string()))
     }
 
     /// Reads the object as what the seed makes of it.
-    pub(super) fn read<S: DeserializeSeed<'b>>(&mut self, seed: S) -> Result<S::Value, RequestError> {
+    pub(super) fn read<S: DeserializeSeed<'b>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, RequestError> {
         match self {
             Self::Tape(tape) => {
                 tape.restart();
@@ -77,12 +84,17 @@ impl<'b> Document<'b> {
                     } else {
                         &error.to_string()
                     };
-                    RequestError::Field { path: blamed(), reason: reason.clone() }
+                    RequestError::Field {
+                        path: blamed(),
+                        reason: reason.clone(),
+                    }
                 })
             }
             Self::Text(text) => {
                 let mut json = serde_json::Deserializer::from_str(text);
-                let value = seed.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+                let value = seed
+                    .deserialize(&mut json)
+                    .and_then(|value| json.end().map(|()| value));
                 value.map_err(|error| match (blamed(), error.to_string()) {
                     (path, reason) if error.is_data() => RequestError::Field { path, reason },
                     (_, reason) => RequestError::Json(reason),

@@ -1,11 +1,11 @@
 //! What is signed: one variant per message, which knows its domain, its epoch and its slashing class.
 
 use super::block::{
-    AggregateAndProof, AggregationSlot, Attestation, AttestationData, AttestationElectra, AttestationGloas,
-    BeaconBlock, BeaconBlockBody, BeaconBlockBodyAltair, BeaconBlockHeader, BuilderRequestAuth,
-    ContributionAndProof, DepositMessage, ExecutionPayloadBid, ExecutionPayloadEnvelope,
-    PayloadAttestationData, ProposerPreferences, RandaoReveal, SyncAggregatorSelectionData,
-    SyncCommitteeMessage, ValidatorRegistration, VoluntaryExit,
+    AggregateAndProof, AggregationSlot, Attestation, AttestationData, AttestationElectra,
+    AttestationGloas, BeaconBlock, BeaconBlockBody, BeaconBlockBodyAltair, BeaconBlockHeader,
+    BuilderRequestAuth, ContributionAndProof, DepositMessage, ExecutionPayloadBid,
+    ExecutionPayloadEnvelope, PayloadAttestationData, ProposerPreferences, RandaoReveal,
+    SyncAggregatorSelectionData, SyncCommitteeMessage, ValidatorRegistration, VoluntaryExit,
 };
 use super::primitives::{DomainType, Epoch, Root, Slot, Version};
 use super::slashable::{Message, Slashable};
@@ -119,11 +119,27 @@ impl GenesisDuty {
     /// What is signed, and the genesis version where the message itself names it.
     pub(super) fn facts(&self) -> (Facts, Option<Version>) {
         let (container, domain_type, version, root) = match self {
-            Self::BuilderRequestAuth(it) => ("BuilderRequestAuth", BUILDER_REQUEST_AUTH, None, root(it)),
-            Self::Deposit(it) => ("DepositMessage", DEPOSIT, Some(it.genesis_fork_version), root(it)),
-            Self::ValidatorRegistration(it) => ("ValidatorRegistration", APPLICATION_BUILDER, None, root(it)),
+            Self::BuilderRequestAuth(it) => {
+                ("BuilderRequestAuth", BUILDER_REQUEST_AUTH, None, root(it))
+            }
+            Self::Deposit(it) => (
+                "DepositMessage",
+                DEPOSIT,
+                Some(it.genesis_fork_version),
+                root(it),
+            ),
+            Self::ValidatorRegistration(it) => {
+                ("ValidatorRegistration", APPLICATION_BUILDER, None, root(it))
+            }
         };
-        (Facts { container, domain_type, root }, version)
+        (
+            Facts {
+                container,
+                domain_type,
+                root,
+            },
+            version,
+        )
     }
 }
 
@@ -135,7 +151,10 @@ fn root<T: HashTreeRoot>(message: &T) -> Root {
 pub(super) fn domain_named(name: &str) -> Option<DomainType> {
     let name = name.to_ascii_lowercase();
     let name = name.strip_prefix("domain_").unwrap_or(&name);
-    DOMAINS.iter().find(|(known, _)| *known == name).map(|(_, domain)| *domain)
+    DOMAINS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, domain)| *domain)
 }
 
 /// The slashing class of a bare root: nobody can see what it is the root of.
@@ -156,7 +175,10 @@ const DOMAINS: [(&str, DomainType); 16] = [
     ("selection_proof", SELECTION_PROOF),
     ("aggregate_and_proof", AGGREGATE_AND_PROOF),
     ("sync_committee", SYNC_COMMITTEE),
-    ("sync_committee_selection_proof", SYNC_COMMITTEE_SELECTION_PROOF),
+    (
+        "sync_committee_selection_proof",
+        SYNC_COMMITTEE_SELECTION_PROOF,
+    ),
     ("contribution_and_proof", CONTRIBUTION_AND_PROOF),
     ("beacon_builder", BEACON_BUILDER),
     ("ptc_attester", PTC_ATTESTER),

@@ -137,7 +137,9 @@ impl Reader<'_, '_> {
         match self.object::<Versioned>()?.version {
             Fork::Phase0 => self.plain(|it: WithBlock<_>| Duty::BlockPhase0(it.block)),
             Fork::Altair => {
-                let block = self.object::<WithBlock<Box<BeaconBlock<BeaconBlockBodyAltair>>>>()?.block;
+                let block = self
+                    .object::<WithBlock<Box<BeaconBlock<BeaconBlockBodyAltair>>>>()?
+                    .block;
                 let preset = block.body.sync_aggregate.sync_committee_bits.preset;
                 let seen = (preset, "block.body.sync_aggregate.sync_committee_bits");
                 Ok((Duty::BlockAltair(block), Some(seen)))
@@ -155,37 +157,58 @@ impl Reader<'_, '_> {
     fn contribution(&mut self) -> ForkedObject {
         let message: Box<ContributionAndProof> = self.object()?;
         let preset = message.contribution.aggregation_bits.preset;
-        Ok((Duty::ContributionAndProof(message), Some((preset, "contribution.aggregation_bits"))))
+        Ok((
+            Duty::ContributionAndProof(message),
+            Some((preset, "contribution.aggregation_bits")),
+        ))
     }
 
     fn electra(&mut self, wrapped: bool) -> ForkedObject {
         let message: Box<AggregateAndProof<AttestationElectra>> = self.data(wrapped)?;
-        let AttestationElectra { aggregation_bits, committee_bits, .. } = &message.aggregate;
-        let (length, max) = (aggregation_bits.0.length, aggregation_bits_max(committee_bits.preset));
+        let AttestationElectra {
+            aggregation_bits,
+            committee_bits,
+            ..
+        } = &message.aggregate;
+        let (length, max) = (
+            aggregation_bits.0.length,
+            aggregation_bits_max(committee_bits.preset),
+        );
         let seen = (committee_bits.preset, COMMITTEE_BITS);
         match length <= max {
             true => Ok((Duty::AggregateAndProofElectra(message), Some(seen))),
-            false => {
-                self.wrong("aggregate.aggregation_bits", format!("expected at most {max} bits, got {length}"))
-            }
+            false => self.wrong(
+                "aggregate.aggregation_bits",
+                format!("expected at most {max} bits, got {length}"),
+            ),
         }
     }
 
     fn wrong<T>(&self, field: &str, reason: String) -> Result<T, RequestError> {
-        Err(RequestError::Field { path: format!("{}.{field}", self.keys[0]), reason })
+        Err(RequestError::Field {
+            path: format!("{}.{field}", self.keys[0]),
+            reason,
+        })
     }
 }
 
 /// An aggregate has three containers. Its version tells which; without one, the schedule of the
 /// network tells whether GLOAS has come (its JSON is ELECTRA's), and the fields tell the rest.
 fn aggregate(reader: &mut Reader<'_, '_>, fork_info: &ForkInfo) -> ForkedObject {
-    let Shape { version, data, aggregate } = reader.object()?;
+    let Shape {
+        version,
+        data,
+        aggregate,
+    } = reader.object()?;
     let fork = match (version, aggregate) {
         (Some(version), _) => version,
-        (None, _) if data.is_some() => return reader.wrong("version", "missing beside data".to_owned()),
+        (None, _) if data.is_some() => {
+            return reader.wrong("version", "missing beside data".to_owned());
+        }
         (None, Some(aggregate)) => {
             let network = reader.networks.of(fork_info.fork.current_version);
-            let gloas = |network: &Network| network.has(Fork::Gloas, network.epoch_at(aggregate.data.slot));
+            let gloas =
+                |network: &Network| network.has(Fork::Gloas, network.epoch_at(aggregate.data.slot));
             match aggregate.committee_bits {
                 _ if network.is_some_and(gloas) => Fork::Gloas,
                 Some(_) => Fork::Electra,

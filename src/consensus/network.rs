@@ -64,8 +64,17 @@ impl Fork {
         Self::Gloas, Self::Heze,
     ];
 
-    const NAMES: [&str; Self::ALL.len()] =
-        ["PHASE0", "ALTAIR", "BELLATRIX", "CAPELLA", "DENEB", "ELECTRA", "FULU", "GLOAS", "HEZE"];
+    const NAMES: [&str; Self::ALL.len()] = [
+        "PHASE0",
+        "ALTAIR",
+        "BELLATRIX",
+        "CAPELLA",
+        "DENEB",
+        "ELECTRA",
+        "FULU",
+        "GLOAS",
+        "HEZE",
+    ];
 
     /// The name, as `version` in a request has it.
     pub fn name(self) -> &'static str {
@@ -74,21 +83,31 @@ impl Fork {
 
     /// The fork of this name, in any case.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|fork| fork.name().eq_ignore_ascii_case(name))
+        Self::ALL
+            .into_iter()
+            .find(|fork| fork.name().eq_ignore_ascii_case(name))
     }
 }
 
 impl Default for Networks {
     fn default() -> Self {
-        Self { chosen: BUILT_IN[0].clone(), recognise_others: true }
+        Self {
+            chosen: BUILT_IN[0].clone(),
+            recognise_others: true,
+        }
     }
 }
 
 impl Networks {
     /// The built-in network of this name, in any case.
     pub fn named(name: &str) -> Option<Self> {
-        let network = BUILT_IN.iter().find(|network| network.name.eq_ignore_ascii_case(name))?;
-        Some(Self { chosen: network.clone(), recognise_others: false })
+        let network = BUILT_IN
+            .iter()
+            .find(|network| network.name.eq_ignore_ascii_case(name))?;
+        Some(Self {
+            chosen: network.clone(),
+            recognise_others: false,
+        })
     }
 
     /// The network that a `config.yaml` describes. Only the keys that matter are read: the name,
@@ -98,8 +117,12 @@ impl Networks {
     /// # Errors
     /// When it is no YAML, has no `GENESIS_FORK_VERSION`, or a value cannot be read: which, and why.
     pub fn from_yaml(text: &str) -> Result<Self, String> {
-        let config = Config(yaml::map(text).map_err(|error| format!("no network configuration: {error}"))?);
-        Ok(Self { chosen: config.network()?, recognise_others: false })
+        let config =
+            Config(yaml::map(text).map_err(|error| format!("no network configuration: {error}"))?);
+        Ok(Self {
+            chosen: config.network()?,
+            recognise_others: false,
+        })
     }
 
     /// The names of the built-in networks.
@@ -121,7 +144,10 @@ impl Networks {
     /// genesis time is only estimated. `None` when no network was chosen, its genesis time is not
     /// known, or has not come.
     pub fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
-        let genesis_time = self.chosen.genesis_time.filter(|_| !self.recognise_others)?;
+        let genesis_time = self
+            .chosen
+            .genesis_time
+            .filter(|_| !self.recognise_others)?;
         let since_ms = now_seconds.checked_sub(genesis_time)?.saturating_mul(1000);
         Some(Slot(since_ms / self.chosen.slot_ms))
     }
@@ -133,8 +159,12 @@ impl Networks {
 
     /// The version of the fork that the chosen network has at this epoch.
     pub fn version_at(&self, epoch: Epoch) -> Version {
-        let fork = Fork::ALL.into_iter().rev().find(|fork| self.chosen.has(*fork, epoch));
-        fork.and_then(|fork| self.chosen.version(fork)).unwrap_or_else(|| self.chosen.genesis_version())
+        let fork = Fork::ALL
+            .into_iter()
+            .rev()
+            .find(|fork| self.chosen.has(*fork, epoch));
+        fork.and_then(|fork| self.chosen.version(fork))
+            .unwrap_or_else(|| self.chosen.genesis_version())
     }
 
     /// Moves a fork of the chosen network, for rehearsals. `false` when the network does not know
@@ -155,7 +185,9 @@ impl Networks {
         if !self.recognise_others || self.chosen.fork_of(version).is_some() {
             return Some(&self.chosen);
         }
-        BUILT_IN.iter().find(|network| network.fork_of(version).is_some())
+        BUILT_IN
+            .iter()
+            .find(|network| network.fork_of(version).is_some())
     }
 }
 
@@ -175,7 +207,8 @@ impl Network {
 
     /// The version of the first fork.
     pub(super) fn genesis_version(&self) -> Version {
-        self.version(Fork::Phase0).expect("only unknown networks have no versions, and nobody chose one")
+        self.version(Fork::Phase0)
+            .expect("only unknown networks have no versions, and nobody chose one")
     }
 
     /// The version of a fork.
@@ -185,7 +218,10 @@ impl Network {
 
     /// The fork that has this version. Where networks reuse a version, the latest.
     pub(super) fn fork_of(&self, version: Version) -> Option<Fork> {
-        Fork::ALL.into_iter().rev().find(|fork| self.version(*fork) == Some(version))
+        Fork::ALL
+            .into_iter()
+            .rev()
+            .find(|fork| self.version(*fork) == Some(version))
     }
 
     /// Whether a fork has come by this epoch.
@@ -203,27 +239,49 @@ impl Config {
             "mainnet" => (Preset::Mainnet, 32, 12),
             "gnosis" => (Preset::Mainnet, 16, 5),
             "minimal" => (Preset::Minimal, 8, 6),
-            other => return Err(format!("PRESET_BASE: expected mainnet, minimal or gnosis, got {other:?}")),
+            other => {
+                return Err(format!(
+                    "PRESET_BASE: expected mainnet, minimal or gnosis, got {other:?}"
+                ));
+            }
         };
-        let slots_per_epoch = self.number("SLOTS_PER_EPOCH", 1)?.unwrap_or(slots_per_epoch);
+        let slots_per_epoch = self
+            .number("SLOTS_PER_EPOCH", 1)?
+            .unwrap_or(slots_per_epoch);
         let slot_s = self.number("SECONDS_PER_SLOT", 1)?.unwrap_or(slot_s);
-        let slot_ms = self.number("SLOT_DURATION_MS", 1)?.unwrap_or(slot_s.saturating_mul(1000));
-        let genesis = self.version("GENESIS")?.ok_or("GENESIS_FORK_VERSION is missing")?;
+        let slot_ms = self
+            .number("SLOT_DURATION_MS", 1)?
+            .unwrap_or(slot_s.saturating_mul(1000));
+        let genesis = self
+            .version("GENESIS")?
+            .ok_or("GENESIS_FORK_VERSION is missing")?;
         let mut forks = [None; Fork::ALL.len()];
         forks[0] = Some((genesis, Epoch(0)));
         for fork in &Fork::ALL[1..] {
-            let epoch = self.number(&format!("{}_FORK_EPOCH", fork.name()), 0)?.map_or(Epoch::NEVER, Epoch);
+            let epoch = self
+                .number(&format!("{}_FORK_EPOCH", fork.name()), 0)?
+                .map_or(Epoch::NEVER, Epoch);
             forks[*fork as usize] = self.version(fork.name())?.map(|version| (version, epoch));
         }
         let name = Cow::Owned(self.get("CONFIG_NAME").unwrap_or("custom").to_owned());
         let (genesis_time, genesis_validators_root) = (self.genesis_time()?, None);
-        Ok(Network { name, preset, slots_per_epoch, slot_ms, genesis_time, genesis_validators_root, forks })
+        Ok(Network {
+            name,
+            preset,
+            slots_per_epoch,
+            slot_ms,
+            genesis_time,
+            genesis_validators_root,
+            forks,
+        })
     }
 
     /// Generators of devnets write the time of genesis as a sum; those that mean `MIN_GENESIS_TIME`
     /// alone have a short delay. Never a time before the true one: it would make the present look past.
     fn genesis_time(&self) -> Result<Option<u64>, String> {
-        let min = self.number("MIN_GENESIS_TIME", 0)?.filter(|time| !COPIED_GENESIS_TIMES.contains(time));
+        let min = self
+            .number("MIN_GENESIS_TIME", 0)?
+            .filter(|time| !COPIED_GENESIS_TIMES.contains(time));
         let delay = self.number("GENESIS_DELAY", 0)?;
         Ok(min.zip(delay).map(|(min, delay)| min.saturating_add(delay)))
     }
@@ -239,9 +297,16 @@ impl Config {
     }
 
     fn number(&self, key: &str, min: u64) -> Result<Option<u64>, String> {
-        let Some(text) = self.get(key) else { return Ok(None) };
+        let Some(text) = self.get(key) else {
+            return Ok(None);
+        };
         let number = text.parse().ok().filter(|number| *number >= min);
-        let wrong = || format!("{key}: expected a whole number from {min} to {}, got {text:?}", u64::MAX);
+        let wrong = || {
+            format!(
+                "{key}: expected a whole number from {min} to {}, got {text:?}",
+                u64::MAX
+            )
+        };
         number.map(Some).ok_or_else(wrong)
     }
 }
@@ -295,7 +360,8 @@ const fn network(
     versions: [u32; 8],
     epochs: [u64; 7],
 ) -> Network {
-    let genesis_validators_root = match const_hex::const_decode_to_array(validators_root.as_bytes()) {
+    let genesis_validators_root = match const_hex::const_decode_to_array(validators_root.as_bytes())
+    {
         Ok(root) => Some(Root(root)),
         Err(_) => None,
     };
@@ -306,13 +372,32 @@ const fn network(
         forks[index] = Some((Version(versions[index].to_be_bytes()), Epoch(epoch)));
         index += 1;
     }
-    let genesis_time = if genesis_time == 0 { None } else { Some(genesis_time) };
+    let genesis_time = if genesis_time == 0 {
+        None
+    } else {
+        Some(genesis_time)
+    };
     let (name, slot_ms) = (Cow::Borrowed(name), slot_s * 1000);
-    Network { name, preset, slots_per_epoch, slot_ms, genesis_time, genesis_validators_root, forks }
+    Network {
+        name,
+        preset,
+        slots_per_epoch,
+        slot_ms,
+        genesis_time,
+        genesis_validators_root,
+        forks,
+    }
 }
 
 const fn unknown(preset: Preset, slots_per_epoch: u64) -> Network {
-    let mut network = network("unknown", preset, [slots_per_epoch, 12, 0], "", [0; 8], [0; 7]);
+    let mut network = network(
+        "unknown",
+        preset,
+        [slots_per_epoch, 12, 0],
+        "",
+        [0; 8],
+        [0; 7],
+    );
     network.forks = [None; Fork::ALL.len()];
     network
 }

@@ -117,7 +117,12 @@ pub(super) struct Scalar<T> {
 
 /// Reads a text alone.
 pub(super) fn text<T>(text: fn(&str) -> Result<T, String>) -> Scalar<T> {
-    Scalar { expected: "a string", text, number: |_| None, flag: |_| None }
+    Scalar {
+        expected: "a string",
+        text,
+        number: |_| None,
+        flag: |_| None,
+    }
 }
 
 impl<T> Visitor<'_> for Scalar<T> {

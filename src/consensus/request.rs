@@ -24,9 +24,16 @@ pub struct SignRequest {
 }
 
 enum Subject {
-    Forked { duty: Duty, fork_info: ForkInfo, preset: Preset },
+    Forked {
+        duty: Duty,
+        fork_info: ForkInfo,
+        preset: Preset,
+    },
     Genesis(GenesisDuty),
-    Raw { root: Root, domain: Option<DomainType> },
+    Raw {
+        root: Root,
+        domain: Option<DomainType>,
+    },
 }
 
 /// Why a request cannot be signed: status 400 in each case.
@@ -84,22 +91,41 @@ impl SignRequest {
     pub fn parse(body: &mut [u8], networks: &Networks) -> Result<Self, RequestError> {
         let document = &mut Document::open(body)?;
         let head = document.read(PhantomData::<Head>)?;
-        let claims = [("signingRoot", head.signingRoot), ("signing_root", head.signing_root)];
+        let claims = [
+            ("signingRoot", head.signingRoot),
+            ("signing_root", head.signing_root),
+        ];
         let Some(kind) = head.r#type else {
             let subject = raw(document, head.signingRoot.or(head.signing_root))?;
-            return Ok(Self { kind: "RAW", claims, subject });
+            return Ok(Self {
+                kind: "RAW",
+                claims,
+                subject,
+            });
         };
-        let mut reader = Reader { document, networks, keys: kind.keys };
+        let mut reader = Reader {
+            document,
+            networks,
+            keys: kind.keys,
+        };
         let subject = match kind.read {
             Read::Genesis(read) => Subject::Genesis(read(&mut reader)?),
             Read::Forked(read) => {
                 let fork_info = reader.fork_info()?;
                 let (duty, seen) = read(&mut reader, &fork_info)?;
                 let preset = reader.preset(&fork_info, seen)?;
-                Subject::Forked { duty, fork_info, preset }
+                Subject::Forked {
+                    duty,
+                    fork_info,
+                    preset,
+                }
             }
         };
-        Ok(Self { kind: kind.names[0], claims, subject })
+        Ok(Self {
+            kind: kind.names[0],
+            claims,
+            subject,
+        })
     }
 
     /// The type of the message, as the specification spells it, or `RAW`.
@@ -117,9 +143,17 @@ impl SignRequest {
                 return self.compare(*root, || "a request without a type".to_owned());
             }
             Subject::Genesis(duty) => Computed::for_all_forks(duty, networks.chosen()),
-            Subject::Forked { duty, fork_info, preset } => {
+            Subject::Forked {
+                duty,
+                fork_info,
+                preset,
+            } => {
                 let network = networks.of(fork_info.fork.current_version);
-                Computed::for_fork(duty, fork_info, network.unwrap_or_else(|| Network::unknown(*preset)))
+                Computed::for_fork(
+                    duty,
+                    fork_info,
+                    network.unwrap_or_else(|| Network::unknown(*preset)),
+                )
             }
         };
         self.compare(computed.root(), || format!("{} {computed}", self.kind))
@@ -128,7 +162,9 @@ impl SignRequest {
     /// What slashing protection must know of the message.
     pub fn slashable(&self) -> Slashable {
         match &self.subject {
-            Subject::Forked { duty, fork_info, .. } => duty.slashable(fork_info.genesis_validators_root),
+            Subject::Forked {
+                duty, fork_info, ..
+            } => duty.slashable(fork_info.genesis_validators_root),
             Subject::Genesis(_) => Slashable::Never,
             Subject::Raw { domain, .. } => duty::slashable_raw(*domain),
         }
@@ -137,7 +173,12 @@ impl SignRequest {
     fn compare(&self, computed: Root, facts: impl Fn() -> String) -> Result<Root, RequestError> {
         for (field, claim) in self.claims {
             if let Some(claimed) = claim.filter(|claimed| *claimed != computed) {
-                return Err(RequestError::Mismatch { field, claimed, computed, facts: facts() });
+                return Err(RequestError::Mismatch {
+                    field,
+                    claimed,
+                    computed,
+                    facts: facts(),
+                });
             }
         }
         Ok(computed)
@@ -148,15 +189,26 @@ impl SignRequest {
 fn raw(document: &mut Document<'_>, root: Option<Root>) -> Result<Subject, RequestError> {
     let form = document.read(PhantomData::<RawForm>)?;
     let missing = |path: &str, reason: &str| {
-        Err(RequestError::Field { path: path.to_owned(), reason: reason.to_owned() })
+        Err(RequestError::Field {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        })
     };
     let Some(root) = root.filter(|_| form.fork_info.is_none()) else {
-        return missing("type", "missing; only a bare signingRoot, without fork_info, goes without a type");
+        return missing(
+            "type",
+            "missing; only a bare signingRoot, without fork_info, goes without a type",
+        );
     };
     let named = form.domain_name.map(|DomainName(domain)| domain);
     match (form.domain, named) {
-        (Some(domain), Some(named)) if domain != named => missing("domain_name", "contradicts domain"),
-        (domain, named) => Ok(Subject::Raw { root, domain: domain.or(named) }),
+        (Some(domain), Some(named)) if domain != named => {
+            missing("domain_name", "contradicts domain")
+        }
+        (domain, named) => Ok(Subject::Raw {
+            root,
+            domain: domain.or(named),
+        }),
     }
 }
 
@@ -166,25 +218,49 @@ impl<'n> Computed<'n> {
         let epoch = root::epoch(moment, network);
         let version = root::version(duty, epoch, fork_info, network);
         let genesis_validators_root = fork_info.genesis_validators_root;
-        Self { facts, version, genesis_validators_root, epoch: Some(epoch), network }
+        Self {
+            facts,
+            version,
+            genesis_validators_root,
+            epoch: Some(epoch),
+            network,
+        }
     }
 
     fn for_all_forks(duty: &GenesisDuty, network: &'n Network) -> Self {
         let (facts, version) = duty.facts();
         let version = version.unwrap_or_else(|| network.genesis_version());
-        Self { facts, version, genesis_validators_root: Root::ZERO, epoch: None, network }
+        Self {
+            facts,
+            version,
+            genesis_validators_root: Root::ZERO,
+            epoch: None,
+            network,
+        }
     }
 
     fn root(&self) -> Root {
-        let domain = root::domain(self.facts.domain_type, self.version, self.genesis_validators_root);
+        let domain = root::domain(
+            self.facts.domain_type,
+            self.version,
+            self.genesis_validators_root,
+        );
         root::signing_root(self.facts.root, domain)
     }
 }
 
 impl fmt::Display for Computed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Facts { container, domain_type, root } = &self.facts;
-        write!(f, "as {container} with root {root}, domain type {domain_type}, version {}", self.version)?;
+        let Facts {
+            container,
+            domain_type,
+            root,
+        } = &self.facts;
+        write!(
+            f,
+            "as {container} with root {root}, domain type {domain_type}, version {}",
+            self.version
+        )?;
         if let Some(epoch) = self.epoch {
             write!(f, " of epoch {epoch}")?;
         }
@@ -195,7 +271,10 @@ impl fmt::Display for Computed<'_> {
         )?;
         match self.network.genesis_validators_root {
             Some(root) if self.epoch.is_some() && root != self.genesis_validators_root => {
-                write!(f, ", whose genesis_validators_root is {root} (see --network)")
+                write!(
+                    f,
+                    ", whose genesis_validators_root is {root} (see --network)"
+                )
             }
             Some(_) | None => f.write_str(" (see --network)"),
         }
@@ -209,8 +288,16 @@ impl fmt::Display for RequestError {
             // The document itself has no name.
             Self::Field { path, reason } if path.is_empty() => f.write_str(reason),
             Self::Field { path, reason } => write!(f, "{path}: {reason}"),
-            Self::Mismatch { field, claimed, computed, facts } => {
-                write!(f, "{field}: got {claimed}, but the request has {computed}: {facts}")
+            Self::Mismatch {
+                field,
+                claimed,
+                computed,
+                facts,
+            } => {
+                write!(
+                    f,
+                    "{field}: got {claimed}, but the request has {computed}: {facts}"
+                )
             }
         }
     }

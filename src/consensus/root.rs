@@ -21,7 +21,12 @@ pub(super) fn epoch(moment: Moment, network: &Network) -> Epoch {
 ///
 /// From DENEB on an exit stays in the domain of CAPELLA for good, whatever its epoch (EIP-7044).
 /// That DENEB has come shows in the version of the request's fork.
-pub(super) fn version(duty: &Duty, epoch: Epoch, fork_info: &ForkInfo, network: &Network) -> Version {
+pub(super) fn version(
+    duty: &Duty,
+    epoch: Epoch,
+    fork_info: &ForkInfo,
+    network: &Network,
+) -> Version {
     let fork = &fork_info.fork;
     let deneb_has_come = network.fork_of(fork.current_version) >= Some(Fork::Deneb);
     let capella = network.version(Fork::Capella);
@@ -33,7 +38,11 @@ pub(super) fn version(duty: &Duty, epoch: Epoch, fork_info: &ForkInfo, network: 
 }
 
 /// The domain of a type, for a version on a chain: the type, then 28 bytes of the fork data's root.
-pub(super) fn domain(domain_type: DomainType, version: Version, genesis_validators_root: Root) -> Domain {
+pub(super) fn domain(
+    domain_type: DomainType,
+    version: Version,
+    genesis_validators_root: Root,
+) -> Domain {
     let fork_data = ssz::container(&mut [version.hash_tree_root().0, genesis_validators_root.0]);
     let mut domain = [0; 32];
     domain[..4].copy_from_slice(&domain_type.0);

@@ -30,7 +30,10 @@ impl fmt::Display for Message {
         match self {
             Self::Block(slot) => write!(f, "block at slot {slot}"),
             Self::Vote(source, target) => {
-                write!(f, "vote from source epoch {source} to target epoch {target}")
+                write!(
+                    f,
+                    "vote from source epoch {source} to target epoch {target}"
+                )
             }
         }
     }

@@ -46,7 +46,10 @@ pub(super) fn progressive_container(fields: &mut [Chunk]) -> Root {
 
 /// Root of a list of at most `limit` items; `chunks` are their leaves, of which `per_chunk` share one.
 pub(super) fn list(mut chunks: Vec<Chunk>, length: usize, limit: usize, per_chunk: usize) -> Root {
-    mix_in_length(merkleize(&mut chunks, depth_of(limit.div_ceil(per_chunk))), length)
+    mix_in_length(
+        merkleize(&mut chunks, depth_of(limit.div_ceil(per_chunk))),
+        length,
+    )
 }
 
 /// Root of an EIP-7916 progressive list.
@@ -178,8 +181,16 @@ static ZERO_HASHES: LazyLock<[Chunk; DEPTH_MAX + 1]> = LazyLock::new(|| {
 });
 
 /// The initial hash value of SHA-256 (FIPS 180-4, section 5.3.3).
-const INITIAL_STATE: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+const INITIAL_STATE: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 
 /// The second block of every 64-byte message: a one bit, zeros, the length of 512 bits.
 const PADDING: [u8; 64] = {
@@ -196,7 +207,11 @@ mod tests {
     use super::*;
 
     fn sha256(left: Chunk, right: Chunk) -> Chunk {
-        Sha256::new().chain_update(left).chain_update(right).finalize().into()
+        Sha256::new()
+            .chain_update(left)
+            .chain_update(right)
+            .finalize()
+            .into()
     }
 
     fn leaf(number: u8) -> Chunk {
@@ -232,7 +247,11 @@ mod tests {
                 let mut leaves: Vec<Chunk> = (1..=count).map(leaf).collect();
                 let mut full = leaves.clone();
                 full.resize(1 << depth, [0; 32]);
-                assert_eq!(merkleize(&mut leaves, depth), naive(&full), "{count} leaves, depth {depth}");
+                assert_eq!(
+                    merkleize(&mut leaves, depth),
+                    naive(&full),
+                    "{count} leaves, depth {depth}"
+                );
             }
         }
     }
@@ -242,7 +261,11 @@ mod tests {
         for count in [0, 1, 2, 4, 5, 6, 20, 21, 22, 84, 85, 86, 200] {
             let mut leaves: Vec<Chunk> = (1..=count).map(leaf).collect();
             let expected = naive_progressive(&leaves, 1);
-            assert_eq!(merkleize_progressive(&mut leaves), expected, "{count} leaves");
+            assert_eq!(
+                merkleize_progressive(&mut leaves),
+                expected,
+                "{count} leaves"
+            );
         }
     }
 
@@ -251,7 +274,10 @@ mod tests {
         let numbers: Vec<Uint64> = (1..=5).map(Uint64).collect();
         let packed = pack(&(1..=5_u64).flat_map(u64::to_le_bytes).collect::<Vec<u8>>());
         let expected = sha256(naive(&[packed[0], packed[1], [0; 32], [0; 32]]), number(5));
-        assert_eq!(list(Uint64::chunks(&numbers), 5, 16, Uint64::PER_CHUNK).0, expected);
+        assert_eq!(
+            list(Uint64::chunks(&numbers), 5, 16, Uint64::PER_CHUNK).0,
+            expected
+        );
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Unexpected, Visitor};
+use serde::de::{
+    self, Deserialize, DeserializeOwned, Deserializer, SeqAccess, Unexpected, Visitor,
+};
 
 use super::container::blame;
 use super::network::Preset;
@@ -151,10 +153,15 @@ impl<'de, I: Deserialize<'de>, T> Visitor<'de> for Items<I, T> {
     fn visit_seq<S: SeqAccess<'de>>(self, mut sequence: S) -> Result<T, S::Error> {
         let mut items = Vec::new();
         loop {
-            let next = sequence.next_element().inspect_err(|_| blame(&format!("[{}]", items.len())))?;
+            let next = sequence
+                .next_element()
+                .inspect_err(|_| blame(&format!("[{}]", items.len())))?;
             let Some(item) = next else { break };
             if items.len() == self.limit {
-                return Err(de::Error::custom(format_args!("expected at most {} items", self.limit)));
+                return Err(de::Error::custom(format_args!(
+                    "expected at most {} items",
+                    self.limit
+                )));
             }
             items.push(item);
         }
@@ -165,7 +172,10 @@ impl<'de, I: Deserialize<'de>, T> Visitor<'de> for Items<I, T> {
 fn exactly<T, const LENGTH: usize>(items: Vec<T>) -> Result<Vec<T>, String> {
     match items.len() == LENGTH {
         true => Ok(items),
-        false => Err(format!("expected a length of {LENGTH}, got {}", items.len())),
+        false => Err(format!(
+            "expected a length of {LENGTH}, got {}",
+            items.len()
+        )),
     }
 }
 
@@ -173,14 +183,22 @@ fn bytes(text: &str, limit: usize) -> Result<Vec<u8>, String> {
     let bytes = hex::decode_any(text).ok_or_else(|| wrong("hex", text))?;
     match bytes.len() <= limit {
         true => Ok(bytes),
-        false => Err(format!("expected at most {limit} bytes of hex, got {}", bytes.len())),
+        false => Err(format!(
+            "expected at most {limit} bytes of hex, got {}",
+            bytes.len()
+        )),
     }
 }
 
 fn bits(text: &str, limit: usize) -> Result<Bits, String> {
     let mut bytes = bytes(text, usize::MAX)?;
     let last = match bytes.pop() {
-        None | Some(0) => return Err(wrong("a bitlist, with its length bit in the last byte", text)),
+        None | Some(0) => {
+            return Err(wrong(
+                "a bitlist, with its length bit in the last byte",
+                text,
+            ));
+        }
         Some(last) => last,
     };
     let extra = last.ilog2() as usize;
@@ -202,7 +220,12 @@ fn preset_bits<const MAINNET: usize, const MINIMAL: usize>(
     let preset = match bytes.len() {
         length if length == mainnet => Preset::Mainnet,
         length if length == minimal => Preset::Minimal,
-        _ => return Err(wrong(&format!("{mainnet} bytes of hex, or {minimal} in preset minimal"), text)),
+        _ => {
+            return Err(wrong(
+                &format!("{mainnet} bytes of hex, or {minimal} in preset minimal"),
+                text,
+            ));
+        }
     };
     let padding = preset == Preset::Minimal && !MINIMAL.is_multiple_of(8);
     match padding && bytes.last().is_some_and(|last| last >> (MINIMAL % 8) != 0) {
@@ -218,7 +241,12 @@ fn uint256(text: &str) -> Result<Uint256, String> {
     }
     let mut bytes = [0; 32];
     for digit in text.bytes() {
-        let mut carry = u16::from(digit.is_ascii_digit().then(|| digit - b'0').ok_or_else(expected)?);
+        let mut carry = u16::from(
+            digit
+                .is_ascii_digit()
+                .then(|| digit - b'0')
+                .ok_or_else(expected)?,
+        );
         for byte in &mut bytes {
             let [low, high] = (10 * u16::from(*byte) + carry).to_le_bytes();
             *byte = low;

@@ -55,7 +55,11 @@ impl Decoder {
             Framing::Length(left) => State::Data { left },
             Framing::Chunked => State::Size { size: 0, digits: 0 },
         };
-        Self { state, is_chunked: framing == Framing::Chunked, extra_bytes: 0 }
+        Self {
+            state,
+            is_chunked: framing == Framing::Chunked,
+            extra_bytes: 0,
+        }
     }
 
     /// Takes the next part off the front of `input`.
@@ -70,7 +74,8 @@ impl Decoder {
             if let State::Data { left } = self.state
                 && !input.is_empty()
             {
-                let length = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
+                let length =
+                    usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
                 let (data, rest) = input.split_at(length);
                 *input = rest;
                 let left = left - length as u64;
@@ -81,7 +86,9 @@ impl Decoder {
                 };
                 return Ok(Part::Data(data));
             }
-            let Some((&byte, rest)) = input.split_first() else { return Ok(Part::NeedsMore) };
+            let Some((&byte, rest)) = input.split_first() else {
+                return Ok(Part::NeedsMore);
+            };
             *input = rest;
             self.state = self.step(byte)?;
         }
@@ -99,13 +106,17 @@ impl Decoder {
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size { size: 0, digits: 0 },
             (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart, b' ' | b'\t' | b':') => return Err(bad("a trailer field without a name")),
+            (State::TrailerStart, b' ' | b'\t' | b':') => {
+                return Err(bad("a trailer field without a name"));
+            }
             (State::Trailer, b'\r') => State::TrailerLf,
             (State::TrailerStart | State::Trailer, _) => self.extra(byte, State::Trailer)?,
             (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::EndLf, b'\n') => State::Done,
             (State::Done, _) => State::Done,
-            (State::DataCr | State::DataLf, _) => return Err(bad("a chunk is longer than its size")),
+            (State::DataCr | State::DataLf, _) => {
+                return Err(bad("a chunk is longer than its size"));
+            }
             (State::SpaceBeforeExtension { .. }, _) => return Err(bad("a chunk size has no end")),
             (State::Data { .. } | State::SizeLf { .. } | State::TrailerLf | State::EndLf, _) => {
                 return Err(bad("a line of the chunked coding does not end with CR LF"));
@@ -117,7 +128,8 @@ impl Decoder {
     fn extra(&mut self, byte: u8, state: State) -> Result<State, Refused> {
         self.extra_bytes += 1;
         if self.extra_bytes > EXTRA_BYTES_MAX {
-            let message = format!("chunk extensions and trailer are longer than {EXTRA_BYTES_MAX} bytes");
+            let message =
+                format!("chunk extensions and trailer are longer than {EXTRA_BYTES_MAX} bytes");
             return Err(Refused::new(413, message));
         }
         match byte {
@@ -130,8 +142,14 @@ impl Decoder {
 fn size_step(size: u64, digits: u8, byte: u8) -> Result<State, Refused> {
     if let Some(digit) = char::from(byte).to_digit(16) {
         return match digits < SIZE_DIGITS_MAX {
-            true => Ok(State::Size { size: size * 16 + u64::from(digit), digits: digits + 1 }),
-            false => Err(Refused::new(413, format!("a chunk size of more than {SIZE_DIGITS_MAX} digits"))),
+            true => Ok(State::Size {
+                size: size * 16 + u64::from(digit),
+                digits: digits + 1,
+            }),
+            false => Err(Refused::new(
+                413,
+                format!("a chunk size of more than {SIZE_DIGITS_MAX} digits"),
+            )),
         };
     }
     match byte {

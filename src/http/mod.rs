@@ -22,7 +22,10 @@ pub struct Refused {
 impl Refused {
     /// A refusal with this status and message.
     pub fn new(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into() }
+        Self {
+            status,
+            message: message.into(),
+        }
     }
 }
 

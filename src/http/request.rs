@@ -72,11 +72,17 @@ const METHODS: [(&str, Method); 5] = [
 impl Method {
     /// As sent, or `OTHER`.
     pub fn name(self) -> &'static str {
-        METHODS.iter().find(|(_, method)| *method == self).map_or("OTHER", |(name, _)| name)
+        METHODS
+            .iter()
+            .find(|(_, method)| *method == self)
+            .map_or("OTHER", |(name, _)| name)
     }
 
     fn named(sent: &str) -> Self {
-        METHODS.iter().find(|(name, _)| *name == sent).map_or(Self::Other, |(_, method)| *method)
+        METHODS
+            .iter()
+            .find(|(name, _)| *name == sent)
+            .map_or(Self::Other, |(_, method)| *method)
     }
 }
 
@@ -146,12 +152,19 @@ impl Headers {
     /// The values of all fields of this name, in any case. Bytes above 0x7f have no meaning that anybody
     /// agrees on (RFC 9110, section 5.5): a value that is no UTF-8 counts as empty.
     pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.raw_values(name).map(|value| std::str::from_utf8(value).unwrap_or_default())
+        self.raw_values(name)
+            .map(|value| std::str::from_utf8(value).unwrap_or_default())
     }
 
     fn raw_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let fields = if self.marks & mark(name.as_bytes()) == 0 { &[][..] } else { &self.fields };
-        let named = fields.iter().filter(|&&[known, _]| self.at(known).eq_ignore_ascii_case(name.as_bytes()));
+        let fields = if self.marks & mark(name.as_bytes()) == 0 {
+            &[][..]
+        } else {
+            &self.fields
+        };
+        let named = fields
+            .iter()
+            .filter(|&&[known, _]| self.at(known).eq_ignore_ascii_case(name.as_bytes()));
         named.map(|&[_, value]| self.at(value))
     }
 
@@ -161,11 +174,15 @@ impl Headers {
 
     /// The members of a list field, over all its lines (RFC 9110, section 5.6.1).
     fn tokens<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.values(name).flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
+        self.values(name)
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .filter(|token| !token.is_empty())
     }
 
     fn has_token(&self, name: &str, token: &str) -> bool {
-        self.tokens(name).any(|found| found.eq_ignore_ascii_case(token))
+        self.tokens(name)
+            .any(|found| found.eq_ignore_ascii_case(token))
     }
 }
 
@@ -184,8 +201,15 @@ const fn mark(name: &[u8]) -> u64 {
 ///
 /// # Errors
 /// 400, 414, 417, 431, 501 or 505, as RFC 9110 and 9112 ask it.
-pub fn read(received: &[u8], tried: &mut usize, request: &mut Request) -> Result<Option<Head>, Refused> {
-    if received.first().is_some_and(|&byte| !byte.is_ascii_graphic() && byte != b'\r') {
+pub fn read(
+    received: &[u8],
+    tried: &mut usize,
+    request: &mut Request,
+) -> Result<Option<Head>, Refused> {
+    if received
+        .first()
+        .is_some_and(|&byte| !byte.is_ascii_graphic() && byte != b'\r')
+    {
         return Err(Refused::new(400, "expected an HTTP/1.1 request line"));
     }
     if received.ends_with(b"\n") || received[*tried..].contains(&b'\n') {
@@ -210,7 +234,10 @@ pub fn read(received: &[u8], tried: &mut usize, request: &mut Request) -> Result
 
 /// Fills the request, without its body; gives the minor version, or nothing while the head is not whole.
 #[inline(never)] // else its slots would be on the stack of every connection that waits
-fn read_lines<const N: usize>(received: &[u8], request: &mut Request) -> Result<Option<u8>, Refused> {
+fn read_lines<const N: usize>(
+    received: &[u8],
+    request: &mut Request,
+) -> Result<Option<u8>, Refused> {
     let mut slots = [const { MaybeUninit::uninit() }; N];
     let mut parsed = httparse::Request::new(&mut []);
     let parse = parsed.parse_with_uninit_headers(received, &mut slots);
@@ -218,7 +245,9 @@ fn read_lines<const N: usize>(received: &[u8], request: &mut Request) -> Result<
         httparse::Status::Complete(length) if length <= HEAD_BYTES_MAX => length,
         httparse::Status::Complete(_) | httparse::Status::Partial => return Ok(None),
     };
-    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Ok(None) };
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
+        return Ok(None);
+    };
     let head = &received[..length];
     let span = |part: &[u8]| {
         let start = part.as_ptr().addr() - head.as_ptr().addr();
@@ -234,13 +263,18 @@ fn read_lines<const N: usize>(received: &[u8], request: &mut Request) -> Result<
     headers.marks = 0;
     headers.fields.extend(parsed.headers.iter().map(|field| {
         let (name, value) = (span(field.name.as_bytes()), span(field.value));
-        let end = head[value.1..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+        let end = head[value.1..]
+            .iter()
+            .find(|byte| !matches!(byte, b' ' | b'\t'));
         is_crlf &= end == Some(&b'\r');
         headers.marks |= mark(field.name.as_bytes());
         [name, value]
     }));
     if !is_crlf {
-        return Err(Refused::new(400, "a line of the head ends with LF instead of CR LF"));
+        return Err(Refused::new(
+            400,
+            "a line of the head ends with LF instead of CR LF",
+        ));
     }
     let target = target::parse(method, target)?;
     request.method = Method::named(method);
@@ -252,19 +286,31 @@ fn read_lines<const N: usize>(received: &[u8], request: &mut Request) -> Result<
 
 /// What the fields mean for the connection.
 fn settle(request: &Request, is_http11: bool) -> Result<Head, Refused> {
-    const MARKS: u64 =
-        mark(b"content-length") | mark(b"transfer-encoding") | mark(b"expect") | mark(b"connection");
+    const MARKS: u64 = mark(b"content-length")
+        | mark(b"transfer-encoding")
+        | mark(b"expect")
+        | mark(b"connection");
     let headers = &request.headers;
     check_host(headers, is_http11)?;
     let bytes = headers.bytes.0.len();
     if headers.marks & MARKS == 0 {
-        return Ok(Head { bytes, framing: Framing::Absent, keep_alive: is_http11, expects_continue: false });
+        return Ok(Head {
+            bytes,
+            framing: Framing::Absent,
+            keep_alive: is_http11,
+            expects_continue: false,
+        });
     }
     let framing = framing(headers, is_http11)?;
     let expects_continue = expectation(headers)? && is_http11;
     let keep_alive = !headers.has_token("connection", "close")
         && (is_http11 || headers.has_token("connection", "keep-alive"));
-    Ok(Head { bytes, framing, keep_alive, expects_continue })
+    Ok(Head {
+        bytes,
+        framing,
+        keep_alive,
+        expects_continue,
+    })
 }
 
 /// Wants exactly one `Host`, even where the absolute form overrides it (RFC 9112, section 3.2).
@@ -286,9 +332,10 @@ fn framing(headers: &Headers, is_http11: bool) -> Result<Framing, Refused> {
     let is_coded = headers.values("transfer-encoding").next().is_some();
     match (length, second) {
         (_, Some(_)) => Err(Refused::new(400, "the field Content-Length is there twice")),
-        (Some(_), None) if is_coded => {
-            Err(Refused::new(400, "Content-Length and Transfer-Encoding exclude each other"))
-        }
+        (Some(_), None) if is_coded => Err(Refused::new(
+            400,
+            "Content-Length and Transfer-Encoding exclude each other",
+        )),
         (Some(length), None) => content_length(length),
         (None, None) if !is_coded => Ok(Framing::Absent),
         (None, None) if !is_http11 => Err(Refused::new(400, "HTTP/1.0 has no Transfer-Encoding")),
@@ -298,7 +345,10 @@ fn framing(headers: &Headers, is_http11: bool) -> Result<Framing, Refused> {
 
 fn content_length(text: &str) -> Result<Framing, Refused> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Refused::new(400, "Content-Length must be one decimal number"));
+        return Err(Refused::new(
+            400,
+            "Content-Length must be one decimal number",
+        ));
     }
     // Too many digits for 64 bits is too large for any route as well.
     Ok(Framing::Length(text.parse().unwrap_or(u64::MAX)))
@@ -310,11 +360,16 @@ fn transfer_coding(headers: &Headers) -> Result<Framing, Refused> {
         (None, _) => Err(Refused::new(400, "Transfer-Encoding is empty")),
         (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
         (Some(first), Some(second))
-            if [first, second].iter().all(|it| it.eq_ignore_ascii_case("chunked")) =>
+            if [first, second]
+                .iter()
+                .all(|it| it.eq_ignore_ascii_case("chunked")) =>
         {
             Err(Refused::new(400, "Transfer-Encoding names chunked twice"))
         }
-        (Some(_), _) => Err(Refused::new(501, "the only Transfer-Encoding here is chunked")),
+        (Some(_), _) => Err(Refused::new(
+            501,
+            "the only Transfer-Encoding here is chunked",
+        )),
     }
 }
 
@@ -322,7 +377,10 @@ fn expectation(headers: &Headers) -> Result<bool, Refused> {
     let mut expects = false;
     for token in headers.tokens("expect") {
         if !token.eq_ignore_ascii_case("100-continue") {
-            return Err(Refused::new(417, "the only expectation here is 100-continue"));
+            return Err(Refused::new(
+                417,
+                "the only expectation here is 100-continue",
+            ));
         }
         expects = true;
     }
@@ -337,7 +395,9 @@ fn syntax_error(error: httparse::Error, head: &[u8]) -> Refused {
         httparse::Error::TooManyHeaders => {
             return Refused::new(431, format!("more than {HEADERS_MAX} header fields"));
         }
-        httparse::Error::HeaderName => "a header field's name is followed by no colon, or is no token".into(),
+        httparse::Error::HeaderName => {
+            "a header field's name is followed by no colon, or is no token".into()
+        }
         httparse::Error::HeaderValue => "a header field's value holds a control character".into(),
         httparse::Error::NewLine => "a line of the head ends with CR instead of CR LF".into(),
         httparse::Error::Status | httparse::Error::Token | httparse::Error::Version => {
@@ -351,7 +411,10 @@ fn syntax_error(error: httparse::Error, head: &[u8]) -> Refused {
 fn names_a_version(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
     let mut parts = line.split(|&byte| byte == b' ').skip(2);
-    let version = parts.next().filter(|_| parts.next().is_none()).unwrap_or_default();
+    let version = parts
+        .next()
+        .filter(|_| parts.next().is_none())
+        .unwrap_or_default();
     matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }

@@ -39,7 +39,10 @@ impl Control {
     pub fn at(unix_seconds: u64, keep_alive: u64) -> Self {
         let date = format!("\r\nDate: {}\r\nConnection: ", date(unix_seconds));
         let goes_on = format!("{date}keep-alive\r\nKeep-Alive: timeout={keep_alive}");
-        Self { goes_on, ends: date + "close" }
+        Self {
+            goes_on,
+            ends: date + "close",
+        }
     }
 }
 
@@ -50,8 +53,19 @@ pub const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Response {
     /// An answer without further fields.
-    pub fn new(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self { status, content_type, body: body.into(), headers: Vec::new(), close: false, lease: None }
+    pub fn new(
+        status: u16,
+        content_type: &'static str,
+        body: impl Into<Cow<'static, [u8]>>,
+    ) -> Self {
+        Self {
+            status,
+            content_type,
+            body: body.into(),
+            headers: Vec::new(),
+            close: false,
+            lease: None,
+        }
     }
 
     /// An answer in JSON.
@@ -61,7 +75,10 @@ impl Response {
 
     /// The body of every error: `{"code":status,"message":"…"}`.
     pub fn error(status: u16, message: &str) -> Self {
-        Self::json(status, &serde_json::json!({ "code": status, "message": message }))
+        Self::json(
+            status,
+            &serde_json::json!({ "code": status, "message": message }),
+        )
     }
 
     /// The same answer with one more header field.
@@ -74,18 +91,40 @@ impl Response {
     pub fn write(&self, control: &Control, goes_on: bool, head_only: bool, out: &mut Vec<u8>) {
         out.reserve(self.body.len() + HEAD_BYTES_TYPICAL);
         let status = status_line(self.status).as_bytes();
-        let control = if goes_on { &control.goes_on } else { &control.ends }.as_bytes();
+        let control = if goes_on {
+            &control.goes_on
+        } else {
+            &control.ends
+        }
+        .as_bytes();
         let kind = self.content_type.as_bytes();
         let mut digits = itoa::Buffer::new();
         let length = digits.format(self.body.len()).as_bytes();
-        let head = [status, control, b"\r\nContent-Type: ", kind, b"\r\nContent-Length: ", length];
+        let head = [
+            status,
+            control,
+            b"\r\nContent-Type: ",
+            kind,
+            b"\r\nContent-Length: ",
+            length,
+        ];
         // RFC 9110, section 8.6: neither of these has a body, nor a length of it.
         let bodiless = self.status < 200 || matches!(self.status, 204 | 304);
         put(out, if bodiless { &head[..2] } else { &head });
         for (name, value) in &self.headers {
             put(out, &[b"\r\n", name.as_bytes(), b": ", value.as_bytes()]);
         }
-        put(out, &[b"\r\n\r\n", if bodiless || head_only { &[] } else { &self.body }]);
+        put(
+            out,
+            &[
+                b"\r\n\r\n",
+                if bodiless || head_only {
+                    &[]
+                } else {
+                    &self.body
+                },
+            ],
+        );
     }
 }
 
@@ -109,8 +148,12 @@ impl From<&Refused> for Response {
 /// Seconds since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7); empty after the year
 /// 9999, for which there is no such form.
 pub fn date(unix_seconds: u64) -> String {
-    let time = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    DateTimePrinter::new().timestamp_to_rfc9110_string(&time.unwrap_or_default()).unwrap_or_default()
+    let time = i64::try_from(unix_seconds)
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds).ok());
+    DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&time.unwrap_or_default())
+        .unwrap_or_default()
 }
 
 /// The statuses that we use, with their phrases.

@@ -28,13 +28,24 @@ pub fn parse<'t>(method: &str, target: &'t str) -> Result<Target<'t>, Refused> {
         return Err(too_long());
     }
     if method == "CONNECT" {
-        return Err(Refused::new(501, "CONNECT is not supported: this is no proxy"));
+        return Err(Refused::new(
+            501,
+            "CONNECT is not supported: this is no proxy",
+        ));
     }
     if target.starts_with('/') && is_all(target, &PLAIN_BYTES) {
-        return Ok(Target { path: target.into(), query: "", authority: None });
+        return Ok(Target {
+            path: target.into(),
+            query: "",
+            authority: None,
+        });
     }
     if target == "*" && method == "OPTIONS" {
-        return Ok(Target { path: "*".into(), query: "", authority: None });
+        return Ok(Target {
+            path: "*".into(),
+            query: "",
+            authority: None,
+        });
     }
     let (authority, rest) = match target.starts_with('/') {
         true => (None, target),
@@ -46,19 +57,32 @@ pub fn parse<'t>(method: &str, target: &'t str) -> Result<Target<'t>, Refused> {
             (Some(authority), rest)
         }
     };
-    if authority.is_some_and(|authority| authority.is_empty() || !is_authority(authority.as_bytes())) {
-        return Err(bad("the authority in the request target is no host and port"));
+    if authority
+        .is_some_and(|authority| authority.is_empty() || !is_authority(authority.as_bytes()))
+    {
+        return Err(bad(
+            "the authority in the request target is no host and port",
+        ));
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     if !is_all(query, &QUERY_BYTES) {
-        return Err(bad("the query holds a character that must be percent-encoded"));
+        return Err(bad(
+            "the query holds a character that must be percent-encoded",
+        ));
     }
-    Ok(Target { path: normal(path)?, query, authority })
+    Ok(Target {
+        path: normal(path)?,
+        query,
+        authority,
+    })
 }
 
 /// The answer to a target beyond [`TARGET_BYTES_MAX`].
 pub fn too_long() -> Refused {
-    Refused::new(414, format!("the request target is longer than {TARGET_BYTES_MAX} bytes"))
+    Refused::new(
+        414,
+        format!("the request target is longer than {TARGET_BYTES_MAX} bytes"),
+    )
 }
 
 /// Whether the text can be a host with a port (RFC 3986, section 3.2, without user information).
@@ -69,14 +93,20 @@ pub fn is_authority(text: impl AsRef<[u8]>) -> bool {
 fn without_scheme(target: &str) -> Option<&str> {
     ["http://", "https://"].iter().find_map(|scheme| {
         let start = target.get(..scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then(|| &target[scheme.len()..])
+        start
+            .eq_ignore_ascii_case(scheme)
+            .then(|| &target[scheme.len()..])
     })
 }
 
 fn normal(path: &str) -> Result<Cow<'_, str>, Refused> {
     let decoded = decode_unreserved(path)?;
     if !decoded.contains("/.") {
-        return Ok(if decoded.is_empty() { "/".into() } else { decoded.into() });
+        return Ok(if decoded.is_empty() {
+            "/".into()
+        } else {
+            decoded.into()
+        });
     }
     let mut kept = Vec::new();
     let mut segments = decoded[1..].split('/').peekable();
@@ -102,17 +132,25 @@ fn decode_unreserved(path: &str) -> Result<String, Refused> {
     while let Some(byte) = rest.next() {
         if byte != b'%' {
             if !PATH_BYTES[usize::from(byte)] {
-                return Err(bad("the path holds a character that must be percent-encoded"));
+                return Err(bad(
+                    "the path holds a character that must be percent-encoded",
+                ));
             }
             decoded.push(char::from(byte));
             continue;
         }
-        let mut digit = || rest.next().map(char::from).and_then(|digit| digit.to_digit(16));
+        let mut digit = || {
+            rest.next()
+                .map(char::from)
+                .and_then(|digit| digit.to_digit(16))
+        };
         let (Some(high), Some(low)) = (digit(), digit()) else {
             return Err(bad("% in the path must be followed by two hex digits"));
         };
         match char::from_u32(high * 16 + low) {
-            Some(char) if char.is_ascii_alphanumeric() || "-._~".contains(char) => decoded.push(char),
+            Some(char) if char.is_ascii_alphanumeric() || "-._~".contains(char) => {
+                decoded.push(char)
+            }
             _ => decoded.push_str(&format!("%{high:X}{low:X}")),
         }
     }
@@ -135,7 +173,11 @@ static AUTHORITY_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=:.%[]");
 const fn table(more: &[u8]) -> [bool; 256] {
     let (mut table, mut index) = ([false; 256], 0);
     while index < ALPHANUMERIC.len() + more.len() {
-        let byte = if index < more.len() { more[index] } else { ALPHANUMERIC[index - more.len()] };
+        let byte = if index < more.len() {
+            more[index]
+        } else {
+            ALPHANUMERIC[index - more.len()]
+        };
         table[byte as usize] = true;
         index += 1;
     }

@@ -34,7 +34,10 @@ pub(crate) enum Candidate {
         imported: bool,
     },
     /// Prysm's wallet: many keys in the form of one keystore.
-    Wallet { file: Arc<Path>, password: Arc<Path> },
+    Wallet {
+        file: Arc<Path>,
+        password: Arc<Path>,
+    },
     /// The bare keys of a key configuration file.
     Raw { file: Arc<Path> },
     /// Devnet keys.
@@ -71,7 +74,9 @@ impl Candidate {
     /// The file that holds the secret.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
-            Self::Keystore { file, .. } | Self::Wallet { file, .. } | Self::Raw { file } => Some(file),
+            Self::Keystore { file, .. } | Self::Wallet { file, .. } | Self::Raw { file } => {
+                Some(file)
+            }
             Self::Interop(_) | Self::Derived(_) => None,
         }
     }
@@ -98,7 +103,10 @@ impl Candidate {
     /// What its file looks like now; `None` when it has none, or it cannot be seen.
     pub(crate) fn stamp(&self) -> Option<Stamp> {
         let metadata = fs::metadata(self.file()?).ok()?;
-        Some(Stamp { bytes: metadata.len(), modified: metadata.modified().ok()? })
+        Some(Stamp {
+            bytes: metadata.len(),
+            modified: metadata.modified().ok()?,
+        })
     }
 
     /// Reads the file, if it is a keystore.
@@ -122,7 +130,9 @@ impl Candidate {
         };
         let json = File::open(file).and_then(|opened| read_bounded(opened, bytes_max));
         let json = json.map_err(|error| SourceError::new(file, error))?;
-        Keystore::parse(&json).map(Some).map_err(|error| SourceError::new(file, error))
+        Keystore::parse(&json)
+            .map(Some)
+            .map_err(|error| SourceError::new(file, error))
     }
 }
 
@@ -131,7 +141,10 @@ const WALLET_BYTES_MAX: usize = 32 << 20;
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let modified = self.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let modified = self
+            .modified
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         write!(f, "{} {}", self.bytes, modified.as_nanos())
     }
 }
@@ -149,31 +162,56 @@ impl Prepared {
             readonly: !imported,
             file: self.candidate.file().map(Path::to_owned),
         };
-        let keystore =
-            || self.candidate.keystore().map_err(|error| error.reason)?.ok_or("not a keystore".to_owned());
+        let keystore = || {
+            self.candidate
+                .keystore()
+                .map_err(|error| error.reason)?
+                .ok_or("not a keystore".to_owned())
+        };
         match &self.candidate {
-            Candidate::Keystore { password, imported, .. } => {
+            Candidate::Keystore {
+                password, imported, ..
+            } => {
                 let keystore = keystore()?;
                 let secret = match cache.and_then(|cache| cache.unseal(self)) {
                     Some(secret) => secret,
                     None => keystore.open(&sources.read_secret(password)?)?,
                 };
-                Ok(vec![(secret, origin(keystore.path().map(str::to_owned), *imported))])
+                Ok(vec![(
+                    secret,
+                    origin(keystore.path().map(str::to_owned), *imported),
+                )])
             }
             Candidate::Wallet { password, .. } => {
                 let keys = open_wallet(&keystore()?.open_bytes(&sources.read_secret(password)?)?)?;
-                Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
+                Ok(keys
+                    .into_iter()
+                    .map(|secret| (secret, origin(None, false)))
+                    .collect())
             }
             Candidate::Raw { file } => {
                 let keys = keyconfig::open(&sources.read_secret(file)?)?;
-                Ok(keys.into_iter().map(|secret| (secret, origin(None, false))).collect())
+                Ok(keys
+                    .into_iter()
+                    .map(|secret| (secret, origin(None, false)))
+                    .collect())
             }
-            Candidate::Interop(range) => {
-                range.clone().map(|index| Ok((derive::interop(index)?, origin(None, false)))).collect()
-            }
+            Candidate::Interop(range) => range
+                .clone()
+                .map(|index| Ok((derive::interop(index)?, origin(None, false))))
+                .collect(),
             Candidate::Derived(range) => {
-                let parent = sources.mnemonic.as_ref().ok_or("no mnemonic")?.parent(sources)?;
-                let open = |index| Ok((parent.signing_key(index)?, origin(Some(derive::path(index)), false)));
+                let parent = sources
+                    .mnemonic
+                    .as_ref()
+                    .ok_or("no mnemonic")?
+                    .parent(sources)?;
+                let open = |index| {
+                    Ok((
+                        parent.signing_key(index)?,
+                        origin(Some(derive::path(index)), false),
+                    ))
+                };
                 range.clone().map(open).collect()
             }
         }
@@ -188,12 +226,14 @@ fn open_wallet(json: &[u8]) -> Result<Vec<SecretKey>, Box<dyn Error>> {
         private_keys: Vec<&'a str>,
     }
     // The parser's own words could repeat a key.
-    let accounts: Accounts<'_> =
-        serde_json::from_slice(json).map_err(|_| "the wallet holds no list private_keys of base64 texts")?;
+    let accounts: Accounts<'_> = serde_json::from_slice(json)
+        .map_err(|_| "the wallet holds no list private_keys of base64 texts")?;
     let open = |key: &str| {
         let bytes = STANDARD.decode(key).map(Zeroizing::new);
-        let scalar: Option<&[u8; 32]> =
-            bytes.as_ref().ok().and_then(|bytes| bytes.as_slice().try_into().ok());
+        let scalar: Option<&[u8; 32]> = bytes
+            .as_ref()
+            .ok()
+            .and_then(|bytes| bytes.as_slice().try_into().ok());
         let scalar = scalar.ok_or("a private key of the wallet is not 32 bytes of base64")?;
         Ok(SecretKey::fill(|slot| *slot = *scalar)?)
     };

@@ -40,17 +40,29 @@ impl Keeper {
     ) {
         match interchange.map(|json| self.protection.import(&json)) {
             None => {}
-            Some(Ok(imported)) => log::info!("slashing protection data of {} key(s) imported", imported.keys),
+            Some(Ok(imported)) => log::info!(
+                "slashing protection data of {} key(s) imported",
+                imported.keys
+            ),
             Some(Err(ImportError::Unavailable(error))) => {
                 return promise.keep(Err(ChangeError::Unavailable(error.0)));
             }
-            Some(Err(error)) => return promise.keep(Err(ChangeError::Interchange(error.to_string()))),
+            Some(Err(error)) => {
+                return promise.keep(Err(ChangeError::Interchange(error.to_string())));
+            }
         }
         let number = self.batches.keys().max().map_or(0, |number| number + 1);
         let open = |(place, new)| self.open_import((number, place), Arc::new(new));
         let items: Vec<_> = keys.into_iter().enumerate().map(open).collect();
         let outstanding = items.iter().filter(|item| item.opened.is_none()).count();
-        self.batches.insert(number, Batch { items, outstanding, promise });
+        self.batches.insert(
+            number,
+            Batch {
+                items,
+                outstanding,
+                promise,
+            },
+        );
         self.finish_import(number);
     }
 
@@ -65,9 +77,18 @@ impl Keeper {
                 let new = Arc::clone(&new);
                 let memory_bytes = keystore.memory_bytes();
                 let open = move || {
-                    let secret = keystore.open(&new.password).map_err(|error| error.to_string())?;
+                    let secret = keystore
+                        .open(&new.password)
+                        .map_err(|error| error.to_string())?;
                     let derivation_path = keystore.path().map(str::to_owned);
-                    Ok((secret, Origin { derivation_path, readonly: false, file: None }))
+                    Ok((
+                        secret,
+                        Origin {
+                            derivation_path,
+                            readonly: false,
+                            file: None,
+                        },
+                    ))
                 };
                 self.push((memory_bytes, true), open, move |keeper, opened| {
                     keeper.opened_import(number, place, opened);
@@ -88,21 +109,37 @@ impl Keeper {
 
     /// Stores, publishes and answers, once all keystores of an import are opened.
     fn finish_import(&mut self, number: u64) {
-        if self.batches.get(&number).is_none_or(|batch| batch.outstanding > 0) {
+        if self
+            .batches
+            .get(&number)
+            .is_none_or(|batch| batch.outstanding > 0)
+        {
             return;
         }
-        let Some(Batch { mut items, promise, .. }) = self.batches.remove(&number) else { return };
+        let Some(Batch {
+            mut items, promise, ..
+        }) = self.batches.remove(&number)
+        else {
+            return;
+        };
         let mut seen = HashSet::new();
         for item in &mut items {
-            let key = item.opened.iter().flatten().map(|(secret, _)| secret.public_key()).next();
+            let key = item
+                .opened
+                .iter()
+                .flatten()
+                .map(|(secret, _)| secret.public_key())
+                .next();
             if key.is_some_and(|key| self.is_known(&key) || !seen.insert(key)) {
                 item.opened = Some(Err(Outcome::Duplicate));
             }
         }
         let stored = self.store(&items);
         let mut ready = Vec::new();
-        let outcomes =
-            items.into_iter().filter_map(|item| item.opened).map(|opened| match (opened, &stored) {
+        let outcomes = items
+            .into_iter()
+            .filter_map(|item| item.opened)
+            .map(|opened| match (opened, &stored) {
                 (Err(outcome), _) => outcome,
                 (Ok(_), Err(reason)) => Outcome::Error(format!("could not be stored: {reason}")),
                 (Ok(opened), Ok(())) => {
@@ -117,7 +154,10 @@ impl Keeper {
 
     fn store(&self, items: &[Item]) -> io::Result<()> {
         let key = |item: &Item| Some(item.opened.as_ref()?.as_ref().ok()?.0.public_key());
-        let imports: Vec<_> = items.iter().filter_map(|item| Some((key(item)?, &*item.new))).collect();
+        let imports: Vec<_> = items
+            .iter()
+            .filter_map(|item| Some((key(item)?, &*item.new)))
+            .collect();
         match self.imports_dir() {
             Some(data_dir) if !imports.is_empty() => imports::store(data_dir, &imports),
             Some(_) | None => Ok(()),
@@ -127,40 +167,70 @@ impl Keeper {
     fn publish_import(&mut self, mut ready: Vec<Opened>) {
         for (secret, origin) in &mut ready {
             let key = secret.public_key();
-            match self.imports_dir().map(|data_dir| imports::candidate(data_dir, &key)) {
+            match self
+                .imports_dir()
+                .map(|data_dir| imports::candidate(data_dir, &key))
+            {
                 Some(candidate) => {
                     origin.file = candidate.file().map(ToOwned::to_owned);
-                    let held = Held { stamp: candidate.stamp(), keys: [key].into() };
+                    let held = Held {
+                        stamp: candidate.stamp(),
+                        keys: [key].into(),
+                    };
                     self.held.insert(candidate, held);
                 }
                 None => drop(self.in_memory.insert(key)),
             }
         }
-        let fate = if self.imports_dir().is_some() { "" } else { ", in memory: gone after a restart" };
+        let fate = if self.imports_dir().is_some() {
+            ""
+        } else {
+            ", in memory: gone after a restart"
+        };
         log::info!("{} key(s) imported{fate}", ready.len());
         self.has_changed |= !self.table.insert(ready).is_empty();
         self.seal();
     }
 
-    pub(super) fn delete(&mut self, keys: &[PublicKey]) -> Result<(Vec<Outcome>, String), ChangeError> {
+    pub(super) fn delete(
+        &mut self,
+        keys: &[PublicKey],
+    ) -> Result<(Vec<Outcome>, String), ChangeError> {
         let mut homes = self.homes(keys);
         let mut gone = HashSet::new();
-        let mut outcomes: Vec<_> = keys.iter().map(|key| self.decide(key, &homes, &mut gone)).collect();
+        let mut outcomes: Vec<_> = keys
+            .iter()
+            .map(|key| self.decide(key, &homes, &mut gone))
+            .collect();
         self.in_memory.retain(|key| !gone.contains(key));
-        self.held.retain(|_, held| !held.keys.iter().any(|key| gone.contains(key)));
+        self.held
+            .retain(|_, held| !held.keys.iter().any(|key| gone.contains(key)));
         self.table.remove(&gone.iter().copied().collect::<Vec<_>>());
 
         let told = |outcome: &Outcome| matches!(outcome, Outcome::Deleted | Outcome::NotActive);
-        let told = keys.iter().zip(&outcomes).filter(|(_, outcome)| told(outcome)).map(|(key, _)| *key);
-        let interchange = self.protection.export(None, Some(&told.collect::<Vec<_>>()));
+        let told = keys
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| told(outcome))
+            .map(|(key, _)| *key);
+        let interchange = self
+            .protection
+            .export(None, Some(&told.collect::<Vec<_>>()));
         let interchange = interchange.map_err(|error| ChangeError::Unavailable(error.0))?;
 
-        for (key, outcome) in keys.iter().zip(&mut outcomes).filter(|(key, _)| gone.contains(key)) {
+        for (key, outcome) in keys
+            .iter()
+            .zip(&mut outcomes)
+            .filter(|(key, _)| gone.contains(key))
+        {
             let files = homes.remove(key).into_iter().flatten();
-            let removed: io::Result<()> = files.filter_map(|home| home.file().map(imports::remove)).collect();
+            let removed: io::Result<()> = files
+                .filter_map(|home| home.file().map(imports::remove))
+                .collect();
             if let Err(error) = removed {
-                let fault =
-                    format!("it signs no more until a restart: its file could not be removed: {error}");
+                let fault = format!(
+                    "it signs no more until a restart: its file could not be removed: {error}"
+                );
                 *outcome = Outcome::Error(fault);
             }
         }
@@ -178,7 +248,9 @@ impl Keeper {
         gone: &mut HashSet<PublicKey>,
     ) -> Outcome {
         let homes = homes.get(key).map_or(&[][..], Vec::as_slice);
-        let foreign = homes.iter().find(|home| !matches!(home, Candidate::Keystore { imported: true, .. }));
+        let foreign = homes
+            .iter()
+            .find(|home| !matches!(home, Candidate::Keystore { imported: true, .. }));
         let here = !homes.is_empty() || self.in_memory.contains(key);
         match foreign {
             Some(home) => Outcome::Error(format!("read-only: the key comes from {}", home.name())),
@@ -193,11 +265,15 @@ impl Keeper {
         let mut homes: HashMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
         for (candidate, held) in &self.held {
             for key in &held.keys {
-                homes.entry(*key).and_modify(|homes| homes.push(candidate.clone()));
+                homes
+                    .entry(*key)
+                    .and_modify(|homes| homes.push(candidate.clone()));
             }
         }
         for (key, homes) in homes.iter_mut().filter(|(_, homes)| homes.is_empty()) {
-            let stored = self.imports_dir().map(|data_dir| imports::candidate(data_dir, key));
+            let stored = self
+                .imports_dir()
+                .map(|data_dir| imports::candidate(data_dir, key));
             homes.extend(stored.filter(|candidate| candidate.stamp().is_some()));
         }
         homes

@@ -29,8 +29,19 @@ pub(super) const DERIVED_KEY_BYTES: usize = 32;
 #[derive(Deserialize)]
 #[serde(tag = "function", content = "params", rename_all = "lowercase")]
 pub(super) enum Kdf {
-    Scrypt { dklen: u64, n: u64, r: u64, p: u64, salt: Bytes },
-    Pbkdf2 { dklen: u64, c: u64, prf: Prf, salt: Bytes },
+    Scrypt {
+        dklen: u64,
+        n: u64,
+        r: u64,
+        p: u64,
+        salt: Bytes,
+    },
+    Pbkdf2 {
+        dklen: u64,
+        c: u64,
+        prf: Prf,
+        salt: Bytes,
+    },
 }
 
 #[derive(Deserialize)]
@@ -45,7 +56,8 @@ pub(super) struct Bytes(pub(super) Vec<u8>);
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let refused = || D::Error::custom(format_args!("expected hex, got {:?}", hex::shorten(&text)));
+        let refused =
+            || D::Error::custom(format_args!("expected hex, got {:?}", hex::shorten(&text)));
         hex::decode_any(&text).map(Self).ok_or_else(refused)
     }
 }
@@ -62,20 +74,38 @@ impl Kdf {
     /// Whether all parameters are within the limits.
     pub(super) fn check(&self) -> Result<(), OpenError> {
         let (dklen, salt) = match self {
-            Self::Scrypt { dklen, n, r, p, salt } => {
+            Self::Scrypt {
+                dklen,
+                n,
+                r,
+                p,
+                salt,
+            } => {
                 check_scrypt(*n, *r, *p)?;
                 (dklen, salt)
             }
-            Self::Pbkdf2 { dklen, c, prf: Prf::HmacSha256, salt } => {
+            Self::Pbkdf2 {
+                dklen,
+                c,
+                prf: Prf::HmacSha256,
+                salt,
+            } => {
                 within("c", *c, 1..=PBKDF2_ROUNDS_MAX)?;
                 (dklen, salt)
             }
         };
-        within("dklen", *dklen, DERIVED_KEY_BYTES as u64..=DERIVED_KEY_BYTES_MAX)?;
+        within(
+            "dklen",
+            *dklen,
+            DERIVED_KEY_BYTES as u64..=DERIVED_KEY_BYTES_MAX,
+        )?;
         within("salt (its length)", salt.0.len() as u64, 0..=SALT_BYTES_MAX)
     }
 
-    pub(super) fn derive(&self, password: &[u8]) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
+    pub(super) fn derive(
+        &self,
+        password: &[u8],
+    ) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
         let mut key = Zeroizing::new([0; DERIVED_KEY_BYTES]);
         match self {
             Self::Scrypt { n, r, p, salt, .. } => {
@@ -93,16 +123,22 @@ impl Kdf {
 
 fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), OpenError> {
     if !n.is_power_of_two() || n == 1 {
-        return Err(malformed(format_args!("crypto.kdf.params.n is {n}, expected a power of two above 1")));
+        return Err(malformed(format_args!(
+            "crypto.kdf.params.n is {n}, expected a power of two above 1"
+        )));
     }
     within("r", r, 1..=u64::MAX)?;
     within("p", p, 1..=u64::MAX)?;
     let work = scrypt_memory_bytes(n, r, 0).saturating_mul(p);
-    for (asked_bytes, limit_bytes) in
-        [(scrypt_memory_bytes(n, r, p), SCRYPT_MEMORY_BYTES_MAX), (work, SCRYPT_WORK_BYTES_MAX)]
-    {
+    for (asked_bytes, limit_bytes) in [
+        (scrypt_memory_bytes(n, r, p), SCRYPT_MEMORY_BYTES_MAX),
+        (work, SCRYPT_WORK_BYTES_MAX),
+    ] {
         if asked_bytes > limit_bytes {
-            return Err(OpenError::Memory { asked_bytes, limit_bytes });
+            return Err(OpenError::Memory {
+                asked_bytes,
+                limit_bytes,
+            });
         }
     }
     scrypt_params(n, r, p).map(|_| ())
@@ -125,7 +161,10 @@ fn scrypt_params(n: u64, r: u64, p: u64) -> Result<scrypt::Params, OpenError> {
 
 fn within(name: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), OpenError> {
     let (least, most) = (range.start(), range.end());
-    let refused =
-        || malformed(format_args!("crypto.kdf.params.{name} is {value}, expected {least} to {most}"));
+    let refused = || {
+        malformed(format_args!(
+            "crypto.kdf.params.{name} is {value}, expected {least} to {most}"
+        ))
+    };
     range.contains(&value).then_some(()).ok_or_else(refused)
 }

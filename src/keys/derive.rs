@@ -30,8 +30,8 @@ pub fn interop(index: u32) -> Result<SecretKey, FillError> {
 
 /// The order of BLS12-381's groups, in big endian: arrays compare as the numbers do.
 const ORDER: [u8; 32] = [
-    0x73, 0xed, 0xa7, 0x53, 0x29, 0x9d, 0x7d, 0x48, 0x33, 0x39, 0xd8, 0x08, 0x09, 0xa1, 0xd8, 0x05, 0x53,
-    0xbd, 0xa4, 0x02, 0xff, 0xfe, 0x5b, 0xfe, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x01,
+    0x73, 0xed, 0xa7, 0x53, 0x29, 0x9d, 0x7d, 0x48, 0x33, 0x39, 0xd8, 0x08, 0x09, 0xa1, 0xd8, 0x05,
+    0x53, 0xbd, 0xa4, 0x02, 0xff, 0xfe, 0x5b, 0xfe, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x01,
 ];
 
 fn subtract(number: &mut [u8; 32], other: &[u8; 32]) {
@@ -65,7 +65,11 @@ impl Parent {
         let seed = Zeroizing::new(mnemonic.to_seed_normalized(&normalised));
         let master = min_pk::SecretKey::derive_master_eip2333(&seed[..]);
         let master = master.map_err(|error| format!("no seed: {error:?}"))?;
-        Ok(Self(Box::new(master.derive_child_eip2333(PURPOSE).derive_child_eip2333(COIN_TYPE))))
+        Ok(Self(Box::new(
+            master
+                .derive_child_eip2333(PURPOSE)
+                .derive_child_eip2333(COIN_TYPE),
+        )))
     }
 
     /// The signing key of validator `index`: `m/12381/3600/index/0/0`.
@@ -78,7 +82,11 @@ impl Parent {
 
     /// The scalar of that key, big-endian: for a keystore that is to be written.
     pub(super) fn scalar(&self, index: u32) -> Zeroizing<[u8; 32]> {
-        let key = self.0.derive_child_eip2333(index).derive_child_eip2333(0).derive_child_eip2333(0);
+        let key = self
+            .0
+            .derive_child_eip2333(index)
+            .derive_child_eip2333(0)
+            .derive_child_eip2333(0);
         Zeroizing::new(key.to_bytes())
     }
 }
@@ -88,7 +96,8 @@ impl Parent {
 /// # Errors
 /// When the system gives no random numbers.
 pub fn new_phrase() -> Result<Zeroizing<String>, String> {
-    let mnemonic = bip39::Mnemonic::from_entropy(&*random::<32>()?).map_err(|error| error.to_string())?;
+    let mnemonic =
+        bip39::Mnemonic::from_entropy(&*random::<32>()?).map_err(|error| error.to_string())?;
     Ok(Zeroizing::new(mnemonic.to_string()))
 }
 

@@ -29,7 +29,11 @@ pub(super) fn scan(data_dir: &Path) -> Result<Vec<Candidate>, SourceError> {
 /// that were never renamed.
 pub(super) fn clean(data_dir: &Path) -> Result<(), SourceError> {
     let dir = data_dir.join(DIR);
-    let files = if dir.exists() { list(&dir)? } else { Vec::new() };
+    let files = if dir.exists() {
+        list(&dir)?
+    } else {
+        Vec::new()
+    };
     for file in files {
         let orphan = file.extension().is_some_and(|extension| extension == "txt")
             && named_after_key(&file)
@@ -58,7 +62,10 @@ pub(super) fn store(data_dir: &Path, imports: &[(PublicKey, &NewKey)]) -> io::Re
 
 fn store_in(dir: &Path, imports: &[(PublicKey, &NewKey)]) -> io::Result<()> {
     for (key, new) in imports {
-        write(&keystore_file(dir, key).with_extension("txt"), &new.password)?;
+        write(
+            &keystore_file(dir, key).with_extension("txt"),
+            &new.password,
+        )?;
     }
     sync(dir)?;
     for (key, new) in imports {
@@ -86,7 +93,11 @@ pub(super) fn candidate(data_dir: &Path, key: &PublicKey) -> Candidate {
 
 fn named(file: PathBuf) -> Candidate {
     let imported = named_after_key(&file);
-    Candidate::Keystore { password: file.with_extension("txt").into(), file: file.into(), imported }
+    Candidate::Keystore {
+        password: file.with_extension("txt").into(),
+        file: file.into(),
+        imported,
+    }
 }
 
 const DIR: &str = "keystores";
@@ -104,8 +115,12 @@ fn named_after_key(file: &Path) -> bool {
 /// Written beside and renamed, so that the name never stands for half a file; readable by us alone.
 pub(crate) fn write(file: &Path, content: &str) -> io::Result<()> {
     let beside = file.with_file_name(format!("{}{UNFINISHED}", file_name(file)));
-    let mut unfinished =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let mut unfinished = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
     unfinished.write_all(content.as_bytes())?;
     unfinished.sync_all()?;
     fs::rename(&beside, file)

@@ -92,7 +92,11 @@ impl Keeper {
         }
         let mut reported = Instant::now();
         loop {
-            let patience = if self.outstanding.is_some() { REPORT_INTERVAL } else { Duration::MAX };
+            let patience = if self.outstanding.is_some() {
+                REPORT_INTERVAL
+            } else {
+                Duration::MAX
+            };
             match commands.recv_timeout(patience) {
                 Ok(command) => command(&mut self),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -102,7 +106,10 @@ impl Keeper {
                 self.report();
                 reported = Instant::now();
             }
-            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            if self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+            {
                 self.abandon();
             }
         }
@@ -110,7 +117,10 @@ impl Keeper {
 
     /// A phrase that is none is told before the first of its keys is wanted.
     fn first_scan(&self) -> Result<Scan, SourceError> {
-        self.sources.data_dir.as_deref().map_or(Ok(()), imports::clean)?;
+        self.sources
+            .data_dir
+            .as_deref()
+            .map_or(Ok(()), imports::clean)?;
         if let Some(mnemonic) = &self.sources.mnemonic {
             mnemonic.parent(&self.sources)?;
         }
@@ -134,22 +144,30 @@ impl Keeper {
     /// Writes the key cache behind, if keys have come or gone: once they are all there, and one after the
     /// other.
     pub(super) fn seal(&mut self) {
-        let Some(path) = self.settings.key_cache.clone() else { return };
+        let Some(path) = self.settings.key_cache.clone() else {
+            return;
+        };
         let is_busy = self.outstanding.is_some() || self.status.lock().sealing;
         if is_busy || !std::mem::take(&mut self.has_changed) {
             return;
         }
         self.status.set_sealing(true);
-        let held =
-            self.held.iter().filter_map(|(candidate, held)| match (candidate, held.stamp, &*held.keys) {
-                (Candidate::Keystore { .. }, Some(stamp), [key]) => Some((candidate.clone(), stamp, *key)),
+        let held = self.held.iter().filter_map(|(candidate, held)| {
+            match (candidate, held.stamp, &*held.keys) {
+                (Candidate::Keystore { .. }, Some(stamp), [key]) => {
+                    Some((candidate.clone(), stamp, *key))
+                }
                 _ => None,
-            });
+            }
+        });
         let held = held.collect();
         let (sources, table) = (Arc::clone(&self.sources), Arc::clone(&self.table));
         let write = move || {
             match sealed::write(&path, &sources, &table, held) {
-                Ok(keys) => log::info!("{}: {keys} key(s) sealed for the next start", path.display()),
+                Ok(keys) => log::info!(
+                    "{}: {keys} key(s) sealed for the next start",
+                    path.display()
+                ),
                 Err(error) => log::warn!("{}: {error}", path.display()),
             }
             Ok(())
@@ -162,7 +180,10 @@ impl Keeper {
 
     /// Where imports are kept, if they are.
     pub(super) fn imports_dir(&self) -> Option<&Path> {
-        self.sources.data_dir.as_deref().filter(|_| !self.settings.imports_in_memory)
+        self.sources
+            .data_dir
+            .as_deref()
+            .filter(|_| !self.settings.imports_in_memory)
     }
 
     /// Does something in the pool, and then something with its answer here.
@@ -174,35 +195,65 @@ impl Keeper {
     ) {
         let commands = self.commands.clone();
         let work = Box::new(move || {
-            let done =
-                catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("internal fault".to_owned()));
+            let done = catch_unwind(AssertUnwindSafe(work))
+                .unwrap_or_else(|_| Err("internal fault".to_owned()));
             // Without a keeper the process is about to end.
             let _ = commands.send(Box::new(move |keeper| then(keeper, done)));
         });
-        self.pool.push(Job { memory_bytes, urgent, work });
+        self.pool.push(Job {
+            memory_bytes,
+            urgent,
+            work,
+        });
     }
 
     /// Drops the keys whose sources are gone, and opens what is new or changed.
     fn load(&mut self, scan: Scan) {
         let found: HashSet<&Candidate> = scan.candidates.iter().collect();
-        let gone: Vec<_> = self.held.extract_if(|candidate, _| !found.contains(candidate)).collect();
-        self.drop_keys(gone.iter().flat_map(|(_, held)| held.keys.iter().copied()).collect());
+        let gone: Vec<_> = self
+            .held
+            .extract_if(|candidate, _| !found.contains(candidate))
+            .collect();
+        self.drop_keys(
+            gone.iter()
+                .flat_map(|(_, held)| held.keys.iter().copied())
+                .collect(),
+        );
 
         let mut failures = scan.failures;
-        let mut known: HashSet<_> = self.held.values().flat_map(|held| held.keys.iter().copied()).collect();
+        let mut known: HashSet<_> = self
+            .held
+            .values()
+            .flat_map(|held| held.keys.iter().copied())
+            .collect();
         let mut fresh = Vec::new();
         for candidate in scan.candidates {
             let stamp = candidate.stamp();
-            if self.held.get(&candidate).is_none_or(|held| held.stamp != stamp) {
+            if self
+                .held
+                .get(&candidate)
+                .is_none_or(|held| held.stamp != stamp)
+            {
                 match candidate.prepare() {
                     Ok(prepared) => fresh.extend(self.admit(prepared, &mut known)),
                     Err(failure) => failures.push(failure),
                 }
             }
         }
-        self.table.expect(fresh.iter().filter_map(|prepared| prepared.declared_key).collect());
-        let total = fresh.iter().map(|prepared| prepared.candidate.keys_expected()).sum();
-        self.status.begin(total, fresh.iter().any(|prepared| prepared.declared_key.is_none()));
+        self.table.expect(
+            fresh
+                .iter()
+                .filter_map(|prepared| prepared.declared_key)
+                .collect(),
+        );
+        let total = fresh
+            .iter()
+            .map(|prepared| prepared.candidate.keys_expected())
+            .sum();
+        self.status.begin(
+            total,
+            fresh.iter().any(|prepared| prepared.declared_key.is_none()),
+        );
         failures
             .into_iter()
             .for_each(|failure| self.failed(failure.path.display().to_string(), failure.reason));
@@ -210,9 +261,17 @@ impl Keeper {
         self.loads_begun += 1;
         self.has_changed |= !fresh.is_empty();
         // Only the first load: it is written anew after later ones.
-        if let Some(path) = self.settings.key_cache.as_deref().filter(|_| self.loads_begun == 1) {
+        if let Some(path) = self
+            .settings
+            .key_cache
+            .as_deref()
+            .filter(|_| self.loads_begun == 1)
+        {
             let cache = Cache::open(path, &self.sources, &fresh).unwrap_or_else(|reason| {
-                log::warn!("{}: {reason}: all keystores are opened, and it is written anew", path.display());
+                log::warn!(
+                    "{}: {reason}: all keystores are opened, and it is written anew",
+                    path.display()
+                );
                 None
             });
             self.cache = cache.map(Arc::new);
@@ -222,8 +281,13 @@ impl Keeper {
         for prepared in fresh {
             let (sources, cache) = (Arc::clone(&self.sources), self.cache.clone());
             let prepared_memory = prepared.memory_bytes;
-            let (number, candidate, stamp) = (self.loads_begun, prepared.candidate.clone(), prepared.stamp);
-            let open = move || prepared.open(&sources, cache.as_deref()).map_err(|error| error.to_string());
+            let (number, candidate, stamp) =
+                (self.loads_begun, prepared.candidate.clone(), prepared.stamp);
+            let open = move || {
+                prepared
+                    .open(&sources, cache.as_deref())
+                    .map_err(|error| error.to_string())
+            };
             self.push((prepared_memory, false), open, move |keeper, opened| {
                 keeper.opened(number, candidate, stamp, opened);
             });
@@ -239,11 +303,18 @@ impl Keeper {
             // A file that has changed: its keys sign until the new ones are there.
             Some(held) => held.keys = held.keys.iter().chain(&keys).copied().collect(),
             None if keys.iter().all(|key| known.insert(*key)) => {
-                self.held.insert(prepared.candidate.clone(), Held { stamp, keys });
+                self.held
+                    .insert(prepared.candidate.clone(), Held { stamp, keys });
             }
             None => {
-                log::info!("{}: its key comes from another source already", prepared.candidate.name());
-                if keys.iter().all(|key| matches!(self.table.find(key), Found::Ready(_))) {
+                log::info!(
+                    "{}: its key comes from another source already",
+                    prepared.candidate.name()
+                );
+                if keys
+                    .iter()
+                    .all(|key| matches!(self.table.find(key), Found::Ready(_)))
+                {
                     self.held.insert(prepared.candidate, Held { stamp, keys });
                 }
                 return None;
@@ -275,14 +346,34 @@ impl Keeper {
         self.finish();
     }
 
-    fn publish(&mut self, candidate: Candidate, stamp: Option<Stamp>, opened: Vec<Opened>, before: &Held) {
-        let keys: Box<[_]> = opened.iter().map(|(secret, _)| secret.public_key()).collect();
+    fn publish(
+        &mut self,
+        candidate: Candidate,
+        stamp: Option<Stamp>,
+        opened: Vec<Opened>,
+        before: &Held,
+    ) {
+        let keys: Box<[_]> = opened
+            .iter()
+            .map(|(secret, _)| secret.public_key())
+            .collect();
         let new: HashSet<_> = self.table.insert(opened).into_iter().collect();
-        let twice = keys.iter().filter(|key| !new.contains(key) && !before.keys.contains(key)).count();
+        let twice = keys
+            .iter()
+            .filter(|key| !new.contains(key) && !before.keys.contains(key))
+            .count();
         if twice > 0 {
-            log::info!("{}: {twice} key(s) of it come from another source already", candidate.name());
+            log::info!(
+                "{}: {twice} key(s) of it come from another source already",
+                candidate.name()
+            );
         }
-        let gone = before.keys.iter().filter(|key| !keys.contains(key)).copied().collect();
+        let gone = before
+            .keys
+            .iter()
+            .filter(|key| !keys.contains(key))
+            .copied()
+            .collect();
         self.held.insert(candidate, Held { stamp, keys });
         self.drop_keys(gone);
     }
@@ -293,7 +384,10 @@ impl Keeper {
         // A file that was changed for the worse: the keys of before stay, and its old stamp makes the
         // next reload try again.
         let (table, keys) = (&self.table, held.keys.iter());
-        held.keys = keys.filter(|key| matches!(table.find(key), Found::Ready(_))).copied().collect();
+        held.keys = keys
+            .filter(|key| matches!(table.find(key), Found::Ready(_)))
+            .copied()
+            .collect();
         if !held.keys.is_empty() {
             self.held.insert(candidate, held);
         }
@@ -309,7 +403,11 @@ impl Keeper {
         if keys.is_empty() {
             return;
         }
-        let held: HashSet<_> = self.held.values().flat_map(|held| held.keys.iter()).collect();
+        let held: HashSet<_> = self
+            .held
+            .values()
+            .flat_map(|held| held.keys.iter())
+            .collect();
         keys.retain(|key| !held.contains(key) && !self.in_memory.contains(key));
         self.has_changed = true;
         let removed = self.table.remove(&keys);
@@ -322,14 +420,19 @@ impl Keeper {
             self.has_changed &= self.cache.take().is_none_or(|cache| cache.is_stale());
             self.seal();
             let failed = self.status.lock().failures.len();
-            log::info!("all sources are read: {} key(s) loaded, {failed} failed", self.table.len());
+            log::info!(
+                "all sources are read: {} key(s) loaded, {failed} failed",
+                self.table.len()
+            );
             self.status.end(None);
         }
     }
 
     /// Says that the running reload has failed; what is still being opened comes in all the same.
     fn abandon(&mut self) {
-        let Some(outstanding) = self.outstanding.take() else { return };
+        let Some(outstanding) = self.outstanding.take() else {
+            return;
+        };
         self.deadline = None;
         let seconds = self.settings.reload_timeout.as_secs();
         let reason = format!("{outstanding} keystore(s) were still being opened after {seconds} s");
@@ -339,7 +442,9 @@ impl Keeper {
 
     fn report(&self) {
         let progress = self.status.progress(self.table.len());
-        let left = progress.seconds_left.map_or(String::new(), |seconds| format!(", about {seconds} s left"));
+        let left = progress
+            .seconds_left
+            .map_or(String::new(), |seconds| format!(", about {seconds} s left"));
         log::info!(
             "{} key(s) loaded, {} to go, {} failed{left}",
             progress.loaded,

@@ -39,11 +39,15 @@ pub(super) fn open(yaml: &str) -> Result<Vec<SecretKey>, String> {
 
 fn open_each(yaml: &str) -> Result<Vec<SecretKey>, String> {
     let documents = read(yaml)?;
-    let keys = documents.iter().filter_map(|document| document.text("privateKey"));
+    let keys = documents
+        .iter()
+        .filter_map(|document| document.text("privateKey"));
     keys.map(|key| {
         let bytes = Zeroizing::new(hex::decode_any(key).unwrap_or_default());
-        let scalar: &[u8; 32] =
-            bytes.as_slice().try_into().map_err(|_| "privateKey: expected 32 bytes of hex".to_owned())?;
+        let scalar: &[u8; 32] = bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| "privateKey: expected 32 bytes of hex".to_owned())?;
         SecretKey::fill(|slot| *slot = *scalar).map_err(|error| error.to_string())
     })
     .collect()
@@ -94,11 +98,19 @@ impl Document {
     }
 
     fn candidate(&self, dir: &Path, file: &Path) -> Result<Candidate, String> {
-        if self.text("keyType").is_some_and(|key_type| !key_type.eq_ignore_ascii_case("BLS")) {
+        if self
+            .text("keyType")
+            .is_some_and(|key_type| !key_type.eq_ignore_ascii_case("BLS"))
+        {
             return Err("keyType: only BLS keys are signed with here".to_owned());
         }
-        match self.text("type").ok_or("type is missing: expected file-raw or file-keystore")? {
-            "file-raw" if self.text("privateKey").is_some() => Ok(Candidate::Raw { file: file.into() }),
+        match self
+            .text("type")
+            .ok_or("type is missing: expected file-raw or file-keystore")?
+        {
+            "file-raw" if self.text("privateKey").is_some() => {
+                Ok(Candidate::Raw { file: file.into() })
+            }
             "file-raw" => Err("privateKey is missing".to_owned()),
             "file-keystore" => Ok(Candidate::Keystore {
                 file: self.path("keystoreFile", dir)?,

@@ -66,7 +66,9 @@ impl Keystore {
         }
         let AnyVersion { version } = read(json)?;
         if version != VERSION {
-            return Err(malformed(format_args!("version is {version}, expected {VERSION}")));
+            return Err(malformed(format_args!(
+                "version is {version}, expected {VERSION}"
+            )));
         }
         let file: File = read(json)?;
         file.crypto.kdf.check()?;
@@ -101,7 +103,10 @@ impl Keystore {
     pub fn open(&self, password: &str) -> Result<SecretKey, OpenError> {
         let cipher = &self.0.crypto.cipher;
         let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
-            malformed(format_args!("crypto.cipher.message has {} bytes, expected 32", cipher.message.0.len()))
+            malformed(format_args!(
+                "crypto.cipher.message has {} bytes, expected 32",
+                cipher.message.0.len()
+            ))
         })?;
         let secret = scrubbed(|| {
             let key = self.unlock(password)?;
@@ -112,9 +117,10 @@ impl Keystore {
             filled.map_err(OpenError::Secret)
         })?;
         match self.0.pubkey {
-            Some(declared) if declared != secret.public_key() => {
-                Err(OpenError::PublicKey { declared, derived: secret.public_key() })
-            }
+            Some(declared) if declared != secret.public_key() => Err(OpenError::PublicKey {
+                declared,
+                derived: secret.public_key(),
+            }),
             Some(_) | None => Ok(secret),
         }
     }
@@ -137,7 +143,10 @@ impl Keystore {
     fn unlock(&self, password: &str) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
         let crypto = &self.0.crypto;
         let key = crypto.kdf.derive(normalise(password).as_bytes())?;
-        let sum = Sha256::new().chain_update(&key[16..]).chain_update(&crypto.cipher.message.0).finalize();
+        let sum = Sha256::new()
+            .chain_update(&key[16..])
+            .chain_update(&crypto.cipher.message.0)
+            .finalize();
         match sum.as_slice().ct_eq(&crypto.checksum.message.0).into() {
             true => Ok(key),
             false => Err(OpenError::Checksum),
@@ -199,7 +208,9 @@ struct File {
 }
 
 /// Wallets of Prysm have an empty one.
-fn read_public_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PublicKey>, D::Error> {
+fn read_public_key<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PublicKey>, D::Error> {
     match Option::<String>::deserialize(deserializer)?.as_deref() {
         None | Some("" | "0x") => Ok(None),
         Some(text) => text.parse().map(Some).map_err(D::Error::custom),
@@ -258,7 +269,9 @@ impl Cipher {
         let iv = &self.params.iv.into();
         match self.function {
             CipherFunction::Aes128Ctr => {
-                let (half, _) = key.split_first_chunk::<16>().expect("32 bytes have a first half");
+                let (half, _) = key
+                    .split_first_chunk::<16>()
+                    .expect("32 bytes have a first half");
                 ctr::Ctr128BE::<aes::Aes128>::new(half.into(), iv).apply_keystream(message);
             }
             CipherFunction::Aes256Ctr => {
@@ -272,16 +285,25 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "no EIP-2335 keystore: {what}"),
-            Self::Memory { asked_bytes, limit_bytes } => {
+            Self::Memory {
+                asked_bytes,
+                limit_bytes,
+            } => {
                 let (asked, limit) = (asked_bytes >> 20, limit_bytes >> 20);
-                write!(f, "scrypt asks for {asked} MiB of memory or work, the limit is {limit} MiB")
+                write!(
+                    f,
+                    "scrypt asks for {asked} MiB of memory or work, the limit is {limit} MiB"
+                )
             }
             Self::Checksum => {
                 f.write_str("checksum mismatch: the password is wrong, or the keystore is damaged")
             }
             Self::Secret(error) => error.fmt(f),
             Self::PublicKey { declared, derived } => {
-                write!(f, "the keystore declares the public key {declared}, its secret has {derived}")
+                write!(
+                    f,
+                    "the keystore declares the public key {declared}, its secret has {derived}"
+                )
             }
         }
     }

@@ -35,7 +35,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let reload_timeout = Duration::from_secs(30 * 60);
-        Self { decrypt_memory_bytes: None, key_cache: None, imports_in_memory: false, reload_timeout }
+        Self {
+            decrypt_memory_bytes: None,
+            key_cache: None,
+            imports_in_memory: false,
+            reload_timeout,
+        }
     }
 }
 
@@ -143,12 +148,22 @@ impl Loader {
         // Before anybody can ask: a start without keys yet is no start without keys.
         status.lock().load = Some(Load::new(false));
         let (keys, told) = (Arc::clone(&table), Arc::clone(&status));
-        let keeper = Keeper::new((sources, settings), keys, protection, commands.clone(), told);
+        let keeper = Keeper::new(
+            (sources, settings),
+            keys,
+            protection,
+            commands.clone(),
+            told,
+        );
         thread::Builder::new()
             .name("keeper".to_owned())
             .spawn(move || keeper.run(&receiver))
             .expect("the system gives a thread at start");
-        Arc::new(Self { commands: Mutex::new(commands), status, table })
+        Arc::new(Self {
+            commands: Mutex::new(commands),
+            status,
+            table,
+        })
     }
 
     /// Sleeps until the first listing of the sources has ended: for plain threads.
@@ -156,15 +171,24 @@ impl Loader {
     /// # Errors
     /// A source that cannot be read: nothing is loaded then, ever.
     pub fn wait_listed(&self) -> Result<(), SourceError> {
-        let listing = |state: &mut State| state.load.as_ref().is_some_and(|load| load.total.is_none());
+        let listing =
+            |state: &mut State| state.load.as_ref().is_some_and(|load| load.total.is_none());
         let state = self.status.changed.wait_while(self.status.lock(), listing);
-        state.unwrap_or_else(PoisonError::into_inner).unreadable.clone().map_or(Ok(()), Err)
+        state
+            .unwrap_or_else(PoisonError::into_inner)
+            .unreadable
+            .clone()
+            .map_or(Ok(()), Err)
     }
 
     /// Whether keys may come that the table does not expect: not all sources are listed, or not all of
     /// them tell their public keys.
     pub fn may_bring_others(&self) -> bool {
-        self.status.lock().load.as_ref().is_some_and(|load| load.total.is_none() || load.is_silent)
+        self.status
+            .lock()
+            .load
+            .as_ref()
+            .is_some_and(|load| load.total.is_none() || load.is_silent)
     }
 
     /// How far loading is.
@@ -227,7 +251,9 @@ impl Loader {
     ) -> Result<T, ChangeError> {
         let (promise, answer) = wait::promise();
         self.send(command(promise));
-        answer.wait().unwrap_or(Err(ChangeError::Internal("the thread that keeps the keys has stopped")))
+        answer.wait().unwrap_or(Err(ChangeError::Internal(
+            "the thread that keeps the keys has stopped",
+        )))
     }
 
     fn send(&self, command: Command) {
@@ -243,14 +269,22 @@ impl Progress {
     /// # Errors
     /// A sentence for a health check.
     pub fn verdict(&self, expect_keys: Option<usize>) -> Result<(), String> {
-        let Self { loaded, pending, failed, complete, .. } = self;
+        let Self {
+            loaded,
+            pending,
+            failed,
+            complete,
+            ..
+        } = self;
         match (expect_keys, pending) {
             (_, None) => Err("the sources of keys are being listed".to_owned()),
-            (_, Some(pending)) if !complete => {
-                Err(format!("keys are being loaded: {loaded} loaded, {pending} to go"))
-            }
+            (_, Some(pending)) if !complete => Err(format!(
+                "keys are being loaded: {loaded} loaded, {pending} to go"
+            )),
             _ if *failed > 0 => Err(format!("{failed} keystore(s) did not open")),
-            (Some(expected), _) if *loaded < expected => Err(format!("{loaded} keys, expected {expected}")),
+            (Some(expected), _) if *loaded < expected => {
+                Err(format!("{loaded} keys, expected {expected}"))
+            }
             _ => Ok(()),
         }
     }
@@ -295,7 +329,10 @@ impl Status {
     pub(super) fn begin(&self, total: usize, is_silent: bool) {
         let mut state = self.lock();
         state.failures.clear();
-        state.load.iter_mut().for_each(|load| (load.total, load.is_silent) = (Some(total), is_silent));
+        state
+            .load
+            .iter_mut()
+            .for_each(|load| (load.total, load.is_silent) = (Some(total), is_silent));
         drop(state);
         self.changed.notify_all();
     }
@@ -303,7 +340,9 @@ impl Status {
     /// Says that the first listing has failed: there are no keys, and that is no good health.
     pub(super) fn give_up(&self, error: SourceError) {
         let mut state = self.lock();
-        state.failures.push((error.path.display().to_string(), error.reason.clone()));
+        state
+            .failures
+            .push((error.path.display().to_string(), error.reason.clone()));
         state.unreadable = Some(error);
         drop(state);
         self.end(None);
@@ -316,14 +355,20 @@ impl Status {
 
     /// Says that so many of them have opened or failed.
     pub(super) fn advance(&self, keys: usize) {
-        self.lock().load.iter_mut().for_each(|load| load.done += keys);
+        self.lock()
+            .load
+            .iter_mut()
+            .for_each(|load| load.done += keys);
     }
 
     /// Ends the running load.
     pub(super) fn end(&self, failed: Option<String>) {
         let mut state = self.lock();
         let was_reload = state.load.take().is_some_and(|load| load.is_reload);
-        let first = state.failures.first().map(|(name, reason)| format!("{name}: {reason}"));
+        let first = state
+            .failures
+            .first()
+            .map(|(name, reason)| format!("{name}: {reason}"));
         if was_reload {
             state.reload = ReloadState {
                 stage: match (&failed, &first) {
@@ -343,7 +388,10 @@ impl Status {
         let state = self.lock();
         Progress {
             loaded,
-            pending: state.load.as_ref().map_or(Some(0), |load| Some(load.total? - load.done)),
+            pending: state
+                .load
+                .as_ref()
+                .map_or(Some(0), |load| Some(load.total? - load.done)),
             failed: state.failures.len(),
             seconds_left: state.load.as_ref().and_then(Load::seconds_left),
             failures: state.failures.clone(),
@@ -354,7 +402,13 @@ impl Status {
 
 impl Load {
     fn new(is_reload: bool) -> Self {
-        Self { is_reload, began: Instant::now(), total: None, done: 0, is_silent: false }
+        Self {
+            is_reload,
+            began: Instant::now(),
+            total: None,
+            done: 0,
+            is_silent: false,
+        }
     }
 
     fn seconds_left(&self) -> Option<u64> {

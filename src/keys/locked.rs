@@ -7,7 +7,10 @@
 //! System calls go through `NewSlab`, so that everything else also runs under Miri (`scripts/check
 //! --memory`), but for blst, which valgrind watches.
 
-#![allow(unsafe_code, reason = "raw pages and C functions: each block says why it is sound")]
+#![allow(
+    unsafe_code,
+    reason = "raw pages and C functions: each block says why it is sound"
+)]
 
 use std::fmt;
 use std::io;
@@ -155,12 +158,22 @@ pub fn require_lock() -> Result<(), ArenaError> {
 /// # Errors
 /// The system's, when it refuses either.
 pub fn harden() -> io::Result<()> {
-    let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let no_core = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: both calls take integers and a pointer to a live struct, and keep nothing.
     let answers = unsafe {
-        [libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0), libc::setrlimit(libc::RLIMIT_CORE, &no_core)]
+        [
+            libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0),
+            libc::setrlimit(libc::RLIMIT_CORE, &no_core),
+        ]
     };
-    if answers == [0, 0] { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if answers == [0, 0] {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Lets the calling thread run only when nobody else wants to: keys are derived behind signatures.
@@ -204,7 +217,13 @@ fn arena() -> MutexGuard<'static, Arena> {
 
 impl Arena {
     const fn new(new_slab: NewSlab) -> Self {
-        Self { new_slab, free: Vec::new(), slabs: 0, locked: true, must_lock: false }
+        Self {
+            new_slab,
+            free: Vec::new(),
+            slabs: 0,
+            locked: true,
+            must_lock: false,
+        }
     }
 
     fn take(&mut self) -> Result<Place, ArenaError> {
@@ -222,7 +241,10 @@ impl Arena {
 
     fn report(&mut self) -> LockReport {
         let grown = self.slabs > 0 || self.grow().is_ok();
-        LockReport { locked: grown && self.locked, bytes: self.slabs * SLAB_BYTES }
+        LockReport {
+            locked: grown && self.locked,
+            bytes: self.slabs * SLAB_BYTES,
+        }
     }
 
     fn require_lock(&mut self) -> Result<(), ArenaError> {
@@ -234,7 +256,11 @@ impl Arena {
     }
 
     fn check_lock(&self) -> Result<(), ArenaError> {
-        if self.must_lock && !self.locked { Err(ArenaError::Lock) } else { Ok(()) }
+        if self.must_lock && !self.locked {
+            Err(ArenaError::Lock)
+        } else {
+            Ok(())
+        }
     }
 
     fn grow(&mut self) -> Result<(), ArenaError> {
@@ -276,7 +302,9 @@ impl fmt::Display for ArenaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Memory => "no memory left for keys",
-            Self::Lock => "memory for keys cannot be locked: raise RLIMIT_MEMLOCK (LimitMEMLOCK=, ulimit -l)",
+            Self::Lock => {
+                "memory for keys cannot be locked: raise RLIMIT_MEMLOCK (LimitMEMLOCK=, ulimit -l)"
+            }
         })
     }
 }
@@ -309,7 +337,11 @@ mod tests {
         write(place, 0xa5);
         arena.give_back(place);
         assert_eq!(read(place), [0; SLOT_BYTES]);
-        assert_eq!(arena.take().unwrap().0, place.0, "a free slot is used again");
+        assert_eq!(
+            arena.take().unwrap().0,
+            place.0,
+            "a free slot is used again"
+        );
     }
 
     #[test]
@@ -324,7 +356,11 @@ mod tests {
         }
         write(next, 0xff);
         for (index, &place) in places.iter().enumerate() {
-            assert_eq!(read(place), [u8::try_from(index % 251).unwrap(); SLOT_BYTES], "slot {index}");
+            assert_eq!(
+                read(place),
+                [u8::try_from(index % 251).unwrap(); SLOT_BYTES],
+                "slot {index}"
+            );
         }
     }
 
@@ -332,7 +368,13 @@ mod tests {
     fn memory_that_is_not_locked_is_reported_or_refused() {
         let mut arena = Arena::new(unlocked);
         assert!(arena.take().is_ok());
-        assert_eq!(arena.report(), LockReport { locked: false, bytes: SLAB_BYTES });
+        assert_eq!(
+            arena.report(),
+            LockReport {
+                locked: false,
+                bytes: SLAB_BYTES
+            }
+        );
         assert_eq!(arena.require_lock(), Err(ArenaError::Lock));
 
         let mut arena = Arena::new(on_heap);
@@ -340,16 +382,32 @@ mod tests {
         arena.new_slab = unlocked;
         assert!((0..SLAB_SLOTS).all(|_| arena.take().is_ok()));
         for _ in 0..3 {
-            assert_eq!(arena.take().err(), Some(ArenaError::Lock), "the second slab cannot be locked");
+            assert_eq!(
+                arena.take().err(),
+                Some(ArenaError::Lock),
+                "the second slab cannot be locked"
+            );
         }
-        assert_eq!(arena.report(), LockReport { locked: false, bytes: 2 * SLAB_BYTES });
+        assert_eq!(
+            arena.report(),
+            LockReport {
+                locked: false,
+                bytes: 2 * SLAB_BYTES
+            }
+        );
     }
 
     #[test]
     fn without_memory_there_is_no_slot() {
         let mut arena = Arena::new(|| None);
         assert_eq!(arena.take().err(), Some(ArenaError::Memory));
-        assert_eq!(arena.report(), LockReport { locked: false, bytes: 0 });
+        assert_eq!(
+            arena.report(),
+            LockReport {
+                locked: false,
+                bytes: 0
+            }
+        );
     }
 
     #[test]

@@ -43,7 +43,8 @@ impl Pool {
     /// A pool that uses at most `memory_bytes_max`, or else half of what the machine or the
     /// container has left. A single job above the bound runs alone.
     pub(crate) fn new(memory_bytes_max: Option<u64>) -> Self {
-        let memory_bytes_max = memory_bytes_max.unwrap_or_else(|| memory_bytes_available(Path::new("/")) / 2);
+        let memory_bytes_max =
+            memory_bytes_max.unwrap_or_else(|| memory_bytes_available(Path::new("/")) / 2);
         let threads_max = thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Shared {
             memory_bytes_max,
@@ -63,7 +64,9 @@ impl Pool {
         }
         if state.threads < self.0.threads_max {
             let shared = Arc::clone(&self.0);
-            let spawned = thread::Builder::new().name("decrypter".to_owned()).spawn(move || shared.work());
+            let spawned = thread::Builder::new()
+                .name("decrypter".to_owned())
+                .spawn(move || shared.work());
             match spawned {
                 Ok(_) => state.threads += 1,
                 Err(error) => log::error!("no thread to open keystores with: {error}"),
@@ -96,7 +99,10 @@ impl Shared {
                 return Some(job);
             }
             state.jobs.push_front(job);
-            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .ended
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -108,24 +114,39 @@ fn memory_bytes_available(root: &Path) -> u64 {
     let number = |path: &Path| text(path).trim().parse::<u64>().ok();
     let meminfo = text(Path::new("proc/meminfo"));
     let machine = meminfo.lines().find_map(|line| {
-        let kib = line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?;
+        let kib = line
+            .strip_prefix("MemAvailable:")?
+            .trim()
+            .strip_suffix(" kB")?;
         kib.parse::<u64>().ok().map(|kib| kib << 10)
     });
     let left_in = |line: &str| {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
         let (mount, limit, used) = match controllers {
             "" => ("sys/fs/cgroup", "memory.max", "memory.current"),
-            "memory" => ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+            "memory" => (
+                "sys/fs/cgroup/memory",
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+            ),
             _ => return None,
         };
-        let groups =
-            Path::new(path.trim_start_matches('/')).ancestors().map(|group| Path::new(mount).join(group));
+        let groups = Path::new(path.trim_start_matches('/'))
+            .ancestors()
+            .map(|group| Path::new(mount).join(group));
         groups
-            .filter_map(|dir| Some(number(&dir.join(limit))?.saturating_sub(number(&dir.join(used))?)))
+            .filter_map(|dir| {
+                Some(number(&dir.join(limit))?.saturating_sub(number(&dir.join(used))?))
+            })
             .min()
     };
     let groups = text(Path::new("proc/self/cgroup"));
-    groups.lines().filter_map(left_in).chain(machine).min().unwrap_or(MEMORY_BYTES_ASSUMED)
+    groups
+        .lines()
+        .filter_map(left_in)
+        .chain(machine)
+        .min()
+        .unwrap_or(MEMORY_BYTES_ASSUMED)
 }
 
 /// Where the system does not tell: enough for one usual keystore at a time.
@@ -147,20 +168,40 @@ mod tests {
             fs::write(root.join(path), text).unwrap();
         };
         assert_eq!(memory_bytes_available(&root), MEMORY_BYTES_ASSUMED);
-        write("proc/meminfo", "MemTotal: 9 kB\nMemAvailable:    4194304 kB\n");
+        write(
+            "proc/meminfo",
+            "MemTotal: 9 kB\nMemAvailable:    4194304 kB\n",
+        );
         write("sys/fs/cgroup/slice/service/memory.max", "max\n");
         // One after the other, each beside those before it.
         for (groups, path, limit_mib, used_mib, left_mib) in [
             ("0::/slice/service\n", "other/memory.max", 1, 0, 4096),
             ("0::/slice/service\n", "slice/memory.max", 1000, 100, 900),
-            ("0::/slice/service\n", "slice/service/memory.max", 500, 100, 400),
-            (CONTAINER, "memory/docker/memory.limit_in_bytes", 8000, 0, 4096),
+            (
+                "0::/slice/service\n",
+                "slice/service/memory.max",
+                500,
+                100,
+                400,
+            ),
+            (
+                CONTAINER,
+                "memory/docker/memory.limit_in_bytes",
+                8000,
+                0,
+                4096,
+            ),
             (CONTAINER, "memory/memory.limit_in_bytes", 300, 400, 0),
         ] {
             write("proc/self/cgroup", groups);
-            let used = path.replace("memory.max", "memory.current").replace(".limit", ".usage");
+            let used = path
+                .replace("memory.max", "memory.current")
+                .replace(".limit", ".usage");
             for (path, mib) in [(path, limit_mib), (&used, used_mib)] {
-                write(&format!("sys/fs/cgroup/{path}"), &format!("{}\n", mib << 20));
+                write(
+                    &format!("sys/fs/cgroup/{path}"),
+                    &format!("{}\n", mib << 20),
+                );
             }
             assert_eq!(memory_bytes_available(&root), left_mib << 20, "{path}");
         }
@@ -180,11 +221,19 @@ mod tests {
                 HELD.fetch_sub(memory_bytes, Ordering::SeqCst);
                 sender.send((held, memory_bytes)).unwrap();
             });
-            pool.push(Job { memory_bytes, urgent: false, work });
+            pool.push(Job {
+                memory_bytes,
+                urgent: false,
+                work,
+            });
         }
         drop(sender);
         let runs: Vec<_> = most.iter().collect();
         assert_eq!(runs.len(), 9);
-        assert!(runs.iter().all(|&(held, own)| held <= 100.max(own) || held == 300), "{runs:?}");
+        assert!(
+            runs.iter()
+                .all(|&(held, own)| held <= 100.max(own) || held == 300),
+            "{runs:?}"
+        );
     }
 }

@@ -63,15 +63,25 @@ impl Cache {
         sources: &Sources,
         candidates: &[Prepared],
     ) -> Result<Option<Self>, String> {
-        let Some(Image { salt, entries, .. }) = read(path)? else { return Ok(None) };
-        let found: HashMap<_, _> =
-            candidates.iter().filter_map(|prepared| Some((name(&prepared.candidate)?, prepared))).collect();
-        let named = entries.iter().filter_map(|entry| found.get(entry.file.as_str()).copied());
+        let Some(Image { salt, entries, .. }) = read(path)? else {
+            return Ok(None);
+        };
+        let found: HashMap<_, _> = candidates
+            .iter()
+            .filter_map(|prepared| Some((name(&prepared.candidate)?, prepared)))
+            .collect();
+        let named = entries
+            .iter()
+            .filter_map(|entry| found.get(entry.file.as_str()).copied());
         let salt = hex::decode(&salt).map_err(|error| error.to_string())?;
         let key = derive(&salt, sources, named)?;
-        if entries.first().is_some_and(|entry| entry.unseal(&key).is_none()) {
+        if entries
+            .first()
+            .is_some_and(|entry| entry.unseal(&key).is_none())
+        {
             return Err(
-                "it is damaged, or the password of a keystore that it names has changed or gone".to_owned()
+                "it is damaged, or the password of a keystore that it names has changed or gone"
+                    .to_owned(),
             );
         }
         let fresh = |entry: &Entry| {
@@ -80,14 +90,23 @@ impl Cache {
                 .is_some_and(|prepared| stamp(prepared).as_ref() == Some(&entry.stamp))
         };
         let is_stale = AtomicBool::new(entries.len() != found.len() || !entries.iter().all(fresh));
-        let entries = entries.into_iter().map(|entry| (entry.file.clone(), entry)).collect();
-        Ok(Some(Self { key, entries, is_stale }))
+        let entries = entries
+            .into_iter()
+            .map(|entry| (entry.file.clone(), entry))
+            .collect();
+        Ok(Some(Self {
+            key,
+            entries,
+            is_stale,
+        }))
     }
 
     /// The key of an unchanged keystore.
     pub(super) fn unseal(&self, prepared: &Prepared) -> Option<SecretKey> {
         let entry = self.entries.get(name(&prepared.candidate)?)?;
-        let secret = entry.unseal(&self.key).filter(|_| Some(&entry.stamp) == stamp(prepared).as_ref());
+        let secret = entry
+            .unseal(&self.key)
+            .filter(|_| Some(&entry.stamp) == stamp(prepared).as_ref());
         if secret.is_none() {
             self.is_stale.store(true, Ordering::Relaxed);
         }
@@ -109,12 +128,19 @@ pub(super) fn write(
     held: Vec<(Candidate, Stamp, PublicKey)>,
 ) -> Result<usize, String> {
     let unchanged = held.into_iter().filter_map(|(candidate, stamp, key)| {
-        let prepared = candidate.prepare().ok().filter(|prepared| prepared.stamp == Some(stamp))?;
+        let prepared = candidate
+            .prepare()
+            .ok()
+            .filter(|prepared| prepared.stamp == Some(stamp))?;
         Some((prepared, key))
     });
     let keystores: Vec<_> = unchanged.collect();
     let salt = *random()?;
-    let key = derive(&salt, sources, keystores.iter().map(|(prepared, _)| prepared))?;
+    let key = derive(
+        &salt,
+        sources,
+        keystores.iter().map(|(prepared, _)| prepared),
+    )?;
     let mut entries = Vec::with_capacity(keystores.len());
     for (prepared, public_key) in &keystores {
         // Held for a moment only: a deletion waits for it.
@@ -123,7 +149,11 @@ pub(super) fn write(
         }
     }
     entries.sort_by(|left, right| left.file.cmp(&right.file));
-    let image = Image { version: VERSION, salt: hex::encode(salt), entries };
+    let image = Image {
+        version: VERSION,
+        salt: hex::encode(salt),
+        entries,
+    };
     let json = serde_json::to_string(&image).map_err(|error| error.to_string())?;
     imports::write(path, &json).map_err(|error| error.to_string())?;
     Ok(image.entries.len())
@@ -133,16 +163,30 @@ pub(super) fn write(
 pub(super) const MEMORY_BYTES: u64 = (128 * 8) << SCRYPT_LOG_N;
 
 impl Entry {
-    fn seal(key: &SealingKey, prepared: &Prepared, secret: &SecretKey) -> Result<Option<Self>, String> {
-        let (Some(file), Some(stamp)) = (name(&prepared.candidate), stamp(prepared)) else { return Ok(None) };
+    fn seal(
+        key: &SealingKey,
+        prepared: &Prepared,
+        secret: &SecretKey,
+    ) -> Result<Option<Self>, String> {
+        let (Some(file), Some(stamp)) = (name(&prepared.candidate), stamp(prepared)) else {
+            return Ok(None);
+        };
         let nonce = *random::<NONCE_LEN>()?;
         let aad = Aad::from(format!("{file}\n{stamp}"));
         let sealed = scrubbed(|| {
             let (mut scalar, once) = (secret.expose(), Nonce::assume_unique_for_key(nonce));
-            let tag = cipher(key)?.seal_in_place_separate_tag(once, aad, &mut scalar[..]).ok()?;
-            Some(hex::encode([&nonce[..], &scalar[..], tag.as_ref()].concat()))
+            let tag = cipher(key)?
+                .seal_in_place_separate_tag(once, aad, &mut scalar[..])
+                .ok()?;
+            Some(hex::encode(
+                [&nonce[..], &scalar[..], tag.as_ref()].concat(),
+            ))
         });
-        Ok(Some(Self { file: file.to_owned(), stamp, sealed: sealed.ok_or("cannot seal")? }))
+        Ok(Some(Self {
+            file: file.to_owned(),
+            stamp,
+            sealed: sealed.ok_or("cannot seal")?,
+        }))
     }
 
     /// The key, unsealed in its slot.
@@ -155,7 +199,10 @@ impl Entry {
         let filled = SecretKey::fill(|slot| {
             *slot = *secret;
             let open = || {
-                cipher(key)?.open_in_place_separate_tag(nonce, aad, tag, &mut slot[..], 0..).ok().map(drop)
+                cipher(key)?
+                    .open_in_place_separate_tag(nonce, aad, tag, &mut slot[..], 0..)
+                    .ok()
+                    .map(drop)
             };
             // Zero is refused.
             scrubbed(open).unwrap_or_else(|| *slot = [0; 32]);
@@ -169,7 +216,9 @@ type SealingKey = Box<Zeroizing<[u8; 32]>>;
 
 /// ring does not wipe its keys: made anew for each use, in frames that are scrubbed.
 fn cipher(key: &SealingKey) -> Option<LessSafeKey> {
-    UnboundKey::new(&CHACHA20_POLY1305, &***key).ok().map(LessSafeKey::new)
+    UnboundKey::new(&CHACHA20_POLY1305, &***key)
+        .ok()
+        .map(LessSafeKey::new)
 }
 
 const VERSION: u32 = 1;
@@ -207,7 +256,9 @@ fn derive<'a>(
         for prepared in candidates {
             if let Candidate::Keystore { password, .. } = &prepared.candidate {
                 // A file that cannot be read is told when its keystore is opened.
-                let Ok(password) = sources.read_secret(password) else { continue };
+                let Ok(password) = sources.read_secret(password) else {
+                    continue;
+                };
                 hashes.push(Sha256::digest(password.as_bytes()).into());
             }
         }
@@ -219,7 +270,9 @@ fn derive<'a>(
 }
 
 fn name(candidate: &Candidate) -> Option<&str> {
-    let Candidate::Keystore { file, .. } = candidate else { return None };
+    let Candidate::Keystore { file, .. } = candidate else {
+        return None;
+    };
     file.to_str()
 }
 

@@ -72,7 +72,11 @@ impl SecretKey {
         scalar.bytes_mut().reverse();
         if !scalar.is_secret_key() {
             let zero = scalar.bytes().iter().all(|&byte| byte == 0);
-            return Err(if zero { FillError::Zero } else { FillError::Order });
+            return Err(if zero {
+                FillError::Zero
+            } else {
+                FillError::Order
+            });
         }
         let public_key = PublicKey(scalar.public_key());
         Ok(Self { scalar, public_key })
@@ -148,10 +152,17 @@ fn line(root: &Root) -> MutexGuard<'static, Line> {
 }
 
 impl Line {
-    const EMPTY: Self = Self { messages: [None; LINE_MESSAGES], oldest: 0 };
+    const EMPTY: Self = Self {
+        messages: [None; LINE_MESSAGES],
+        oldest: 0,
+    };
 
     fn find(&self, root: &Root) -> Option<Message> {
-        self.messages.iter().flatten().find(|(known, _)| known == root).map(|&(_, message)| message)
+        self.messages
+            .iter()
+            .flatten()
+            .find(|(known, _)| known == root)
+            .map(|&(_, message)| message)
     }
 
     fn store(&mut self, root: Root, message: Message) {

@@ -108,31 +108,46 @@ impl Sources {
         if let Some(data_dir) = &self.data_dir {
             scan.candidates.extend(imports::scan(data_dir)?);
         }
-        for Pair { keystores, passwords } in &self.pairs {
+        for Pair {
+            keystores,
+            passwords,
+        } in &self.pairs
+        {
             let files = json_files(keystores)?.into_iter();
             match passwords {
                 Passwords::Dir(dir) => {
                     list(dir)?;
-                    let named =
-                        |file: &Path| dir.join(file.with_extension("txt").file_name().unwrap_or_default());
+                    let named = |file: &Path| {
+                        dir.join(file.with_extension("txt").file_name().unwrap_or_default())
+                    };
                     let candidates = files.map(|file| (named(&file).into(), file));
-                    scan.candidates.extend(candidates.map(|(password, file)| read_only(file, password)));
+                    scan.candidates
+                        .extend(candidates.map(|(password, file)| read_only(file, password)));
                 }
                 Passwords::File(password) => {
                     let password: Arc<Path> = password.as_path().into();
-                    scan.candidates.extend(files.map(|file| read_only(file, Arc::clone(&password))));
+                    scan.candidates
+                        .extend(files.map(|file| read_only(file, Arc::clone(&password))));
                 }
             }
         }
         for dir in &self.keys_dirs {
-            scan.candidates.extend(recognise(dir, self.keys_password_file.as_deref())?);
+            scan.candidates
+                .extend(recognise(dir, self.keys_password_file.as_deref())?);
         }
         if let Some(dir) = &self.key_config_path {
-            keyconfig::scan(dir, self.key_config_bytes_max.unwrap_or(keyconfig::FILE_BYTES_MAX), &mut scan)?;
+            keyconfig::scan(
+                dir,
+                self.key_config_bytes_max
+                    .unwrap_or(keyconfig::FILE_BYTES_MAX),
+                &mut scan,
+            )?;
         }
         let mnemonic = self.mnemonic.as_ref().map(|mnemonic| &mnemonic.range);
-        scan.candidates.extend(chunks(self.interop.as_ref()).map(Candidate::Interop));
-        scan.candidates.extend(chunks(mnemonic).map(Candidate::Derived));
+        scan.candidates
+            .extend(chunks(self.interop.as_ref()).map(Candidate::Interop));
+        scan.candidates
+            .extend(chunks(mnemonic).map(Candidate::Derived));
         Ok(scan)
     }
 
@@ -160,7 +175,12 @@ pub(crate) fn read_private(
                 format_args!("others can read or write it; run: chmod o= '{shown}'"),
             ));
         }
-        WARNED.call_once(|| log::warn!("{} and perhaps more secrets: others can read them", path.display()));
+        WARNED.call_once(|| {
+            log::warn!(
+                "{} and perhaps more secrets: others can read them",
+                path.display()
+            )
+        });
     }
     let bytes = read_bounded(file, SECRET_FILE_BYTES_MAX).map_err(fault)?;
     match str::from_utf8(&bytes) {
@@ -187,8 +207,10 @@ pub(super) fn read_bounded(file: File, bytes_max: usize) -> io::Result<Zeroizing
 
 /// The entries of a directory, sorted.
 pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    let entries = fs::read_dir(dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    let mut paths: Vec<PathBuf> = entries.map_err(|error: io::Error| SourceError::new(dir, error))?;
+    let entries =
+        fs::read_dir(dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut paths: Vec<PathBuf> =
+        entries.map_err(|error: io::Error| SourceError::new(dir, error))?;
     paths.sort();
     Ok(paths)
 }
@@ -196,7 +218,9 @@ pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>, SourceError> {
 /// The `*.json` files of a directory; hidden ones are not meant.
 pub(super) fn json_files(dir: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let mut files = list(dir)?;
-    files.retain(|path| extension(path).eq_ignore_ascii_case("json") && !file_name(path).starts_with('.'));
+    files.retain(|path| {
+        extension(path).eq_ignore_ascii_case("json") && !file_name(path).starts_with('.')
+    });
     Ok(files)
 }
 
@@ -210,7 +234,9 @@ pub(super) fn file_name(path: &Path) -> &str {
 
 fn chunks(range: Option<&Range<u32>>) -> impl Iterator<Item = Range<u32>> {
     let Range { start, end } = range.cloned().unwrap_or_default();
-    (start..end).step_by(CHUNK as usize).map(move |start| start..end.min(start.saturating_add(CHUNK)))
+    (start..end)
+        .step_by(CHUNK as usize)
+        .map(move |start| start..end.min(start.saturating_add(CHUNK)))
 }
 
 /// How many cheap keys are made at once: enough to keep the queue short, few enough for all cores.
@@ -248,14 +274,22 @@ const SHARED_PASSWORDS: [&str; 3] = ["password.txt", "wallet-password.txt", "wal
 
 /// A keystore that somebody else put there.
 fn read_only(file: PathBuf, password: Arc<Path>) -> Candidate {
-    Candidate::Keystore { file: file.into(), password, imported: false }
+    Candidate::Keystore {
+        file: file.into(),
+        password,
+        imported: false,
+    }
 }
 
 /// The candidates of a directory whose layout is one of those we know.
 fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>, SourceError> {
     list(dir)?;
     let found = |name: &str, candidates: Vec<Candidate>| {
-        log::info!("{}: recognised the layout of {name}, {} file(s)", dir.display(), candidates.len());
+        log::info!(
+            "{}: recognised the layout of {name}, {} file(s)",
+            dir.display(),
+            candidates.len()
+        );
         Ok(candidates)
     };
     for (name, keys, file, secrets, suffix) in LAYOUTS {
@@ -264,19 +298,33 @@ fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>,
             return found(name, candidates);
         }
     }
-    let shared = SHARED_PASSWORDS.iter().map(|name| dir.join(name)).find(|file| file.is_file());
+    let shared = SHARED_PASSWORDS
+        .iter()
+        .map(|name| dir.join(name))
+        .find(|file| file.is_file());
     let shared: Option<Arc<Path>> = password_file.map(Arc::from).or(shared.map(Arc::from));
-    for keys in LAUNCHPAD_DIRS.iter().map(|name| dir.join(name)).filter(|keys| keys.is_dir()) {
+    for keys in LAUNCHPAD_DIRS
+        .iter()
+        .map(|name| dir.join(name))
+        .filter(|keys| keys.is_dir())
+    {
         let mut files = json_files(&keys)?;
         files.retain(|file| file_name(file).starts_with("keystore"));
         if let (false, Some(password)) = (files.is_empty(), &shared) {
             return found(
                 "launchpad",
-                files.into_iter().map(|file| read_only(file, Arc::clone(password))).collect(),
+                files
+                    .into_iter()
+                    .map(|file| read_only(file, Arc::clone(password)))
+                    .collect(),
             );
         }
     }
-    if let Some(file) = WALLETS.iter().map(|name| dir.join(name)).find(|file| file.is_file()) {
+    if let Some(file) = WALLETS
+        .iter()
+        .map(|name| dir.join(name))
+        .find(|file| file.is_file())
+    {
         let password = shared.ok_or_else(|| {
             let beside = dir.join(SHARED_PASSWORDS[0]);
             let where_to = format_args!(
@@ -285,7 +333,13 @@ fn recognise(dir: &Path, password_file: Option<&Path>) -> Result<Vec<Candidate>,
             );
             SourceError::new(&file, where_to)
         })?;
-        return found("prysm", vec![Candidate::Wallet { file: file.into(), password }]);
+        return found(
+            "prysm",
+            vec![Candidate::Wallet {
+                file: file.into(),
+                password,
+            }],
+        );
     }
     let reason = "no layout recognised: expected the directory of lighthouse, lodestar, nimbus, prysm, teku, \
                   eth2-val-tools or the launchpad, or *.json files with *.txt or password.txt beside them";
@@ -302,12 +356,22 @@ fn pairs(
     }
     let keystores: Vec<(String, PathBuf)> = match file {
         Some(file) => {
-            let named = list(keys)?.into_iter().map(|path| (file_name(&path).to_owned(), path.join(file)));
+            let named = list(keys)?
+                .into_iter()
+                .map(|path| (file_name(&path).to_owned(), path.join(file)));
             named.filter(|(_, keystore)| keystore.is_file()).collect()
         }
         None => {
-            let stem = |path: &Path| path.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
-            json_files(keys)?.into_iter().map(|path| (stem(&path), path)).collect()
+            let stem = |path: &Path| {
+                path.file_stem()
+                    .and_then(OsStr::to_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            json_files(keys)?
+                .into_iter()
+                .map(|path| (stem(&path), path))
+                .collect()
         }
     };
     // Not this layout, if not one password is where it should be.
@@ -316,12 +380,18 @@ fn pairs(
     if !keystores.iter().any(|(name, _)| password(name).is_file()) {
         return Ok(Vec::new());
     }
-    Ok(keystores.into_iter().map(|(name, file)| read_only(file, password(&name).into())).collect())
+    Ok(keystores
+        .into_iter()
+        .map(|(name, file)| read_only(file, password(&name).into()))
+        .collect())
 }
 
 impl SourceError {
     pub(super) fn new(path: &Path, reason: impl std::fmt::Display) -> Self {
-        Self { path: path.to_owned(), reason: reason.to_string() }
+        Self {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
     }
 }
 

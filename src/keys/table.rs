@@ -54,8 +54,14 @@ impl KeyTable {
     #[expect(clippy::new_without_default, reason = "an empty table is a decision")]
     pub fn new() -> Self {
         let empty = Arc::new(Leaf::default());
-        let map = Map { leaves: std::array::from_fn(|_| Arc::clone(&empty)) };
-        Self { map: ArcSwap::from_pointee(map), writing: Mutex::new(()), removing: Mutex::new(()) }
+        let map = Map {
+            leaves: std::array::from_fn(|_| Arc::clone(&empty)),
+        };
+        Self {
+            map: ArcSwap::from_pointee(map),
+            writing: Mutex::new(()),
+            removing: Mutex::new(()),
+        }
     }
 
     /// The secret of this public key. Takes no lock, never waits.
@@ -67,7 +73,9 @@ impl KeyTable {
     /// the second copy is wiped.
     pub fn insert(&self, keys: Vec<(SecretKey, Origin)>) -> Vec<PublicKey> {
         self.change(|map| {
-            keys.into_iter().filter_map(|(secret, origin)| map.insert(secret, origin)).collect()
+            keys.into_iter()
+                .filter_map(|(secret, origin)| map.insert(secret, origin))
+                .collect()
         })
     }
 
@@ -95,18 +103,29 @@ impl KeyTable {
 
     /// The public keys that can sign, sorted.
     pub fn list(&self) -> Vec<PublicKey> {
-        self.map.load().loaded().map(|loaded| loaded.secret.public_key()).collect()
+        self.map
+            .load()
+            .loaded()
+            .map(|loaded| loaded.secret.public_key())
+            .collect()
     }
 
     /// As [`KeyTable::list`], each with its origin.
     pub fn entries(&self) -> Vec<(PublicKey, Origin)> {
         let map = self.map.load();
-        map.loaded().map(|loaded| (loaded.secret.public_key(), Origin::clone(&loaded.origin))).collect()
+        map.loaded()
+            .map(|loaded| (loaded.secret.public_key(), Origin::clone(&loaded.origin)))
+            .collect()
     }
 
     /// How many keys can sign.
     pub fn len(&self) -> usize {
-        self.map.load().leaves.iter().map(|leaf| leaf.ready.len()).sum()
+        self.map
+            .load()
+            .leaves
+            .iter()
+            .map(|leaf| leaf.ready.len())
+            .sum()
     }
 
     /// Whether no key can sign.
@@ -176,7 +195,10 @@ impl Map {
         let key = secret.public_key();
         self.forget(&key);
         let position = self.leaf(&key).position(&key).err()?;
-        let loaded = Loaded { secret: Arc::new(secret), origin: Arc::new(origin.shrunk()) };
+        let loaded = Loaded {
+            secret: Arc::new(secret),
+            origin: Arc::new(origin.shrunk()),
+        };
         self.leaf_mut(&key).ready.insert(position, loaded);
         Some(key)
     }
@@ -239,6 +261,7 @@ impl Leaf {
 
     /// Where the key is, or where it would have to be.
     fn position(&self, key: &PublicKey) -> Result<usize, usize> {
-        self.ready.binary_search_by_key(key, |loaded| loaded.secret.public_key())
+        self.ready
+            .binary_search_by_key(key, |loaded| loaded.secret.public_key())
     }
 }

@@ -28,16 +28,24 @@ const ROUNDS: u32 = 1 << 18;
 impl NewKeystore {
     /// The keystore of validator `index`, under a new random password.
     pub(crate) fn derive(parent: &Parent, index: u32) -> Result<Self, String> {
-        let key = parent.signing_key(index).map_err(|error| error.to_string())?.public_key();
+        let key = parent
+            .signing_key(index)
+            .map_err(|error| error.to_string())?
+            .public_key();
         let password = Zeroizing::new(const_hex::encode(*random::<16>()?));
         let (salt, iv, uuid) = (*random::<32>()?, *random::<16>()?, *random::<16>()?);
         let mut derived = Zeroizing::new([0; 32]);
         pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), &salt, ROUNDS, &mut *derived);
-        let (cipher_key, checksum_key) =
-            derived.split_first_chunk::<16>().expect("32 bytes have a first half");
+        let (cipher_key, checksum_key) = derived
+            .split_first_chunk::<16>()
+            .expect("32 bytes have a first half");
         let mut secret = parent.scalar(index);
-        ctr::Ctr128BE::<aes::Aes128>::new(cipher_key.into(), &iv.into()).apply_keystream(&mut *secret);
-        let checksum = Sha256::new().chain_update(checksum_key).chain_update(*secret).finalize();
+        ctr::Ctr128BE::<aes::Aes128>::new(cipher_key.into(), &iv.into())
+            .apply_keystream(&mut *secret);
+        let checksum = Sha256::new()
+            .chain_update(checksum_key)
+            .chain_update(*secret)
+            .finalize();
         let hex = |bytes: &[u8]| const_hex::encode(bytes);
         let json = json!({
             "crypto": {
@@ -56,7 +64,12 @@ impl NewKeystore {
             "version": 4,
         });
         let path_in_name = derive::path(index).replace('/', "_");
-        Ok(Self { key, path_in_name, json: format!("{json:#}\n"), password })
+        Ok(Self {
+            key,
+            path_in_name,
+            json: format!("{json:#}\n"),
+            password,
+        })
     }
 }
 
@@ -64,7 +77,9 @@ impl NewKeystore {
 pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, String> {
     let mut bytes = Zeroizing::new([0; N]);
     let filled = SystemRandom::new().fill(&mut *bytes);
-    filled.map(|()| bytes).map_err(|_| "the system gives no random numbers".to_owned())
+    filled
+        .map(|()| bytes)
+        .map_err(|_| "the system gives no random numbers".to_owned())
 }
 
 /// Version 4, as RFC 9562 wants it.
@@ -72,5 +87,12 @@ fn uuid_of(mut bytes: [u8; 16]) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let digits = const_hex::encode(bytes);
-    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..]
+    )
 }

@@ -54,7 +54,11 @@ const TURNED_AWAY_MAX: usize = 256;
 pub(super) fn run(doors: &[Door], stop: &PipeReader, house: &Arc<House>) {
     loop {
         let mut sources = vec![system::pollfd(stop.as_fd(), POLLIN)];
-        sources.extend(doors.iter().map(|door| system::pollfd(door.listener.as_fd(), POLLIN)));
+        sources.extend(
+            doors
+                .iter()
+                .map(|door| system::pollfd(door.listener.as_fd(), POLLIN)),
+        );
         match house.unbegun.load(Ordering::Acquire) < UNBEGUN_MAX {
             true => system::poll(&mut sources, None),
             false => system::poll(&mut sources[..1], Some(BREATH)),
@@ -82,7 +86,11 @@ fn accept_some(door: &Door, house: &Arc<House>) -> io::Result<()> {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             // The client left before we came (accept(2)): the next one may still be there.
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+                ) => {}
             Err(error) => {
                 log::warn!("cannot accept a connection: {error}; trying again");
                 return Err(error);
@@ -92,7 +100,12 @@ fn accept_some(door: &Door, house: &Arc<House>) -> io::Result<()> {
     Ok(())
 }
 
-fn admit(stream: TcpStream, peer: Option<IpAddr>, door: &Door, house: &Arc<House>) -> io::Result<()> {
+fn admit(
+    stream: TcpStream,
+    peer: Option<IpAddr>,
+    door: &Door,
+    house: &Arc<House>,
+) -> io::Result<()> {
     let mut seat = Seat::take(house);
     let number = seat.number;
     if number > house.limits.connections_max + TURNED_AWAY_MAX {
@@ -115,7 +128,13 @@ fn admit(stream: TcpStream, peer: Option<IpAddr>, door: &Door, house: &Arc<House
 }
 
 #[inline(never)] // the frame of TLS is large, and would be on the stack of every plain connection
-fn meet(stream: impl Stream, service: &Arc<dyn Service>, house: &House, peer: Option<IpAddr>, number: usize) {
+fn meet(
+    stream: impl Stream,
+    service: &Arc<dyn Service>,
+    house: &House,
+    peer: Option<IpAddr>,
+    number: usize,
+) {
     if number > house.limits.connections_max {
         let refused = Refused::new(503, "too many connections, try again");
         connection::turn_away(stream, service, house, &refused);
@@ -136,7 +155,11 @@ impl Seat {
     fn take(house: &Arc<House>) -> Self {
         let number = house.connections.fetch_add(1, Ordering::AcqRel) + 1;
         house.unbegun.fetch_add(1, Ordering::AcqRel);
-        Self { house: Arc::clone(house), number, has_begun: false }
+        Self {
+            house: Arc::clone(house),
+            number,
+            has_begun: false,
+        }
     }
 
     fn begin(&mut self) {

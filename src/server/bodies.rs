@@ -25,8 +25,15 @@ impl Supply {
 
     /// A share of this size, if there is so much left.
     pub(super) fn take(&self, amount: usize) -> Option<Share<'_>> {
-        let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(amount));
-        taken.is_ok().then(|| Share { supply: self, amount })
+        let taken = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| {
+                free.checked_sub(amount)
+            });
+        taken.is_ok().then(|| Share {
+            supply: self,
+            amount,
+        })
     }
 }
 
@@ -48,14 +55,23 @@ impl<'a> Body<'a> {
     /// An empty body, at first in the room that `bytes` has, that may grow to `bytes_max`; what is not small
     /// is taken from `memory`.
     pub(super) fn new(bytes: Wiped, bytes_max: usize, memory: &'a Supply) -> Self {
-        Self { bytes, bytes_max, memory, share: None }
+        Self {
+            bytes,
+            bytes_max,
+            memory,
+            share: None,
+        }
     }
 
     /// Appends `data`. `announced_bytes` is the length of the whole body, if the client gave one.
     ///
     /// # Errors
     /// 413 when the body gets too large, 503 when the memory for bodies is used up.
-    pub(super) fn extend(&mut self, data: &[u8], announced_bytes: Option<usize>) -> Result<(), Refused> {
+    pub(super) fn extend(
+        &mut self,
+        data: &[u8],
+        announced_bytes: Option<usize>,
+    ) -> Result<(), Refused> {
         let needed = self.bytes.0.len() + data.len();
         if needed > self.bytes_max {
             return Err(too_large(self.bytes_max));
@@ -83,13 +99,12 @@ impl<'a> Body<'a> {
 
     /// Moves to a larger piece of memory by hand: a reallocation would leave an unwiped copy behind.
     fn grow(&mut self, capacity: usize) -> Result<(), Refused> {
-        let share =
-            match capacity > SMALL_BODY_BYTES_MAX {
-                true => Some(self.memory.take(capacity).ok_or_else(|| {
-                    Refused::new(503, "the memory for request bodies is in use, try again")
-                })?),
-                false => None,
-            };
+        let share = match capacity > SMALL_BODY_BYTES_MAX {
+            true => Some(self.memory.take(capacity).ok_or_else(|| {
+                Refused::new(503, "the memory for request bodies is in use, try again")
+            })?),
+            false => None,
+        };
         let mut larger = Wiped(Vec::with_capacity(capacity));
         larger.0.extend_from_slice(&self.bytes.0);
         self.bytes = larger;
@@ -100,5 +115,8 @@ impl<'a> Body<'a> {
 
 /// The answer to a body that is larger than its route takes.
 pub(super) fn too_large(bytes_max: usize) -> Refused {
-    Refused::new(413, format!("the body is larger than {bytes_max} bytes, the most that this route takes"))
+    Refused::new(
+        413,
+        format!("the body is larger than {bytes_max} bytes, the most that this route takes"),
+    )
 }

@@ -68,7 +68,12 @@ const LINGER_BYTES_MAX: usize = 64 * 1024;
 const QUICK_BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// Serves one client to the end.
-pub(super) fn serve(stream: impl Stream, service: &Arc<dyn Service>, house: &House, peer: Option<IpAddr>) {
+pub(super) fn serve(
+    stream: impl Stream,
+    service: &Arc<dyn Service>,
+    house: &House,
+    peer: Option<IpAddr>,
+) {
     let mut connection = Connection::new(stream, service, house, peer);
     match connection.run() {
         Ok(()) => connection.linger(),
@@ -78,7 +83,12 @@ pub(super) fn serve(stream: impl Stream, service: &Arc<dyn Service>, house: &Hou
 }
 
 /// Turns one client away.
-pub(super) fn turn_away(stream: impl Stream, service: &Arc<dyn Service>, house: &House, refused: &Refused) {
+pub(super) fn turn_away(
+    stream: impl Stream,
+    service: &Arc<dyn Service>,
+    house: &House,
+    refused: &Refused,
+) {
     Connection::new(stream, service, house, None).refuse(refused);
 }
 
@@ -110,10 +120,27 @@ impl From<Refused> for End {
 }
 
 impl<'a, S: Stream> Connection<'a, S> {
-    fn new(stream: S, service: &'a Arc<dyn Service>, house: &'a House, peer: Option<IpAddr>) -> Self {
-        let request = Request { peer, ..Request::default() };
+    fn new(
+        stream: S,
+        service: &'a Arc<dyn Service>,
+        house: &'a House,
+        peer: Option<IpAddr>,
+    ) -> Self {
+        let request = Request {
+            peer,
+            ..Request::default()
+        };
         let (inbox, outbox) = (Inbox::default(), Vec::new());
-        Self { stream, service, house, request, inbox, outbox, has_promised: false, head_only: false }
+        Self {
+            stream,
+            service,
+            house,
+            request,
+            inbox,
+            outbox,
+            has_promised: false,
+            head_only: false,
+        }
     }
 
     fn run(&mut self) -> Result<(), End> {
@@ -156,7 +183,10 @@ impl<'a, S: Stream> Connection<'a, S> {
     /// Waits for the next request; holds little memory when it does not come soon.
     fn rest(&mut self) -> Result<(), End> {
         self.stream.enter(Phase::Lull);
-        let received = self.stream.wait_readable().and_then(|()| self.inbox.receive(&mut self.stream));
+        let received = self
+            .stream
+            .wait_readable()
+            .and_then(|()| self.inbox.receive(&mut self.stream));
         match received {
             Err(error) if error.kind() == ErrorKind::TimedOut => self.release_memory(),
             Ok(1..) => return Ok(()),
@@ -171,7 +201,10 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn release_memory(&mut self) {
         self.inbox = Inbox::default();
         self.outbox = Vec::new();
-        self.request = Request { peer: self.request.peer, ..Request::default() };
+        self.request = Request {
+            peer: self.request.peer,
+            ..Request::default()
+        };
         self.stream.release_memory();
     }
 
@@ -197,9 +230,12 @@ impl<'a, S: Stream> Connection<'a, S> {
             Err(response) => (response, !has_body),
         };
         if matches!(response.status, 401 | 403) {
-            self.house.sweeper.pause(self.house.penalties.note(self.request.peer));
+            self.house
+                .sweeper
+                .pause(self.house.penalties.note(self.request.peer));
         }
-        let goes_on = head.keep_alive && is_read && !response.close && !self.house.sweeper.is_draining();
+        let goes_on =
+            head.keep_alive && is_read && !response.close && !self.house.sweeper.is_draining();
         self.write(&response, goes_on);
         // Whoever holds a lease waits for this answer to be gone.
         if !goes_on || response.lease.is_some() || self.outbox.len() > OUTBOX_BYTES_MAX {
@@ -212,7 +248,11 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn answer(&mut self, head: Head, rule: BodyRule) -> Result<Response, End> {
         let _share = match head.framing {
             Framing::Absent if rule.is_required => {
-                return Err(Refused::new(411, "expected Content-Length or Transfer-Encoding: chunked").into());
+                return Err(Refused::new(
+                    411,
+                    "expected Content-Length or Transfer-Encoding: chunked",
+                )
+                .into());
             }
             Framing::Absent => None,
             Framing::Length(_) | Framing::Chunked => self.read_body(head, rule.bytes_max)?,
@@ -226,11 +266,16 @@ impl<'a, S: Stream> Connection<'a, S> {
     /// Answers on a thread of its own: to read a large body takes long, and all others would wait.
     fn answer_elsewhere(&mut self) -> Result<Response, End> {
         let Some(_seat) = self.house.large_requests.take(1) else {
-            return Err(Refused::new(503, "too many large requests are being answered, try again").into());
+            return Err(
+                Refused::new(503, "too many large requests are being answered, try again").into(),
+            );
         };
         let (promise, answer) = wait::promise();
         let service = Arc::clone(self.service);
-        let next = Request { peer: self.request.peer, ..Request::default() };
+        let next = Request {
+            peer: self.request.peer,
+            ..Request::default()
+        };
         let mut request = mem::replace(&mut self.request, next);
         let work = move || promise.keep(service.answer(&mut request));
         thread::Builder::new().name("large".into()).spawn(work).ok();
@@ -264,7 +309,8 @@ impl<'a, S: Stream> Connection<'a, S> {
             if needs_more && !is_waiting {
                 is_waiting = true;
                 if head.expects_continue && body.is_empty() {
-                    self.outbox.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                    self.outbox
+                        .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
                 self.flush()?;
                 self.stream.enter(Phase::Body);
@@ -280,7 +326,9 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn receive(&mut self, has_begun: bool) -> Result<(), End> {
         match self.inbox.receive(&mut self.stream) {
             Ok(1..) => Ok(()),
-            Ok(0) if has_begun => Err(Refused::new(400, "the request ends before it is complete").into()),
+            Ok(0) if has_begun => {
+                Err(Refused::new(400, "the request ends before it is complete").into())
+            }
             Err(error) if error.kind() == ErrorKind::TimedOut && has_begun => {
                 Err(Refused::new(408, "the request did not arrive in time").into())
             }
@@ -296,7 +344,10 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn flush(&mut self) -> Result<(), End> {
         if !self.outbox.is_empty() {
             self.stream.enter(Phase::Write);
-            let written = self.stream.write_all(&self.outbox).and_then(|()| self.stream.flush());
+            let written = self
+                .stream
+                .write_all(&self.outbox)
+                .and_then(|()| self.stream.flush());
             self.outbox.clear();
             written.map_err(|_| End::Gone)?;
         }
@@ -370,7 +421,11 @@ impl Inbox {
             let length = self.unread().len();
             larger[..length].copy_from_slice(self.unread());
             wipe(&mut self.bytes);
-            *self = Self { bytes: larger, start: 0, end: length };
+            *self = Self {
+                bytes: larger,
+                start: 0,
+                end: length,
+            };
         } else if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }

@@ -56,15 +56,25 @@ pub(super) fn open(bind: Bind, service: Arc<dyn Service>) -> Result<Door, BindEr
         Ok(listener)
     });
     match (prepared, bind) {
-        (Ok(listener), Bind::Tls(_, tls)) => Ok(Door { listener, tls: Some(tls), service }),
-        (Ok(listener), _) => Ok(Door { listener, tls: None, service }),
+        (Ok(listener), Bind::Tls(_, tls)) => Ok(Door {
+            listener,
+            tls: Some(tls),
+            service,
+        }),
+        (Ok(listener), _) => Ok(Door {
+            listener,
+            tls: None,
+            service,
+        }),
         (Err(source), bind) => Err(BindError { bind, source }),
     }
 }
 
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    if is_socket
+        && UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
     {
         fs::remove_file(path)?; // left behind by a process that is gone
     }
@@ -76,7 +86,9 @@ fn inherit(fd: RawFd) -> io::Result<Listener> {
     let tcp = TcpListener::from(fd);
     match tcp.local_addr() {
         Ok(_) => Ok(Listener::Tcp(tcp)),
-        Err(_) => Ok(Listener::Unix(UnixListener::from(std::os::fd::OwnedFd::from(tcp)))),
+        Err(_) => Ok(Listener::Unix(UnixListener::from(
+            std::os::fd::OwnedFd::from(tcp),
+        ))),
     }
 }
 
@@ -87,11 +99,17 @@ impl Door {
             Listener::Tcp(listener) => {
                 let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
                 let address = listener.local_addr().unwrap_or(unknown);
-                self.tls.as_ref().map_or(Bind::Tcp(address), |tls| Bind::Tls(address, Arc::clone(tls)))
+                self.tls.as_ref().map_or(Bind::Tcp(address), |tls| {
+                    Bind::Tls(address, Arc::clone(tls))
+                })
             }
             Listener::Unix(listener) => {
                 let address = listener.local_addr().ok();
-                Bind::Unix(address.and_then(|it| it.as_pathname().map(Path::to_owned)).unwrap_or_default())
+                Bind::Unix(
+                    address
+                        .and_then(|it| it.as_pathname().map(Path::to_owned))
+                        .unwrap_or_default(),
+                )
             }
         }
     }

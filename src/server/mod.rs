@@ -127,11 +127,21 @@ impl Server {
     /// [`BindError`] names the first address that cannot be had.
     pub fn bind(settings: Settings) -> Result<Self, BindError> {
         system::block_signals();
-        let Settings { listeners, limits, runtime } = settings;
+        let Settings {
+            listeners,
+            limits,
+            runtime,
+        } = settings;
         system::raise_descriptor_limit(limits.connections_max as u64 + OTHER_DESCRIPTORS);
-        let doors = listeners.into_iter().map(|(bind, service)| listen::open(bind, service));
+        let doors = listeners
+            .into_iter()
+            .map(|(bind, service)| listen::open(bind, service));
         let doors = doors.collect::<Result<_, _>>()?;
-        Ok(Self { doors, limits, runtime })
+        Ok(Self {
+            doors,
+            limits,
+            runtime,
+        })
     }
 
     /// The addresses in the order of the settings, with the ports that the system has chosen.
@@ -159,13 +169,19 @@ impl Server {
             runtime: self.runtime,
         });
         let sweeper = Arc::clone(&house.sweeper);
-        thread::Builder::new().name("sweeper".into()).spawn(move || sweeper.run())?;
+        thread::Builder::new()
+            .name("sweeper".into())
+            .spawn(move || sweeper.run())?;
         let (stopped, stop) = io::pipe()?;
         let accept = thread::Builder::new().name("accept".into()).spawn({
             let house = Arc::clone(&house);
             move || accept::run(&self.doors, &stopped, &house)
         })?;
-        Ok(Running { house, accept, stop })
+        Ok(Running {
+            house,
+            accept,
+            stop,
+        })
     }
 
     /// Serves until SIGTERM or SIGINT, and calls `on_reload` at SIGHUP. Returns when the requests at hand
@@ -190,7 +206,10 @@ impl Server {
                 None if interval.is_some() => running.show_life(),
                 None => {}
                 Some(Signal::Reload) => {
-                    notify::tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", system::monotonic_us()));
+                    notify::tell(&format!(
+                        "RELOADING=1\nMONOTONIC_USEC={}",
+                        system::monotonic_us()
+                    ));
                     on_reload();
                     notify::tell("READY=1");
                 }
@@ -216,7 +235,10 @@ impl Running {
         if self.house.is_alive.swap(false, Ordering::AcqRel) {
             notify::tell("WATCHDOG=1");
             let house = Arc::clone(&self.house);
-            self.house.runtime.spawn(move || house.is_alive.store(true, Ordering::Release)).ok();
+            self.house
+                .runtime
+                .spawn(move || house.is_alive.store(true, Ordering::Release))
+                .ok();
         }
     }
 

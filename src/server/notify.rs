@@ -12,24 +12,35 @@ const LISTEN_FDS_START: RawFd = 3;
 
 /// The listening sockets that were opened for this process, with their names (`FileDescriptorName=`).
 pub fn inherited_listeners() -> Vec<(RawFd, String)> {
-    let number = |name| env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+    let number = |name| {
+        env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u32>().ok())
+    };
     if number("LISTEN_PID") != Some(std::process::id()) {
         return Vec::new();
     }
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':').map(str::to_owned);
-    let count = number("LISTEN_FDS").and_then(|count| RawFd::try_from(count).ok()).unwrap_or(0);
-    (0..count).map(|index| (LISTEN_FDS_START + index, names.next().unwrap_or_default())).collect()
+    let count = number("LISTEN_FDS")
+        .and_then(|count| RawFd::try_from(count).ok())
+        .unwrap_or(0);
+    (0..count)
+        .map(|index| (LISTEN_FDS_START + index, names.next().unwrap_or_default()))
+        .collect()
 }
 
 /// Tells the service manager, such as `READY=1`.
 pub(super) fn tell(state: &str) {
-    let Some(path) = env::var_os("NOTIFY_SOCKET") else { return };
+    let Some(path) = env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
     let address = match path.as_encoded_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name),
         None => SocketAddr::from_pathname(&path),
     };
-    let told = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
+    let told = address
+        .and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
     if let Err(error) = told {
         log::warn!("the service manager cannot be told {state:?}: {error}");
     }

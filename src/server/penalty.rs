@@ -28,7 +28,9 @@ impl Penalties {
     /// Notes a refusal, and says how long its answer is to be held back. On a Unix socket the file's
     /// mode keeps strangers out.
     pub(super) fn note(&self, peer: Option<IpAddr>) -> Duration {
-        let Some(peer) = peer else { return Duration::ZERO };
+        let Some(peer) = peer else {
+            return Duration::ZERO;
+        };
         let now = Instant::now();
         let mut refusals = lock(&self.refusals);
         if refusals.len() >= ADDRESSES_MAX {
@@ -38,9 +40,17 @@ impl Penalties {
             return PENALTY;
         }
         let (count, last) = refusals.entry(peer).or_insert((0, now));
-        *count = if now.duration_since(*last) < MEMORY { count.saturating_add(1) } else { 1 };
+        *count = if now.duration_since(*last) < MEMORY {
+            count.saturating_add(1)
+        } else {
+            1
+        };
         *last = now;
-        if *count > REFUSALS_FREE { PENALTY } else { Duration::ZERO }
+        if *count > REFUSALS_FREE {
+            PENALTY
+        } else {
+            Duration::ZERO
+        }
     }
 }
 
@@ -52,8 +62,13 @@ mod tests {
     fn the_first_refusals_are_free_and_the_next_ones_wait_for_each_address_alone() {
         let penalties = Penalties::default();
         let (one, other) = ("192.0.2.1".parse().ok(), "192.0.2.2".parse().ok());
-        let waits: Vec<_> = (0..REFUSALS_FREE + 2).map(|_| penalties.note(one)).collect();
-        assert!(waits[..8].iter().all(Duration::is_zero) && waits[8..] == [PENALTY, PENALTY], "{waits:?}");
+        let waits: Vec<_> = (0..REFUSALS_FREE + 2)
+            .map(|_| penalties.note(one))
+            .collect();
+        assert!(
+            waits[..8].iter().all(Duration::is_zero) && waits[8..] == [PENALTY, PENALTY],
+            "{waits:?}"
+        );
         assert_eq!(penalties.note(other), Duration::ZERO);
         assert_eq!(penalties.note(None), Duration::ZERO);
     }

@@ -48,7 +48,10 @@ impl Runtime {
             return Ok(());
         }
         // No pinning: may would choose the first core, where a signer works as well.
-        may::config().set_workers(1).set_stack_size(STACK_WORDS).set_pool_capacity(STACKS_KEPT_MAX);
+        may::config()
+            .set_workers(1)
+            .set_stack_size(STACK_WORDS)
+            .set_pool_capacity(STACKS_KEPT_MAX);
         may::config().set_worker_pin(false);
         wait::install(|| Arc::new(CoroutinePark(Blocker::new(true))));
         // The first coroutine installs may's signal handlers; it must have run before they go.

@@ -35,11 +35,17 @@ impl Signers {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(threads: Option<usize>) -> io::Result<Self> {
-        let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
-        let queue = Arc::new(Queue { jobs: Mutex::default(), arrived: Condvar::new() });
+        let threads =
+            threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
+        let queue = Arc::new(Queue {
+            jobs: Mutex::default(),
+            arrived: Condvar::new(),
+        });
         for number in 0..threads {
             let queue = Arc::clone(&queue);
-            thread::Builder::new().name(format!("sign-{number}")).spawn(move || queue.work())?;
+            thread::Builder::new()
+                .name(format!("sign-{number}"))
+                .spawn(move || queue.work())?;
         }
         Ok(Self { queue })
     }
@@ -48,8 +54,14 @@ impl Signers {
 impl Signer for Signers {
     fn sign(&self, key: Arc<SecretKey>, cleared: Cleared) -> Result<Signature, Refusal> {
         let (promise, answer) = wait::promise();
-        self.queue.push(Job { key, cleared, promise })?;
-        answer.wait().ok_or(Refusal::Internal("a signing thread gave up"))
+        self.queue.push(Job {
+            key,
+            cleared,
+            promise,
+        })?;
+        answer
+            .wait()
+            .ok_or(Refusal::Internal("a signing thread gave up"))
     }
 }
 
@@ -68,7 +80,11 @@ impl Queue {
     /// Signs for ever; sleeps only when nothing waits.
     fn work(&self) {
         loop {
-            let Job { key, cleared, promise } = self.next();
+            let Job {
+                key,
+                cleared,
+                promise,
+            } = self.next();
             let signature = key.sign(cleared);
             // The caller may find its key deleted as soon as it is answered: let go of it first.
             drop(key);
@@ -82,7 +98,10 @@ impl Queue {
             if let Some(job) = jobs.pop_front() {
                 return job;
             }
-            jobs = self.arrived.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            jobs = self
+                .arrived
+                .wait(jobs)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

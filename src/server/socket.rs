@@ -97,7 +97,10 @@ impl Socket {
         match &self.waiter {
             Waiter::Coroutine(io) => self.has_hangup |= io.wait_io() & HANGUP != 0,
             Waiter::Thread => {
-                system::poll(&mut [system::pollfd(self.stream.as_fd(), events)], Some(TICK));
+                system::poll(
+                    &mut [system::pollfd(self.stream.as_fd(), events)],
+                    Some(TICK),
+                );
             }
         }
         self.is_drained = false;
@@ -153,12 +156,17 @@ impl Stream for Socket {
             Phase::Write => self.limits.write,
             Phase::Linger => LINGER,
         };
-        self.sweeper.set(&self.watch, within, matches!(phase, Phase::Lull | Phase::Idle));
+        self.sweeper.set(
+            &self.watch,
+            within,
+            matches!(phase, Phase::Lull | Phase::Idle),
+        );
     }
 
     fn wait_readable(&mut self) -> io::Result<()> {
         if !self.is_drained
-            && self.stream.peek(&mut [0]).map_err(|error| error.kind()) != Err(ErrorKind::WouldBlock)
+            && self.stream.peek(&mut [0]).map_err(|error| error.kind())
+                != Err(ErrorKind::WouldBlock)
         {
             return Ok(()); // data, the end, or an error: the next read will tell
         }

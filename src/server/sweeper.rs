@@ -77,7 +77,10 @@ impl Sweeper {
 
     /// Sets how long `watch` may wait from now on.
     pub(super) fn set(&self, watch: &Watch, within: Duration, is_idle: bool) {
-        watch.deadline_ms.store(self.now_ms().saturating_add(millis(within)), Ordering::Relaxed);
+        watch.deadline_ms.store(
+            self.now_ms().saturating_add(millis(within)),
+            Ordering::Relaxed,
+        );
         watch.is_idle.store(is_idle, Ordering::Relaxed);
     }
 
@@ -117,10 +120,14 @@ impl Sweeper {
     }
 
     fn read_clocks(&self) {
-        let seconds = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        let seconds = SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or_default()
+            .as_secs();
         let control = Control::at(seconds, self.keep_alive_seconds);
         *lock(&self.control) = control;
-        self.now_ms.store(millis(self.started.elapsed()), Ordering::Release);
+        self.now_ms
+            .store(millis(self.started.elapsed()), Ordering::Release);
     }
 
     /// Wakes those who are due and forgets those who are over; says whether nobody is left.
@@ -146,5 +153,8 @@ impl Watch {
 }
 
 fn millis(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis().into())
+    duration
+        .as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(duration.subsec_millis().into())
 }

@@ -1,6 +1,9 @@
 //! System calls that the standard library has no safe form of, and the spawning of coroutines: all
 //! `unsafe` code of `server` is here.
-#![expect(unsafe_code, reason = "system calls without a safe form in the standard library, and may's spawn")]
+#![expect(
+    unsafe_code,
+    reason = "system calls without a safe form in the standard library, and may's spawn"
+)]
 
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -53,7 +56,11 @@ pub(super) fn restore_fault_signals() {
 
 /// One descriptor for [`poll`].
 pub(super) fn pollfd(fd: BorrowedFd<'_>, events: i16) -> libc::pollfd {
-    libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }
+    libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events,
+        revents: 0,
+    }
 }
 
 /// Sleeps until one of `sources` is ready (its `revents` says so), or the time is over.
@@ -82,7 +89,13 @@ pub(super) fn peer_uid(stream: BorrowedFd<'_>) -> Option<u32> {
     // SAFETY: the buffer is as long as `length` says.
     let result = unsafe {
         let buffer = credentials.as_mut_ptr().cast();
-        libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, buffer, &mut length)
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            buffer,
+            &mut length,
+        )
     };
     // SAFETY: on success the kernel has filled the structure.
     (result == 0).then(|| unsafe { credentials.assume_init() }.uid)
@@ -121,7 +134,10 @@ pub(super) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
 }
 
 /// Starts a coroutine with a stack of this many words.
-pub(super) fn spawn_coroutine(stack_words: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(super) fn spawn_coroutine(
+    stack_words: usize,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
     let builder = may::coroutine::Builder::new().stack_size(stack_words);
     // SAFETY: one worker runs all coroutines, so thread-local values never change under them, and
     // nothing borrows one across a wait; a stack that overflows meets its guard page and ends the
@@ -140,7 +156,13 @@ pub(super) fn release_stack(top: usize, bytes: usize) {
     if here < top && start < end {
         // SAFETY: these pages are of the running coroutine's stack, below its last frame; what is read
         // there next has been written before.
-        unsafe { libc::madvise(ptr::without_provenance_mut(start), end - start, libc::MADV_DONTNEED) };
+        unsafe {
+            libc::madvise(
+                ptr::without_provenance_mut(start),
+                end - start,
+                libc::MADV_DONTNEED,
+            )
+        };
     }
 }
 

@@ -97,7 +97,10 @@ impl Tls {
     #[inline(never)] // moves a KiB over the stack
     pub(super) fn wrap(&self, socket: Socket) -> Result<Secured, Error> {
         let config = Arc::clone(&self.current.load().config);
-        Ok(Secured(Box::new(StreamOwned::new(ServerConnection::new(config)?, socket))))
+        Ok(Secured(Box::new(StreamOwned::new(
+            ServerConnection::new(config)?,
+            socket,
+        ))))
     }
 }
 
@@ -110,7 +113,9 @@ impl fmt::Debug for Tls {
 impl Files {
     fn load(&self) -> Result<Loaded, TlsError> {
         let (chain, key, path) = self.identity()?;
-        let Some(own) = chain.first() else { return Err(wrong(path, "holds no certificate")) };
+        let Some(own) = chain.first() else {
+            return Err(wrong(path, "holds no certificate"));
+        };
         let fingerprint = colons(&fingerprint(own));
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -120,23 +125,42 @@ impl Files {
             Some(clients) => builder.with_client_cert_verifier(Arc::new(clients)),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(|error| wrong(path, error))?;
+        let mut config = builder
+            .with_single_cert(chain, key)
+            .map_err(|error| wrong(path, error))?;
         config.alpn_protocols = [b"http/1.1", b"http/1.0"].map(Vec::from).into();
-        Ok(Loaded { config: Arc::new(config), fingerprint })
+        Ok(Loaded {
+            config: Arc::new(config),
+            fingerprint,
+        })
     }
 
     fn clients(&self, provider: &Arc<CryptoProvider>) -> Result<Option<Clients>, TlsError> {
         if self.client_ca.is_none() && self.known_clients.is_none() {
             return Ok(None);
         }
-        let known = self.known_clients.as_deref().map(known_clients).transpose()?;
-        let authority = self.client_ca.as_deref().map(|path| authority(path, provider)).transpose()?;
+        let known = self
+            .known_clients
+            .as_deref()
+            .map(known_clients)
+            .transpose()?;
+        let authority = self
+            .client_ca
+            .as_deref()
+            .map(|path| authority(path, provider))
+            .transpose()?;
         let algorithms = provider.signature_verification_algorithms;
-        Ok(Some(Clients { known: known.unwrap_or_default(), authority, algorithms }))
+        Ok(Some(Clients {
+            known: known.unwrap_or_default(),
+            authority,
+            algorithms,
+        }))
     }
 
     /// Our chain and its key, and the file to blame when they do not fit together.
-    fn identity(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>, &Path), TlsError> {
+    fn identity(
+        &self,
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>, &Path), TlsError> {
         let private = |path| {
             let text = read_private(path, self.allow_insecure_permissions);
             text.map_err(|error| TlsError(error.to_string()))
@@ -144,20 +168,24 @@ impl Files {
         match &self.identity {
             Identity::Pem(certificates, key) => {
                 let pem = private(key)?;
-                let private =
-                    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| wrong(key, error))?;
+                let private = PrivateKeyDer::from_pem_slice(pem.as_bytes())
+                    .map_err(|error| wrong(key, error))?;
                 Ok((pem_certificates(certificates)?, private, key))
             }
             Identity::Pkcs12(file, password_file) => {
                 let text = private(password_file)?;
                 let password = text.lines().next().unwrap_or_default();
-                let store = KeyStore::from_pkcs12(&read(file)?, password, Pkcs12ImportPolicy::Strict)
-                    .map_err(|error| wrong(file, format_args!("{error}; {PKCS12_ADVICE}")))?;
+                let store =
+                    KeyStore::from_pkcs12(&read(file)?, password, Pkcs12ImportPolicy::Strict)
+                        .map_err(|error| wrong(file, format_args!("{error}; {PKCS12_ADVICE}")))?;
                 let (_, chain) = store
                     .private_key_chain()
                     .ok_or_else(|| wrong(file, "holds no private key with its certificate"))?;
                 let key = PrivatePkcs8KeyDer::from(chain.key().as_der().to_vec());
-                let certificates = chain.certs().iter().map(|it| CertificateDer::from(it.as_der().to_vec()));
+                let certificates = chain
+                    .certs()
+                    .iter()
+                    .map(|it| CertificateDer::from(it.as_der().to_vec()));
                 Ok((certificates.collect(), key.into(), file))
             }
         }
@@ -247,7 +275,11 @@ impl Stream for Secured {
 
     fn wait_readable(&mut self) -> io::Result<()> {
         // Without a wish to read, what was read before is still waiting, decrypted.
-        if self.0.conn.wants_read() { self.0.sock.wait_readable() } else { Ok(()) }
+        if self.0.conn.wants_read() {
+            self.0.sock.wait_readable()
+        } else {
+            Ok(())
+        }
     }
 
     fn release_memory(&mut self) {
@@ -280,26 +312,40 @@ fn pem_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
     }
 }
 
-fn authority(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+fn authority(
+    path: &Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in pem_certificates(path)? {
         roots.add(certificate).map_err(|error| wrong(path, error))?;
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     builder.build().map_err(|error| wrong(path, error))
 }
 
 fn known_clients(path: &Path) -> Result<HashSet<[u8; 32]>, TlsError> {
     let text = fs::read_to_string(path).map_err(|error| wrong(path, error))?;
-    let lines =
-        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     let print = |(index, line): (usize, &str)| {
         let mut words = line.split_whitespace().skip(1);
-        let print = words.next().filter(|_| words.next().is_none()).map(|print| print.replace(':', ""));
-        print.and_then(|print| crate::hex::decode(&print).ok()).ok_or_else(|| {
-            let line = index + 1;
-            wrong(path, format_args!("line {line}: expected a name and 32 bytes of hex with colons"))
-        })
+        let print = words
+            .next()
+            .filter(|_| words.next().is_none())
+            .map(|print| print.replace(':', ""));
+        print
+            .and_then(|print| crate::hex::decode(&print).ok())
+            .ok_or_else(|| {
+                let line = index + 1;
+                wrong(
+                    path,
+                    format_args!("line {line}: expected a name and 32 bytes of hex with colons"),
+                )
+            })
     };
     lines.map(print).collect()
 }
@@ -309,7 +355,11 @@ fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
 }
 
 fn colons(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+    bytes
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect::<Vec<_>>()
+        .join(":")
 }
 
 fn wrong(path: &Path, reason: impl fmt::Display) -> TlsError {

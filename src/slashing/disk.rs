@@ -62,8 +62,13 @@ impl Directory {
             }
             Err(TryLockError::Error(error)) => return Err(io_error(error)),
         }
-        lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(io_error)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        lock.set_len(0)
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .map_err(io_error)?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 }
 
@@ -74,7 +79,9 @@ impl Disk for Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
             // redb would make a new database of it.
-            Ok(metadata) if metadata.len() == 0 => Err(redb::Error::Corrupted("empty file".to_owned())),
+            Ok(metadata) if metadata.len() == 0 => {
+                Err(redb::Error::Corrupted("empty file".to_owned()))
+            }
             Ok(_) => Ok(Some(builder.open(&path)?)),
         }
     }
@@ -94,5 +101,11 @@ impl Disk for Directory {
 
 /// Opens or creates a file that only its owner can read.
 fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
 }

@@ -28,12 +28,18 @@ pub(super) fn read(
     json: &str,
     expected: Option<Root>,
 ) -> Result<(Root, BTreeMap<PublicKey, Marks>), ImportError> {
-    let invalid = |field: &str, what: &dyn fmt::Display| ImportError::Invalid(format!("{field}: {what}"));
+    let invalid =
+        |field: &str, what: &dyn fmt::Display| ImportError::Invalid(format!("{field}: {what}"));
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let file: In = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| invalid(&error.path().to_string(), error.inner()))?;
-    deserializer.end().map_err(|error| invalid("after the file", &error))?;
-    let (version, found) = (file.metadata.interchange_format_version, file.metadata.genesis_validators_root);
+    deserializer
+        .end()
+        .map_err(|error| invalid("after the file", &error))?;
+    let (version, found) = (
+        file.metadata.interchange_format_version,
+        file.metadata.genesis_validators_root,
+    );
     if version != VERSION {
         let what = format!("expected {VERSION}, got {version}");
         return Err(invalid("metadata.interchange_format_version", &what));
@@ -53,19 +59,27 @@ pub(super) fn read(
 /// The file of a chain with these marks, one line a key.
 pub(super) fn write(chain: Root, marks: &[(PublicKey, Marks)]) -> String {
     // Numbers and hex need no escaping.
-    let root = |root: Option<Root>| root.map_or(String::new(), |root| format!(r#","signing_root":"{root}""#));
+    let root = |root: Option<Root>| {
+        root.map_or(String::new(), |root| format!(r#","signing_root":"{root}""#))
+    };
     let keys = marks.iter().map(|(pubkey, marks)| {
-        let block = marks
-            .block
-            .map_or(String::new(), |block| format!(r#"{{"slot":"{}"{}}}"#, block.slot, root(block.root)));
+        let block = marks.block.map_or(String::new(), |block| {
+            format!(r#"{{"slot":"{}"{}}}"#, block.slot, root(block.root))
+        });
         let vote = marks.vote.map_or(String::new(), |vote| {
             let (source, target) = (vote.source, vote.target);
-            format!(r#"{{"source_epoch":"{source}","target_epoch":"{target}"{}}}"#, root(vote.root))
+            format!(
+                r#"{{"source_epoch":"{source}","target_epoch":"{target}"{}}}"#,
+                root(vote.root)
+            )
         });
-        format!(r#"{{"pubkey":"{pubkey}","signed_blocks":[{block}],"signed_attestations":[{vote}]}}"#)
+        format!(
+            r#"{{"pubkey":"{pubkey}","signed_blocks":[{block}],"signed_attestations":[{vote}]}}"#
+        )
     });
-    let metadata =
-        format!(r#"{{"interchange_format_version":"{VERSION}","genesis_validators_root":"{chain}"}}"#);
+    let metadata = format!(
+        r#"{{"interchange_format_version":"{VERSION}","genesis_validators_root":"{chain}"}}"#
+    );
     let keys = keys.collect::<Vec<_>>().join(",\n");
     format!("{{\"metadata\":{metadata},\n\"data\":[{keys}]}}")
 }
@@ -106,11 +120,27 @@ struct InVote {
 
 impl InKey {
     fn marks(self) -> impl Iterator<Item = Marks> {
-        let blocks = self.signed_blocks.into_iter().map(|it| BlockMark { slot: it.slot, root: None });
-        let blocks = blocks.map(|block| Marks { block: Some(block), vote: None });
-        let votes = self.signed_attestations.into_iter().map(|it| (it.source_epoch, it.target_epoch));
-        let votes = votes.map(|(source, target)| VoteMark { source, target, root: None });
-        blocks.chain(votes.map(|vote| Marks { block: None, vote: Some(vote) }))
+        let blocks = self.signed_blocks.into_iter().map(|it| BlockMark {
+            slot: it.slot,
+            root: None,
+        });
+        let blocks = blocks.map(|block| Marks {
+            block: Some(block),
+            vote: None,
+        });
+        let votes = self
+            .signed_attestations
+            .into_iter()
+            .map(|it| (it.source_epoch, it.target_epoch));
+        let votes = votes.map(|(source, target)| VoteMark {
+            source,
+            target,
+            root: None,
+        });
+        blocks.chain(votes.map(|vote| Marks {
+            block: None,
+            vote: Some(vote),
+        }))
     }
 }
 

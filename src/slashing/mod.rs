@@ -102,11 +102,29 @@ impl Protection {
     /// # Errors
     /// As [`Protection::open`].
     pub fn open_on(disk: Box<dyn Disk>, settings: &Settings) -> Result<Self, OpenError> {
-        let Settings { block_floor: block, vote_floor: vote, chain, .. } = *settings;
-        let store = Store::open(disk, Bounds { block, vote, chain, high: None });
+        let Settings {
+            block_floor: block,
+            vote_floor: vote,
+            chain,
+            ..
+        } = *settings;
+        let store = Store::open(
+            disk,
+            Bounds {
+                block,
+                vote,
+                chain,
+                high: None,
+            },
+        );
         let store = store.map_err(|error| OpenError::of(&settings.directory, error))?;
         let (permitted, prevented) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self::On(Guard { store, chain, permitted, prevented }))
+        Ok(Self::On(Guard {
+            store,
+            chain,
+            permitted,
+            prevented,
+        }))
     }
 
     /// Clears the way for one signature of `key` over `root`. When this returns `Ok`, the record of
@@ -115,7 +133,12 @@ impl Protection {
     ///
     /// # Errors
     /// [`Refused`] with the rule and both messages, or [`Refused::Unavailable`].
-    pub fn clear(&self, key: &PublicKey, slashable: &Slashable, root: Root) -> Result<Cleared, Refused> {
+    pub fn clear(
+        &self,
+        key: &PublicKey,
+        slashable: &Slashable,
+        root: Root,
+    ) -> Result<Cleared, Refused> {
         let verdict = match (self.guard(), *slashable) {
             (None, _) | (_, Slashable::Never) => return Ok(Cleared { root }),
             (Some(guard), Slashable::Opaque) => (guard, Err(Refused::Opaque)),
@@ -136,12 +159,19 @@ impl Protection {
     ///
     /// # Errors
     /// [`Unavailable`] when the store cannot be read.
-    pub fn export(&self, chain: Option<Root>, keys: Option<&[PublicKey]>) -> Result<String, Unavailable> {
+    pub fn export(
+        &self,
+        chain: Option<Root>,
+        keys: Option<&[PublicKey]>,
+    ) -> Result<String, Unavailable> {
         let keys = keys.map(|keys| BTreeSet::from_iter(keys.iter().copied()));
         let file = self.look(move |view| {
             let last_chain = view.last_chain()?;
             let chain = chain.or(last_chain).unwrap_or(Root::ZERO);
-            Ok(interchange::write(chain, &view.marks(chain, keys.as_ref())?))
+            Ok(interchange::write(
+                chain,
+                &view.marks(chain, keys.as_ref())?,
+            ))
         });
         Ok(file?.unwrap_or_else(|| interchange::write(chain.unwrap_or(Root::ZERO), &[])))
     }
@@ -156,7 +186,9 @@ impl Protection {
         let json = json.to_owned();
         let (chain, marks) = aside(move || interchange::read(&json, expected))??;
         let keys = marks.len();
-        self.guard().map_or(Ok(()), |guard| guard.store.merge(chain, marks.into_iter().collect()))?;
+        self.guard().map_or(Ok(()), |guard| {
+            guard.store.merge(chain, marks.into_iter().collect())
+        })?;
         Ok(Imported { chain, keys })
     }
 
@@ -193,7 +225,9 @@ impl Protection {
     /// many a rule refused.
     pub fn counters(&self) -> (u64, u64) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        self.guard().map_or((0, 0), |guard| (read(&guard.permitted), read(&guard.prevented)))
+        self.guard().map_or((0, 0), |guard| {
+            (read(&guard.permitted), read(&guard.prevented))
+        })
     }
 
     fn guard(&self) -> Option<&Guard> {
@@ -208,9 +242,13 @@ impl Protection {
         &self,
         look: impl FnOnce(&View) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<Option<T>, Unavailable> {
-        let Some(guard) = self.guard() else { return Ok(None) };
+        let Some(guard) = self.guard() else {
+            return Ok(None);
+        };
         let view = guard.store.view()?;
-        aside(move || look(&view))?.map(Some).map_err(|error| Unavailable(error.to_string()))
+        aside(move || look(&view))?
+            .map(Some)
+            .map_err(|error| Unavailable(error.to_string()))
     }
 }
 
@@ -220,7 +258,9 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result
     let thread = thread::Builder::new().name("slashing data".to_owned());
     let spawned = thread.spawn(move || promise.keep(work()));
     spawned.map_err(|error| Unavailable(format!("the system gives no thread: {error}")))?;
-    answer.wait().ok_or_else(|| Unavailable("its reader has ended".to_owned()))
+    answer
+        .wait()
+        .ok_or_else(|| Unavailable("its reader has ended".to_owned()))
 }
 
 /// Why the store does not open. `main` prints [`OpenError::hint`] below it.
@@ -260,7 +300,10 @@ impl OpenError {
 
 /// redb tells of a strange or shortened file by these.
 fn is_damage(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    )
 }
 
 impl fmt::Display for OpenError {
@@ -269,7 +312,11 @@ impl fmt::Display for OpenError {
             Self::InUse(path, pid) => write!(f, "{} is in use by process {pid}", path.display()),
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Damaged(path, reason) => {
-                write!(f, "{}: damaged slashing protection store: {reason}", path.display())
+                write!(
+                    f,
+                    "{}: damaged slashing protection store: {reason}",
+                    path.display()
+                )
             }
         }
     }

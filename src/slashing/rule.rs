@@ -135,7 +135,12 @@ pub enum Rule {
 ///
 /// # Errors
 /// [`Refused`], with the first rule that the message breaks.
-pub fn check(marks: &Marks, bounds: &Bounds, message: Message, root: Root) -> Result<Verdict, Refused> {
+pub fn check(
+    marks: &Marks,
+    bounds: &Bounds,
+    message: Message,
+    root: Root,
+) -> Result<Verdict, Refused> {
     if let Some(high) = bounds.high.filter(|high| high.stops(message)) {
         return Err(Refused::AboveHighWatermark(message, high));
     }
@@ -146,8 +151,14 @@ pub fn check(marks: &Marks, bounds: &Bounds, message: Message, root: Root) -> Re
 }
 
 fn check_block(marks: &Marks, bounds: &Bounds, slot: Slot, root: Root) -> Result<Verdict, Refused> {
-    let asked = BlockMark { slot, root: Some(root) };
-    let record = Ok(Verdict::Record(Marks { block: Some(asked), ..*marks }));
+    let asked = BlockMark {
+        slot,
+        root: Some(root),
+    };
+    let record = Ok(Verdict::Record(Marks {
+        block: Some(asked),
+        ..*marks
+    }));
     let message = Message::Block(slot);
     let Some(signed) = marks.block else {
         return bounds.block.admit(message).and(record);
@@ -159,7 +170,13 @@ fn check_block(marks: &Marks, bounds: &Bounds, slot: Slot, root: Root) -> Result
         Ordering::Less => Rule::SlotBelow,
     };
     let (signed, signed_root) = (Message::Block(signed.slot), signed.root);
-    Err(Refused::Conflict { rule, asked: message, root, signed, signed_root })
+    Err(Refused::Conflict {
+        rule,
+        asked: message,
+        root,
+        signed,
+        signed_root,
+    })
 }
 
 fn check_vote(
@@ -169,8 +186,15 @@ fn check_vote(
     target: Epoch,
     root: Root,
 ) -> Result<Verdict, Refused> {
-    let asked = VoteMark { source, target, root: Some(root) };
-    let record = Ok(Verdict::Record(Marks { vote: Some(asked), ..*marks }));
+    let asked = VoteMark {
+        source,
+        target,
+        root: Some(root),
+    };
+    let record = Ok(Verdict::Record(Marks {
+        vote: Some(asked),
+        ..*marks
+    }));
     let message = Message::Vote(source, target);
     if source > target {
         return Err(Refused::SourceAfterTarget(message));
@@ -188,16 +212,32 @@ fn check_vote(
         (Ordering::Less, Ordering::Less) => Rule::SourceBelow,
     };
     let (signed, signed_root) = (Message::Vote(signed.source, signed.target), signed.root);
-    Err(Refused::Conflict { rule, asked: message, root, signed, signed_root })
+    Err(Refused::Conflict {
+        rule,
+        asked: message,
+        root,
+        signed,
+        signed_root,
+    })
 }
 
 impl Bounds {
     /// These bounds on one chain: the clock of another says nothing of it.
     pub fn on(self, chain: Root) -> Self {
-        let free = |floor| if matches!(floor, Floor::Clock(_)) { Floor::Set(0) } else { floor };
+        let free = |floor| {
+            if matches!(floor, Floor::Clock(_)) {
+                Floor::Set(0)
+            } else {
+                floor
+            }
+        };
         match self.chain.is_none_or(|own| own == chain) {
             true => self,
-            false => Self { block: free(self.block), vote: free(self.vote), ..self },
+            false => Self {
+                block: free(self.block),
+                vote: free(self.vote),
+                ..self
+            },
         }
     }
 }
@@ -215,7 +255,11 @@ impl Floor {
             (Self::Set(_), Message::Vote(source, _)) => source.0,
             (Self::Clock(_), Message::Vote(_, target)) => target.0,
         };
-        if asked >= self.lowest() { Ok(()) } else { Err(Refused::BelowFloor(message, self)) }
+        if asked >= self.lowest() {
+            Ok(())
+        } else {
+            Err(Refused::BelowFloor(message, self))
+        }
     }
 }
 
@@ -238,8 +282,14 @@ impl Marks {
 impl VoteMark {
     fn merge(self, other: Self) -> Self {
         let (source, target) = (self.source.max(other.source), self.target.max(other.target));
-        let highest = [self, other].into_iter().find(|vote| (vote.source, vote.target) == (source, target));
-        highest.unwrap_or(Self { source, target, root: None })
+        let highest = [self, other]
+            .into_iter()
+            .find(|vote| (vote.source, vote.target) == (source, target));
+        highest.unwrap_or(Self {
+            source,
+            target,
+            root: None,
+        })
     }
 }
 

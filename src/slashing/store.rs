@@ -76,12 +76,25 @@ impl Store {
             Some(database) => database,
             None => copy(&*disk, None)?,
         };
-        let board =
-            Arc::new(Board { high: Mutex::new(View::of(&database)?.high_watermark()?), ..Board::default() });
-        let ledger = Ledger { disk, database: Some(database), floor, board: Arc::clone(&board) };
+        let board = Arc::new(Board {
+            high: Mutex::new(View::of(&database)?.high_watermark()?),
+            ..Board::default()
+        });
+        let ledger = Ledger {
+            disk,
+            database: Some(database),
+            floor,
+            board: Arc::clone(&board),
+        };
         let (jobs, inbox) = mpsc::channel();
-        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || ledger.run(&inbox))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), board })
+        let thread = thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || ledger.run(&inbox))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+            board,
+        })
     }
 
     /// Returns when the message may be signed: its record is on disk.
@@ -92,17 +105,32 @@ impl Store {
         message: Message,
         root: Root,
     ) -> Result<(), Refused> {
-        self.ask(|promise| Job::Record(Request { key, chain, message, root, promise }))
+        self.ask(|promise| {
+            Job::Record(Request {
+                key,
+                chain,
+                message,
+                root,
+                promise,
+            })
+        })
     }
 
     /// Adds marks to those on record, all or none.
-    pub(super) fn merge(&self, chain: Root, imported: Vec<(PublicKey, Marks)>) -> Result<(), Unavailable> {
+    pub(super) fn merge(
+        &self,
+        chain: Root,
+        imported: Vec<(PublicKey, Marks)>,
+    ) -> Result<(), Unavailable> {
         self.run(move |ledger| {
             ledger.write(|transaction| {
                 let mut table = transaction.open_table(MARKS)?;
                 for (public_key, marks) in &imported {
                     let key = (&public_key.0, &chain.0);
-                    let before = table.get(key)?.map(|value| decode(value.value())).unwrap_or_default();
+                    let before = table
+                        .get(key)?
+                        .map(|value| decode(value.value()))
+                        .unwrap_or_default();
                     table.insert(key, encode(&before.merge(*marks)))?;
                 }
                 note_chain(transaction, chain)?;
@@ -135,8 +163,15 @@ impl Store {
     /// Whether records can be written, as far as the last attempt tells; after a failure this is
     /// the next attempt.
     pub(super) fn health(&self) -> Result<(), Unavailable> {
-        let thread_runs = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
-        if thread_runs && lock(&self.board.failure).is_none() { Ok(()) } else { self.view().map(drop) }
+        let thread_runs = self
+            .thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished());
+        if thread_runs && lock(&self.board.failure).is_none() {
+            Ok(())
+        } else {
+            self.view().map(drop)
+        }
     }
 
     /// What is on record now, to be read on any other thread.
@@ -154,13 +189,18 @@ impl Store {
         self.ask(|promise| Job::Other(Box::new(|ledger| promise.keep(work(ledger)))))
     }
 
-    fn ask<T, E: From<Unavailable>>(&self, job: impl FnOnce(Promise<Result<T, E>>) -> Job) -> Result<T, E> {
+    fn ask<T, E: From<Unavailable>>(
+        &self,
+        job: impl FnOnce(Promise<Result<T, E>>) -> Job,
+    ) -> Result<T, E> {
         let (promise, answer) = wait::promise();
         if let Some(jobs) = &self.jobs {
             // A job that cannot be sent is dropped, and its promise with it.
             drop(jobs.send(job(promise)));
         }
-        answer.wait().unwrap_or_else(|| Err(Unavailable("its thread has ended".to_owned()).into()))
+        answer
+            .wait()
+            .unwrap_or_else(|| Err(Unavailable("its thread has ended".to_owned()).into()))
     }
 }
 
@@ -179,7 +219,10 @@ impl Ledger {
         while let Ok(first) = jobs.recv() {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             let mut requests = Vec::new();
-            for job in iter::once(first).chain(jobs.try_iter()).take(BATCH_REQUESTS_MAX) {
+            for job in iter::once(first)
+                .chain(jobs.try_iter())
+                .take(BATCH_REQUESTS_MAX)
+            {
                 match job {
                     Job::Record(request) => requests.push(request),
                     Job::Other(work) => work(&mut self),
@@ -193,7 +236,10 @@ impl Ledger {
     }
 
     fn record(&mut self, requests: Vec<Request>) {
-        let bounds = Bounds { high: *lock(&self.board.high), ..self.floor };
+        let bounds = Bounds {
+            high: *lock(&self.board.high),
+            ..self.floor
+        };
         let verdicts = self.write(|transaction| check_and_record(transaction, &bounds, &requests));
         let verdicts = verdicts.unwrap_or_else(|error| vec![Err(error.into()); requests.len()]);
         for (request, verdict) in requests.into_iter().zip(verdicts) {
@@ -262,16 +308,26 @@ fn check_and_record(
     let mut recorded = None;
     for request in requests {
         let key = (&request.key.0, &request.chain.0);
-        let marks = table.get(key)?.map(|value| decode(value.value())).unwrap_or_default();
-        verdicts.push(match rule::check(&marks, &bounds.on(request.chain), request.message, request.root) {
-            Ok(Verdict::Record(marks)) => {
-                table.insert(key, encode(&marks))?;
-                recorded = Some(request.chain);
-                Ok(())
-            }
-            Ok(Verdict::Repeat) => Ok(()),
-            Err(refused) => Err(refused),
-        });
+        let marks = table
+            .get(key)?
+            .map(|value| decode(value.value()))
+            .unwrap_or_default();
+        verdicts.push(
+            match rule::check(
+                &marks,
+                &bounds.on(request.chain),
+                request.message,
+                request.root,
+            ) {
+                Ok(Verdict::Record(marks)) => {
+                    table.insert(key, encode(&marks))?;
+                    recorded = Some(request.chain);
+                    Ok(())
+                }
+                Ok(Verdict::Repeat) => Ok(()),
+                Err(refused) => Err(refused),
+            },
+        );
     }
     if let Some(chain) = recorded {
         note_chain(transaction, chain)?;
@@ -282,7 +338,9 @@ fn check_and_record(
 /// Notes the chain that is written to; most often it is the same again, and no page is dirtied.
 fn note_chain(transaction: &WriteTransaction, chain: Root) -> Result<(), redb::Error> {
     let mut table = transaction.open_table(FACTS)?;
-    let same = table.get(LAST_CHAIN)?.is_some_and(|last| *last.value() == chain.0);
+    let same = table
+        .get(LAST_CHAIN)?
+        .is_some_and(|last| *last.value() == chain.0);
     if !same {
         table.insert(LAST_CHAIN, &chain.0)?;
     }

@@ -27,7 +27,8 @@ use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 type Key = (&'static [u8; 48], &'static [u8; 32]);
 type Block<'a> = Option<(u64, Option<&'a [u8; 32]>)>;
 type Vote<'a> = Option<(u64, u64, Option<&'a [u8; 32]>)>;
-pub(super) const MARKS: TableDefinition<Key, (Block<'static>, Vote<'static>)> = TableDefinition::new("marks");
+pub(super) const MARKS: TableDefinition<Key, (Block<'static>, Vote<'static>)> =
+    TableDefinition::new("marks");
 pub(super) const FACTS: TableDefinition<&str, &[u8; 32]> = TableDefinition::new("facts");
 pub(super) const LAST_CHAIN: &str = "last_chain";
 pub(super) const HIGH_WATERMARK: &str = "high_watermark";
@@ -45,14 +46,18 @@ pub(super) fn open(disk: &dyn Disk) -> Result<Option<Database>, Error> {
 }
 
 fn open_checked(disk: &dyn Disk) -> Result<Option<Database>, Error> {
-    let Some(mut database) = disk.open(Builder::new().set_cache_size(CACHE_BYTES))? else { return Ok(None) };
+    let Some(mut database) = disk.open(Builder::new().set_cache_size(CACHE_BYTES))? else {
+        return Ok(None);
+    };
     // 25 ms for 100,000 keys. What could be repaired only by going back may have forgotten the last.
     if !database.check_integrity()? {
         return Err(Error::Corrupted("checksums differ".to_owned()));
     }
     match View::of(&database)?.fact(FORMAT)?.map(|fact| fact[0]) {
         Some(FORMAT_VERSION) => Ok(Some(database)),
-        other => Err(Error::Corrupted(format!("format {other:?}, expected {FORMAT_VERSION}"))),
+        other => Err(Error::Corrupted(format!(
+            "format {other:?}, expected {FORMAT_VERSION}"
+        ))),
     }
 }
 
@@ -60,7 +65,9 @@ fn open_checked(disk: &dyn Disk) -> Result<Option<Database>, Error> {
 pub(super) fn copy(disk: &dyn Disk, old: Option<&Database>) -> Result<Database, Error> {
     let new = disk.create(Builder::new().set_cache_size(CACHE_BYTES))?;
     let transaction = new.begin_write()?;
-    transaction.open_table(FACTS)?.insert(FORMAT, &pad([FORMAT_VERSION]))?;
+    transaction
+        .open_table(FACTS)?
+        .insert(FORMAT, &pad([FORMAT_VERSION]))?;
     let view = old.map(Database::begin_read).transpose()?;
     copy_table(MARKS, view.as_ref(), &transaction)?;
     copy_table(FACTS, view.as_ref(), &transaction)?;
@@ -99,19 +106,29 @@ impl View {
     /// The bounds set by hand.
     pub(super) fn high_watermark(&self) -> Result<Option<HighWatermark>, Error> {
         let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        Ok(self
-            .fact(HIGH_WATERMARK)?
-            .map(|fact| HighWatermark { slot: Slot(number(&fact[..8])), epoch: Epoch(number(&fact[8..16])) }))
+        Ok(self.fact(HIGH_WATERMARK)?.map(|fact| HighWatermark {
+            slot: Slot(number(&fact[..8])),
+            epoch: Epoch(number(&fact[8..16])),
+        }))
     }
 
     fn fact(&self, name: &str) -> Result<Option<[u8; 32]>, Error> {
-        Ok(self.0.open_table(FACTS)?.get(name)?.map(|fact| *fact.value()))
+        Ok(self
+            .0
+            .open_table(FACTS)?
+            .get(name)?
+            .map(|fact| *fact.value()))
     }
 
     /// Whether the key has a record on any chain.
     pub(super) fn knows(&self, key: &PublicKey) -> Result<bool, Error> {
         let (first, last) = ((&key.0, &[0; 32]), (&key.0, &[0xff; 32]));
-        Ok(self.0.open_table(MARKS)?.range::<(&[u8; 48], &[u8; 32])>(first..=last)?.next().is_some())
+        Ok(self
+            .0
+            .open_table(MARKS)?
+            .range::<(&[u8; 48], &[u8; 32])>(first..=last)?
+            .next()
+            .is_some())
     }
 
     /// The marks of these keys on a chain, of all keys with `None`; sorted.
@@ -146,15 +163,30 @@ const fn pad<const LENGTH: usize>(bytes: [u8; LENGTH]) -> [u8; 32] {
 }
 
 pub(super) fn encode(marks: &Marks) -> (Block<'_>, Vote<'_>) {
-    let block = marks.block.as_ref().map(|mark| (mark.slot.0, mark.root.as_ref().map(|root| &root.0)));
+    let block = marks
+        .block
+        .as_ref()
+        .map(|mark| (mark.slot.0, mark.root.as_ref().map(|root| &root.0)));
     let vote = marks.vote.as_ref();
-    (block, vote.map(|mark| (mark.source.0, mark.target.0, mark.root.as_ref().map(|root| &root.0))))
+    (
+        block,
+        vote.map(|mark| {
+            (
+                mark.source.0,
+                mark.target.0,
+                mark.root.as_ref().map(|root| &root.0),
+            )
+        }),
+    )
 }
 
 pub(super) fn decode((block, vote): (Block<'_>, Vote<'_>)) -> Marks {
     let root = |root: Option<&[u8; 32]>| root.copied().map(Root);
     Marks {
-        block: block.map(|(slot, of)| BlockMark { slot: Slot(slot), root: root(of) }),
+        block: block.map(|(slot, of)| BlockMark {
+            slot: Slot(slot),
+            root: root(of),
+        }),
         vote: vote.map(|(source, target, of)| VoteMark {
             source: Epoch(source),
             target: Epoch(target),

@@ -47,7 +47,13 @@ impl Client {
 
     /// Speaks to `host` over connections that `open` opens.
     pub(crate) fn over(host: &str, open: Open) -> Option<Self> {
-        Some(Self { stream: open()?, open, host: host.to_owned(), buffer: Vec::new(), is_over: false })
+        Some(Self {
+            stream: open()?,
+            open,
+            host: host.to_owned(),
+            buffer: Vec::new(),
+            is_over: false,
+        })
     }
 
     /// A GET that accepts anything.
@@ -73,7 +79,8 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        self.try_request(method, path, headers, body).expect("an answer")
+        self.try_request(method, path, headers, body)
+            .expect("an answer")
     }
 
     fn try_request(
@@ -91,7 +98,10 @@ impl Client {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         if !body.is_empty() || method == "POST" {
-            head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+            head.push_str(&format!(
+                "Content-Type: application/json\r\nContent-Length: {}\r\n",
+                body.len()
+            ));
         }
         head.push_str("\r\n");
         self.send(head.as_bytes());
@@ -101,7 +111,10 @@ impl Client {
 
     /// Sends these bytes. An error is none yet: the answer tells (a refused body is not read).
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
+        let _ = self
+            .stream
+            .write_all(bytes)
+            .and_then(|()| self.stream.flush());
     }
 
     /// Reads one answer.
@@ -112,7 +125,11 @@ impl Client {
     /// Reads one answer; `None` when the connection ends before it is whole.
     pub(crate) fn try_answer(&mut self, to_head: bool) -> Option<Answer> {
         let end = loop {
-            if let Some(at) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            if let Some(at) = self
+                .buffer
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            {
                 break at + 4;
             }
             self.fill()?;
@@ -128,11 +145,21 @@ impl Client {
         let length = headers
             .iter()
             .find(|(name, _)| name == "content-length")
-            .map_or(0, |(_, value)| if to_head { 0 } else { value.parse().expect("a length") });
+            .map_or(0, |(_, value)| {
+                if to_head {
+                    0
+                } else {
+                    value.parse().expect("a length")
+                }
+            });
         while self.buffer.len() < length {
             self.fill()?;
         }
-        Some(Answer { status, headers, body: self.buffer.drain(..length).collect() })
+        Some(Answer {
+            status,
+            headers,
+            body: self.buffer.drain(..length).collect(),
+        })
     }
 
     /// Whether the server has closed the connection and sent nothing more.
@@ -155,7 +182,9 @@ impl Client {
 /// A TCP connection that does not wait for ever.
 pub(crate) fn tcp(address: &str) -> Option<TcpStream> {
     let stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a read timeout");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("a read timeout");
     stream.set_nodelay(true).expect("no delay");
     Some(stream)
 }
@@ -163,7 +192,10 @@ pub(crate) fn tcp(address: &str) -> Option<TcpStream> {
 impl Answer {
     /// The first header field of this name (in lower case).
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -173,6 +205,7 @@ impl Answer {
 
     /// The body as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 }

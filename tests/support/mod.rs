@@ -66,18 +66,26 @@ impl Signer {
         if transport == Transport::Tcp {
             return Self::start(arguments);
         }
-        let files = Scratch::new(&format!("transport-{}", SIGNERS.fetch_add(1, Ordering::Relaxed)));
+        let files = Scratch::new(&format!(
+            "transport-{}",
+            SIGNERS.fetch_add(1, Ordering::Relaxed)
+        ));
         let path = |name: &str| files.path().join(name).display().to_string();
         let more = match transport {
             Transport::Unix => vec!["--listen-unix".to_owned(), path("socket")],
             Transport::Tcp | Transport::Tls => {
-                let [cert, key] = ["server.pem", "server.key"].map(|name| secured::private(&files, name));
+                let [cert, key] =
+                    ["server.pem", "server.key"].map(|name| secured::private(&files, name));
                 vec!["--tls-cert".to_owned(), cert, "--tls-key".to_owned(), key]
             }
         };
         let more = more.iter().map(String::as_str);
         let signer = Self::start(&arguments.iter().copied().chain(more).collect::<Vec<_>>());
-        Self { transport, files: Some(files), ..signer }
+        Self {
+            transport,
+            files: Some(files),
+            ..signer
+        }
     }
 
     /// Starts this very command, and waits until it says where it listens.
@@ -97,13 +105,20 @@ impl Signer {
         });
         let (transport, files) = (Transport::Tcp, None);
         let (address, metrics) = (String::new(), None);
-        let mut signer =
-            Self { transport, files, process: Process(child), lines, seen: Vec::new(), address, metrics };
+        let mut signer = Self {
+            transport,
+            files,
+            process: Process(child),
+            lines,
+            seen: Vec::new(),
+            address,
+            metrics,
+        };
         signer.address = signer.listening("signing");
-        signer.metrics = signer
-            .seen
-            .iter()
-            .find_map(|line| line.split_once("metrics on http://").map(|(_, rest)| rest.trim().to_owned()));
+        signer.metrics = signer.seen.iter().find_map(|line| {
+            line.split_once("metrics on http://")
+                .map(|(_, rest)| rest.trim().to_owned())
+        });
         signer
     }
 
@@ -121,13 +136,19 @@ impl Signer {
             return line.clone();
         }
         let deadline = Instant::now() + PATIENCE;
-        while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
             self.seen.push(line);
             if let Some(line) = self.seen.last().filter(|line| line.contains(text)) {
                 return line.clone();
             }
         }
-        panic!("no line with {text:?} in the log:\n{}", self.seen.join("\n"));
+        panic!(
+            "no line with {text:?} in the log:\n{}",
+            self.seen.join("\n")
+        );
     }
 
     /// All log lines so far.
@@ -152,7 +173,9 @@ impl Signer {
                 let path = files.path().join("socket");
                 let open = move || {
                     let stream = UnixStream::connect(&path).ok()?;
-                    stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+                    stream
+                        .set_read_timeout(Some(PATIENCE))
+                        .expect("a read timeout");
                     Some(Box::new(stream) as _)
                 };
                 Client::over("localhost", Box::new(open))
@@ -170,7 +193,11 @@ impl Signer {
             if loading == false {
                 return;
             }
-            assert!(Instant::now() < deadline, "keys still load: {}", answer.text());
+            assert!(
+                Instant::now() < deadline,
+                "keys still load: {}",
+                answer.text()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -182,7 +209,9 @@ impl Signer {
 
     /// Sends a signal by its name: `TERM`, `HUP`, `KILL`.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status();
         assert!(sent.expect("kill runs").success(), "the signal is sent");
     }
 
@@ -190,7 +219,12 @@ impl Signer {
     pub(crate) fn wait_exit(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            if let Some(status) = self.process.0.try_wait().expect("the child can be waited for") {
+            if let Some(status) = self
+                .process
+                .0
+                .try_wait()
+                .expect("the child can be waited for")
+            {
                 return status.code();
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -200,9 +234,16 @@ impl Signer {
 
     /// A line of `/proc/PID/status` in KiB: `VmRSS` is resident memory, `VmHWM` its peak.
     pub(crate) fn memory_kib(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with(name)).expect("the line is there");
-        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of kB")
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect("the line is there");
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|kib| kib.parse().ok())
+            .expect("a number of kB")
     }
 }
 

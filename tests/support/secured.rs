@@ -20,29 +20,38 @@ pub(crate) fn source(name: &str) -> String {
 }
 
 /// A connection of a client that knows the CA, and has this certificate.
-pub(crate) fn secure(stream: TcpStream, name: Option<&str>) -> StreamOwned<ClientConnection, TcpStream> {
+pub(crate) fn secure(
+    stream: TcpStream,
+    name: Option<&str>,
+) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(source("ca.pem")).expect("a good certificate"))
         .expect("a good certificate");
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("a good certificate")
-        .with_root_certificates(roots);
+    let builder =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("a good certificate")
+            .with_root_certificates(roots);
     let config = match name {
         None => builder.with_no_client_auth(),
         Some(name) => {
             let chain = vec![
-                CertificateDer::from_pem_file(source(&format!("{name}.pem"))).expect("a good certificate"),
+                CertificateDer::from_pem_file(source(&format!("{name}.pem")))
+                    .expect("a good certificate"),
             ];
-            let key =
-                PrivateKeyDer::from_pem_file(source(&format!("{name}.key"))).expect("a good certificate");
-            builder.with_client_auth_cert(chain, key).expect("a good certificate")
+            let key = PrivateKeyDer::from_pem_file(source(&format!("{name}.key")))
+                .expect("a good certificate");
+            builder
+                .with_client_auth_cert(chain, key)
+                .expect("a good certificate")
         }
     };
-    let connection =
-        ClientConnection::new(Arc::new(config), "localhost".try_into().expect("a good certificate"))
-            .expect("a good certificate");
+    let connection = ClientConnection::new(
+        Arc::new(config),
+        "localhost".try_into().expect("a good certificate"),
+    )
+    .expect("a good certificate");
     StreamOwned::new(connection, stream)
 }
 

@@ -10,19 +10,26 @@ use super::{Scratch, Signer, Transport};
 
 /// A file or folder of `tests/vectors`.
 pub(crate) fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/vectors")
+        .join(name)
 }
 
 /// All lines of a JSONL file.
 pub(crate) fn lines(name: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(path(name)).expect("the vectors are in the repository");
-    text.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON object"))
+        .collect()
 }
 
 /// The `config.yaml` of a line's network, as a devnet's genesis generator would write it.
 pub(crate) fn config_yaml(config: &Value) -> String {
     let facts = config.as_object().expect("an object of facts");
-    facts.iter().map(|(name, value)| format!("{name}: {}\n", value.as_str().expect("text"))).collect()
+    facts
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", value.as_str().expect("text")))
+        .collect()
 }
 
 /// The bytes of a line's body: as written, or as its recipe says.
@@ -31,7 +38,9 @@ pub(crate) fn body(line: &Value) -> Vec<u8> {
         return raw.as_bytes().to_vec();
     }
     if let Some(encoded) = line["raw_body_b64"].as_str() {
-        return base64::engine::general_purpose::STANDARD.decode(encoded).expect("base64");
+        return base64::engine::general_purpose::STANDARD
+            .decode(encoded)
+            .expect("base64");
     }
     let Some(repeat) = line["raw_body_repeat"].as_object() else {
         return line["request"].to_string().into_bytes();
@@ -45,23 +54,40 @@ pub(crate) fn body(line: &Value) -> Vec<u8> {
 pub(crate) fn by_config(lines: Vec<Value>) -> BTreeMap<String, Vec<Value>> {
     let mut groups: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for line in lines {
-        groups.entry(config_yaml(&line["config"])).or_default().push(line);
+        groups
+            .entry(config_yaml(&line["config"]))
+            .or_default()
+            .push(line);
     }
     groups
 }
 
 /// A running signer with this network and the secret keys of these lines.
-pub(crate) fn signer(name: &str, transport: Transport, config: &str, lines: &[Value]) -> (Scratch, Signer) {
+pub(crate) fn signer(
+    name: &str,
+    transport: Transport,
+    config: &str,
+    lines: &[Value],
+) -> (Scratch, Signer) {
     let scratch = Scratch::new(name);
-    let secrets: BTreeSet<&str> = lines.iter().filter_map(|line| line["secret_key"].as_str()).collect();
+    let secrets: BTreeSet<&str> = lines
+        .iter()
+        .filter_map(|line| line["secret_key"].as_str())
+        .collect();
     let documents: Vec<String> = secrets
         .iter()
         .map(|secret| format!("type: file-raw\nkeyType: BLS\nprivateKey: \"{secret}\"\n"))
         .collect();
     scratch.write("keys/keys.yaml", documents.join("---\n"));
-    let (config, keys) = (scratch.write("config.yaml", config), scratch.path().join("keys"));
+    let (config, keys) = (
+        scratch.write("config.yaml", config),
+        scratch.path().join("keys"),
+    );
     let keys = keys.to_str().expect("a plain path");
-    let signer = Signer::start_over(transport, &["--network", &config, "--key-config-path", keys]);
+    let signer = Signer::start_over(
+        transport,
+        &["--network", &config, "--key-config-path", keys],
+    );
     signer.wait_loaded();
     (scratch, signer)
 }
