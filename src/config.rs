@@ -16,9 +16,10 @@ use crate::cli::layers::{Dialect, Values};
 use crate::cli::{self, Usage, exit};
 use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
+use crate::files::{self, random};
+use crate::keys::imported;
+use crate::keys::keyring_state::KeyringSettings;
 use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
-use crate::keys::write::random;
-use crate::keys::{imports, loader};
 use crate::server::tls::{Files, Identity};
 use crate::slashing::{self, Floor};
 
@@ -43,7 +44,7 @@ pub(crate) struct Settings {
     /// Where imported keys and slashing protection are kept; [`Settings::make_data_dir`] makes it.
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) sources: Sources,
-    pub(crate) loading: loader::Settings,
+    pub(crate) loading: KeyringSettings,
     pub(crate) strict: bool,
     pub(crate) expect_keys: Option<usize>,
     pub(crate) require_mlock: bool,
@@ -129,17 +130,27 @@ impl Settings {
         })
     }
 
-    /// Makes the data directory, for us alone, where only its parent exists.
-    pub(crate) fn make_data_dir(&self) -> Result<(), Usage> {
-        let Some(path) = self.data_dir.as_ref().filter(|path| !path.exists()) else {
+    /// Makes the data directory, for us alone, where only its parent exists; refuses one that others can
+    /// write; and takes over what an older version imported. Nothing is written to it before.
+    pub(crate) fn prepare_data_dir(&self) -> Result<(), Usage> {
+        let Some(path) = &self.data_dir else {
             return Ok(());
         };
-        DirBuilder::new().mode(0o700).create(path).map_err(|error| {
-            Usage::new(
-                exit::CANNOT_CREATE,
-                format!("--data-dir: {}: {error}", path.display()),
-            )
-        })
+        if !path.exists() {
+            DirBuilder::new()
+                .mode(0o700)
+                .create(path)
+                .map_err(|error| {
+                    let message = format!("--data-dir: {}: {error}", path.display());
+                    Usage::new(exit::CANNOT_CREATE, message)
+                })?;
+        }
+        if !self.sources.allow_insecure_permissions {
+            files::check_directory_is_private(path)
+                .map_err(|error| Usage::new(exit::PERMISSION, format!("--data-dir: {error}")))?;
+        }
+        imported::adopt_older_imports(path)
+            .map_err(|error| Usage::new(exit::IO, format!("--data-dir: {error}")))
     }
 }
 
@@ -148,9 +159,10 @@ pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, Usage
     if !path.exists() {
         let bytes = random::<32>().map_err(|error| Usage::new(exit::OS, error))?;
         let token = Zeroizing::new(const_hex::encode(*bytes));
-        imports::write(path, &Zeroizing::new([token.as_str(), "\n"].concat())).map_err(
-            |error| Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display())),
-        )?;
+        let line = Zeroizing::new([token.as_str(), "\n"].concat());
+        files::write_private(path, line.as_bytes()).map_err(|error| {
+            Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
+        })?;
     }
     cli::read_token(path, false)
 }
@@ -368,9 +380,9 @@ fn mnemonic(values: &Values) -> Result<Option<Mnemonic>, Usage> {
     }
 }
 
-fn loading(values: &Values) -> Result<loader::Settings, Usage> {
+fn loading(values: &Values) -> Result<KeyringSettings, Usage> {
     const MIB: u64 = 1 << 20;
-    Ok(loader::Settings {
+    Ok(KeyringSettings {
         decrypt_memory_bytes: values
             .number("decrypt-memory", 1..=u64::MAX / MIB)?
             .map(|mib| mib * MIB),

@@ -20,6 +20,7 @@ pub mod api;
 pub mod cli;
 mod config;
 pub mod consensus;
+pub mod files;
 pub mod hex;
 pub mod http;
 pub mod keys;

@@ -15,7 +15,7 @@ use crate::cli::{Usage, exit};
 use crate::config::{Keymanager, Settings, read_or_make_token};
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
-use crate::keys::loader::Loader;
+use crate::keys::keyring::Keyring;
 use crate::keys::table::KeyTable;
 use crate::keys::{locked, secret};
 use crate::log as log_lines;
@@ -29,7 +29,7 @@ use crate::slashing::{Floor, Protection};
 /// Serves until a signal ends it. An error is whatever keeps the service from starting.
 pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
     secure_memory(&settings)?;
-    settings.make_data_dir()?;
+    settings.prepare_data_dir()?;
     let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
     let (signing, metrics) = (Arc::new(Late::default()), Arc::new(Late::default()));
@@ -38,13 +38,14 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
 
     let protection = Arc::new(protection(&settings)?);
     let keys = Arc::new(KeyTable::new());
-    let loader = Loader::start(
+    let keyring = Keyring::start(
         settings.sources.clone(),
         settings.loading.clone(),
         Arc::clone(&keys),
         Arc::clone(&protection),
-    );
-    let counters = Metrics::new(readings(&keys, &loader, &protection));
+    )
+    .map_err(|reason| Usage::new(exit::OS, reason))?;
+    let counters = Metrics::new(readings(&keys, &keyring, &protection));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     announce(&settings, &server, &names, &protection);
     if let (Some(tls), address) = (&tls, settings.http.address) {
@@ -53,7 +54,7 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
             tls.fingerprint()
         );
     }
-    watch_loading(&settings, &loader).map_err(|error| no_thread(&error))?;
+    watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
     metrics.serve(MetricsPage {
         metrics: Arc::clone(&counters),
         guard: guards.metrics,
@@ -61,7 +62,7 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
     });
     signing.serve(Api {
         keys,
-        loader: Arc::clone(&loader),
+        keyring: Arc::clone(&keyring),
         protection,
         networks: settings.networks,
         signer: Box::new(signer),
@@ -72,9 +73,8 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
     let code = server.run(|| {
-        if loader.reload().is_err() {
-            log::warn!("SIGHUP: a reload runs already");
-        }
+        log::info!("SIGHUP: reloading");
+        keyring.reload();
         if let Some(Err(error)) = tls.as_ref().map(|tls| tls.reload()) {
             log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
         }
@@ -236,12 +236,16 @@ fn protection(settings: &Settings) -> Result<Protection, Usage> {
 
 fn readings(
     keys: &Arc<KeyTable>,
-    loader: &Arc<Loader>,
+    keyring: &Arc<Keyring>,
     protection: &Arc<Protection>,
 ) -> impl Fn() -> Readings + Send + Sync + use<> {
-    let (keys, loader, protection) = (Arc::clone(keys), Arc::clone(loader), Arc::clone(protection));
+    let (keys, keyring, protection) = (
+        Arc::clone(keys),
+        Arc::clone(keyring),
+        Arc::clone(protection),
+    );
     move || {
-        let (progress, memory) = (loader.progress(), locked::report());
+        let (progress, memory) = (keyring.progress(), locked::report());
         Readings {
             keys_loaded: keys.len() as u64,
             keys_pending: progress.pending.unwrap_or(0) as u64,
@@ -305,14 +309,15 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
 
 /// The ports are open before the sources are listed. One that cannot be read ends the process all the
 /// same; with `--strict`, so does a key that is missing once loading has ended.
-fn watch_loading(settings: &Settings, loader: &Arc<Loader>) -> std::io::Result<()> {
-    let (loader, strict, expect_keys) = (Arc::clone(loader), settings.strict, settings.expect_keys);
+fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> std::io::Result<()> {
+    let (keyring, strict, expect_keys) =
+        (Arc::clone(keyring), settings.strict, settings.expect_keys);
     let watcher = std::thread::Builder::new().name("start".into());
     watcher.spawn(move || {
-        let verdict = match loader.wait_listed() {
+        let verdict = match keyring.wait_listed() {
             Err(error) => Err((exit::NO_INPUT, error.to_string())),
             Ok(()) if strict => {
-                let verdict = loader.wait_loaded().verdict(expect_keys);
+                let verdict = keyring.wait_loaded().verdict(expect_keys);
                 verdict.map_err(|reason| (exit::CONFIG, format!("--strict: {reason}")))
             }
             Ok(()) => Ok(()),

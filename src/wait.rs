@@ -92,6 +92,22 @@ impl<T> Answer<T> {
     }
 }
 
+/// Does `work` on a thread of its own and waits for it: what may block, or need more stack than a coroutine
+/// has. `None` when it panicked.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn on_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<Option<T>> {
+    let (promise, answer) = promise();
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || promise.keep(work()))?;
+    Ok(answer.wait())
+}
+
 /// Takes a lock whose data is sound after a panic as well.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -108,7 +108,7 @@ fn check(manager: &Manager, scratch: &Scratch, known: &mut BTreeMap<String, Know
             "after kill {kill}: {key} is {found:?}, was {known:?}"
         );
         *known = found;
-        let dir = scratch.path().join("keystores");
+        let dir = scratch.path().join("keystores/imported");
         let files = ["json", "txt"].map(|suffix| dir.join(format!("{key}.{suffix}")).exists());
         assert_eq!(
             files,

@@ -9,9 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signerd::consensus::primitives::PublicKey;
+use signerd::files::FileError;
 use signerd::keys::derive;
-use signerd::keys::loader::{Loader, Progress, ReloadStage, Running, Settings};
-use signerd::keys::sources::{Mnemonic, Pair, Passwords, SourceError, Sources};
+use signerd::keys::keyring::Keyring;
+use signerd::keys::keyring_state::KeyringSettings;
+use signerd::keys::progress::{Progress, ReloadStage};
+use signerd::keys::sources::{Mnemonic, Pair, Passwords, Sources};
 use signerd::keys::table::KeyTable;
 use signerd::slashing::Protection;
 
@@ -29,22 +32,23 @@ fn checked_out() -> Sources {
     }
 }
 
-fn start(sources: Sources) -> Result<(Arc<Loader>, Arc<KeyTable>), SourceError> {
+fn start(sources: Sources) -> Result<(Arc<Keyring>, Arc<KeyTable>), FileError> {
     let table = Arc::new(KeyTable::new());
-    let loader = Loader::start(
+    let keyring = Keyring::start(
         sources,
-        Settings::default(),
+        KeyringSettings::default(),
         Arc::clone(&table),
         Arc::new(Protection::Off),
-    );
-    loader.wait_listed()?;
-    Ok((loader, table))
+    )
+    .unwrap();
+    keyring.wait_listed()?;
+    Ok((keyring, table))
 }
 
 /// What these sources give: the keys, sorted, and how it went.
 fn load(sources: Sources) -> (Vec<PublicKey>, Progress) {
-    let (loader, table) = start(sources).unwrap();
-    let progress = loader.wait_loaded();
+    let (keyring, table) = start(sources).unwrap();
+    let progress = keyring.wait_loaded();
     (table.list(), progress)
 }
 
@@ -286,8 +290,8 @@ fn secrets_that_others_can_read_are_refused_with_the_command_that_helps() {
         fs::set_permissions(secret, fs::Permissions::from_mode(0o604)).unwrap();
         let reason = match start(sources.clone()) {
             Err(error) => error.to_string(),
-            Ok((loader, table)) => {
-                let reason = loader.wait_loaded().failures[0].1.clone();
+            Ok((keyring, table)) => {
+                let reason = keyring.wait_loaded().failures[0].1.clone();
                 assert_eq!(table.len(), 0, "{secret}");
                 reason
             }
@@ -333,34 +337,34 @@ fn derived_keys_follow_the_index_across_chunks() {
 fn a_reload_adds_what_is_new_and_drops_what_is_gone() {
     let scratch = Scratch::new("reload");
     let (first, file) = put(&scratch, 0);
-    let (loader, table) = start(pair_in(scratch.path())).unwrap();
-    loader.wait_loaded();
+    let (keyring, table) = start(pair_in(scratch.path())).unwrap();
+    keyring.wait_loaded();
     assert_eq!(
-        (table.list(), loader.reload_state().stage),
+        (table.list(), keyring.reload_state().stage),
         (vec![first], ReloadStage::Idle)
     );
 
     let (second, _) = put(&scratch, 1);
-    loader.reload().unwrap();
-    assert_eq!(loader.wait_loaded().failures, []);
+    keyring.reload();
+    assert_eq!(keyring.wait_loaded().failures, []);
     assert_eq!(
-        (table.list(), loader.reload_state().stage),
+        (table.list(), keyring.reload_state().stage),
         (interop(0..2), ReloadStage::Completed)
     );
 
     fs::remove_file(&file).unwrap();
     scratch.write("bad.json", "{}");
-    loader.reload().unwrap();
-    loader.wait_loaded();
+    keyring.reload();
+    keyring.wait_loaded();
     assert_eq!(
-        (table.list(), loader.reload_state().stage),
+        (table.list(), keyring.reload_state().stage),
         (vec![second], ReloadStage::CompletedWithErrors)
     );
 
     fs::rename(scratch.path(), scratch.path().with_extension("away")).unwrap();
-    loader.reload().unwrap();
-    loader.wait_loaded();
-    let state = loader.reload_state();
+    keyring.reload();
+    keyring.wait_loaded();
+    let state = keyring.reload_state();
     assert_eq!(
         (table.list(), state.stage),
         (vec![second], ReloadStage::Failed)
@@ -370,15 +374,22 @@ fn a_reload_adds_what_is_new_and_drops_what_is_gone() {
 }
 
 #[test]
-fn a_second_reload_is_refused_while_one_runs() {
-    let (loader, _) = start(Sources {
-        interop: Some(0..2000),
-        ..Sources::default()
+fn a_reload_that_is_asked_for_during_a_load_is_done_after_it() {
+    let scratch = Scratch::new("reload-queued");
+    let (keyring, table) = start(Sources {
+        interop: Some(2..3000),
+        ..pair_in(scratch.path())
     })
     .unwrap();
-    assert_eq!(loader.reload(), Err(Running));
-    loader.wait_loaded();
-    assert_eq!(loader.reload(), Ok(()));
+    assert!(!keyring.progress().complete, "the load is still running");
+    put(&scratch, 0);
+    keyring.reload();
+    assert_eq!(keyring.reload_state().stage, ReloadStage::Running);
+    assert_eq!(keyring.wait_loaded().failures, []);
+    assert_eq!(
+        (table.len(), keyring.reload_state().stage),
+        (2999, ReloadStage::Completed)
+    );
 }
 
 #[test]
@@ -386,20 +397,21 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     let (scratch, cache) = (Scratch::new("key-cache"), Scratch::new("key-cache-file"));
     let path = cache.path().join("keys.sealed");
     let run = || {
-        let settings = Settings {
+        let settings = KeyringSettings {
             key_cache: Some(path.clone()),
-            ..Settings::default()
+            ..KeyringSettings::default()
         };
         let table = Arc::new(KeyTable::new());
         let sources = pair_in(scratch.path());
-        let loader = Loader::start(
+        let keyring = Keyring::start(
             sources,
             settings,
             Arc::clone(&table),
             Arc::new(Protection::Off),
-        );
-        assert_eq!(loader.wait_loaded().failures, []);
-        (loader, table)
+        )
+        .unwrap();
+        assert_eq!(keyring.wait_loaded().failures, []);
+        (keyring, table)
     };
     let start = || (run().1.list(), fs::read_to_string(&path).unwrap());
     let (first, file) = put(&scratch, 0);
@@ -457,11 +469,11 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     }
 
     // A keystore that goes while the program runs, with its password: the cache goes on without it.
-    let (loader, _) = run();
+    let (keyring, _) = run();
     fs::remove_file(&other).unwrap();
     fs::remove_file(other.replace(".json", ".txt")).unwrap();
-    loader.reload().unwrap();
-    loader.wait_loaded();
+    keyring.reload();
+    keyring.wait_loaded();
     write_as_before(&broken);
     let (keys, resealed) = start();
     assert_eq!(
@@ -475,17 +487,18 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
     let scratch = Scratch::new("reload-timeout");
     let (first, _) = put(&scratch, 0);
     let table = Arc::new(KeyTable::new());
-    let settings = Settings {
+    let settings = KeyringSettings {
         reload_timeout: Duration::ZERO,
-        ..Settings::default()
+        ..KeyringSettings::default()
     };
-    let loader = Loader::start(
+    let keyring = Keyring::start(
         pair_in(scratch.path()),
         settings,
         Arc::clone(&table),
         Arc::new(Protection::Off),
-    );
-    assert_eq!(loader.wait_loaded().failures, []);
+    )
+    .unwrap();
+    assert_eq!(keyring.wait_loaded().failures, []);
     assert_eq!(table.list(), [first]);
 
     // Of full cost: half a second.
@@ -493,9 +506,9 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
         let slow = vectors::path(&format!("eip2335/official-scrypt.{ending}"));
         scratch.write(&format!("slow.{ending}"), fs::read(slow).unwrap());
     }
-    loader.reload().unwrap();
-    loader.wait_loaded();
-    let state = loader.reload_state();
+    keyring.reload();
+    keyring.wait_loaded();
+    let state = keyring.reload_state();
     assert_eq!(state.stage, ReloadStage::Failed);
     assert_eq!(
         state.last_error.unwrap(),
@@ -504,10 +517,10 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
     while table.len() < 2 {
         std::thread::sleep(Duration::from_millis(20));
     }
-    loader.reload().unwrap();
-    loader.wait_loaded();
+    keyring.reload();
+    keyring.wait_loaded();
     assert_eq!(
-        (table.len(), loader.reload_state().stage),
+        (table.len(), keyring.reload_state().stage),
         (2, ReloadStage::Completed)
     );
 }

@@ -14,14 +14,11 @@ use signerd::keys::derive;
 use crate::memory::with_locked_memory_of;
 use crate::support::{Scratch, Signer, binary, vectors};
 
-/// A key configuration file that blocks its reader until it is written: listing reads it once, and
-/// opening its key once more.
+/// Words from a pipe: loading waits for them.
 #[test]
 fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
     let scratch = Scratch::new("start-listing");
-    let directory = scratch.path().join("configs");
-    fs::create_dir(&directory).unwrap();
-    let pipe = directory.join("key.yaml");
+    let pipe = scratch.path().join("words");
     assert!(
         Command::new("mkfifo")
             .args(["-m", "600"])
@@ -31,8 +28,8 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
             .success()
     );
     let signer = Signer::start(&[
-        "--key-config-path",
-        directory.to_str().unwrap(),
+        "--mnemonic-file",
+        pipe.to_str().unwrap(),
         "--expect-keys",
         "1",
     ]);
@@ -45,22 +42,15 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
             json["status"].clone(),
         )
     };
-    let key = derive::interop(0).unwrap().public_key();
+    let words = "abandon ".repeat(11) + "about";
+    let parent = derive::Parent::new(&words, "").unwrap();
+    let key = parent.signing_key(0).unwrap().public_key();
     let body = json!({"signingRoot": format!("0x{}", "5a".repeat(32)), "domain": "0x02000000"})
         .to_string();
     let sign = || {
         signer
             .client()
             .post(&format!("/api/v1/eth2/sign/{key}"), body.as_bytes())
-    };
-    let write = || {
-        let raw = "type: file-raw\nprivateKey: \"0x25295f0d1d592a90b333e26e85149708208e9f8e8bc18f6c77bd62f8ad7a6866\"\n";
-        OpenOptions::new()
-            .write(true)
-            .open(&pipe)
-            .unwrap()
-            .write_all(raw.as_bytes())
-            .unwrap();
     };
 
     assert_eq!(signer.client().get("/upcheck").status, 200);
@@ -77,13 +67,9 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
         refused.text()
     );
 
-    write();
-    while loading().1["keys-pending"] != 1 {
-        assert_eq!(loading().0, 503);
-    }
-    assert_eq!(sign().status, 503, "its public key is not known yet");
-
-    write();
+    let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
+    writer.write_all(words.as_bytes()).unwrap();
+    drop(writer);
     signer.wait_loaded();
     let (status, data, word) = loading();
     assert_eq!(

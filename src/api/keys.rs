@@ -11,7 +11,8 @@ use super::Api;
 use super::refusal::Refusal;
 use crate::http::request::Request;
 use crate::http::response::Response;
-use crate::keys::loader::{ChangeError, NewKey, Outcome};
+use crate::keys::change::{ChangeError, Outcome};
+use crate::keys::imported::NewKey;
 use crate::slashing::{Refused, Unavailable};
 
 /// `GET /eth/v1/keystores`: the loaded keys, sorted.
@@ -55,7 +56,7 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
     let interchange = slashing_protection.map(|json| {
         document(json).ok_or_else(|| malformed("slashing_protection: expected a string"))
     });
-    let outcomes = api.loader.import(keys, interchange.transpose()?)?;
+    let outcomes = api.keyring.import(keys, interchange.transpose()?)?;
     Ok(Response::json(
         200,
         &json!({"data": outcomes.into_iter().map(status).collect::<Vec<_>>()}),
@@ -75,7 +76,7 @@ pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> 
         .enumerate()
         .map(key)
         .collect::<Result<_, _>>()?;
-    let (outcomes, interchange) = api.loader.delete(pubkeys)?;
+    let (outcomes, interchange) = api.keyring.delete(pubkeys, None)?;
     let data: Vec<_> = outcomes.into_iter().map(status).collect();
     Ok(Response::json(
         200,
@@ -190,6 +191,8 @@ impl From<ChangeError> for Refusal {
             ChangeError::Unavailable(unavailable) => {
                 Self::Slashing(Refused::Unavailable(Unavailable(unavailable)))
             }
+            ChangeError::SeveralChains(reason) => Self::Malformed(reason),
+            ChangeError::Overloaded => Self::Overloaded,
             ChangeError::Internal(what) => Self::Internal(what),
         }
     }

@@ -15,7 +15,7 @@ use crate::consensus::network::Networks;
 use crate::consensus::primitives::Signature;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
-use crate::keys::loader::Loader;
+use crate::keys::keyring::Keyring;
 use crate::keys::secret::SecretKey;
 use crate::keys::table::KeyTable;
 use crate::metrics::Metrics;
@@ -57,7 +57,7 @@ pub struct Api {
     /// The loaded keys.
     pub keys: Arc<KeyTable>,
     /// What is still being decrypted; import, deletion, reload.
-    pub loader: Arc<Loader>,
+    pub keyring: Arc<Keyring>,
     /// Slashing protection, or its absence.
     pub protection: Arc<Protection>,
     /// The chosen network, and those that a `fork_info` may name.
@@ -186,7 +186,7 @@ impl Api {
             }
             (Route::Health, Method::Get | Method::Head) => Ok(status::health(self)),
             (Route::Healthcheck, Method::Get | Method::Head) => Ok(status::healthcheck(self)),
-            (Route::Reload, Method::Post) => operate::reload(self),
+            (Route::Reload, Method::Post) => Ok(operate::reload(self)),
             (Route::Reload, Method::Get | Method::Head) => Ok(operate::reload_state(self)),
             (Route::Keystores, Method::Get | Method::Head) => Ok(keys::list(self)),
             (Route::Keystores, Method::Post) => keys::import(self, request),

@@ -9,19 +9,19 @@ use super::refusal::Refusal;
 use crate::consensus::primitives::Root;
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response};
-use crate::keys::loader::ReloadStage;
+use crate::keys::progress::ReloadStage;
 use crate::slashing::{ImportError, Refused};
 
-/// `POST /reload`: begins to scan the key directories again.
-pub(super) fn reload(api: &Api) -> Result<Response, Refusal> {
-    api.loader.reload().map_err(|_| Refusal::ReloadRunning)?;
+/// `POST /reload`: lists all sources of keys again, after the load that runs, if one does.
+pub(super) fn reload(api: &Api) -> Response {
+    api.keyring.reload();
     let body = json!({"status": "accepted", "message": "GET /reload tells its state"});
-    Ok(Response::json(202, &body))
+    Response::json(202, &body)
 }
 
 /// `GET /reload`: Web3Signer's words for what became of the last one.
 pub(super) fn reload_state(api: &Api) -> Response {
-    let state = api.loader.reload_state();
+    let state = api.keyring.reload_state();
     let status = match state.stage {
         ReloadStage::Idle => "idle",
         ReloadStage::Running => "running",

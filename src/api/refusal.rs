@@ -34,8 +34,6 @@ pub enum Refusal {
     UnknownPath(String),
     /// 405, with the methods that the path has.
     Method(&'static str),
-    /// 409: a reload runs already.
-    ReloadRunning,
     /// 412 when the message is slashable, 503 when the store cannot say.
     Slashing(Refused),
     /// 503: keys are still being decrypted, and this may be one of them.
@@ -55,7 +53,6 @@ impl Refusal {
             Self::WrongToken | Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) => 403,
             Self::UnknownKey(_) | Self::UnknownPath(_) => 404,
             Self::Method(_) => 405,
-            Self::ReloadRunning => 409,
             Self::Slashing(Refused::Unavailable(_)) | Self::KeyPending(_) | Self::Overloaded => 503,
             Self::Slashing(_) => 412,
             Self::Internal(_) => 500,
@@ -70,7 +67,6 @@ impl Refusal {
             Self::Host(_) | Self::Origin(_) => "forbidden",
             Self::UnknownKey(_) => "unknown_key",
             Self::UnknownPath(_) | Self::Method(_) => "unknown_route",
-            Self::ReloadRunning => "reload_running",
             Self::Slashing(Refused::Unavailable(_)) => "protection_unavailable",
             Self::Slashing(_) => "slashing_protection",
             Self::KeyPending(_) => "key_pending",
@@ -88,7 +84,7 @@ impl Refusal {
             Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) | Self::UnknownKey(_) => {
                 None
             }
-            Self::UnknownPath(_) | Self::Method(_) | Self::ReloadRunning => None,
+            Self::UnknownPath(_) | Self::Method(_) => None,
             Self::Slashing(_) | Self::Internal(_) => None,
         }
     }
@@ -124,9 +120,6 @@ impl fmt::Display for Refusal {
             ),
             Self::UnknownPath(path) => write!(f, "no such path: {:?}", hex::shorten(path)),
             Self::Method(allow) => write!(f, "method not allowed: this path has {allow}"),
-            Self::ReloadRunning => {
-                f.write_str("a reload is running already: GET /reload tells its state")
-            }
             Self::Slashing(refused) => refused.fmt(f),
             Self::KeyPending(key) => {
                 write!(

@@ -36,7 +36,7 @@ fn find(api: &Api, identifier: &str) -> Result<Arc<SecretKey>, Refusal> {
     match api.keys.find(&public_key) {
         Found::Ready(key) => Ok(key),
         Found::Pending => Err(Refusal::KeyPending(public_key)),
-        Found::Unknown if api.loader.may_bring_others() => Err(Refusal::KeyPending(public_key)),
+        Found::Unknown if api.keyring.may_bring_others() => Err(Refusal::KeyPending(public_key)),
         Found::Unknown => Err(unknown()),
     }
 }

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::Api;
 use crate::http::response::{JSON, Response, TEXT};
-use crate::keys::{loader::Progress, locked};
+use crate::keys::locked;
+use crate::keys::progress::Progress;
 use crate::slashing::Protection;
 
 /// `GET /api/v1/eth2/publicKeys`: the loaded keys, sorted.
@@ -36,7 +37,7 @@ pub(super) fn health(api: &Api) -> Response {
 /// `GET /healthcheck`: Web3Signer's form, truthful: 503 while keys load, when one did not open, when
 /// there are fewer than expected, when the slashing store cannot write.
 pub(super) fn healthcheck(api: &Api) -> Response {
-    let progress = api.loader.progress();
+    let progress = api.keyring.progress();
     let keys_up = progress.verdict(api.expect_keys).is_ok();
     let store = api.protection.health();
     let all_up = keys_up && store.is_ok();

@@ -1,11 +1,9 @@
 //! The commands that work on the server's files: keys, exits, slashing protection.
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
 
 use serde_json::json;
 
@@ -16,77 +14,17 @@ use crate::config::Settings;
 use crate::consensus::primitives::{Epoch, PublicKey};
 use crate::consensus::request::SignRequest;
 use crate::keys::derive::{self, Parent};
-use crate::keys::pool::{Job, Pool};
-use crate::keys::secret::SecretKey;
+use crate::keys::dry_run::{self, DryRun};
 use crate::keys::write::NewKeystore;
 use crate::slashing::Protection;
 
-/// What the sources hold: keys with the file that each comes from, and what did not open.
-#[derive(Default)]
-pub(super) struct Opened {
-    pub(super) keys: BTreeMap<PublicKey, (SecretKey, String)>,
-    pub(super) failures: Vec<String>,
-}
-
-/// Opens all keystores, or those that may hold the one key that is wanted, as the service does: on all
-/// cores, within the memory that is allowed.
-pub(super) fn open(settings: &Settings, wanted: Option<PublicKey>) -> Result<Opened, Usage> {
+/// Opens all keystores, or those that may hold the one key that is wanted.
+pub(super) fn open(settings: &Settings, wanted: Option<PublicKey>) -> Result<DryRun, Usage> {
     let mut sources = settings.sources.clone();
     sources.data_dir = sources.data_dir.filter(|directory| directory.exists());
-    let scan = sources
-        .scan()
-        .map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))?;
-    let failures = scan.failures.iter().map(ToString::to_string).collect();
-    let mut opened = Opened {
-        keys: BTreeMap::new(),
-        failures,
-    };
-    let (pool, sources) = (
-        Pool::new(settings.loading.decrypt_memory_bytes),
-        Arc::new(sources),
-    );
-    let (sender, answers) = mpsc::channel();
-    for candidate in scan.candidates {
-        let prepared = match candidate.prepare() {
-            Err(error) => {
-                opened.failures.push(error.to_string());
-                continue;
-            }
-            Ok(prepared)
-                if wanted.is_some()
-                    && prepared.declared_key.is_some_and(|key| Some(key) != wanted) =>
-            {
-                continue;
-            }
-            Ok(prepared) => prepared,
-        };
-        let (sources, sender, memory_bytes) =
-            (Arc::clone(&sources), sender.clone(), prepared.memory_bytes);
-        let work = Box::new(move || {
-            let keys = prepared
-                .open(&sources, None)
-                .map_err(|error| error.to_string());
-            // Whoever listens does so until the last answer.
-            let _ = sender.send((prepared.candidate.name(), keys));
-        });
-        pool.push(Job {
-            memory_bytes,
-            urgent: false,
-            work,
-        });
-    }
-    drop(sender);
-    for (name, keys) in answers {
-        match keys {
-            Ok(keys) => opened.keys.extend(
-                keys.into_iter()
-                    .map(|(secret, _)| (secret.public_key(), (secret, name.clone()))),
-            ),
-            Err(reason) if reason.starts_with(&name) => opened.failures.push(reason),
-            Err(reason) => opened.failures.push(format!("{name}: {reason}")),
-        }
-    }
-    Ok(opened)
+    let memory_bytes = settings.loading.decrypt_memory_bytes;
+    dry_run::open_sources(&sources, memory_bytes, wanted)
+        .map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))
 }
 
 /// `keys list`: public key and file, a line each.
@@ -113,7 +51,7 @@ pub(super) fn new_keys(values: &Values, NewKeys { count, out }: &NewKeys) -> Res
     fs::create_dir_all(out).map_err(|error| cannot_create(out, &error))?;
     let (parent, first) = match &settings.sources.mnemonic {
         Some(mnemonic) => {
-            let parent = mnemonic.parent(&settings.sources);
+            let parent = mnemonic.parent(settings.sources.allow_insecure_permissions);
             (
                 parent.map_err(|error| Usage::new(exit::CONFIG, error.to_string()))?,
                 mnemonic.range.start,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::layers::Values;
 use super::{Usage, exit};
-use crate::keys::sources::read_private;
+use crate::files::read_private;
 
 impl Values {
     /// Whether a switch is on.

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::keystore::scrubbed;
 use super::secret::{FillError, SecretKey};
-use super::write::random;
+use crate::files::random;
 
 /// The key of validator `index` on a devnet that uses interop keys: SHA-256 of the index as 32
 /// bytes, read as a number modulo the order of the curve, all in little endian.

@@ -1,127 +1,197 @@
-//! The threads that derive keys: as many as there are cores, at the lowest priority, within a bound
-//! of memory. They exist only while there is work.
+//! Permits to derive keys: as many at a time as there are cores, within a bound of memory.
+//!
+//! Whoever derives takes a [`Permit`] first and waits for it. Permits are given in the order in which they
+//! were asked for, those that a client waits for before all others.
 
 use std::collections::VecDeque;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use super::locked;
 use crate::wait::lock;
 
-/// One piece of work.
-pub(crate) struct Job {
-    /// The memory that it takes while it runs.
-    pub(crate) memory_bytes: u64,
-    /// Whether somebody waits for it: it goes before all others.
-    pub(crate) urgent: bool,
-    /// What to do; must not panic.
-    pub(crate) work: Box<dyn FnOnce() + Send>,
-}
+/// Where the system does not tell: enough for one usual keystore at a time.
+const MEMORY_BYTES_ASSUMED: u64 = 512 << 20;
 
-/// Runs jobs. Cheap to clone; clones share the threads and the bound.
+/// What this process takes beside a derivation.
+const MEMORY_BYTES_OF_PROCESS: u64 = 8 << 20;
+
+/// Gives permits. Cheap to clone; clones share the bounds.
 #[derive(Clone)]
 pub(crate) struct Pool(Arc<Shared>);
 
+/// The right to derive one key; given back when dropped.
+pub(crate) struct Permit {
+    shared: Arc<Shared>,
+    memory_bytes: u64,
+}
+
+/// Who waits for a derivation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// A client of the Keymanager API.
+    Request,
+    /// Nobody in particular: keys are being loaded.
+    Load,
+}
+
 struct Shared {
+    /// The bound of all derivations together. One that asks for more runs alone.
     memory_bytes_max: u64,
+    /// What the machine or the control group allows this process at the very most.
+    memory_bytes_limit: u64,
     threads_max: usize,
     state: Mutex<State>,
-    /// Some job has ended, so there is memory again.
-    ended: Condvar,
+    /// A permit was given or given back.
+    changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
     memory_bytes: u64,
-    threads: usize,
+    permits: usize,
+    next_ticket: u64,
+    /// Tickets that wait, in their order.
+    requests: VecDeque<u64>,
+    loads: VecDeque<u64>,
 }
 
 impl Pool {
-    /// A pool that uses at most `memory_bytes_max`, or else half of what the machine or the
-    /// container has left. A single job above the bound runs alone.
+    /// A pool that uses at most `memory_bytes_max`, or else half of what the machine or the container
+    /// has left.
     pub(crate) fn new(memory_bytes_max: Option<u64>) -> Self {
-        let memory_bytes_max =
-            memory_bytes_max.unwrap_or_else(|| memory_bytes_available(Path::new("/")) / 2);
-        let threads_max = thread::available_parallelism().map_or(1, usize::from);
+        let root = Path::new("/");
         Self(Arc::new(Shared {
-            memory_bytes_max,
-            threads_max,
+            memory_bytes_max: memory_bytes_max.unwrap_or_else(|| memory_bytes_available(root) / 2),
+            memory_bytes_limit: memory_bytes_limit(root),
+            threads_max: thread::available_parallelism().map_or(1, usize::from),
             state: Mutex::default(),
-            ended: Condvar::new(),
+            changed: Condvar::new(),
         }))
     }
 
-    /// Queues a job; returns at once.
-    pub(crate) fn push(&self, job: Job) {
+    /// How many derivations can run at a time.
+    pub(crate) fn threads_max(&self) -> usize {
+        self.0.threads_max
+    }
+
+    /// Waits for the right to a derivation that takes so much memory.
+    ///
+    /// # Errors
+    /// When the machine or the control group does not have that much: the system would kill the process.
+    pub(crate) fn acquire(&self, memory_bytes: u64, urgency: Urgency) -> Result<Permit, String> {
+        let limit = self.0.memory_bytes_limit;
+        if memory_bytes > 0 && memory_bytes.saturating_add(MEMORY_BYTES_OF_PROCESS) > limit {
+            let needed = memory_bytes >> 20;
+            let allowed = limit >> 20;
+            return Err(format!(
+                "opening it takes {needed} MiB of memory, and this machine or control group allows \
+                 {allowed} MiB: raise the limit (MemoryMax= of the unit, --memory of the container)"
+            ));
+        }
         let mut state = lock(&self.0.state);
-        if job.urgent {
-            state.jobs.push_front(job)
-        } else {
-            state.jobs.push_back(job)
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        state.queue(urgency).push_back(ticket);
+        while !state.may_start(ticket, memory_bytes, &self.0) {
+            let waited = self.0.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        if state.threads < self.0.threads_max {
-            let shared = Arc::clone(&self.0);
-            let spawned = thread::Builder::new()
-                .name("decrypter".to_owned())
-                .spawn(move || shared.work());
-            match spawned {
-                Ok(_) => state.threads += 1,
-                Err(error) => log::error!("no thread to open keystores with: {error}"),
-            }
-        }
+        state.queue(urgency).pop_front();
+        state.permits += 1;
+        state.memory_bytes += memory_bytes;
+        drop(state);
+        // The next in the line may fit as well.
+        self.0.changed.notify_all();
+        Ok(Permit {
+            shared: Arc::clone(&self.0),
+            memory_bytes,
+        })
     }
 }
 
-impl Shared {
-    fn work(&self) {
-        locked::lower_priority();
-        while let Some(job) = self.next() {
-            (job.work)();
-            lock(&self.state).memory_bytes -= job.memory_bytes;
-            self.ended.notify_all();
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = lock(&self.shared.state);
+        state.permits -= 1;
+        state.memory_bytes -= self.memory_bytes;
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl State {
+    fn queue(&mut self, urgency: Urgency) -> &mut VecDeque<u64> {
+        match urgency {
+            Urgency::Request => &mut self.requests,
+            Urgency::Load => &mut self.loads,
         }
     }
 
-    /// The next job, with its memory taken; `None` when there is no more work for this thread.
-    fn next(&self) -> Option<Job> {
-        let mut state = lock(&self.state);
-        loop {
-            let Some(job) = state.jobs.pop_front() else {
-                state.threads -= 1;
-                return None;
-            };
-            let memory_bytes = state.memory_bytes + job.memory_bytes;
-            if state.memory_bytes == 0 || memory_bytes <= self.memory_bytes_max {
-                state.memory_bytes = memory_bytes;
-                return Some(job);
-            }
-            state.jobs.push_front(job);
-            state = self
-                .ended
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Whether this ticket is the first in the line, and its derivation fits.
+    fn may_start(&self, ticket: u64, memory_bytes: u64, shared: &Shared) -> bool {
+        let first = self.requests.front().or(self.loads.front());
+        let memory_bytes = self.memory_bytes.saturating_add(memory_bytes);
+        let fits = self.permits == 0 || memory_bytes <= shared.memory_bytes_max;
+        first == Some(&ticket) && self.permits < shared.threads_max && fits
     }
 }
 
 /// What this process may still take: the machine's free memory, or what is left in its control group and
-/// those above it (cgroups(7)). Inside a container the mount shows the container's group as its root.
+/// those above it.
 fn memory_bytes_available(root: &Path) -> u64 {
-    let text = |path: &Path| fs::read_to_string(root.join(path)).unwrap_or_default();
-    let number = |path: &Path| text(path).trim().parse::<u64>().ok();
-    let meminfo = text(Path::new("proc/meminfo"));
-    let machine = meminfo.lines().find_map(|line| {
-        let kib = line
-            .strip_prefix("MemAvailable:")?
-            .trim()
-            .strip_suffix(" kB")?;
-        kib.parse::<u64>().ok().map(|kib| kib << 10)
-    });
-    let left_in = |line: &str| {
-        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+    let mut least = meminfo(root, "MemAvailable:");
+    for group in control_groups(root) {
+        if let Some(limit) = number_in(&group.limit) {
+            let left = limit.saturating_sub(number_in(&group.used).unwrap_or(0));
+            least = Some(least.map_or(left, |least| least.min(left)));
+        }
+    }
+    least.unwrap_or(MEMORY_BYTES_ASSUMED)
+}
+
+/// What this process may ever have: the machine's memory, or the limit of its control group and those
+/// above it.
+fn memory_bytes_limit(root: &Path) -> u64 {
+    let limits = control_groups(root)
+        .into_iter()
+        .filter_map(|group| number_in(&group.limit));
+    limits
+        .chain(meminfo(root, "MemTotal:"))
+        .min()
+        .unwrap_or(u64::MAX)
+}
+
+/// A line of `/proc/meminfo`, in bytes.
+fn meminfo(root: &Path, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(root.join("proc/meminfo")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
+}
+
+fn number_in(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The files of a control group that tell about memory.
+struct ControlGroup {
+    limit: PathBuf,
+    used: PathBuf,
+}
+
+/// The control groups of this process and all above them (cgroups(7)). Inside a container the mount shows
+/// the container's group as its root.
+fn control_groups(root: &Path) -> Vec<ControlGroup> {
+    let mut groups = Vec::new();
+    let text = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    for line in text.lines() {
+        // `ID:CONTROLLERS:PATH`; version 2 names no controllers.
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+            continue;
+        };
         let (mount, limit, used) = match controllers {
             "" => ("sys/fs/cgroup", "memory.max", "memory.current"),
             "memory" => (
@@ -129,33 +199,22 @@ fn memory_bytes_available(root: &Path) -> u64 {
                 "memory.limit_in_bytes",
                 "memory.usage_in_bytes",
             ),
-            _ => return None,
+            _ => continue,
         };
-        let groups = Path::new(path.trim_start_matches('/'))
-            .ancestors()
-            .map(|group| Path::new(mount).join(group));
-        groups
-            .filter_map(|dir| {
-                Some(number(&dir.join(limit))?.saturating_sub(number(&dir.join(used))?))
-            })
-            .min()
-    };
-    let groups = text(Path::new("proc/self/cgroup"));
+        for group in Path::new(path.trim_start_matches('/')).ancestors() {
+            let directory = root.join(mount).join(group);
+            groups.push(ControlGroup {
+                limit: directory.join(limit),
+                used: directory.join(used),
+            });
+        }
+    }
     groups
-        .lines()
-        .filter_map(left_in)
-        .chain(machine)
-        .min()
-        .unwrap_or(MEMORY_BYTES_ASSUMED)
 }
-
-/// Where the system does not tell: enough for one usual keystore at a time.
-const MEMORY_BYTES_ASSUMED: u64 = 512 << 20;
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::mpsc;
 
     use super::*;
 
@@ -168,21 +227,30 @@ mod tests {
             fs::write(root.join(path), text).unwrap();
         };
         assert_eq!(memory_bytes_available(&root), MEMORY_BYTES_ASSUMED);
+        assert_eq!(memory_bytes_limit(&root), u64::MAX);
         write(
             "proc/meminfo",
-            "MemTotal: 9 kB\nMemAvailable:    4194304 kB\n",
+            "MemTotal: 8388608 kB\nMemAvailable:    4194304 kB\n",
         );
         write("sys/fs/cgroup/slice/service/memory.max", "max\n");
         // One after the other, each beside those before it.
-        for (groups, path, limit_mib, used_mib, left_mib) in [
-            ("0::/slice/service\n", "other/memory.max", 1, 0, 4096),
-            ("0::/slice/service\n", "slice/memory.max", 1000, 100, 900),
+        let cases: [(&str, &str, u64, u64, u64, u64); 5] = [
+            ("0::/slice/service\n", "other/memory.max", 1, 0, 4096, 8192),
+            (
+                "0::/slice/service\n",
+                "slice/memory.max",
+                1000,
+                100,
+                900,
+                1000,
+            ),
             (
                 "0::/slice/service\n",
                 "slice/service/memory.max",
                 500,
                 100,
                 400,
+                500,
             ),
             (
                 CONTAINER,
@@ -190,9 +258,11 @@ mod tests {
                 8000,
                 0,
                 4096,
+                8000,
             ),
-            (CONTAINER, "memory/memory.limit_in_bytes", 300, 400, 0),
-        ] {
+            (CONTAINER, "memory/memory.limit_in_bytes", 300, 400, 0, 300),
+        ];
+        for (groups, path, limit_mib, used_mib, left_mib, most_mib) in cases {
             write("proc/self/cgroup", groups);
             let used = path
                 .replace("memory.max", "memory.current")
@@ -204,36 +274,76 @@ mod tests {
                 );
             }
             assert_eq!(memory_bytes_available(&root), left_mib << 20, "{path}");
+            assert_eq!(memory_bytes_limit(&root), most_mib << 20, "{path}");
         }
         let _ = fs::remove_dir_all(&root);
     }
 
+    fn pool(memory_bytes_max: u64, memory_bytes_limit: u64, threads_max: usize) -> Pool {
+        Pool(Arc::new(Shared {
+            memory_bytes_max,
+            memory_bytes_limit,
+            threads_max,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }))
+    }
+
     #[test]
-    fn jobs_never_hold_more_memory_than_the_bound_unless_one_alone_does() {
-        static HELD: AtomicU64 = AtomicU64::new(0);
-        let pool = Pool::new(Some(100));
-        let (sender, most) = mpsc::channel();
-        for memory_bytes in [60, 60, 40, 300, 10, 90, 100, 1, 0] {
-            let sender = sender.clone();
-            let work = Box::new(move || {
-                let held = HELD.fetch_add(memory_bytes, Ordering::SeqCst) + memory_bytes;
-                thread::yield_now();
-                HELD.fetch_sub(memory_bytes, Ordering::SeqCst);
-                sender.send((held, memory_bytes)).unwrap();
-            });
-            pool.push(Job {
-                memory_bytes,
-                urgent: false,
-                work,
-            });
-        }
-        drop(sender);
-        let runs: Vec<_> = most.iter().collect();
-        assert_eq!(runs.len(), 9);
+    fn derivations_never_hold_more_memory_than_the_bound_unless_one_alone_does() {
+        let pool = pool(100, u64::MAX, 4);
+        let held = AtomicU64::new(0);
+        thread::scope(|scope| {
+            for memory_bytes in [60, 60, 40, 300, 10, 90, 100, 1, 0] {
+                let (pool, held) = (&pool, &held);
+                scope.spawn(move || {
+                    let _permit = pool.acquire(memory_bytes, Urgency::Load).unwrap();
+                    let now = held.fetch_add(memory_bytes, Ordering::SeqCst) + memory_bytes;
+                    thread::yield_now();
+                    held.fetch_sub(memory_bytes, Ordering::SeqCst);
+                    assert!(now <= 100 || now == 300, "{now} of {memory_bytes}");
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn what_a_client_waits_for_goes_before_what_is_being_loaded() {
+        let pool = pool(100, u64::MAX, 1);
+        let order = Mutex::new(Vec::new());
+        let first = pool.acquire(0, Urgency::Load).unwrap();
+        thread::scope(|scope| {
+            let waiting = || {
+                let state = lock(&pool.0.state);
+                state.requests.len() + state.loads.len()
+            };
+            for (number, urgency) in [
+                (1, Urgency::Load),
+                (2, Urgency::Load),
+                (3, Urgency::Request),
+            ] {
+                let (pool, order) = (&pool, &order);
+                scope.spawn(move || {
+                    let _permit = pool.acquire(0, urgency).unwrap();
+                    lock(order).push(number);
+                });
+                while waiting() < number {
+                    thread::yield_now();
+                }
+            }
+            drop(first);
+        });
+        assert_eq!(order.into_inner().unwrap(), [3, 1, 2]);
+    }
+
+    #[test]
+    fn a_derivation_that_the_control_group_cannot_hold_is_refused_with_both_figures() {
+        let pool = pool(64 << 20, 128 << 20, 2);
+        let refused = pool.acquire(256 << 20, Urgency::Load).err().unwrap();
         assert!(
-            runs.iter()
-                .all(|&(held, own)| held <= 100.max(own) || held == 300),
-            "{runs:?}"
+            refused.contains("takes 256 MiB") && refused.contains("allows 128 MiB"),
+            "{refused}"
         );
+        assert!(pool.acquire(100 << 20, Urgency::Load).is_ok());
     }
 }

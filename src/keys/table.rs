@@ -4,11 +4,11 @@
 //! change, and swaps the whole. A key's leaf follows from its first bits, so that the leaves in
 //! their order are the sorted list.
 //!
-//! Deletion is final. [`KeyTable::remove`] publishes a map without the key and then waits until its
-//! own is the only reference to the secret. Nobody can make another: every reference is cloned from
-//! a map, and an old map counts as one for as long as any reader still looks at it.
+//! Deletion is final. [`KeyTable::withdraw`] publishes a map without the key, and [`Withdrawn::wait`]
+//! waits until its own is the only reference to the secret. Nobody can make another: every reference is
+//! cloned from a map, and an old map counts as one for as long as any reader still looks at it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -24,8 +24,6 @@ pub struct KeyTable {
     map: ArcSwap<Map>,
     /// Held while a map is made from the last one.
     writing: Mutex<()>,
-    /// Held until what was removed is gone: who asks to remove it again waits as well.
-    removing: Mutex<()>,
 }
 
 /// Where a key came from.
@@ -37,6 +35,23 @@ pub struct Origin {
     pub readonly: bool,
     /// The keystore's file.
     pub file: Option<PathBuf>,
+}
+
+/// The part of an [`Origin`] that changes when one of several sources goes.
+pub(super) struct OriginFile {
+    pub(super) readonly: bool,
+    pub(super) file: Option<PathBuf>,
+}
+
+impl Origin {
+    /// Of a key that the Keymanager API must leave alone.
+    pub(super) fn read_only(file: Option<&Path>, derivation_path: Option<String>) -> Self {
+        Self {
+            derivation_path,
+            readonly: true,
+            file: file.map(Path::to_owned),
+        }
+    }
 }
 
 /// What is known of a key.
@@ -60,7 +75,6 @@ impl KeyTable {
         Self {
             map: ArcSwap::from_pointee(map),
             writing: Mutex::new(()),
-            removing: Mutex::new(()),
         }
     }
 
@@ -89,16 +103,47 @@ impl KeyTable {
         self.change(|map| keys.iter().for_each(|key| map.forget(key)));
     }
 
-    /// Removes these keys, ready or pending, and returns those that were ready. Waits until no
-    /// signature holds one of them and all are wiped: for plain threads only, and not for the holder
-    /// of such a key.
-    pub fn remove(&self, keys: &[PublicKey]) -> Vec<PublicKey> {
-        let _removing = lock(&self.removing);
-        let removed: Vec<_> = self.change(|map| {
-            keys.iter().for_each(|key| map.forget(key));
-            keys.iter().filter_map(|key| map.remove(key)).collect()
+    /// Takes these keys out: from now on nobody finds them. Signatures that hold one of them go on;
+    /// [`Withdrawn::wait`] tells when they have ended. Until then the keys count as pending, so that who
+    /// asks for one meanwhile is told to ask again.
+    pub fn withdraw(&self, keys: &[PublicKey]) -> Withdrawn {
+        Withdrawn(self.change(|map| {
+            let mut withdrawn = Vec::new();
+            for key in keys {
+                if let Some(loaded) = map.remove(key) {
+                    map.expect(*key);
+                    withdrawn.push(loaded);
+                }
+            }
+            withdrawn
+        }))
+    }
+
+    /// Puts back what was withdrawn.
+    pub fn restore(&self, withdrawn: Withdrawn) {
+        self.change(|map| {
+            for loaded in withdrawn.0 {
+                map.put(loaded);
+            }
         });
-        removed.into_iter().map(wiped).collect()
+    }
+
+    /// Removes these keys, ready or pending, and returns those that were ready. Waits as
+    /// [`Withdrawn::wait`] does, and wipes them.
+    pub fn remove(&self, keys: &[PublicKey]) -> Vec<PublicKey> {
+        let withdrawn = self.withdraw(keys);
+        self.forget(keys);
+        withdrawn.wait();
+        withdrawn.keys()
+    }
+
+    /// Says anew where these keys come from.
+    pub(super) fn set_origins(&self, origins: Vec<(PublicKey, OriginFile)>) {
+        self.change(|map| {
+            for (key, origin) in origins {
+                map.set_origin(&key, origin);
+            }
+        });
     }
 
     /// The public keys that can sign, sorted.
@@ -145,15 +190,31 @@ impl KeyTable {
     }
 }
 
-/// Waits until nobody else holds this key, and wipes it. Looks again and again, because a
-/// notification would cost every signature something, and removals are rare.
-fn wiped(secret: Arc<SecretKey>) -> PublicKey {
-    let mut pause = PAUSE_MIN;
-    while Arc::strong_count(&secret) > 1 {
-        thread::sleep(pause);
-        pause = (pause * 2).min(PAUSE_MAX);
+/// Keys that are out of the table and not wiped yet. Dropping it wipes them, each as soon as nobody else
+/// holds it.
+pub struct Withdrawn(Vec<Loaded>);
+
+impl Withdrawn {
+    /// Their public keys.
+    pub fn keys(&self) -> Vec<PublicKey> {
+        self.0
+            .iter()
+            .map(|loaded| loaded.secret.public_key())
+            .collect()
     }
-    secret.public_key()
+
+    /// Waits until no signature holds one of them: for plain threads only, and not for the holder of such
+    /// a key. Looks again and again, because a notification would cost every signature something, and
+    /// deletions are rare.
+    pub fn wait(&self) {
+        for loaded in &self.0 {
+            let mut pause = PAUSE_MIN;
+            while Arc::strong_count(&loaded.secret) > 1 {
+                thread::sleep(pause);
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+    }
 }
 
 const PAUSE_MIN: Duration = Duration::from_micros(20);
@@ -203,9 +264,30 @@ impl Map {
         Some(key)
     }
 
-    fn remove(&mut self, key: &PublicKey) -> Option<Arc<SecretKey>> {
+    /// Puts back what [`Map::remove`] took out, unless the key has come from elsewhere meanwhile.
+    fn put(&mut self, loaded: Loaded) {
+        let key = loaded.secret.public_key();
+        self.forget(&key);
+        if let Err(position) = self.leaf(&key).position(&key) {
+            self.leaf_mut(&key).ready.insert(position, loaded);
+        }
+    }
+
+    fn remove(&mut self, key: &PublicKey) -> Option<Loaded> {
         let position = self.leaf(key).position(key).ok()?;
-        Some(self.leaf_mut(key).ready.remove(position).secret)
+        Some(self.leaf_mut(key).ready.remove(position))
+    }
+
+    fn set_origin(&mut self, key: &PublicKey, origin: OriginFile) {
+        if let Ok(position) = self.leaf(key).position(key) {
+            let loaded = &mut self.leaf_mut(key).ready[position];
+            let changed = Origin {
+                derivation_path: loaded.origin.derivation_path.clone(),
+                readonly: origin.readonly,
+                file: origin.file,
+            };
+            loaded.origin = Arc::new(changed.shrunk());
+        }
     }
 
     fn expect(&mut self, key: PublicKey) {

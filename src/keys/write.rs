@@ -1,13 +1,13 @@
 //! New keystores (EIP-2335) from a phrase, for networks that begin: `signerd keys new`.
 
 use aes::cipher::{KeyIvInit, StreamCipher};
-use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::derive::{self, Parent};
 use crate::consensus::primitives::PublicKey;
+use crate::files::random;
 
 /// A keystore that is to be written, and what opens it.
 pub(crate) struct NewKeystore {
@@ -71,15 +71,6 @@ impl NewKeystore {
             password,
         })
     }
-}
-
-/// Random bytes of the system.
-pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, String> {
-    let mut bytes = Zeroizing::new([0; N]);
-    let filled = SystemRandom::new().fill(&mut *bytes);
-    filled
-        .map(|()| bytes)
-        .map_err(|_| "the system gives no random numbers".to_owned())
 }
 
 /// Version 4, as RFC 9562 wants it.

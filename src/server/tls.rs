@@ -26,7 +26,7 @@ use rustls::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::keys::sources::read_private;
+use crate::files::read_private;
 
 use super::connection::{Phase, Stream};
 use super::socket::Socket;

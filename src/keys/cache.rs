@@ -1,0 +1,393 @@
+//! `--key-cache`: opened keys, sealed for the next start, so that it costs one derivation and not one
+//! for each keystore.
+//!
+//! One key (scrypt at full cost) from the passwords of all keystores in the file and a random salt:
+//! whoever has the file must know every one of these passwords. So a keystore is left out when the
+//! password that opened it cannot be read any more, and without a single keystore there is no file.
+//! Each secret is sealed by itself, bound to its public key and to the path, size, time of change and
+//! checksum of its keystore, and unsealed in its locked slot. The file is written anew whenever keys have
+//! come or gone, which also takes deleted ones out of it.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fmt, fs};
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::keystore::scrubbed;
+use super::secret::SecretKey;
+use crate::consensus::primitives::{PublicKey, Root};
+use crate::files::{self, random};
+use crate::hex;
+
+/// What deriving the sealing key takes: 128 bytes, r and n times.
+pub(super) const MEMORY_BYTES: u64 = (128 * 8) << SCRYPT_LOG_N;
+
+/// The format of the file. Version 1 did not bind the public key.
+const VERSION: u32 = 2;
+const SEALED_BYTES: usize = NONCE_LEN + 32 + 16;
+
+/// 100,000 entries.
+const FILE_BYTES_MAX: usize = 64 << 20;
+
+/// The cost that EIP-2335's own example takes: 2^18, 8, 1.
+const SCRYPT_LOG_N: u8 = 18;
+
+/// The sealed keys of the last start.
+pub(crate) struct Cache {
+    key: SealingKey,
+    entries: HashMap<String, Entry>,
+    /// Whether it must be written anew: it does not fit the keystores, or is damaged.
+    is_stale: AtomicBool,
+}
+
+/// Which keystore an entry is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CacheEntryName {
+    /// The path of the keystore.
+    file: String,
+    /// Its size, time of change and checksum.
+    content: String,
+}
+
+/// A key to be sealed.
+pub(super) struct SealedItem<'a> {
+    pub(super) name: CacheEntryName,
+    pub(super) secret: &'a SecretKey,
+    /// The password that opens its keystore.
+    pub(super) password: Zeroizing<String>,
+}
+
+/// The file: JSON.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Image {
+    version: u32,
+    salt: String,
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// The path of the keystore.
+    file: String,
+    /// What it looked like.
+    content: String,
+    /// The public key of the secret.
+    public_key: String,
+    /// Nonce, secret, tag.
+    sealed: String,
+}
+
+/// What all secrets are sealed under. Boxed, so that moving it leaves no copy behind.
+type SealingKey = Box<Zeroizing<[u8; 32]>>;
+
+impl CacheEntryName {
+    /// `None` when the path is not UTF-8.
+    pub(super) fn of(
+        file: &Path,
+        bytes: u64,
+        modified_nanoseconds: u128,
+        checksum: &Root,
+    ) -> Option<Self> {
+        Some(Self {
+            file: file.to_str()?.to_owned(),
+            content: format!("{bytes} {modified_nanoseconds} {checksum}"),
+        })
+    }
+}
+
+impl Cache {
+    /// Reads the file, if there is one, and derives its key: takes as long as one keystore.
+    /// `password_of` reads the password of the keystore at a path.
+    ///
+    /// # Errors
+    /// When it cannot be opened: the keystores have to be.
+    pub(super) fn open(
+        path: &Path,
+        found: &[CacheEntryName],
+        mut password_of: impl FnMut(&str) -> Result<Zeroizing<String>, String>,
+    ) -> Result<Option<Self>, String> {
+        let Some(Image { salt, entries, .. }) = read(path)? else {
+            return Ok(None);
+        };
+        let found: HashMap<&str, &CacheEntryName> = found
+            .iter()
+            .map(|name| (name.file.as_str(), name))
+            .collect();
+        let mut passwords = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            if found.contains_key(entry.file.as_str()) {
+                passwords.push(password_of(&entry.file)?);
+            }
+        }
+        let salt = hex::decode(&salt).map_err(|error| error.to_string())?;
+        let key = derive(&salt, &passwords)?;
+        if entries
+            .first()
+            .is_some_and(|entry| entry.unseal(&key).is_none())
+        {
+            return Err(
+                "it is damaged, or the password of a keystore that it names has changed or gone"
+                    .to_owned(),
+            );
+        }
+        let is_fresh = |entry: &Entry| {
+            found
+                .get(entry.file.as_str())
+                .is_some_and(|name| name.content == entry.content)
+        };
+        let is_stale = entries.len() != found.len() || !entries.iter().all(is_fresh);
+        Ok(Some(Self {
+            key,
+            entries: entries
+                .into_iter()
+                .map(|entry| (entry.file.clone(), entry))
+                .collect(),
+            is_stale: AtomicBool::new(is_stale),
+        }))
+    }
+
+    /// The key of an unchanged keystore; never one that the keystore does not declare.
+    pub(super) fn unseal(
+        &self,
+        name: &CacheEntryName,
+        declared: Option<PublicKey>,
+    ) -> Option<SecretKey> {
+        let entry = self.entries.get(&name.file)?;
+        let secret = entry.unseal(&self.key).filter(|secret| {
+            entry.content == name.content
+                && declared.is_none_or(|declared| declared == secret.public_key())
+        });
+        if secret.is_none() {
+            self.is_stale.store(true, Ordering::Relaxed);
+        }
+        secret
+    }
+
+    /// Whether it must be written anew.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale.load(Ordering::Relaxed)
+    }
+}
+
+/// Seals these keys for the next start; takes as long as one keystore. Without keys the file is removed.
+///
+/// # Errors
+/// When the file cannot be written: the one of before may still be there.
+pub(super) fn write(path: &Path, items: &[SealedItem<'_>]) -> Result<(), String> {
+    if items.is_empty() {
+        return remove(path);
+    }
+    let salt = *random()?;
+    let passwords: Vec<_> = items.iter().map(|item| &item.password).collect();
+    let key = derive(&salt, &passwords)?;
+    let mut entries = Vec::with_capacity(items.len());
+    for item in items {
+        entries.push(Entry::seal(&key, item)?);
+    }
+    entries.sort_by(|left, right| left.file.cmp(&right.file));
+    let image = Image {
+        version: VERSION,
+        salt: hex::encode(salt),
+        entries,
+    };
+    let json = serde_json::to_string(&image).map_err(|error| error.to_string())?;
+    files::write_private(path, json.as_bytes()).map_err(|error| error.to_string())
+}
+
+fn remove(path: &Path) -> Result<(), String> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.to_string()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+impl Entry {
+    fn seal(key: &SealingKey, item: &SealedItem<'_>) -> Result<Self, String> {
+        let nonce = *random::<NONCE_LEN>()?;
+        let CacheEntryName { file, content } = item.name.clone();
+        let public_key = item.secret.public_key().to_string();
+        let aad = additional_data(&file, &content, &public_key);
+        let sealed = scrubbed(|| {
+            let mut scalar = item.secret.expose();
+            let once = Nonce::assume_unique_for_key(nonce);
+            let tag = cipher(key)?
+                .seal_in_place_separate_tag(once, aad, &mut scalar[..])
+                .ok()?;
+            Some(hex::encode(
+                [&nonce[..], &scalar[..], tag.as_ref()].concat(),
+            ))
+        });
+        Ok(Self {
+            file,
+            content,
+            public_key,
+            sealed: sealed.ok_or("a key cannot be sealed")?,
+        })
+    }
+
+    /// The key, unsealed in its slot, if it is the one that the entry names.
+    fn unseal(&self, key: &SealingKey) -> Option<SecretKey> {
+        let bytes = hex::decode::<SEALED_BYTES>(&self.sealed).ok()?;
+        let (nonce, rest) = bytes.split_first_chunk::<NONCE_LEN>()?;
+        let (secret, tag) = rest.split_first_chunk::<32>()?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let tag = tag.try_into().ok()?;
+        let aad = additional_data(&self.file, &self.content, &self.public_key);
+        let filled = SecretKey::fill(|slot| {
+            *slot = *secret;
+            let opened = scrubbed(|| {
+                cipher(key)?
+                    .open_in_place_separate_tag(nonce, aad, tag, &mut slot[..], 0..)
+                    .ok()
+                    .map(|_| ())
+            });
+            if opened.is_none() {
+                // Zero is refused.
+                *slot = [0; 32];
+            }
+        });
+        let secret = filled.ok()?;
+        (secret.public_key().to_string() == self.public_key).then_some(secret)
+    }
+}
+
+fn additional_data(file: &str, content: &str, public_key: &str) -> Aad<String> {
+    Aad::from(format!("{file}\n{content}\n{public_key}"))
+}
+
+/// ring does not wipe its keys: made anew for each use, in frames that are scrubbed.
+fn cipher(key: &SealingKey) -> Option<LessSafeKey> {
+    UnboundKey::new(&CHACHA20_POLY1305, &***key)
+        .ok()
+        .map(LessSafeKey::new)
+}
+
+/// `None` when there is no file yet.
+fn read(path: &Path) -> Result<Option<Image>, String> {
+    let json = match files::read_bounded(path, FILE_BYTES_MAX) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| error.to_string())?,
+    };
+    // The version alone first: other versions have other fields.
+    #[derive(Deserialize)]
+    struct AnyVersion {
+        version: u32,
+    }
+    let AnyVersion { version } =
+        serde_json::from_slice(&json).map_err(|error| error.to_string())?;
+    if version != VERSION {
+        return Err(format!("version {version}, expected {VERSION}"));
+    }
+    serde_json::from_slice(&json)
+        .map(Some)
+        .map_err(|error| error.to_string())
+}
+
+/// The sealing key: scrypt of the hashes of all distinct passwords, in their order.
+fn derive(salt: &[u8; 32], passwords: &[impl AsRef<str>]) -> Result<SealingKey, String> {
+    if passwords.is_empty() {
+        return Err("it names no keystore that is there".to_owned());
+    }
+    let mut key = SealingKey::default();
+    let params = scrypt::Params::new(SCRYPT_LOG_N, 8, 1).map_err(|error| error.to_string())?;
+    let derived = scrubbed(|| {
+        let mut hashes = Zeroizing::new(Vec::<[u8; 32]>::with_capacity(passwords.len()));
+        for password in passwords {
+            hashes.push(Sha256::digest(password.as_ref().as_bytes()).into());
+        }
+        hashes.sort_unstable();
+        hashes.dedup();
+        scrypt::scrypt(hashes.as_flattened(), salt, &params, &mut **key)
+    });
+    derived.map(|()| key).map_err(|error| error.to_string())
+}
+
+impl fmt::Display for CacheEntryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(number: u8) -> CacheEntryName {
+        let file = format!("/keys/{number}.json");
+        CacheEntryName::of(Path::new(&file), 1, 2, &Root([number; 32])).unwrap()
+    }
+
+    fn secret(number: u8) -> SecretKey {
+        SecretKey::fill(|slot| slot[31] = number).ok().unwrap()
+    }
+
+    fn password(number: u8) -> Zeroizing<String> {
+        Zeroizing::new(format!("password {number}"))
+    }
+
+    /// The file with the keys 1, 2 and 3, and those that a reader with these passwords gets.
+    fn opened_with(path: &Path, passwords: &[u8]) -> Result<usize, String> {
+        let found: Vec<_> = passwords.iter().map(|number| name(*number)).collect();
+        let read = |file: &str| {
+            let number = passwords.iter().find(|number| name(**number).file == file);
+            number
+                .map(|number| password(*number))
+                .ok_or("no password".to_owned())
+        };
+        let Some(cache) = Cache::open(path, &found, read)? else {
+            return Ok(0);
+        };
+        Ok(found
+            .iter()
+            .filter(|name| cache.unseal(name, None).is_some())
+            .count())
+    }
+
+    #[test]
+    fn the_cache_opens_with_all_passwords_of_what_is_in_it_and_with_no_proper_subset() {
+        let path = std::env::temp_dir().join(format!("signerd-cache-{}", std::process::id()));
+        let keys = [secret(1), secret(2), secret(3)];
+        let mut items = Vec::new();
+        for (number, secret) in [1, 2, 3].into_iter().zip(&keys) {
+            items.push(SealedItem {
+                name: name(number),
+                secret,
+                password: password(number),
+            });
+        }
+        write(&path, &items).unwrap();
+        assert_eq!(opened_with(&path, &[1, 2, 3]), Ok(3));
+        for subset in [&[][..], &[1], &[2], &[3], &[1, 2], &[1, 3], &[2, 3]] {
+            assert!(opened_with(&path, subset).is_err(), "{subset:?}");
+        }
+
+        // A key is never given to a keystore that declares another one.
+        let found: Vec<_> = [1, 2, 3].map(name).into();
+        let read = |file: &str| Ok(password(file.as_bytes()[6] - b'0'));
+        let cache = Cache::open(&path, &found, read).unwrap().unwrap();
+        assert!(
+            cache
+                .unseal(&found[0], Some(keys[0].public_key()))
+                .is_some()
+        );
+        assert!(
+            cache
+                .unseal(&found[0], Some(keys[1].public_key()))
+                .is_none()
+        );
+        assert!(cache.is_stale());
+
+        // Without a keystore there is no file: it could be opened without a password.
+        write(&path, &[]).unwrap();
+        assert!(!path.exists());
+        assert_eq!(opened_with(&path, &[1, 2, 3]), Ok(0));
+    }
+}

@@ -1,0 +1,355 @@
+//! Deleting keys: wait for what is being loaded → decide → export → stop signing → export → remove.
+//!
+//! A deletion is final and honest. It knows every source of a key before it answers, removes only what
+//! this program wrote, and gives the slashing protection data as they are after the last signature. If
+//! those cannot be had, nothing has changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::MutexGuard;
+use std::time::{Duration, Instant};
+
+use super::change::{ChangeError, Outcome};
+use super::imported::{self, RemoveError};
+use super::key_source::{KeySource, OpenContext, Stamp};
+use super::keyring_state::{KeyringShared, KeyringState, KnownSource, SourceCondition};
+use super::pool::Urgency;
+use super::reader::Reader;
+use super::scan::ListedSource;
+use crate::consensus::primitives::{PublicKey, Root};
+
+/// How long a deletion waits for sources that are still being opened and may hold the key.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// What is to become of one key.
+enum Decision {
+    /// It goes, with these files, and from memory.
+    Delete(Vec<(KeySource, KnownSource)>),
+    /// It stays as it is.
+    Answer(Outcome),
+}
+
+/// Deletes keys that were imported, and returns what became of each, with the slashing protection data
+/// (EIP-3076) of those that are deleted or not active. `chain` chooses whose data, where a key has
+/// signed on several.
+pub(super) fn delete(
+    shared: &KeyringShared,
+    keys: &[PublicKey],
+    chain: Option<Root>,
+) -> Result<(Vec<Outcome>, String), ChangeError> {
+    let mut wanted: Vec<PublicKey> = keys.to_vec();
+    wanted.sort_unstable();
+    wanted.dedup();
+    open_unopened(shared, &wanted);
+    let undecided = reserve(shared, &wanted);
+    let done = delete_reserved(shared, keys, &undecided, chain);
+    {
+        let mut state = shared.state();
+        for key in wanted.iter().filter(|key| !undecided.contains(key)) {
+            state.busy.remove(key);
+        }
+    }
+    shared.tell();
+    done
+}
+
+/// Opens the files that declare one of these keys and were not needed so far: only content counts.
+fn open_unopened(shared: &KeyringShared, keys: &[PublicKey]) {
+    let mut unopened = Vec::new();
+    for (source, known) in &shared.state().known {
+        let is_asked_for = known.keys.iter().any(|key| keys.contains(key));
+        if known.condition == SourceCondition::Unopened && is_asked_for {
+            unopened.push(ListedSource {
+                source: source.clone(),
+                listed_in: Arc::clone(&known.listed_in),
+                stamp: known.stamp,
+            });
+        }
+    }
+    let context = OpenContext {
+        pool: shared.pool.clone(),
+        urgency: Urgency::Request,
+        allow_insecure_permissions: shared.sources.allow_insecure_permissions,
+        cache: None,
+        parent: None,
+    };
+    let mut reader = Reader::new(&Arc::default());
+    for listed in unopened {
+        let source = listed.source.clone();
+        let Ok(Ok(read)) = reader.run(move || source.read()) else {
+            continue;
+        };
+        match read.open(&context, &mut reader) {
+            Ok(opened) => {
+                shared.take_opened(&listed, opened);
+            }
+            Err(reason) => log::warn!("{}: {reason}", listed.source.name()),
+        }
+    }
+}
+
+/// Makes these keys busy, once nothing that is being loaded can bring them any more and no other request
+/// changes them. Returns those of which that cannot be said in time.
+fn reserve(shared: &KeyringShared, keys: &[PublicKey]) -> Vec<PublicKey> {
+    let deadline = Instant::now() + WAIT_MAX;
+    let mut state = shared.state();
+    loop {
+        let undecided: Vec<PublicKey> = keys
+            .iter()
+            .filter(|key| state.busy.contains(key) || !state.is_wholly_decided(key))
+            .copied()
+            .collect();
+        let left = deadline.saturating_duration_since(Instant::now());
+        if undecided.is_empty() || left.is_zero() {
+            state
+                .busy
+                .extend(keys.iter().filter(|key| !undecided.contains(key)));
+            return undecided;
+        }
+        state = shared.wait_for(state, left);
+    }
+}
+
+fn delete_reserved(
+    shared: &KeyringShared,
+    keys: &[PublicKey],
+    undecided: &[PublicKey],
+    chain: Option<Root>,
+) -> Result<(Vec<Outcome>, String), ChangeError> {
+    let changed = changed_files(shared, keys);
+    let mut decisions = decide(shared, keys, undecided, &changed);
+    let told = told_keys(keys, &decisions);
+    // Before anything changes: the records may be on several chains, or unreadable.
+    export(shared, chain, &told)?;
+
+    let mut deleted: HashMap<PublicKey, Vec<(KeySource, KnownSource)>> = HashMap::new();
+    for (key, decision) in keys.iter().zip(&mut decisions) {
+        if let Decision::Delete(sources) = decision {
+            deleted.insert(*key, std::mem::take(sources));
+        }
+    }
+    let gone: Vec<PublicKey> = deleted.keys().copied().collect();
+    let mut state = shared.state();
+    state.deletions_running += 1;
+    let mut was_in_memory = Vec::new();
+    for (key, sources) in &deleted {
+        for (source, _) in sources {
+            state.known.remove(source);
+            state.deleted.insert(source.clone());
+        }
+        if state.in_memory.remove(key) {
+            was_in_memory.push(*key);
+        }
+    }
+    let withdrawn = shared.table.withdraw(&gone);
+    drop(state);
+    withdrawn.wait();
+
+    let interchange = match export(shared, chain, &told) {
+        Ok(interchange) => interchange,
+        Err(error) => {
+            let mut state = shared.state();
+            shared.table.restore(withdrawn);
+            state.in_memory.extend(was_in_memory);
+            put_back(&mut state, deleted);
+            end_deletion(state);
+            return Err(error);
+        }
+    };
+
+    let mut failed: HashMap<PublicKey, String> = HashMap::new();
+    for (key, sources) in &deleted {
+        for file in sources.iter().filter_map(|(source, _)| source.file()) {
+            if let Err(error) = imported::remove(file) {
+                failed.insert(*key, not_removed(file, error));
+            }
+        }
+    }
+    let mut state = shared.state();
+    shared.table.forget(&gone);
+    state.is_cache_stale |= !gone.is_empty();
+    end_deletion(state);
+    drop(withdrawn);
+    log::info!("{} key(s) deleted", gone.len());
+
+    let mut outcomes = Vec::with_capacity(keys.len());
+    for (key, decision) in keys.iter().zip(decisions) {
+        outcomes.push(match (decision, failed.get(key)) {
+            (Decision::Answer(outcome), _) => outcome,
+            (Decision::Delete(_), None) => Outcome::Deleted,
+            (Decision::Delete(_), Some(reason)) => Outcome::Error(reason.clone()),
+        });
+    }
+    Ok((outcomes, interchange))
+}
+
+/// Imported files that are not what they were when they were opened: nobody knows what they hold now.
+fn changed_files(shared: &KeyringShared, keys: &[PublicKey]) -> Vec<KeySource> {
+    let mut files = Vec::new();
+    for (source, known) in &shared.state().known {
+        if source.is_imported() && known.held_keys().iter().any(|key| keys.contains(key)) {
+            files.push((source.clone(), known.stamp));
+        }
+    }
+    files.retain(|(source, stamp)| match source.file().map(Stamp::of) {
+        // What is not there any more cannot be destroyed.
+        None | Some(Ok(None)) => false,
+        Some(Ok(now)) => now != *stamp,
+        Some(Err(_)) => true,
+    });
+    files.into_iter().map(|(source, _)| source).collect()
+}
+
+/// What is to become of each key, in the order in which they were asked for.
+fn decide(
+    shared: &KeyringShared,
+    keys: &[PublicKey],
+    undecided: &[PublicKey],
+    changed: &[KeySource],
+) -> Vec<Decision> {
+    let mut decisions: Vec<Decision> = Vec::with_capacity(keys.len());
+    for (place, key) in keys.iter().enumerate() {
+        let is_again = keys[..place].contains(key);
+        let decision = if undecided.contains(key) {
+            Decision::Answer(Outcome::Error(
+                "keys are still being loaded, and this may be one of them: nothing was removed; ask again"
+                    .to_owned(),
+            ))
+        } else if is_again {
+            Decision::Answer(not_here(shared, key))
+        } else {
+            decide_one(shared, key, changed)
+        };
+        decisions.push(decision);
+    }
+    decisions
+}
+
+fn decide_one(shared: &KeyringShared, key: &PublicKey, changed: &[KeySource]) -> Decision {
+    let error = |reason: String| Decision::Answer(Outcome::Error(reason));
+    let state = shared.state();
+    let mut own = Vec::new();
+    for (source, known) in &state.known {
+        if !known.held_keys().contains(key) {
+            continue;
+        }
+        if !source.is_imported() {
+            return error(format!(
+                "read-only: the key comes from {}; nothing was removed",
+                source.name()
+            ));
+        }
+        if changed.contains(source) {
+            return error(format!(
+                "{} has changed since it was opened; nothing was removed: reload (POST /reload), then \
+                 delete again",
+                source.name()
+            ));
+        }
+        own.push((source.clone(), known.clone()));
+    }
+    if !own.is_empty() || state.in_memory.contains(key) {
+        return Decision::Delete(own);
+    }
+    if let Some(source) = unopenable_import(&state, key) {
+        return error(format!(
+            "{} is named after this key and does not open, so that nobody knows what it holds; nothing was \
+             removed: mend it, or remove it by hand",
+            source.name()
+        ));
+    }
+    drop(state);
+    Decision::Answer(not_here(shared, key))
+}
+
+fn not_here(shared: &KeyringShared, key: &PublicKey) -> Outcome {
+    if shared.protection.knows(key) {
+        Outcome::NotActive
+    } else {
+        Outcome::NotFound
+    }
+}
+
+/// An import that is named after the key and does not open.
+fn unopenable_import<'a>(
+    state: &'a MutexGuard<'_, KeyringState>,
+    key: &PublicKey,
+) -> Option<&'a KeySource> {
+    let name = key.to_string();
+    let mut known = state.known.iter();
+    let found = known.find(|(source, known)| {
+        let stem = source.file().and_then(|file| file.file_stem()?.to_str());
+        source.is_imported()
+            && known.condition == SourceCondition::Failed
+            && stem.is_some_and(|stem| stem.starts_with(&name))
+    });
+    found.map(|(source, _)| source)
+}
+
+/// The keys whose slashing protection data are told.
+fn told_keys(keys: &[PublicKey], decisions: &[Decision]) -> Vec<PublicKey> {
+    let mut told = Vec::new();
+    for (key, decision) in keys.iter().zip(decisions) {
+        let is_told = match decision {
+            Decision::Delete(_) => true,
+            Decision::Answer(outcome) => *outcome == Outcome::NotActive,
+        };
+        if is_told && !told.contains(key) {
+            told.push(*key);
+        }
+    }
+    told
+}
+
+fn export(
+    shared: &KeyringShared,
+    chain: Option<Root>,
+    keys: &[PublicKey],
+) -> Result<String, ChangeError> {
+    let exported = shared.protection.export(chain, Some(keys));
+    exported.map_err(|error| ChangeError::Unavailable(error.0))
+}
+
+fn put_back(state: &mut KeyringState, deleted: HashMap<PublicKey, Vec<(KeySource, KnownSource)>>) {
+    let number = state.scans;
+    for (source, mut known) in deleted.into_values().flatten() {
+        state.deleted.remove(&source);
+        known.seen_in_scan = number;
+        state.known.insert(source, known);
+    }
+}
+
+fn end_deletion(mut state: MutexGuard<'_, KeyringState>) {
+    state.deletions_running -= 1;
+    state.forget_deleted();
+}
+
+/// What the caller is told when a file is still there. It is marked, so that it is not loaded again.
+fn not_removed(file: &std::path::Path, error: RemoveError) -> String {
+    let shown = file.display();
+    match error {
+        RemoveError::Password(error) => format!(
+            "the key signs no more and its keystore is removed, but not its password, {}: {error}: remove \
+             it by hand",
+            file.with_extension("txt").display()
+        ),
+        RemoveError::Keystore(error) => match imported::bury(file) {
+            Ok(()) => {
+                log::error!("{shown}: cannot be removed: {error}; marked as deleted");
+                format!(
+                    "the key signs no more, but {shown} cannot be removed: {error}; it is marked as deleted \
+                     and will not be loaded again: remove it by hand"
+                )
+            }
+            Err(mark_error) => {
+                log::error!(
+                    "{shown}: cannot be removed: {error}; nor marked as deleted: {mark_error}"
+                );
+                format!(
+                    "the key signs no more until the next start or reload: {shown} cannot be removed: \
+                     {error}; nor can it be marked as deleted: {mark_error}: remove it by hand at once"
+                )
+            }
+        },
+    }
+}

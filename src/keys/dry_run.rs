@@ -1,0 +1,122 @@
+//! Opening everything once, without keeping it: for `check`, `keys list` and `exit`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::key_source::{OpenContext, ReadError, ReadSource};
+use super::pool::{Pool, Urgency};
+use super::reader::Reader;
+use super::secret::SecretKey;
+use super::sources::Sources;
+use crate::consensus::primitives::PublicKey;
+use crate::files::FileError;
+use crate::wait::lock;
+
+/// What the sources hold: keys with the file that each comes from, and what failed.
+#[derive(Default)]
+pub(crate) struct DryRun {
+    pub(crate) keys: BTreeMap<PublicKey, (SecretKey, String)>,
+    pub(crate) failures: Vec<String>,
+}
+
+/// Opens all sources, or those that may hold the one key that is wanted, as the service does: on all cores,
+/// within the memory that is allowed. Files that declare the same key are tried until one opens.
+///
+/// # Errors
+/// When a root cannot be listed, or the phrase is invalid: the service would not start.
+pub(crate) fn open_sources(
+    sources: &Sources,
+    decrypt_memory_bytes: Option<u64>,
+    wanted: Option<PublicKey>,
+) -> Result<DryRun, FileError> {
+    let unanswered: Arc<AtomicUsize> = Arc::default();
+    let scan = sources.scan(&unanswered);
+    if let Some(error) = scan.root_problems.into_iter().next() {
+        return Err(error);
+    }
+    let parent = match &sources.mnemonic {
+        Some(mnemonic) => Some(mnemonic.parent(sources.allow_insecure_permissions)?),
+        None => None,
+    };
+    let mut opened = DryRun::default();
+    for error in scan.problems.iter().chain(&scan.missing) {
+        opened.failures.push(error.to_string());
+    }
+    let mut tasks: BTreeMap<(Option<PublicKey>, usize), Vec<ReadSource>> = BTreeMap::new();
+    let mut reader = Reader::new(&unanswered);
+    for (number, listed) in scan.sources.into_iter().enumerate() {
+        let name = listed.source.name();
+        let read = match reader.run(move || listed.source.read()) {
+            Ok(Ok(read)) => read,
+            Ok(Err(ReadError::Gone)) => continue,
+            Ok(Err(ReadError::Failed(error))) => {
+                opened.failures.push(error.to_string());
+                continue;
+            }
+            Err(reason) => {
+                opened.failures.push(format!("{name}: {reason}"));
+                continue;
+            }
+        };
+        let declared = read.declared_key();
+        if wanted.is_some() && declared.is_some() && declared != wanted {
+            continue;
+        }
+        // Sources that declare no key are tasks of their own.
+        let place = if declared.is_some() { 0 } else { number };
+        tasks.entry((declared, place)).or_default().push(read);
+    }
+    let context = OpenContext {
+        pool: Pool::new(decrypt_memory_bytes),
+        urgency: Urgency::Load,
+        allow_insecure_permissions: sources.allow_insecure_permissions,
+        cache: None,
+        parent,
+    };
+    let openers = context.pool.threads_max().min(tasks.len());
+    let queue = Mutex::new(tasks.into_values().collect::<VecDeque<_>>());
+    let results = Mutex::new(opened);
+    thread::scope(|scope| {
+        for _ in 0..openers {
+            scope.spawn(|| {
+                let mut reader = Reader::new(&unanswered);
+                loop {
+                    let Some(task) = lock(&queue).pop_front() else {
+                        return;
+                    };
+                    open_one(&task, &context, &mut reader, &results);
+                }
+            });
+        }
+    });
+    Ok(results.into_inner().unwrap_or_default())
+}
+
+/// Opens the first of these that opens.
+fn open_one(
+    task: &[ReadSource],
+    context: &OpenContext,
+    reader: &mut Reader,
+    results: &Mutex<DryRun>,
+) {
+    let mut failures = Vec::new();
+    for read in task {
+        let name = read.source.name();
+        match read.open(context, reader) {
+            Ok(opened) => {
+                let mut results = lock(results);
+                for (secret, _) in opened.keys {
+                    results
+                        .keys
+                        .insert(secret.public_key(), (secret, name.clone()));
+                }
+                return;
+            }
+            Err(reason) if reason.starts_with(&name) => failures.push(reason),
+            Err(reason) => failures.push(format!("{name}: {reason}")),
+        }
+    }
+    lock(results).failures.extend(failures);
+}

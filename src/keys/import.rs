@@ -1,0 +1,272 @@
+//! Importing keystores: parse → derive → reserve → store → publish.
+//!
+//! What is answered "imported" is on disk, within the bounds of loading, and in the table. A file that
+//! cannot be written undoes the whole import, and touches nothing that was there before.
+
+use std::collections::{HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::change::{ChangeError, Outcome};
+use super::imported::{self, NewKey};
+use super::key_source::{KeySource, OpenedKey, Stamp};
+use super::keyring_state::{KeyringShared, KnownSource, SourceCondition};
+use super::keystore::{FILE_BYTES_MAX, Keystore};
+use super::locked;
+use super::pool::Urgency;
+use super::table::{Found, Origin};
+use crate::consensus::primitives::PublicKey;
+use crate::files::SECRET_FILE_BYTES_MAX;
+use crate::slashing::ImportError;
+use crate::wait::lock;
+
+/// How long an import waits for a key that is being loaded, imported or deleted by somebody else.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// One keystore of an import: what it has become so far.
+type Item = Result<OpenedKey, Outcome>;
+
+/// Imports keystores in their order, after the slashing protection data in `interchange`.
+pub(super) fn import(
+    shared: &KeyringShared,
+    new_keys: &[NewKey],
+    interchange: Option<&str>,
+) -> Result<Vec<Outcome>, ChangeError> {
+    if let Some(json) = interchange {
+        import_slashing_data(shared, json)?;
+    }
+    let mut items = open_all(shared, new_keys);
+    let reserved = reserve(shared, &mut items);
+    let stored = store(shared, new_keys, &items);
+    let outcomes = publish(shared, new_keys, items, stored);
+    {
+        let mut state = shared.state();
+        for key in &reserved {
+            state.busy.remove(key);
+        }
+    }
+    shared.tell();
+    Ok(outcomes)
+}
+
+fn import_slashing_data(shared: &KeyringShared, json: &str) -> Result<(), ChangeError> {
+    match shared.protection.import(json) {
+        Ok(imported) => {
+            log::info!(
+                "slashing protection data of {} key(s) imported",
+                imported.keys
+            );
+            Ok(())
+        }
+        Err(ImportError::Unavailable(error)) => Err(ChangeError::Unavailable(error.0)),
+        Err(error) => Err(ChangeError::Interchange(error.to_string())),
+    }
+}
+
+/// Opens all keystores, as many at a time as derivations can run.
+fn open_all(shared: &KeyringShared, new_keys: &[NewKey]) -> Vec<Item> {
+    let openers = shared.pool.threads_max().min(new_keys.len());
+    let queue = Mutex::new((0..new_keys.len()).collect::<VecDeque<usize>>());
+    let results = Mutex::new(Vec::with_capacity(new_keys.len()));
+    thread::scope(|scope| {
+        for _ in 0..openers {
+            scope.spawn(|| {
+                locked::lower_priority();
+                loop {
+                    let Some(place) = lock(&queue).pop_front() else {
+                        return;
+                    };
+                    let opened = catch_unwind(AssertUnwindSafe(|| open(shared, &new_keys[place])))
+                        .unwrap_or_else(|_| Err(Outcome::Error("internal fault".to_owned())));
+                    lock(&results).push((place, opened));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_default();
+    results.sort_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, opened)| opened).collect()
+}
+
+fn open(shared: &KeyringShared, new: &NewKey) -> Item {
+    let error = |reason: String| Outcome::Error(reason);
+    // Larger ones would not be read at the next start.
+    let (keystore_bytes, password_bytes) = (new.keystore.len(), new.password.len());
+    if keystore_bytes > FILE_BYTES_MAX {
+        return Err(error(format!(
+            "the keystore has {keystore_bytes} bytes, expected at most {FILE_BYTES_MAX}"
+        )));
+    }
+    if password_bytes > SECRET_FILE_BYTES_MAX {
+        return Err(error(format!(
+            "the password has {password_bytes} bytes, expected at most {SECRET_FILE_BYTES_MAX}"
+        )));
+    }
+    let keystore =
+        Keystore::parse(new.keystore.as_bytes()).map_err(|fault| error(fault.to_string()))?;
+    if let Some(key) = keystore.public_key()
+        && matches!(shared.table.find(&key), Found::Ready(_))
+    {
+        return Err(Outcome::Duplicate);
+    }
+    let _permit = shared
+        .pool
+        .acquire(keystore.memory_bytes(), Urgency::Request)
+        .map_err(error)?;
+    let secret = keystore
+        .open(&new.password)
+        .map_err(|fault| error(fault.to_string()))?;
+    let origin = Origin {
+        derivation_path: keystore.path().map(str::to_owned),
+        readonly: false,
+        file: None,
+    };
+    Ok((secret, origin))
+}
+
+/// Makes the keys of this import busy, so that no other request changes them meanwhile. Those that are
+/// there, or twice in the import, become duplicates. A key that is being loaded, imported or deleted is
+/// waited for: what comes of that decides.
+fn reserve(shared: &KeyringShared, items: &mut [Item]) -> Vec<PublicKey> {
+    let deadline = Instant::now() + WAIT_MAX;
+    let mut state = shared.state();
+    loop {
+        let mut seen = HashSet::new();
+        let mut undecided = false;
+        for item in items.iter_mut() {
+            let Ok((secret, _)) = item else { continue };
+            let key = secret.public_key();
+            if state.is_held(&key, &shared.table) || !seen.insert(key) {
+                *item = Err(Outcome::Duplicate);
+            } else if state.busy.contains(&key) || !state.is_decided(&key) {
+                undecided = true;
+            }
+        }
+        if !undecided {
+            break;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            for item in items.iter_mut() {
+                let Ok((secret, _)) = item else { continue };
+                let key = secret.public_key();
+                if state.busy.contains(&key) || !state.is_decided(&key) {
+                    *item = Err(Outcome::Error(format!(
+                        "{key} is still being loaded from another source: ask again when loading has ended"
+                    )));
+                }
+            }
+            break;
+        }
+        state = shared.wait_for(state, left);
+    }
+    let mut reserved = Vec::new();
+    for (secret, _) in items.iter().flatten() {
+        reserved.push(secret.public_key());
+    }
+    state.busy.extend(&reserved);
+    reserved
+}
+
+/// Keeps all keystores that have opened, or none. Without a directory for them there is nothing to do.
+fn store(
+    shared: &KeyringShared,
+    new_keys: &[NewKey],
+    items: &[Item],
+) -> Result<Vec<KeySource>, String> {
+    let Some(data_dir) = shared.imports_dir() else {
+        return Ok(Vec::new());
+    };
+    let mut imports = Vec::new();
+    for (new, item) in new_keys.iter().zip(items) {
+        if let Ok((secret, _)) = item {
+            imports.push((secret.public_key(), new));
+        }
+    }
+    if imports.is_empty() {
+        return Ok(Vec::new());
+    }
+    imported::store(data_dir, &imports)
+        .map_err(|error| format!("it could not be stored in {}: {error}", data_dir.display()))
+}
+
+/// Publishes what was stored, at once.
+fn publish(
+    shared: &KeyringShared,
+    new_keys: &[NewKey],
+    items: Vec<Item>,
+    stored: Result<Vec<KeySource>, String>,
+) -> Vec<Outcome> {
+    let is_in_memory = shared.imports_dir().is_none();
+    let mut sources = stored.as_ref().map_or(Vec::new(), Clone::clone).into_iter();
+    let mut outcomes = Vec::with_capacity(items.len());
+    let mut ready: Vec<OpenedKey> = Vec::new();
+    let mut known: Vec<(KeySource, KnownSource)> = Vec::new();
+    for (new, item) in new_keys.iter().zip(items) {
+        let (secret, mut origin) = match (item, &stored) {
+            (Err(outcome), _) => {
+                outcomes.push(outcome);
+                continue;
+            }
+            (Ok(_), Err(reason)) => {
+                outcomes.push(Outcome::Error(reason.clone()));
+                continue;
+            }
+            (Ok(opened), Ok(_)) => opened,
+        };
+        outcomes.push(Outcome::Imported);
+        if let Some(source) = sources.next() {
+            origin.file = source.file().map(ToOwned::to_owned);
+            known.push(known_source(shared, source, secret.public_key(), new));
+        }
+        ready.push((secret, origin));
+    }
+    if ready.is_empty() {
+        return outcomes;
+    }
+    let keys: Vec<PublicKey> = ready
+        .iter()
+        .map(|(secret, _)| secret.public_key())
+        .collect();
+    let mut state = shared.state();
+    for (source, mut entry) in known {
+        entry.seen_in_scan = state.scans;
+        state.known.insert(source, entry);
+    }
+    if is_in_memory {
+        state.in_memory.extend(&keys);
+    }
+    shared.table.insert(ready);
+    state.is_cache_stale = true;
+    drop(state);
+    let fate = if is_in_memory {
+        ", in memory: gone after a restart"
+    } else {
+        ""
+    };
+    log::info!("{} key(s) imported{fate}", keys.len());
+    outcomes
+}
+
+fn known_source(
+    shared: &KeyringShared,
+    source: KeySource,
+    key: PublicKey,
+    new: &NewKey,
+) -> (KeySource, KnownSource) {
+    let file = source.file();
+    let known = KnownSource {
+        listed_in: Arc::from(
+            file.and_then(std::path::Path::parent)
+                .unwrap_or("".as_ref()),
+        ),
+        seen_in_scan: 0,
+        stamp: file.and_then(|file| Stamp::of(file).ok().flatten()),
+        condition: SourceCondition::Opened,
+        keys: [key].into(),
+        password_mark: Some(shared.password_mark(&new.password)),
+    };
+    (source, known)
+}

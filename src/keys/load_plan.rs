@@ -1,0 +1,281 @@
+//! What a load decides: what is read, what is opened, and what is gone.
+//!
+//! Nothing here reads a file or derives a key: all of it happens under the keyring's lock.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::key_source::{KeySource, ReadError, ReadSource};
+use super::keyring_state::{KeyringShared, KeyringState, KnownSource, SourceCondition};
+use super::scan::{ListedSource, Scan};
+use crate::consensus::primitives::PublicKey;
+use crate::files::FileError;
+
+/// A source to be opened, or several that declare the same key: they are tried until one opens.
+pub(super) struct Task {
+    pub(super) declared: Option<PublicKey>,
+    pub(super) alternatives: Vec<(ListedSource, ReadSource)>,
+}
+
+/// What a load has decided after it has read all that is new.
+pub(super) struct Plan {
+    pub(super) tasks: Vec<Task>,
+    /// Sources that are gone, whose keys may come from another one of the tasks.
+    pub(super) gone: Vec<KeySource>,
+}
+
+pub(super) type ReadResult = (ListedSource, Result<ReadSource, ReadError>);
+
+/// What is new, has changed, did not open the last time, or declares a key that nobody holds any more.
+pub(super) fn sources_to_read(shared: &KeyringShared, scan: &Scan) -> Vec<ListedSource> {
+    let mut state = shared.state();
+    let kept = kept_keys(&state, scan);
+    let number = state.scans;
+    let mut to_read = Vec::new();
+    for listed in &scan.sources {
+        if state.deleted.contains(&listed.source) {
+            continue;
+        }
+        if let Some(known) = state.known.get_mut(&listed.source) {
+            let is_unchanged = known.stamp == listed.stamp
+                && match known.condition {
+                    SourceCondition::Opened => true,
+                    SourceCondition::Unopened => known.keys.iter().all(|key| kept.contains(key)),
+                    SourceCondition::Failed => false,
+                };
+            if is_unchanged {
+                known.seen_in_scan = number;
+                continue;
+            }
+        }
+        to_read.push(listed.clone());
+    }
+    to_read
+}
+
+/// Decides what is opened, and lets go of the keys that are gone and that nothing can bring.
+pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -> Plan {
+    let mut state = shared.state();
+    let number = state.scans;
+    let kept = kept_keys(&state, scan);
+    let mut by_key: HashMap<PublicKey, Task> = HashMap::new();
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut replaced: Vec<PublicKey> = Vec::new();
+    for (listed, result) in read {
+        if state.deleted.contains(&listed.source) {
+            continue;
+        }
+        let read = match result {
+            Ok(read) => read,
+            // Its entry stays as it was seen last, and so it is gone.
+            Err(ReadError::Gone) => continue,
+            Err(ReadError::Failed(error)) => {
+                note_unreadable(&mut state, &listed, &error);
+                continue;
+            }
+        };
+        let declared = read.declared_key();
+        if let Some(key) = declared.filter(|key| kept.contains(key)) {
+            let before = note_unopened(&mut state, &listed, key);
+            replaced.extend(before.into_iter().filter(|before| *before != key));
+            continue;
+        }
+        if let Some(known) = state.known.get_mut(&listed.source) {
+            known.seen_in_scan = number;
+        }
+        let alternative = (listed, read);
+        match declared {
+            Some(key) => {
+                let task = by_key.entry(key).or_insert_with(|| Task {
+                    declared,
+                    alternatives: Vec::new(),
+                });
+                task.alternatives.push(alternative);
+            }
+            None => tasks.push(Task {
+                declared,
+                alternatives: vec![alternative],
+            }),
+        }
+    }
+    tasks.extend(by_key.into_values());
+    // Those that are opened quickly first: they sign while the others take their time.
+    tasks.sort_by_key(|task| (task.memory_bytes(), task.name()));
+    state.release(&replaced, &shared.table);
+    let gone = let_go(shared, &mut state, scan, &tasks);
+    shared
+        .table
+        .expect(tasks.iter().filter_map(|task| task.declared).collect());
+    if let Some(load) = &mut state.load {
+        for task in &tasks {
+            load.await_source(task.declared);
+        }
+        load.begin_to_open(tasks.iter().map(Task::keys_expected).sum());
+    }
+    drop(state);
+    shared.tell();
+    Plan { tasks, gone }
+}
+
+/// Notes that a source failed. When it declares another key than it held, that one is not in it any more.
+pub(super) fn note_failed(
+    state: &mut KeyringState,
+    listed: &ListedSource,
+    declared: Option<PublicKey>,
+) -> Vec<PublicKey> {
+    let number = state.scans;
+    let known = state
+        .known
+        .entry(listed.source.clone())
+        .or_insert_with(|| KnownSource {
+            listed_in: Arc::clone(&listed.listed_in),
+            seen_in_scan: number,
+            stamp: None,
+            condition: SourceCondition::Failed,
+            keys: Box::default(),
+            password_mark: None,
+        });
+    known.seen_in_scan = number;
+    known.stamp = listed.stamp;
+    known.password_mark = None;
+    let before = known.held_keys().to_vec();
+    known.condition = SourceCondition::Failed;
+    let is_another = declared.is_some_and(|key| before.iter().any(|held| *held != key));
+    known.keys = if is_another {
+        Box::default()
+    } else {
+        before.clone().into()
+    };
+    if is_another { before } else { Vec::new() }
+}
+
+/// Notes a source whose declared key another one holds; returns the keys that it held before.
+pub(super) fn note_unopened(
+    state: &mut KeyringState,
+    listed: &ListedSource,
+    declared: PublicKey,
+) -> Vec<PublicKey> {
+    let known = KnownSource {
+        listed_in: Arc::clone(&listed.listed_in),
+        seen_in_scan: state.scans,
+        stamp: listed.stamp,
+        condition: SourceCondition::Unopened,
+        keys: [declared].into(),
+        password_mark: None,
+    };
+    let before = state.known.insert(listed.source.clone(), known);
+    before.map_or(Vec::new(), |known| known.held_keys().to_vec())
+}
+
+pub(super) fn drop_sources(shared: &KeyringShared, state: &mut KeyringState, gone: &[KeySource]) {
+    let mut keys = Vec::new();
+    for source in gone {
+        if let Some(known) = state.known.remove(source) {
+            keys.extend(known.held_keys().iter().copied());
+        }
+    }
+    let dropped = state.release(&keys, &shared.table);
+    if dropped > 0 {
+        log::info!("{dropped} key(s) dropped: their files are gone");
+    }
+}
+
+/// The name and the reason of a failure, as health tells them.
+pub(super) fn failure(error: &FileError) -> (String, String) {
+    (error.path.display().to_string(), error.reason.clone())
+}
+
+/// Whether a source that was not found this time may still be there: a problem hides it.
+fn is_hidden(source: &KeySource, listed_in: &Path, scan: &Scan) -> bool {
+    let mut problems = scan.problems.iter().chain(&scan.root_problems);
+    problems.any(|problem| {
+        listed_in == problem.path
+            || source
+                .file()
+                .is_some_and(|file| file.starts_with(&problem.path))
+    })
+}
+
+/// The keys that stay, whatever is opened: sources that look as before, or that a problem hides.
+fn kept_keys(state: &KeyringState, scan: &Scan) -> HashSet<PublicKey> {
+    let listed: HashMap<&KeySource, &ListedSource> = scan
+        .sources
+        .iter()
+        .map(|listed| (&listed.source, listed))
+        .collect();
+    let mut kept = state.in_memory.clone();
+    for (source, known) in &state.known {
+        let is_kept = match listed.get(source) {
+            Some(listed) => known.stamp == listed.stamp,
+            None => is_hidden(source, &known.listed_in, scan),
+        };
+        if is_kept && known.condition == SourceCondition::Opened {
+            kept.extend(known.keys.iter().copied());
+        }
+    }
+    kept
+}
+
+/// Removes the sources that are gone, but for those whose keys may come from one of the tasks: their keys
+/// sign until that is known.
+fn let_go(
+    shared: &KeyringShared,
+    state: &mut KeyringState,
+    scan: &Scan,
+    tasks: &[Task],
+) -> Vec<KeySource> {
+    let number = state.scans;
+    let is_undeclared = tasks.iter().any(|task| task.declared.is_none());
+    let declared: HashSet<PublicKey> = tasks.iter().filter_map(|task| task.declared).collect();
+    let may_come = |known: &KnownSource| {
+        let mut keys = known.held_keys().iter();
+        !known.held_keys().is_empty() && (is_undeclared || keys.any(|key| declared.contains(key)))
+    };
+    let mut now = Vec::new();
+    let mut later = Vec::new();
+    for (source, known) in &state.known {
+        if known.seen_in_scan == number || is_hidden(source, &known.listed_in, scan) {
+            continue;
+        }
+        if may_come(known) {
+            later.push(source.clone());
+        } else {
+            now.push(source.clone());
+        }
+    }
+    drop_sources(shared, state, &now);
+    later
+}
+
+/// A file that cannot be read or understood: the keys of before stay.
+fn note_unreadable(state: &mut KeyringState, listed: &ListedSource, error: &FileError) {
+    log::error!("{error}");
+    if let Some(load) = &mut state.load {
+        load.failures.push(failure(error));
+    }
+    note_failed(state, listed, None);
+}
+
+impl Task {
+    pub(super) fn memory_bytes(&self) -> u64 {
+        let costs = self
+            .alternatives
+            .iter()
+            .map(|(_, read)| read.memory_bytes());
+        costs.max().unwrap_or(0)
+    }
+
+    pub(super) fn keys_expected(&self) -> usize {
+        let counts = self
+            .alternatives
+            .iter()
+            .map(|(listed, _)| listed.source.keys_expected());
+        counts.max().unwrap_or(0)
+    }
+
+    pub(super) fn name(&self) -> String {
+        let first = self.alternatives.first();
+        first.map_or(String::new(), |(listed, _)| listed.source.name())
+    }
+}

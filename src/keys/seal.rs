@@ -1,0 +1,203 @@
+//! When the key cache is read and written: which keystores and which passwords go into it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+
+use zeroize::Zeroizing;
+
+use super::cache::{self, Cache, CacheEntryName, SealedItem};
+use super::key_source::{KeySource, ReadSource, Stamp};
+use super::keyring_state::{KeyringShared, SourceCondition};
+use super::locked;
+use super::pool::Urgency;
+use super::reader::Reader;
+use super::secret::SecretKey;
+use super::table::Found;
+use crate::consensus::primitives::PublicKey;
+use crate::files;
+
+/// A keystore that was opened, as the keyring remembers it.
+struct OpenedKeystore {
+    source: KeySource,
+    stamp: Option<Stamp>,
+    key: PublicKey,
+    password_mark: Box<[u8; 32]>,
+}
+
+/// Opens the cache with the passwords of those keystores that it names.
+///
+/// # Errors
+/// Why it is of no use: all keystores have to be opened.
+pub(super) fn open<'a>(
+    shared: &KeyringShared,
+    path: &Path,
+    found: impl Iterator<Item = &'a ReadSource>,
+    unanswered: &Arc<AtomicUsize>,
+) -> Result<Option<Cache>, String> {
+    let mut names: Vec<CacheEntryName> = Vec::new();
+    let mut passwords: HashMap<String, Arc<Path>> = HashMap::new();
+    for read in found {
+        if let (KeySource::Keystore { file, password, .. }, Some(name)) =
+            (&read.source, read.cache_name())
+        {
+            passwords.insert(file.display().to_string(), Arc::clone(password));
+            names.push(name);
+        }
+    }
+    let _permit = shared.pool.acquire(cache::MEMORY_BYTES, Urgency::Load)?;
+    let mut reader = Reader::new(unanswered);
+    Cache::open(path, &names, |file| {
+        let password = passwords.get(file).ok_or("a keystore has no password")?;
+        read_password(shared, password, &mut reader)
+    })
+}
+
+fn read_password(
+    shared: &KeyringShared,
+    path: &Arc<Path>,
+    reader: &mut Reader,
+) -> Result<Zeroizing<String>, String> {
+    let allow_insecure = shared.sources.allow_insecure_permissions;
+    let file = Arc::clone(path);
+    let read = reader.run(move || files::read_private(&file, allow_insecure))?;
+    read.map_err(|error| error.to_string())
+}
+
+/// Writes the cache on a thread of its own, if keys have come or gone since it was written: when all are
+/// there, and one writing after the other.
+pub(super) fn seal_in_background(shared: &Arc<KeyringShared>) {
+    let Some(path) = shared.settings.key_cache.clone() else {
+        return;
+    };
+    {
+        let mut state = shared.state();
+        if state.is_sealing || state.load.is_some() || !state.is_cache_stale {
+            return;
+        }
+        state.is_sealing = true;
+    }
+    let sealer = Arc::clone(shared);
+    let started = thread::Builder::new()
+        .name("sealer".to_owned())
+        .spawn(move || {
+            locked::lower_priority();
+            while is_wanted(&sealer) {
+                match seal(&sealer, &path) {
+                    Ok(keys) => {
+                        log::info!(
+                            "{}: {keys} key(s) sealed for the next start",
+                            path.display()
+                        );
+                    }
+                    Err(error) => log::warn!("{}: {error}", path.display()),
+                }
+            }
+        });
+    if let Err(error) = started {
+        log::warn!("the key cache is not written: the system gives no thread: {error}");
+        shared.state().is_sealing = false;
+        shared.tell();
+    }
+}
+
+/// Whether the cache must be written again; if not, the writing has ended.
+fn is_wanted(shared: &KeyringShared) -> bool {
+    let mut state = shared.state();
+    let is_wanted = state.is_cache_stale && state.load.is_none();
+    state.is_cache_stale &= !is_wanted;
+    state.is_sealing = is_wanted;
+    drop(state);
+    shared.tell();
+    is_wanted
+}
+
+/// Seals all keystores that are as they were opened, and whose passwords can be read as they were; returns
+/// how many.
+fn seal(shared: &KeyringShared, path: &Path) -> Result<usize, String> {
+    let mut reader = Reader::new(&Arc::default());
+    let mut names = Vec::new();
+    let mut passwords = Vec::new();
+    let mut secrets: Vec<Arc<SecretKey>> = Vec::new();
+    for keystore in opened_keystores(shared) {
+        match reread(shared, &keystore, &mut reader) {
+            Ok((name, password)) => {
+                // Held for a moment only: a deletion waits for it.
+                if let Found::Ready(secret) = shared.table.find(&keystore.key) {
+                    names.push(name);
+                    passwords.push(password);
+                    secrets.push(secret);
+                }
+            }
+            Err(reason) => log::warn!(
+                "{}: left out of the key cache: {reason}",
+                keystore.source.name()
+            ),
+        }
+    }
+    let _permit = shared.pool.acquire(cache::MEMORY_BYTES, Urgency::Load)?;
+    let mut items = Vec::with_capacity(names.len());
+    for ((name, password), secret) in names.into_iter().zip(passwords).zip(&secrets) {
+        items.push(SealedItem {
+            name,
+            secret,
+            password,
+        });
+    }
+    if items.is_empty() {
+        log::warn!(
+            "{}: no keystore can go into the key cache: it is removed",
+            path.display()
+        );
+    }
+    cache::write(path, &items)?;
+    Ok(items.len())
+}
+
+fn opened_keystores(shared: &KeyringShared) -> Vec<OpenedKeystore> {
+    let state = shared.state();
+    let mut opened = Vec::new();
+    for (source, known) in &state.known {
+        let is_keystore = matches!(source, KeySource::Keystore { .. });
+        if let ([key], Some(mark)) = (&*known.keys, &known.password_mark)
+            && is_keystore
+            && known.condition == SourceCondition::Opened
+        {
+            opened.push(OpenedKeystore {
+                source: source.clone(),
+                stamp: known.stamp,
+                key: *key,
+                password_mark: mark.clone(),
+            });
+        }
+    }
+    opened
+}
+
+/// Reads a keystore and its password again: both must be what they were when it was opened.
+fn reread(
+    shared: &KeyringShared,
+    opened: &OpenedKeystore,
+    reader: &mut Reader,
+) -> Result<(CacheEntryName, Zeroizing<String>), String> {
+    let KeySource::Keystore { file, password, .. } = &opened.source else {
+        return Err("not a keystore".to_owned());
+    };
+    let source = opened.source.clone();
+    let path = Arc::clone(file);
+    let (stamp, read) = reader.run(move || (Stamp::of(&path), source.read()))?;
+    if stamp.map_err(|error| error.reason)? != opened.stamp {
+        return Err("its file has changed since it was opened".to_owned());
+    }
+    let name = match read {
+        Ok(read) => read.cache_name().ok_or("its path is not UTF-8")?,
+        Err(_) => return Err("its file cannot be read any more".to_owned()),
+    };
+    let password = read_password(shared, password, reader)?;
+    if shared.password_mark(&password) != opened.password_mark {
+        return Err("its password is another one than that which opened it".to_owned());
+    }
+    Ok((name, password))
+}
