@@ -26,7 +26,7 @@ pub(crate) fn keystore(number: u32) -> (PublicKey, String, String) {
     )
 }
 
-fn keystore_at(number: u32, mut kdf: Value) -> (PublicKey, String, String) {
+pub(crate) fn keystore_at(number: u32, mut kdf: Value) -> (PublicKey, String, String) {
     let mut secret = [0; 32];
     secret[28..].copy_from_slice(&(number + 1).to_be_bytes());
     let key = SecretKey::fill(|slot| *slot = secret);
@@ -39,7 +39,8 @@ fn keystore_at(number: u32, mut kdf: Value) -> (PublicKey, String, String) {
     let mut derived = [0; 32];
     match kdf["function"].as_str() {
         Some("scrypt") => {
-            let params = scrypt::Params::new(18, 8, 1).unwrap();
+            let log_n = kdf["params"]["n"].as_u64().unwrap().ilog2();
+            let params = scrypt::Params::new(u8::try_from(log_n).unwrap(), 8, 1).unwrap();
             scrypt::scrypt(normalised.as_bytes(), &salt, &params, &mut derived).unwrap();
         }
         _ => pbkdf2::pbkdf2_hmac::<Sha256>(normalised.as_bytes(), &salt, 1, &mut derived),
@@ -105,7 +106,7 @@ impl Manager {
         statuses(&self.call("POST", &import_of(numbers)))
     }
 
-    fn delete(&self, keys: &[PublicKey]) -> Answer {
+    pub(crate) fn delete(&self, keys: &[PublicKey]) -> Answer {
         self.call(
             "DELETE",
             &json!({"pubkeys": keys.iter().map(ToString::to_string).collect::<Vec<_>>()}),

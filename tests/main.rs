@@ -37,6 +37,8 @@ mod slashing;
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;
 mod derive;
+mod key_life;
+mod key_model;
 mod keymanager;
 mod keystores;
 mod kills;

@@ -27,6 +27,12 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
             .unwrap()
             .success()
     );
+    // Open from the beginning, so that who opens the other end does not wait.
+    let mut writer = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&pipe)
+        .unwrap();
     let signer = Signer::start(&[
         "--mnemonic-file",
         pipe.to_str().unwrap(),
@@ -67,7 +73,6 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
         refused.text()
     );
 
-    let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
     writer.write_all(words.as_bytes()).unwrap();
     drop(writer);
     signer.wait_loaded();

@@ -246,6 +246,13 @@ fn decide_one(shared: &KeyringShared, key: &PublicKey, changed: &[KeySource]) ->
                 source.name()
             ));
         }
+        if known.condition == SourceCondition::Failed {
+            return error(format!(
+                "{} held this key and does not open any more, so that nobody knows what it holds now; \
+                 nothing was removed: mend it, or remove it by hand, and reload",
+                source.name()
+            ));
+        }
         own.push((source.clone(), known.clone()));
     }
     if !own.is_empty() || state.in_memory.contains(key) {
