@@ -535,6 +535,28 @@ impl World {
         self.count("deletions");
     }
 
+    /// Prints what the model knows of each key that is in one of the two lists alone.
+    fn explain(&self, keys: &BTreeSet<u32>, found: &[String]) {
+        for number in 0..KEYS {
+            let is_found = found.contains(&self.keystores[number as usize].0);
+            if is_found == keys.contains(&number) {
+                continue;
+            }
+            println!(
+                "key {number}: listed {is_found}, in the model {}",
+                !is_found
+            );
+            for (path, file) in &self.model.files {
+                let held = self.model.held.get(path);
+                let is_about = held.is_some_and(|held| held.key == number)
+                    || matches!(file.content, Content::Keystore { key, .. } if key == number);
+                if is_about {
+                    println!("  {}: {file:?}, {held:?}", path.display());
+                }
+            }
+        }
+    }
+
     /// The list is the model's, health is truthful, what is listed signs, and nothing else.
     fn check(&mut self, step: u64) {
         let signer = &self.manager().signer;
@@ -545,22 +567,13 @@ impl World {
             .collect();
         expected.sort();
         let found = listed(signer);
-        let differing: Vec<_> = (0..KEYS)
-            .filter(|number| {
-                keys.contains(number) != found.contains(&self.keystores[*number as usize].0)
-            })
-            .map(|number| {
-                let files = self.model.files.iter().filter(|(_, file)| {
-                    matches!(file.content, Content::Keystore { key, .. } if key == number)
-                });
-                format!("{number}: {:?}", files.collect::<Vec<_>>())
-            })
-            .collect();
-        assert_eq!(
-            found, expected,
-            "step {step}: {differing:#?}\n{:?}",
-            self.counts
-        );
+        if found != expected {
+            self.explain(&keys, &found);
+            panic!(
+                "step {step}: the list differs from the model: {:?}",
+                self.counts
+            );
+        }
         let status = if self.model.failed.is_empty() {
             200
         } else {

@@ -282,7 +282,9 @@ fn open_task(shared: &KeyringShared, task: Task, context: &OpenContext, reader: 
     for (listed, read) in task.alternatives {
         if is_held {
             if let Some(key) = declared {
-                note_unopened(&mut shared.state(), &listed, key);
+                let mut state = shared.state();
+                let before = note_unopened(&mut state, &listed, key);
+                state.release(&before, &shared.table);
             }
             continue;
         }

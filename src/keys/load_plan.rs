@@ -119,6 +119,7 @@ pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -
 }
 
 /// Notes that a source failed. When it declares another key than it held, that one is not in it any more.
+#[must_use = "a key that nobody holds must be let go of"]
 pub(super) fn note_failed(
     state: &mut KeyringState,
     listed: &ListedSource,
@@ -151,6 +152,7 @@ pub(super) fn note_failed(
 }
 
 /// Notes a source whose declared key another one holds; returns the keys that it held before.
+#[must_use = "a key that nobody holds must be let go of"]
 pub(super) fn note_unopened(
     state: &mut KeyringState,
     listed: &ListedSource,
@@ -254,7 +256,8 @@ fn note_unreadable(state: &mut KeyringState, listed: &ListedSource, error: &File
     if let Some(load) = &mut state.load {
         load.failures.push(failure(error));
     }
-    note_failed(state, listed, None);
+    let dropped = note_failed(state, listed, None);
+    debug_assert!(dropped.is_empty(), "it declares no other key");
 }
 
 impl Task {
