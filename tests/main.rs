@@ -41,6 +41,7 @@ mod keymanager;
 mod keystores;
 mod kills;
 mod memory;
+mod remains;
 mod sources;
 mod start;
 mod table;
