@@ -26,6 +26,7 @@ mod config;
 pub mod consensus;
 pub mod hex;
 pub mod http;
+pub mod json;
 pub mod keys;
 pub mod log;
 pub mod metrics;

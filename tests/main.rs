@@ -36,6 +36,7 @@ mod slashing;
 
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;
+mod bounds;
 mod derive;
 mod keymanager;
 mod keystores;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::derive;
 use super::keyconfig;
-use super::keystore::{FILE_BYTES_MAX, Keystore};
+use super::keystore::{FILE_BYTES_MAX, Keystore, WALLET_BYTES_MAX};
 use super::sealed::Cache;
 use super::secret::SecretKey;
 use super::sources::{SourceError, Sources, read_bounded};
@@ -130,14 +130,17 @@ impl Candidate {
         };
         let json = File::open(file).and_then(|opened| read_bounded(opened, bytes_max));
         let json = json.map_err(|error| SourceError::new(file, error))?;
-        Keystore::parse(&json)
+        let parsed = match self {
+            Self::Wallet { .. } => Keystore::parse_wallet(&json),
+            Self::Keystore { .. } | Self::Raw { .. } | Self::Interop(_) | Self::Derived(_) => {
+                Keystore::parse(&json)
+            }
+        };
+        parsed
             .map(Some)
             .map_err(|error| SourceError::new(file, error))
     }
 }
-
-/// 100,000 keys of Prysm's.
-const WALLET_BYTES_MAX: usize = 32 << 20;
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -153,7 +153,8 @@ pub fn require_lock() -> Result<(), ArenaError> {
     arena().require_lock()
 }
 
-/// Closes the process to debuggers and core dumps (`prctl(2)`, `getrlimit(2)`).
+/// Closes the process to debuggers and core dumps (`prctl(2)`, `getrlimit(2)`), and sees to it that
+/// large blocks of the heap are given back to the system.
 ///
 /// # Errors
 /// The system's, when it refuses either.
@@ -161,6 +162,12 @@ pub fn harden() -> io::Result<()> {
     let no_core = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
+    };
+    // glibc would keep freed blocks of up to 32 MiB once it has seen one; musl never does.
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes integers only.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
     };
     // SAFETY: both calls take integers and a pointer to a live struct, and keep nothing.
     let answers = unsafe {
@@ -175,6 +182,10 @@ pub fn harden() -> io::Result<()> {
         Err(io::Error::last_os_error())
     }
 }
+
+/// Blocks from this size on are mapped by themselves: what glibc starts with, and musl.
+#[cfg(target_env = "gnu")]
+const LARGE_BLOCK_BYTES: libc::c_int = 128 << 10;
 
 /// Lets the calling thread run only when nobody else wants to: keys are derived behind signatures.
 pub fn lower_priority() {
