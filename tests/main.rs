@@ -50,6 +50,7 @@ mod table;
 // The service: health, negotiation, guards, start and end; command lines.
 mod cli;
 mod commands;
+mod exits;
 mod service;
 
 // The rules of the source.
