@@ -126,9 +126,10 @@ fn name_fault<'a>(level: Option<&mut Level<'a>>, raw: &'a str) -> Option<String>
     if names.len() == FIELDS_MAX {
         return Some(format!("an object of more than {FIELDS_MAX} fields"));
     }
-    let name = match raw.contains('\\') {
-        true => Cow::Owned(unescape(raw.as_bytes().to_vec())?),
-        false => Cow::Borrowed(&raw[1..raw.len() - 1]),
+    let name = if raw.contains('\\') {
+        Cow::Owned(unescape(raw.as_bytes().to_vec())?)
+    } else {
+        Cow::Borrowed(&raw[1..raw.len() - 1])
     };
     let fault = format!("the field {:?} is there twice", shorten(&name));
     (!names.insert(name)).then_some(fault)

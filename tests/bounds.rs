@@ -35,6 +35,10 @@ fn import_of(keystore: &str, password: &str) -> String {
     format!(r#"{{"keystores":[{keystore}],"passwords":["{password}"]}}"#)
 }
 
+fn slashing_data(text: &str) -> String {
+    format!(r#"{{"keystores":[],"passwords":[],"slashing_protection":"{text}"}}"#)
+}
+
 #[test]
 fn a_huge_element_of_an_import_costs_little_memory() {
     let signer = open_signer();
@@ -119,6 +123,14 @@ fn a_huge_element_of_an_import_costs_little_memory() {
             import_of(&good, "p").replace("passwords", &full_of("p")),
             400,
         ),
+        ("slashing data", slashing_data(&full_of("x")), 400),
+        (
+            "escaped slashing data",
+            slashing_data(&full_of("\\u0078")),
+            400,
+        ),
+        ("more small keystores than are taken", many(0, 32_769), 400),
+        ("as many small keystores as are taken", many(0, 32_768), 200),
         ("many keystores", many(60_000, 1_000), 400),
         ("as many as are taken", many(60_000, 550), 200),
     ];
@@ -127,11 +139,29 @@ fn a_huge_element_of_an_import_costs_little_memory() {
         let answer = signer.client().request("POST", PATH, &[], body.as_bytes());
         assert_small(&signer, &answer, status, case);
     }
-    let delete = format!(r#"{{"pubkeys":[{items}0]}}"#);
-    let answer = signer
-        .client()
-        .request("DELETE", PATH, &[], delete.as_bytes());
-    assert_small(&signer, &answer, 400, "numbers for public keys");
+    let unknown = |count: usize| {
+        let keys: String = (0..count).map(|key| format!("\"0x{key:096x}\",")).collect();
+        format!(r#"{{"pubkeys":[{}]}}"#, keys.trim_end_matches(','))
+    };
+    for (case, body, status) in [
+        (
+            "numbers for public keys",
+            format!(r#"{{"pubkeys":[{items}0]}}"#),
+            400,
+        ),
+        (
+            "a huge public key",
+            format!(r#"{{"pubkeys":["{}"]}}"#, full_of("a")),
+            400,
+        ),
+        ("more public keys than are taken", unknown(131_073), 400),
+        ("as many public keys as are taken", unknown(131_072), 200),
+    ] {
+        let answer = signer
+            .client()
+            .request("DELETE", PATH, &[], body.as_bytes());
+        assert_small(&signer, &answer, status, case);
+    }
     assert_eq!(signer.client().get("/upcheck").status, 200);
 }
 

@@ -6,16 +6,15 @@ use std::fmt::Display;
 use std::mem;
 use std::ops::Range;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::Api;
 use super::refusal::Refusal;
 use crate::consensus::primitives::PublicKey;
 use crate::hex::HexError;
 use crate::http::request::Request;
-use crate::http::response::Response;
+use crate::http::response::{JSON, Response};
 use crate::json;
 use crate::keys::keystore::{FILE_BYTES_MAX, RAW_PASSWORD_BYTES_MAX};
 use crate::keys::loader::{ChangeError, NewKey, Outcome};
@@ -23,24 +22,25 @@ use crate::slashing::{Refused, Unavailable};
 
 /// `GET /eth/v1/keystores`: the loaded keys, sorted.
 pub(super) fn list(api: &Api) -> Response {
-    let entries = api.keys.entries().into_iter().map(|(key, origin)| {
-        let mut entry = json!({"validating_pubkey": key.to_string(), "readonly": origin.readonly});
-        if let Some(path) = origin.derivation_path {
-            entry["derivation_path"] = Value::String(path);
-        }
-        entry
-    });
-    Response::json(200, &json!({"data": entries.collect::<Vec<_>>()}))
+    let entries = api.keys.entries().into_iter();
+    let data: Vec<_> = entries
+        .map(|(key, origin)| Listed {
+            validating_pubkey: key.to_string(),
+            derivation_path: origin.derivation_path,
+            readonly: origin.readonly,
+        })
+        .collect();
+    answer(&ListAnswer { data })
 }
 
 /// `POST /eth/v1/keystores`: imports keystores; a status for each, in their order.
 pub(super) fn import(api: &Api, request: &mut Request) -> Result<Response, Refusal> {
     let (keys, interchange) = read_import(mem::take(&mut request.body.0))?;
     let outcomes = api.loader.import(keys, interchange)?;
-    Ok(Response::json(
-        200,
-        &json!({"data": outcomes.into_iter().map(status).collect::<Vec<_>>()}),
-    ))
+    Ok(answer(&ChangeAnswer {
+        data: outcomes.into_iter().map(Status::from).collect(),
+        slashing_protection: None,
+    }))
 }
 
 /// `DELETE /eth/v1/keystores`: deletes imported keys; a status for each, and their slashing data as a
@@ -48,21 +48,56 @@ pub(super) fn import(api: &Api, request: &mut Request) -> Result<Response, Refus
 pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> {
     let pubkeys = read_delete(&request.body.0)?;
     let (outcomes, interchange) = api.loader.delete(pubkeys)?;
-    let data: Vec<_> = outcomes.into_iter().map(status).collect();
-    Ok(Response::json(
-        200,
-        &json!({"data": data, "slashing_protection": interchange}),
-    ))
+    Ok(answer(&ChangeAnswer {
+        data: outcomes.into_iter().map(Status::from).collect(),
+        slashing_protection: Some(interchange),
+    }))
 }
 
-fn status(outcome: Outcome) -> Value {
-    match outcome {
-        Outcome::Imported => json!({"status": "imported"}),
-        Outcome::Duplicate => json!({"status": "duplicate"}),
-        Outcome::Deleted => json!({"status": "deleted"}),
-        Outcome::NotActive => json!({"status": "not_active"}),
-        Outcome::NotFound => json!({"status": "not_found"}),
-        Outcome::Error(message) => json!({"status": "error", "message": message}),
+/// Written from what it is: trees of JSON values would take ten times its memory.
+fn answer(body: &impl Serialize) -> Response {
+    let json = serde_json::to_vec(body).expect("texts and lists of them are JSON");
+    Response::new(200, JSON, json)
+}
+
+#[derive(Serialize)]
+struct ListAnswer {
+    data: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    validating_pubkey: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    derivation_path: Option<String>,
+    readonly: bool,
+}
+
+#[derive(Serialize)]
+struct ChangeAnswer {
+    data: Vec<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slashing_protection: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Status {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl From<Outcome> for Status {
+    fn from(outcome: Outcome) -> Self {
+        let (status, message) = match outcome {
+            Outcome::Imported => ("imported", None),
+            Outcome::Duplicate => ("duplicate", None),
+            Outcome::Deleted => ("deleted", None),
+            Outcome::NotActive => ("not_active", None),
+            Outcome::NotFound => ("not_found", None),
+            Outcome::Error(message) => ("error", Some(message)),
+        };
+        Self { status, message }
     }
 }
 
@@ -86,6 +121,12 @@ struct DeleteRequest<'a> {
 /// leave the process below 128 MiB.
 const KEYSTORES_BYTES_MAX: usize = 32 << 20;
 
+/// Keystores of one import: as many of 1 KiB fit into [`KEYSTORES_BYTES_MAX`].
+const KEYSTORES_MAX: usize = 32 << 10;
+
+/// Keys of one deletion: more than a signer of 100,000 has.
+const PUBLIC_KEYS_MAX: usize = 128 << 10;
+
 /// What a `pubkeys` item may have; a public key has 98 characters.
 const PUBLIC_KEY_BYTES_MAX: usize = 256;
 
@@ -98,6 +139,11 @@ fn read_import(body: Vec<u8>) -> Result<(Vec<NewKey>, Option<String>), Refusal> 
     if keystores != passwords {
         return Err(malformed(format_args!(
             "{keystores} keystores and {passwords} passwords: expected as many"
+        )));
+    }
+    if keystores > KEYSTORES_MAX {
+        return Err(malformed(format_args!(
+            "{keystores} keystores, expected at most {KEYSTORES_MAX}: import them in parts"
         )));
     }
     let mut keys = Vec::with_capacity(keystores);
@@ -130,7 +176,13 @@ fn read_import(body: Vec<u8>) -> Result<(Vec<NewKey>, Option<String>), Refusal> 
 
 fn read_delete(body: &[u8]) -> Result<Vec<PublicKey>, Refusal> {
     let request: DeleteRequest<'_> = read(body)?;
-    let mut keys = Vec::with_capacity(request.pubkeys.len());
+    let count = request.pubkeys.len();
+    if count > PUBLIC_KEYS_MAX {
+        return Err(malformed(format_args!(
+            "{count} pubkeys, expected at most {PUBLIC_KEYS_MAX}: delete them in parts"
+        )));
+    }
+    let mut keys = Vec::with_capacity(count);
     for (place, raw) in request.pubkeys.iter().enumerate() {
         let wrong = |reason: &dyn Display| malformed(format_args!("pubkeys[{place}]: {reason}"));
         let text = json::text(raw.get(), PUBLIC_KEY_BYTES_MAX);
@@ -165,10 +217,10 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
 /// A keystore that came as a string, as the API asks for, or as itself. One that is too long comes out
 /// too long, and is refused where every keystore is read.
 fn document(raw: &str) -> Option<String> {
-    match raw.starts_with('{') {
-        true => Some(json::start(raw, FILE_BYTES_MAX)),
-        false => json::text(raw, FILE_BYTES_MAX),
+    if raw.starts_with('{') {
+        return Some(json::start(raw, FILE_BYTES_MAX));
     }
+    json::text(raw, FILE_BYTES_MAX)
 }
 
 /// As [`document`], for the slashing data at this place of the body. They may be most of it, so they stay

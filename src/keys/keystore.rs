@@ -178,9 +178,10 @@ impl Keystore {
             .chain_update(&key[16..])
             .chain_update(&crypto.cipher.message.0)
             .finalize();
-        match sum.as_slice().ct_eq(&crypto.checksum.message.0).into() {
-            true => Ok(key),
-            false => Err(OpenError::Checksum),
+        if sum.as_slice().ct_eq(&crypto.checksum.message.0).into() {
+            Ok(key)
+        } else {
+            Err(OpenError::Checksum)
         }
     }
 }
@@ -267,13 +268,13 @@ fn read_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String
 /// Whatever a description is, it must not be long.
 fn check_description<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?.get();
-    match raw.len() > DESCRIPTION_BYTES_MAX {
-        true => Err(D::Error::custom(format_args!(
+    if raw.len() > DESCRIPTION_BYTES_MAX {
+        return Err(D::Error::custom(format_args!(
             "has {} bytes, expected at most {DESCRIPTION_BYTES_MAX}",
             raw.len()
-        ))),
-        false => Ok(()),
+        )));
     }
+    Ok(())
 }
 
 /// Wallets of Prysm have an empty one.
