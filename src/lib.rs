@@ -16,6 +16,10 @@
 //! `service` makes the parts of them, once. Whoever must wait for another thread does so in [`wait`].
 //! Imports go down this list only; `tests/tidy.rs` watches over it.
 
+use std::alloc::System;
+
+use zeroizing_alloc::ZeroAlloc;
+
 pub mod api;
 pub mod cli;
 mod config;
@@ -23,6 +27,7 @@ pub mod consensus;
 pub mod files;
 pub mod hex;
 pub mod http;
+pub mod json;
 pub mod keys;
 pub mod log;
 pub mod metrics;
@@ -31,3 +36,8 @@ mod service;
 pub mod slashing;
 pub mod wait;
 pub mod yaml;
+
+/// Every heap block is wiped when it is freed, also the old one when a buffer grows: what TLS, the
+/// JSON reader or a formatted message copied of a password or a token does not outlive its use.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);

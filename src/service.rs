@@ -96,8 +96,30 @@ fn secure_memory(settings: &Settings) -> Result<(), Usage> {
             Usage::new(exit::OS, format!("--require-mlock: {error}"))
                 .hint("raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`")
         })?;
+        locked::when_not_locked(end_unlocked);
+    } else {
+        locked::when_not_locked(warn_unlocked);
     }
     Ok(())
+}
+
+/// More keys have come than memory can be locked for.
+fn warn_unlocked(locked_bytes: usize) {
+    let locked_kib = locked_bytes >> 10;
+    log::warn!(
+        "memory cannot be locked beyond {locked_kib} KiB: keys may be swapped to disk; raise `ulimit -l`"
+    );
+}
+
+/// The same, where that was ruled out.
+fn end_unlocked(locked_bytes: usize) {
+    let locked_kib = locked_bytes >> 10;
+    log::error!(
+        "--require-mlock: memory cannot be locked beyond {locked_kib} KiB, and more keys have come; \
+         raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`"
+    );
+    log_lines::flush();
+    std::process::exit(i32::from(exit::OS));
 }
 
 /// The rules of both listeners.
@@ -289,9 +311,8 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
             log::warn!("slashing protection is off: whatever is requested will be signed")
         }
     }
-    if !locked::report().locked {
-        log::warn!("memory cannot be locked: keys may be swapped to disk; raise `ulimit -l`");
-    }
+    // Whether memory can be locked is told now, not when the first key comes.
+    locked::report();
     if let Keymanager::TokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",

@@ -1,18 +1,17 @@
 //! YAML, as far as configuration needs it: maps, lists and texts.
 //!
 //! Every scalar is a text here, and whoever reads it knows what it must be: to YAML itself an unquoted
-//! `0x10000038` is a number, and numbers may be quoted. Texts are wiped, for some are keys.
+//! `0x10000038` is a number, and numbers may be quoted.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
-use zeroize::Zeroizing;
 
 /// A value: what stands behind a key, or a whole document.
 pub enum Node {
     /// A scalar, without its quotes; empty for `~` and `null`.
-    Text(Zeroizing<String>),
+    Text(String),
     /// `- …` or `[…]`
     List(Vec<Node>),
     /// `key: …` or `{…}`
@@ -92,9 +91,9 @@ fn node(
     let fault = |reason: &str| Err(YamlError::new(&span.start, reason));
     let value = match event {
         Event::Scalar(text, ScalarStyle::Plain, ..) if matches!(&*text, "~" | "null") => {
-            Node::Text(Zeroizing::default())
+            Node::Text(String::new())
         }
-        Event::Scalar(text, ..) => Node::Text(Zeroizing::new(text.into_owned())),
+        Event::Scalar(text, ..) => Node::Text(text.into_owned()),
         Event::SequenceStart(..) | Event::MappingStart(..) if depth == 0 => {
             return fault(&format!("nested deeper than {DEPTH_MAX} levels"));
         }

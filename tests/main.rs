@@ -36,6 +36,7 @@ mod slashing;
 
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;
+mod bounds;
 mod derive;
 mod key_life;
 mod key_model;
@@ -43,6 +44,7 @@ mod keymanager;
 mod keystores;
 mod kills;
 mod memory;
+mod remains;
 mod sources;
 mod start;
 mod table;
@@ -50,6 +52,7 @@ mod table;
 // The service: health, negotiation, guards, start and end; command lines.
 mod cli;
 mod commands;
+mod exits;
 mod service;
 
 // The rules of the source.

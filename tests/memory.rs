@@ -18,7 +18,7 @@ use signerd::keys::locked::{self, ArenaError, Slot};
 use crate::support::{Scratch, Signer, vectors};
 
 /// One mapping of a process (proc_pid_smaps(5)).
-struct Mapping {
+pub(crate) struct Mapping {
     start: usize,
     end: usize,
     permissions: String,
@@ -425,11 +425,11 @@ fn of_phrase() -> [[u8; 32]; 2] {
 const ARENA: &str = "in the arena";
 
 /// All that can be read of a process.
-struct Memory(Vec<(Mapping, Vec<u8>)>);
+pub(crate) struct Memory(Vec<(Mapping, Vec<u8>)>);
 
 impl Memory {
     /// `None` when the system refuses to show it.
-    fn of(signer: &Signer) -> Option<Self> {
+    pub(crate) fn of(signer: &Signer) -> Option<Self> {
         let process = signer.pid().to_string();
         let mut file = match File::open(format!("/proc/{process}/mem")) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return None,
@@ -450,7 +450,7 @@ impl Memory {
     }
 
     /// Where any of the needles lies.
-    fn search(&self, needles: &[(String, Vec<u8>)]) -> Vec<String> {
+    pub(crate) fn search(&self, needles: &[(String, Vec<u8>)]) -> Vec<String> {
         let mut begins = vec![false; 1 << 16];
         needles.iter().for_each(|(_, needle)| {
             begins[usize::from(u16::from_le_bytes([needle[0], needle[1]]))] = true

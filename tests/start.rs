@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use signerd::keys::derive;
 
 use crate::memory::with_locked_memory_of;
+use crate::support::client::Client;
 use crate::support::{Scratch, Signer, binary, vectors};
 
 /// Words from a pipe: loading waits for them.
@@ -147,6 +148,48 @@ fn what_is_missing_ends_the_start_with_its_exit_code_and_a_reason() {
             "{case}: {printed}"
         );
     }
+}
+
+/// 2,047 keys fit into the first slab; what is asked of the limit is known at the start, how many keys
+/// will come is not.
+#[test]
+fn memory_that_cannot_be_locked_after_the_start_is_told_and_ends_the_process_where_that_was_asked_for()
+ {
+    let start = |options: &[&str]| {
+        let mut command = with_locked_memory_of("100", &binary());
+        command.args(["--port", "0", "--metrics-port", "0"]);
+        command.args(["--interop-keys", "0..2100"]).args(options);
+        command
+    };
+    let mut signer = Signer::spawn(&mut start(&[]));
+    let line = signer.wait_for_line("memory cannot be locked beyond 64 KiB");
+    assert!(line.contains("WARN"), "{line}");
+    signer.wait_loaded();
+    let health = signer.client().get("/health").json();
+    assert_eq!(health["locked"], false, "{health}");
+    assert_eq!(health["keys_loaded"], 2100, "{health}");
+    let metrics = signer.metrics.clone().unwrap();
+    let text = Client::connect(&metrics).get("/metrics").text();
+    assert!(text.contains("memory_locked 0"), "{text}");
+
+    let mut child = start(&["--require-mlock"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let printed = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(71), "{printed}");
+    let reason = "--require-mlock: memory cannot be locked beyond 64 KiB";
+    let mut lines = printed.lines();
+    assert!(
+        lines.any(|line| line.contains("ERROR") && line.contains(reason)),
+        "{printed}"
+    );
 }
 
 #[test]

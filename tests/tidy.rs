@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     &["keys", "metrics"],
     &["slashing"],
     &["consensus"],
-    &["files", "hex", "wait", "yaml", "http"],
+    &["files", "hex", "json", "wait", "yaml", "http"],
 ];
 
 /// Foreign crates, and the only places that may name them.

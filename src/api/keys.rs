@@ -2,100 +2,106 @@
 //!
 //! Source: ethereum/keymanager-APIs, `apis/local_keystores.yaml`.
 
-use serde::Deserialize;
+use std::fmt::Display;
+use std::mem;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use super::Api;
 use super::refusal::Refusal;
+use crate::consensus::primitives::PublicKey;
+use crate::hex::HexError;
 use crate::http::request::Request;
-use crate::http::response::Response;
+use crate::http::response::{JSON, Response};
+use crate::json;
 use crate::keys::change::{ChangeError, Outcome};
 use crate::keys::imported::NewKey;
+use crate::keys::keystore::{FILE_BYTES_MAX, RAW_PASSWORD_BYTES_MAX};
 use crate::slashing::{Refused, Unavailable};
 
 /// `GET /eth/v1/keystores`: the loaded keys, sorted.
 pub(super) fn list(api: &Api) -> Response {
-    let entries = api.keys.entries().into_iter().map(|(key, origin)| {
-        let mut entry = json!({"validating_pubkey": key.to_string(), "readonly": origin.readonly});
-        if let Some(path) = origin.derivation_path {
-            entry["derivation_path"] = Value::String(path);
-        }
-        entry
-    });
-    Response::json(200, &json!({"data": entries.collect::<Vec<_>>()}))
+    let entries = api.keys.entries().into_iter();
+    let data: Vec<_> = entries
+        .map(|(key, origin)| Listed {
+            validating_pubkey: key.to_string(),
+            derivation_path: origin.derivation_path,
+            readonly: origin.readonly,
+        })
+        .collect();
+    answer(&ListAnswer { data })
 }
 
 /// `POST /eth/v1/keystores`: imports keystores; a status for each, in their order.
-pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let ImportRequest {
-        keystores,
-        passwords,
-        slashing_protection,
-    } = read(&request.body.0)?;
-    if keystores.len() != passwords.len() {
-        let (keystores, passwords) = (keystores.len(), passwords.len());
-        return Err(malformed(format_args!(
-            "{keystores} keystores and {passwords} passwords: expected as many"
-        )));
-    }
-    let keys =
-        keystores
-            .into_iter()
-            .zip(passwords)
-            .enumerate()
-            .map(|(place, (keystore, password))| {
-                let wrong = |what| malformed(format_args!("{what}[{place}]: expected a string"));
-                Ok(NewKey {
-                    keystore: document(keystore).ok_or_else(|| wrong("keystores"))?,
-                    password: unescape(password.get()).ok_or_else(|| wrong("passwords"))?,
-                })
-            });
-    let keys = keys.collect::<Result<Vec<_>, Refusal>>()?;
-    let interchange = slashing_protection.map(|json| {
-        document(json).ok_or_else(|| malformed("slashing_protection: expected a string"))
-    });
-    let outcomes = api.keyring.import(keys, interchange.transpose()?)?;
-    Ok(Response::json(
-        200,
-        &json!({"data": outcomes.into_iter().map(status).collect::<Vec<_>>()}),
-    ))
+pub(super) fn import(api: &Api, request: &mut Request) -> Result<Response, Refusal> {
+    let (keys, interchange) = read_import(mem::take(&mut request.body.0))?;
+    let outcomes = api.keyring.import(keys, interchange)?;
+    Ok(answer(&ChangeAnswer {
+        data: outcomes.into_iter().map(Status::from).collect(),
+        slashing_protection: None,
+    }))
 }
 
 /// `DELETE /eth/v1/keystores`: deletes imported keys; a status for each, and their slashing data as a
 /// JSON string.
 pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let DeleteRequest { pubkeys } = read(&request.body.0)?;
-    let key = |(place, key): (usize, String)| {
-        key.parse()
-            .map_err(|error| malformed(format_args!("pubkeys[{place}]: {error}")))
-    };
-    let pubkeys = pubkeys
-        .into_iter()
-        .enumerate()
-        .map(key)
-        .collect::<Result<_, _>>()?;
+    let pubkeys = read_delete(&request.body.0)?;
     let (outcomes, interchange) = api.keyring.delete(pubkeys, None)?;
-    let data: Vec<_> = outcomes.into_iter().map(status).collect();
-    Ok(Response::json(
-        200,
-        &json!({"data": data, "slashing_protection": interchange}),
-    ))
+    Ok(answer(&ChangeAnswer {
+        data: outcomes.into_iter().map(Status::from).collect(),
+        slashing_protection: Some(interchange),
+    }))
 }
 
-fn status(outcome: Outcome) -> Value {
-    match outcome {
-        Outcome::Imported => json!({"status": "imported"}),
-        Outcome::Duplicate => json!({"status": "duplicate"}),
-        Outcome::Deleted => json!({"status": "deleted"}),
-        Outcome::NotActive => json!({"status": "not_active"}),
-        Outcome::NotFound => json!({"status": "not_found"}),
-        Outcome::Error(message) => json!({"status": "error", "message": message}),
+/// Written from what it is: trees of JSON values would take ten times its memory.
+fn answer(body: &impl Serialize) -> Response {
+    let json = serde_json::to_vec(body).expect("texts and lists of them are JSON");
+    Response::new(200, JSON, json)
+}
+
+#[derive(Serialize)]
+struct ListAnswer {
+    data: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    validating_pubkey: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    derivation_path: Option<String>,
+    readonly: bool,
+}
+
+#[derive(Serialize)]
+struct ChangeAnswer {
+    data: Vec<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slashing_protection: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Status {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl From<Outcome> for Status {
+    fn from(outcome: Outcome) -> Self {
+        let (status, message) = match outcome {
+            Outcome::Imported => ("imported", None),
+            Outcome::Duplicate => ("duplicate", None),
+            Outcome::Deleted => ("deleted", None),
+            Outcome::NotActive => ("not_active", None),
+            Outcome::NotFound => ("not_found", None),
+            Outcome::Error(message) => ("error", Some(message)),
+        };
+        Self { status, message }
     }
 }
 
-/// Passwords stay where they are in the body, which is wiped: the parser would leave copies behind.
 #[derive(Deserialize)]
 struct ImportRequest<'a> {
     #[serde(borrow)]
@@ -107,19 +113,96 @@ struct ImportRequest<'a> {
 }
 
 #[derive(Deserialize)]
-struct DeleteRequest {
-    pubkeys: Vec<String>,
+struct DeleteRequest<'a> {
+    #[serde(borrow)]
+    pubkeys: Vec<&'a RawValue>,
+}
+
+/// All keystores of one import and their passwords: with the body itself, which may have 64 MiB, they must
+/// leave the process below 128 MiB.
+const KEYSTORES_BYTES_MAX: usize = 32 << 20;
+
+/// Keystores of one import: as many of 1 KiB fit into [`KEYSTORES_BYTES_MAX`].
+const KEYSTORES_MAX: usize = 32 << 10;
+
+/// Keys of one deletion: more than a signer of 100,000 has.
+const PUBLIC_KEYS_MAX: usize = 128 << 10;
+
+/// What a `pubkeys` item may have; a public key has 98 characters.
+const PUBLIC_KEY_BYTES_MAX: usize = 256;
+
+/// The keystores with their passwords, and the slashing data. The body is gone then, but for the slashing
+/// data, which keeps its memory.
+fn read_import(body: Vec<u8>) -> Result<(Vec<NewKey>, Option<String>), Refusal> {
+    let request: ImportRequest<'_> = read(&body)?;
+    let keystores = request.keystores.len();
+    let passwords = request.passwords.len();
+    if keystores != passwords {
+        return Err(malformed(format_args!(
+            "{keystores} keystores and {passwords} passwords: expected as many"
+        )));
+    }
+    if keystores > KEYSTORES_MAX {
+        return Err(malformed(format_args!(
+            "{keystores} keystores, expected at most {KEYSTORES_MAX}: import them in parts"
+        )));
+    }
+    let mut keys = Vec::with_capacity(keystores);
+    let mut bytes = 0;
+    for (place, raw) in request.keystores.iter().enumerate() {
+        let wrong = |what| malformed(format_args!("{what}[{place}]: expected a string"));
+        let keystore = document(raw.get()).ok_or_else(|| wrong("keystores"))?;
+        let password = json::text(request.passwords[place].get(), RAW_PASSWORD_BYTES_MAX)
+            .ok_or_else(|| wrong("passwords"))?;
+        bytes += keystore.len() + password.len();
+        if bytes > KEYSTORES_BYTES_MAX {
+            return Err(malformed(format_args!(
+                "keystores and passwords of more than {KEYSTORES_BYTES_MAX} bytes: import them in parts"
+            )));
+        }
+        keys.push(NewKey {
+            keystore,
+            password: password.into(),
+        });
+    }
+    let Some(raw) = request.slashing_protection.map(RawValue::get) else {
+        return Ok((keys, None));
+    };
+    let start = raw.as_ptr().addr() - body.as_ptr().addr();
+    let end = start + raw.len();
+    let interchange = document_in_place(body, start..end)
+        .ok_or_else(|| malformed("slashing_protection: expected a string"))?;
+    Ok((keys, Some(interchange)))
+}
+
+fn read_delete(body: &[u8]) -> Result<Vec<PublicKey>, Refusal> {
+    let request: DeleteRequest<'_> = read(body)?;
+    let count = request.pubkeys.len();
+    if count > PUBLIC_KEYS_MAX {
+        return Err(malformed(format_args!(
+            "{count} pubkeys, expected at most {PUBLIC_KEYS_MAX}: delete them in parts"
+        )));
+    }
+    let mut keys = Vec::with_capacity(count);
+    for (place, raw) in request.pubkeys.iter().enumerate() {
+        let wrong = |reason: &dyn Display| malformed(format_args!("pubkeys[{place}]: {reason}"));
+        let text = json::text(raw.get(), PUBLIC_KEY_BYTES_MAX);
+        let text = text.ok_or_else(|| wrong(&"expected a string"))?;
+        keys.push(text.parse().map_err(|error: HexError| wrong(&error))?);
+    }
+    Ok(keys)
 }
 
 /// The parser may repeat a wrong value, and a password may be one: only the place is told.
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let text = json::check(body).map_err(malformed)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let (line, column) = (error.inner().line(), error.inner().column());
         let what = if error.inner().is_data() {
             "a field is missing or of the wrong kind"
         } else {
-            "no JSON"
+            "not JSON"
         };
         malformed(format_args!(
             "{what} at {} (line {line}, column {column})",
@@ -132,53 +215,28 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     Ok(value)
 }
 
-/// A JSON document that came as a string, as the API asks for, or as itself.
-fn document(raw: &RawValue) -> Option<String> {
-    match raw.get().as_bytes().first()? {
-        b'"' => serde_json::from_str(raw.get()).ok(),
-        b'{' => Some(raw.get().to_owned()),
+/// A keystore that came as a string, as the API asks for, or as itself. One that is too long comes out
+/// too long, and is refused where every keystore is read.
+fn document(raw: &str) -> Option<String> {
+    if raw.starts_with('{') {
+        return Some(json::start(raw, FILE_BYTES_MAX));
+    }
+    json::text(raw, FILE_BYTES_MAX)
+}
+
+/// As [`document`], for the slashing data at this place of the body. They may be most of it, so they stay
+/// in its memory.
+fn document_in_place(mut body: Vec<u8>, place: Range<usize>) -> Option<String> {
+    body.truncate(place.end);
+    body.drain(..place.start);
+    match body.first()? {
+        b'{' => String::from_utf8(body).ok(),
+        b'"' => json::unescape(body),
         _ => None,
     }
 }
 
-/// The text that a JSON string stands for, written once (RFC 8259, section 7). The parser has
-/// checked it, so a slip of this function could only refuse.
-fn unescape(raw: &str) -> Option<Zeroizing<String>> {
-    let mut rest = raw.strip_prefix('"')?.strip_suffix('"')?;
-    let mut text = Zeroizing::new(String::with_capacity(rest.len()));
-    while let Some((before, escape)) = rest.split_once('\\') {
-        text.push_str(before);
-        let (character, length) = match *escape.as_bytes().first()? {
-            b'u' => unicode(escape)?,
-            b'b' => ('\u{8}', 1),
-            b'f' => ('\u{c}', 1),
-            b'n' => ('\n', 1),
-            b'r' => ('\r', 1),
-            b't' => ('\t', 1),
-            other => (char::from(other), 1),
-        };
-        text.push(character);
-        rest = &escape[length..];
-    }
-    text.push_str(rest);
-    Some(text)
-}
-
-/// The character of `uXXXX`, or of a pair of surrogates, and the bytes that it took.
-fn unicode(escape: &str) -> Option<(char, usize)> {
-    let unit = |at: usize| u16::from_str_radix(escape.get(at..at + 4)?, 16).ok();
-    let low = || {
-        escape
-            .get(5..7)
-            .filter(|between| *between == "\\u")
-            .and_then(|_| unit(7))
-    };
-    let units = [unit(1)?, low().unwrap_or(0)];
-    let character = char::decode_utf16(units).next()?.ok()?;
-    Some((character, if character.len_utf16() == 2 { 11 } else { 5 }))
-}
-
-fn malformed(what: impl std::fmt::Display) -> Refusal {
+fn malformed(what: impl Display) -> Refusal {
     Refusal::Malformed(what.to_string())
 }
 
@@ -201,29 +259,6 @@ impl From<ChangeError> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_password_is_read_as_the_json_parser_reads_it() {
-        for raw in [
-            r#""""#,
-            r#""plain""#,
-            r#""with \"quotes\", \\ and \/""#,
-            r#""\b\f\n\r\t""#,
-            r#""\u00fcn\u00efc\u00f6d\u00e9 \u65e5\u672c \ud83d\udd11!""#,
-            r#""ünïcödé 日本 🔑 \\u0041""#,
-            r#""\u0000""#,
-        ] {
-            let expected: String = serde_json::from_str(raw).unwrap();
-            assert_eq!(
-                unescape(raw).map(|text| text.to_string()),
-                Some(expected),
-                "{raw}"
-            );
-        }
-        for raw in [r#""\ud83d""#, r#""\ud83dA""#, "1", "{}", r#"""#] {
-            assert_eq!(unescape(raw).map(|text| text.to_string()), None, "{raw}");
-        }
-    }
 
     #[test]
     fn a_bad_body_is_placed_and_not_repeated() {

@@ -1,6 +1,7 @@
 //! `POST /api/v1/eth2/sign/{identifier}`: the duty of this program.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::Api;
 use super::refusal::Refusal;
@@ -21,13 +22,19 @@ pub(super) fn sign(
     let timer = api.metrics.begin();
     let key = find(api, identifier)?; // 404, 503
     let duty = SignRequest::parse(body, &api.networks)?; // 400
-    let root = duty.signing_root(&api.networks)?; // 400 when it differs from the root that was sent
+    let root = duty.signing_root(&api.networks, now_seconds())?; // 400 when it differs from the root that was sent
     let cleared = api
         .protection
         .clear(&key.public_key(), &duty.slashable(), root)?; // 412; else on disk
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
     timer.signed(duty.kind());
     Ok(answer(headers.values("accept").next(), &signature, key))
+}
+
+/// The time of Unix: consensus has no clock of its own.
+fn now_seconds() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since_1970.unwrap_or_default().as_secs()
 }
 
 fn find(api: &Api, identifier: &str) -> Result<Arc<SecretKey>, Refusal> {

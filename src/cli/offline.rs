@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde_json::json;
 
@@ -11,6 +12,7 @@ use super::commands::{Exit, NewKeys};
 use super::layers::Values;
 use super::{Usage, exit};
 use crate::config::Settings;
+use crate::consensus::network::{Fork, ForkAt, Networks};
 use crate::consensus::primitives::{Epoch, PublicKey};
 use crate::consensus::request::SignRequest;
 use crate::keys::derive::{self, Parent};
@@ -101,13 +103,17 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
                 "give --genesis-validators-root; a beacon node tells it at /eth/v1/beacon/genesis",
             )
         })?;
-    let version = networks.version_at(Epoch(*epoch)).to_string();
+    let fork = exit_fork(networks, Epoch(*epoch), now_seconds());
     let message =
         json!({ "epoch": epoch.to_string(), "validator_index": validator_index.to_string() });
     let mut body = json!({
         "type": "VOLUNTARY_EXIT",
         "fork_info": {
-            "fork": { "previous_version": version, "current_version": version, "epoch": "0" },
+            "fork": {
+                "previous_version": fork.previous_version.to_string(),
+                "current_version": fork.current_version.to_string(),
+                "epoch": fork.epoch.to_string(),
+            },
             "genesis_validators_root": chain.to_string(),
         },
         "voluntary_exit": message,
@@ -115,7 +121,12 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
     .to_string()
     .into_bytes();
     let signed = SignRequest::parse(&mut body, networks)
-        .and_then(|request| Ok((request.signing_root(networks)?, request.slashable())))
+        .and_then(|request| {
+            Ok((
+                request.signing_root(networks, now_seconds())?,
+                request.slashable(),
+            ))
+        })
         .map_err(|error| Usage::new(exit::CONFIG, error.to_string()));
     let (root, slashable) = signed?;
     let mut opened = open(&settings, Some(*key))?;
@@ -133,6 +144,31 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
     let exit = json!({ "message": message, "signature": secret.sign(cleared).to_string() });
     give(out.as_deref(), &format!("{exit:#}\n"))?;
     Ok(0)
+}
+
+/// The fork in which an exit of this epoch is processed: the present one, unless its epoch comes later.
+/// From DENEB on its domain is CAPELLA's, whatever its epoch (EIP-7044).
+fn exit_fork(networks: &Networks, epoch: Epoch, now_seconds: u64) -> ForkAt {
+    let Some(present) = networks.epoch_now(now_seconds) else {
+        if !networks.has(Fork::Deneb, epoch) && networks.has(Fork::Deneb, LAST_EPOCH) {
+            let name = networks.name();
+            eprintln!(
+                "warning: the genesis time of {name} is not known, so the exit is signed for the fork of \
+                 epoch {epoch}; if {name} is at DENEB by now, give --epoch of the present"
+            );
+        }
+        return networks.fork_at(epoch);
+    };
+    networks.fork_at(epoch.max(present))
+}
+
+/// The last epoch that a fork may be scheduled for.
+const LAST_EPOCH: Epoch = Epoch(Epoch::NEVER.0 - 1);
+
+/// The time of Unix.
+fn now_seconds() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since_1970.unwrap_or_default().as_secs()
 }
 
 /// Into the file, or onto standard output.

@@ -39,6 +39,17 @@ pub struct Networks {
     recognise_others: bool,
 }
 
+/// The fork of a network at some epoch (consensus-specs, the container `Fork`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForkAt {
+    /// The version of the fork before it.
+    pub previous_version: Version,
+    /// Its version.
+    pub current_version: Version,
+    /// When it began.
+    pub epoch: Epoch,
+}
+
 /// The facts of one network.
 #[derive(Clone)]
 pub(super) struct Network {
@@ -144,12 +155,16 @@ impl Networks {
     /// genesis time is only estimated. `None` when no network was chosen, its genesis time is not
     /// known, or has not come.
     pub fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
-        let genesis_time = self
-            .chosen
-            .genesis_time
-            .filter(|_| !self.recognise_others)?;
-        let since_ms = now_seconds.checked_sub(genesis_time)?.saturating_mul(1000);
-        Some(Slot(since_ms / self.chosen.slot_ms))
+        if self.recognise_others {
+            return None;
+        }
+        self.chosen.slot_at(now_seconds)
+    }
+
+    /// The epoch of the chosen network at this time, as [`Networks::slot_at`]; epoch 0 before its
+    /// genesis. `None` when its genesis time is not known.
+    pub fn epoch_now(&self, now_seconds: u64) -> Option<Epoch> {
+        self.chosen.epoch_now(now_seconds)
     }
 
     /// The root of the chosen network's first validators; only built-in networks know it.
@@ -157,14 +172,28 @@ impl Networks {
         self.chosen.genesis_validators_root
     }
 
-    /// The version of the fork that the chosen network has at this epoch.
-    pub fn version_at(&self, epoch: Epoch) -> Version {
-        let fork = Fork::ALL
-            .into_iter()
-            .rev()
-            .find(|fork| self.chosen.has(*fork, epoch));
-        fork.and_then(|fork| self.chosen.version(fork))
-            .unwrap_or_else(|| self.chosen.genesis_version())
+    /// The fork that the chosen network has at this epoch, as a beacon state tells it.
+    pub fn fork_at(&self, epoch: Epoch) -> ForkAt {
+        let mut fork_at = ForkAt {
+            previous_version: self.chosen.genesis_version(),
+            current_version: self.chosen.genesis_version(),
+            epoch: Epoch(0),
+        };
+        for (version, begin) in self.chosen.forks.iter().flatten() {
+            if *begin != Epoch::NEVER && *begin <= epoch {
+                fork_at = ForkAt {
+                    previous_version: fork_at.current_version,
+                    current_version: *version,
+                    epoch: *begin,
+                };
+            }
+        }
+        fork_at
+    }
+
+    /// Whether the chosen network has this fork by this epoch.
+    pub fn has(&self, fork: Fork, epoch: Epoch) -> bool {
+        self.chosen.has(fork, epoch)
     }
 
     /// Moves a fork of the chosen network, for rehearsals. `false` when the network does not know
@@ -203,6 +232,21 @@ impl Network {
     /// The epoch that this slot is in.
     pub(super) fn epoch_at(&self, slot: Slot) -> Epoch {
         Epoch(slot.0 / self.slots_per_epoch)
+    }
+
+    /// The slot at this time; `None` when the genesis time is not known, or has not come.
+    fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
+        let since_ms = now_seconds
+            .checked_sub(self.genesis_time?)?
+            .saturating_mul(1000);
+        Some(Slot(since_ms / self.slot_ms))
+    }
+
+    /// The epoch at this time, 0 before genesis; `None` when the genesis time is not known.
+    pub(super) fn epoch_now(&self, now_seconds: u64) -> Option<Epoch> {
+        self.genesis_time?;
+        let slot = self.slot_at(now_seconds).unwrap_or(Slot(0));
+        Some(self.epoch_at(slot))
     }
 
     /// The version of the first fork.

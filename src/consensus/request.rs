@@ -133,11 +133,19 @@ impl SignRequest {
         self.kind
     }
 
-    /// The root to sign. `networks` are those that the request was parsed with.
+    /// The root to sign. `networks` are those that the request was parsed with; the time is Unix's, in
+    /// seconds.
+    ///
+    /// Clients make up a fork for an exit, each another one, and send the root of the domain in which it
+    /// is valid now: that root is signed, too.
     ///
     /// # Errors
     /// When the client sent another root.
-    pub fn signing_root(&self, networks: &Networks) -> Result<Root, RequestError> {
+    pub fn signing_root(
+        &self,
+        networks: &Networks,
+        now_seconds: u64,
+    ) -> Result<Root, RequestError> {
         let computed = match &self.subject {
             Subject::Raw { root, .. } => {
                 return self.compare(*root, || "a request without a type".to_owned());
@@ -149,14 +157,30 @@ impl SignRequest {
                 preset,
             } => {
                 let network = networks.of(fork_info.fork.current_version);
-                Computed::for_fork(
-                    duty,
-                    fork_info,
-                    network.unwrap_or_else(|| Network::unknown(*preset)),
-                )
+                let network = network.unwrap_or_else(|| Network::unknown(*preset));
+                let mut computed = Computed::for_fork(duty, fork_info, network);
+                let by_fork_info = computed.version;
+                if let Some(version) = root::exit_version_now(duty, fork_info, network, now_seconds)
+                {
+                    computed.version = version;
+                    if !self.claims_only(computed.root()) {
+                        computed.version = by_fork_info;
+                    }
+                }
+                computed
             }
         };
         self.compare(computed.root(), || format!("{} {computed}", self.kind))
+    }
+
+    /// Whether the client sent this root, and no other.
+    fn claims_only(&self, root: Root) -> bool {
+        let mut claims = self
+            .claims
+            .iter()
+            .filter_map(|(_, claim)| *claim)
+            .peekable();
+        claims.peek().is_some() && claims.all(|claim| claim == root)
     }
 
     /// What slashing protection must know of the message.

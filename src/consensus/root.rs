@@ -37,6 +37,33 @@ pub(super) fn version(
     }
 }
 
+/// The version whose domain an exit is valid in on a network that is at DENEB or later: CAPELLA's,
+/// whatever the fork of the request (EIP-7044). `None` for other duties and earlier forks.
+///
+/// That DENEB has come shows in the clock, in the request's fork, or in the exit itself, which is not
+/// valid before its epoch.
+pub(super) fn exit_version_now(
+    duty: &Duty,
+    fork_info: &ForkInfo,
+    network: &Network,
+    now_seconds: u64,
+) -> Option<Version> {
+    let Duty::VoluntaryExit(exit) = duty else {
+        return None;
+    };
+    let fork = &fork_info.fork;
+    let clock = network.epoch_now(now_seconds).unwrap_or(Epoch(0));
+    let latest = clock.max(fork.epoch).max(exit.epoch);
+    let at_deneb = network.has(Fork::Deneb, latest)
+        || network.fork_of(fork.previous_version) >= Some(Fork::Deneb)
+        || network.fork_of(fork.current_version) >= Some(Fork::Deneb);
+    if at_deneb {
+        network.version(Fork::Capella)
+    } else {
+        None
+    }
+}
+
 /// The domain of a type, for a version on a chain: the type, then 28 bytes of the fork data's root.
 pub(super) fn domain(
     domain_type: DomainType,

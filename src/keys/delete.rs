@@ -4,7 +4,7 @@
 //! this program wrote, and gives the slashing protection data as they are after the last signature. If
 //! those cannot be had, nothing has changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
@@ -37,15 +37,13 @@ pub(super) fn delete(
     keys: &[PublicKey],
     chain: Option<Root>,
 ) -> Result<(Vec<Outcome>, String), ChangeError> {
-    let mut wanted: Vec<PublicKey> = keys.to_vec();
-    wanted.sort_unstable();
-    wanted.dedup();
+    let wanted: HashSet<PublicKey> = keys.iter().copied().collect();
     open_unopened(shared, &wanted);
     let undecided = reserve(shared, &wanted);
-    let done = delete_reserved(shared, keys, &undecided, chain);
+    let done = delete_reserved(shared, keys, &wanted, &undecided, chain);
     {
         let mut state = shared.state();
-        for key in wanted.iter().filter(|key| !undecided.contains(key)) {
+        for key in wanted.difference(&undecided) {
             state.busy.remove(key);
         }
     }
@@ -54,7 +52,7 @@ pub(super) fn delete(
 }
 
 /// Opens the files that declare one of these keys and were not needed so far: only content counts.
-fn open_unopened(shared: &KeyringShared, keys: &[PublicKey]) {
+fn open_unopened(shared: &KeyringShared, keys: &HashSet<PublicKey>) {
     let mut unopened = Vec::new();
     for (source, known) in &shared.state().known {
         let is_asked_for = known.keys.iter().any(|key| keys.contains(key));
@@ -90,20 +88,18 @@ fn open_unopened(shared: &KeyringShared, keys: &[PublicKey]) {
 
 /// Makes these keys busy, once nothing that is being loaded can bring them any more and no other request
 /// changes them. Returns those of which that cannot be said in time.
-fn reserve(shared: &KeyringShared, keys: &[PublicKey]) -> Vec<PublicKey> {
+fn reserve(shared: &KeyringShared, keys: &HashSet<PublicKey>) -> HashSet<PublicKey> {
     let deadline = Instant::now() + WAIT_MAX;
     let mut state = shared.state();
     loop {
-        let undecided: Vec<PublicKey> = keys
+        let undecided: HashSet<PublicKey> = keys
             .iter()
             .filter(|key| state.busy.contains(key) || !state.is_wholly_decided(key))
             .copied()
             .collect();
         let left = deadline.saturating_duration_since(Instant::now());
         if undecided.is_empty() || left.is_zero() {
-            state
-                .busy
-                .extend(keys.iter().filter(|key| !undecided.contains(key)));
+            state.busy.extend(keys.difference(&undecided));
             return undecided;
         }
         state = shared.wait_for(state, left);
@@ -113,11 +109,12 @@ fn reserve(shared: &KeyringShared, keys: &[PublicKey]) -> Vec<PublicKey> {
 fn delete_reserved(
     shared: &KeyringShared,
     keys: &[PublicKey],
-    undecided: &[PublicKey],
+    wanted: &HashSet<PublicKey>,
+    undecided: &HashSet<PublicKey>,
     chain: Option<Root>,
 ) -> Result<(Vec<Outcome>, String), ChangeError> {
-    let changed = changed_files(shared, keys);
-    let mut decisions = decide(shared, keys, undecided, &changed);
+    let holders = holders_of(shared, wanted);
+    let mut decisions = decide(shared, keys, undecided, &holders);
     let told = told_keys(keys, &decisions);
     // Before anything changes: the records may be on several chains, or unreadable.
     export(shared, chain, &told)?;
@@ -183,33 +180,68 @@ fn delete_reserved(
     Ok((outcomes, interchange))
 }
 
-/// Imported files that are not what they were when they were opened: nobody knows what they hold now.
-fn changed_files(shared: &KeyringShared, keys: &[PublicKey]) -> Vec<KeySource> {
-    let mut files = Vec::new();
+/// A source that holds one of the keys, and whether its file is what it was when it was opened.
+struct Holder {
+    source: KeySource,
+    known: KnownSource,
+    has_changed: bool,
+}
+
+/// The sources of each key: those that hold it, and imports that are named after it and do not open.
+fn holders_of(
+    shared: &KeyringShared,
+    keys: &HashSet<PublicKey>,
+) -> HashMap<PublicKey, Vec<Holder>> {
+    let mut holders: HashMap<PublicKey, Vec<Holder>> = HashMap::new();
+    let mut add = |key: PublicKey, source: &KeySource, known: &KnownSource| {
+        holders.entry(key).or_default().push(Holder {
+            source: source.clone(),
+            known: known.clone(),
+            has_changed: false,
+        });
+    };
     for (source, known) in &shared.state().known {
-        if source.is_imported() && known.held_keys().iter().any(|key| keys.contains(key)) {
-            files.push((source.clone(), known.stamp));
+        for key in known.held_keys().iter().filter(|key| keys.contains(key)) {
+            add(*key, source, known);
+        }
+        if known.condition == SourceCondition::Failed
+            && known.keys.is_empty()
+            && let Some(key) = key_in_name(source)
+            && keys.contains(&key)
+        {
+            add(key, source, known);
         }
     }
-    files.retain(|(source, stamp)| match source.file().map(Stamp::of) {
-        // What is not there any more cannot be destroyed.
-        None | Some(Ok(None)) => false,
-        Some(Ok(now)) => now != *stamp,
-        Some(Err(_)) => true,
-    });
-    files.into_iter().map(|(source, _)| source).collect()
+    // Nobody knows what a file holds that has changed since it was opened.
+    for holder in holders.values_mut().flatten() {
+        holder.has_changed = match holder.source.file().map(Stamp::of) {
+            // What is not there any more cannot be destroyed.
+            None | Some(Ok(None)) => false,
+            Some(Ok(now)) => now != holder.known.stamp,
+            Some(Err(_)) => true,
+        };
+    }
+    holders
+}
+
+/// The key after which an import is named.
+fn key_in_name(source: &KeySource) -> Option<PublicKey> {
+    let stem = source.file()?.file_stem()?.to_str()?;
+    let name = stem.split('-').next()?;
+    source.is_imported().then(|| name.parse().ok())?
 }
 
 /// What is to become of each key, in the order in which they were asked for.
 fn decide(
     shared: &KeyringShared,
     keys: &[PublicKey],
-    undecided: &[PublicKey],
-    changed: &[KeySource],
+    undecided: &HashSet<PublicKey>,
+    holders: &HashMap<PublicKey, Vec<Holder>>,
 ) -> Vec<Decision> {
+    let mut seen = HashSet::new();
     let mut decisions: Vec<Decision> = Vec::with_capacity(keys.len());
-    for (place, key) in keys.iter().enumerate() {
-        let is_again = keys[..place].contains(key);
+    for key in keys {
+        let is_again = !seen.insert(*key);
         let decision = if undecided.contains(key) {
             Decision::Answer(Outcome::Error(
                 "keys are still being loaded, and this may be one of them: nothing was removed; ask again"
@@ -218,54 +250,41 @@ fn decide(
         } else if is_again {
             Decision::Answer(not_here(shared, key))
         } else {
-            decide_one(shared, key, changed)
+            let holders = holders.get(key).map_or(&[][..], Vec::as_slice);
+            decide_one(shared, key, holders)
         };
         decisions.push(decision);
     }
     decisions
 }
 
-fn decide_one(shared: &KeyringShared, key: &PublicKey, changed: &[KeySource]) -> Decision {
+fn decide_one(shared: &KeyringShared, key: &PublicKey, holders: &[Holder]) -> Decision {
     let error = |reason: String| Decision::Answer(Outcome::Error(reason));
-    let state = shared.state();
     let mut own = Vec::new();
-    for (source, known) in &state.known {
-        if !known.held_keys().contains(key) {
-            continue;
-        }
-        if !source.is_imported() {
+    for holder in holders {
+        let name = holder.source.name();
+        if !holder.source.is_imported() {
             return error(format!(
-                "read-only: the key comes from {}; nothing was removed",
-                source.name()
+                "read-only: the key comes from {name}; nothing was removed"
             ));
         }
-        if changed.contains(source) {
+        if holder.known.condition == SourceCondition::Failed {
             return error(format!(
-                "{} has changed since it was opened; nothing was removed: reload (POST /reload), then \
-                 delete again",
-                source.name()
+                "{name} does not open, so that nobody knows what it holds; nothing was removed: mend it, or \
+                 remove it by hand, and reload"
             ));
         }
-        if known.condition == SourceCondition::Failed {
+        if holder.has_changed {
             return error(format!(
-                "{} held this key and does not open any more, so that nobody knows what it holds now; \
-                 nothing was removed: mend it, or remove it by hand, and reload",
-                source.name()
+                "{name} has changed since it was opened; nothing was removed: reload (POST /reload), then \
+                 delete again"
             ));
         }
-        own.push((source.clone(), known.clone()));
+        own.push((holder.source.clone(), holder.known.clone()));
     }
-    if !own.is_empty() || state.in_memory.contains(key) {
+    if !own.is_empty() || shared.state().in_memory.contains(key) {
         return Decision::Delete(own);
     }
-    if let Some(source) = unopenable_import(&state, key) {
-        return error(format!(
-            "{} is named after this key and does not open, so that nobody knows what it holds; nothing was \
-             removed: mend it, or remove it by hand",
-            source.name()
-        ));
-    }
-    drop(state);
     Decision::Answer(not_here(shared, key))
 }
 
@@ -277,31 +296,16 @@ fn not_here(shared: &KeyringShared, key: &PublicKey) -> Outcome {
     }
 }
 
-/// An import that is named after the key and does not open.
-fn unopenable_import<'a>(
-    state: &'a MutexGuard<'_, KeyringState>,
-    key: &PublicKey,
-) -> Option<&'a KeySource> {
-    let name = key.to_string();
-    let mut known = state.known.iter();
-    let found = known.find(|(source, known)| {
-        let stem = source.file().and_then(|file| file.file_stem()?.to_str());
-        source.is_imported()
-            && known.condition == SourceCondition::Failed
-            && stem.is_some_and(|stem| stem.starts_with(&name))
-    });
-    found.map(|(source, _)| source)
-}
-
 /// The keys whose slashing protection data are told.
 fn told_keys(keys: &[PublicKey], decisions: &[Decision]) -> Vec<PublicKey> {
     let mut told = Vec::new();
+    let mut seen = HashSet::new();
     for (key, decision) in keys.iter().zip(decisions) {
         let is_told = match decision {
             Decision::Delete(_) => true,
             Decision::Answer(outcome) => *outcome == Outcome::NotActive,
         };
-        if is_told && !told.contains(key) {
+        if is_told && seen.insert(*key) {
             told.push(*key);
         }
     }

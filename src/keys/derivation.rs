@@ -9,8 +9,9 @@ use serde::de::{Deserializer, Error};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::keystore::{OpenError, malformed};
+use super::keystore::{OpenError, malformed, unknown};
 use crate::hex;
+use crate::json;
 
 /// The most memory that one scrypt derivation may ask for; the usual n = 2^18, r = 8 takes 256 MiB.
 const SCRYPT_MEMORY_BYTES_MAX: u64 = 1 << 30;
@@ -27,7 +28,7 @@ const SALT_BYTES_MAX: u64 = 1024;
 pub(super) const DERIVED_KEY_BYTES: usize = 32;
 
 #[derive(Deserialize)]
-#[serde(tag = "function", content = "params", rename_all = "lowercase")]
+#[serde(try_from = "KdfFile")]
 pub(super) enum Kdf {
     Scrypt {
         dklen: u64,
@@ -44,10 +45,68 @@ pub(super) enum Kdf {
     },
 }
 
+/// A derivation as it is written. The parameters of both are read alike, since `params` may come before
+/// `function`; a reader that waits for the function would keep all of them, whatever they are.
 #[derive(Deserialize)]
+struct KdfFile {
+    function: String,
+    #[serde(deserialize_with = "json::object")]
+    params: Params,
+}
+
+#[derive(Deserialize)]
+struct Params {
+    dklen: u64,
+    salt: Bytes,
+    n: Option<u64>,
+    r: Option<u64>,
+    p: Option<u64>,
+    c: Option<u64>,
+    prf: Option<Prf>,
+}
+
+impl TryFrom<KdfFile> for Kdf {
+    type Error = String;
+
+    fn try_from(KdfFile { function, params }: KdfFile) -> Result<Self, String> {
+        let Params { dklen, salt, .. } = params;
+        let needed = |name: &str, value: Option<u64>| {
+            value.ok_or_else(|| format!("{function} needs params.{name}"))
+        };
+        match function.as_str() {
+            "scrypt" => Ok(Self::Scrypt {
+                dklen,
+                n: needed("n", params.n)?,
+                r: needed("r", params.r)?,
+                p: needed("p", params.p)?,
+                salt,
+            }),
+            "pbkdf2" => Ok(Self::Pbkdf2 {
+                dklen,
+                c: needed("c", params.c)?,
+                prf: params.prf.ok_or("pbkdf2 needs params.prf")?,
+                salt,
+            }),
+            other => Err(unknown("function scrypt or pbkdf2", other)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
 pub(super) enum Prf {
-    #[serde(rename = "hmac-sha256")]
     HmacSha256,
+}
+
+impl TryFrom<String> for Prf {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match name.as_str() {
+            "hmac-sha256" => Ok(Self::HmacSha256),
+            other => Err(unknown("hmac-sha256", other)),
+        }
+    }
 }
 
 /// Hex of any length.

@@ -60,8 +60,7 @@ impl Parent {
     fn derive(words: &str, passphrase: &str) -> Result<Self, String> {
         let mnemonic = bip39::Mnemonic::parse_in_normalized(bip39::Language::English, words)
             .map_err(|error| format!("no BIP-39 phrase in English: {error}"))?;
-        let mut normalised = Zeroizing::new(String::with_capacity(passphrase.len() * 18 * 4));
-        normalised.extend(passphrase.nfkd());
+        let normalised: String = passphrase.nfkd().collect();
         let seed = Zeroizing::new(mnemonic.to_seed_normalized(&normalised));
         let master = min_pk::SecretKey::derive_master_eip2333(&seed[..]);
         let master = master.map_err(|error| format!("no seed: {error:?}"))?;

@@ -20,16 +20,13 @@ use zeroize::Zeroizing;
 use super::cache::{Cache, CacheEntryName};
 use super::derive::{self, Parent};
 use super::keyconfig;
-use super::keystore::{FILE_BYTES_MAX, Keystore};
+use super::keystore::{FILE_BYTES_MAX, Keystore, OpenError, WALLET_BYTES_MAX};
 use super::pool::{Pool, Urgency};
 use super::reader::Reader;
 use super::secret::SecretKey;
 use super::table::Origin;
 use crate::consensus::primitives::PublicKey;
 use crate::files::{self, FileError, PathKind};
-
-/// The largest wallet of Prysm: 100,000 keys.
-const WALLET_BYTES_MAX: usize = 32 << 20;
 
 /// A key, or a few, that can be opened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -159,8 +156,14 @@ impl KeySource {
     /// Reads and parses the file, if it has one.
     pub(crate) fn read(self) -> Result<ReadSource, ReadError> {
         let keystore = match &self {
-            Self::Keystore { file, .. } => Some(read_keystore(file, FILE_BYTES_MAX)?),
-            Self::Wallet { file, .. } => Some(read_keystore(file, WALLET_BYTES_MAX)?),
+            Self::Keystore { file, .. } => {
+                Some(read_keystore(file, FILE_BYTES_MAX, Keystore::parse)?)
+            }
+            Self::Wallet { file, .. } => Some(read_keystore(
+                file,
+                WALLET_BYTES_MAX,
+                Keystore::parse_wallet,
+            )?),
             Self::Raw { .. } | Self::Interop(_) | Self::Derived(_) => None,
         };
         Ok(ReadSource {
@@ -170,7 +173,11 @@ impl KeySource {
     }
 }
 
-fn read_keystore(file: &Path, bytes_max: usize) -> Result<ReadKeystore, ReadError> {
+fn read_keystore(
+    file: &Path,
+    bytes_max: usize,
+    parse: fn(&[u8]) -> Result<Keystore, OpenError>,
+) -> Result<ReadKeystore, ReadError> {
     let failed = |reason: String| ReadError::Failed(FileError::new(file, reason));
     let unreadable = |error: io::Error| {
         if files::is_absent(&error) {
@@ -189,7 +196,7 @@ fn read_keystore(file: &Path, bytes_max: usize) -> Result<ReadKeystore, ReadErro
     let modified = metadata.modified().map_err(unreadable)?;
     let json = files::read_bounded(file, bytes_max).map_err(unreadable)?;
     Ok(ReadKeystore {
-        keystore: Keystore::parse(&json).map_err(|error| failed(error.to_string()))?,
+        keystore: parse(&json).map_err(|error| failed(error.to_string()))?,
         bytes: metadata.len(),
         modified_nanoseconds: modified
             .duration_since(UNIX_EPOCH)

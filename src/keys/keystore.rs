@@ -2,8 +2,9 @@
 //!
 //! [`Keystore::parse`] checks every size and cost before any work is done, so that a hostile file
 //! costs microseconds; [`Keystore::open`] derives, compares the checksum and decrypts in place.
-//! Strict about what protects the key, lenient about the rest: `uuid`, `path`, `description` and
-//! `pubkey` may be missing, unknown fields are ignored.
+//! Strict about what protects the key and about JSON, lenient about the rest: `uuid`, `path`,
+//! `description` and `pubkey` may be missing, unknown fields are ignored. What may be imported may be
+//! loaded: both ways lead through here.
 //!
 //! Source: EIP-2335; SP 800-38A (counter mode).
 
@@ -12,6 +13,7 @@ use std::fmt;
 use aes::cipher::{KeyIvInit, StreamCipher};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
@@ -22,9 +24,23 @@ use super::secret::{FillError, SecretKey};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::hex;
 use crate::http::wipe;
+use crate::json;
 
-/// The largest keystore file that is read; real ones have about 1 KiB.
+/// The largest keystore, in a file or in an import; real ones have about 1 KiB.
 pub const FILE_BYTES_MAX: usize = 64 << 10;
+/// The largest wallet of Prysm: 100,000 keys.
+pub const WALLET_BYTES_MAX: usize = 32 << 20;
+/// The longest password, normalised as EIP-2335 says.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// The longest password before it is normalised: NFKD makes at best one byte of a character of four.
+pub const RAW_PASSWORD_BYTES_MAX: usize = 4 * PASSWORD_BYTES_MAX;
+/// The longest description, as it is written in JSON: it is for people.
+const DESCRIPTION_BYTES_MAX: usize = 4096;
+/// The longest path; `m/12381/3600/0/0/0` is a usual one. It is kept with the key and listed.
+const PATH_BYTES_MAX: usize = 256;
+/// The longest message of an error: a wrong value may be long.
+const MESSAGE_BYTES_MAX: usize = 512;
+
 /// Why a keystore did not open.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OpenError {
@@ -37,6 +53,8 @@ pub enum OpenError {
         /// The limit that it breaks.
         limit_bytes: u64,
     },
+    /// The password is longer than [`PASSWORD_BYTES_MAX`].
+    PasswordLength,
     /// Checksum mismatch: the password is wrong, or the file is damaged.
     Checksum,
     /// The decrypted bytes are no secret key, or there is no memory for it.
@@ -59,11 +77,24 @@ impl Keystore {
     /// # Errors
     /// Every [`OpenError`] that does not need the password.
     pub fn parse(json: &[u8]) -> Result<Self, OpenError> {
-        // The JSON library repeats wrong values: a password that was sent as a keystore must not
-        // come back in a message.
-        if json.trim_ascii_start().first() != Some(&b'{') {
-            return Err(malformed("expected a JSON object"));
+        Self::parse_up_to(FILE_BYTES_MAX, json)
+    }
+
+    /// As [`Keystore::parse`], of a wallet that holds many keys (Prysm's).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_wallet(json: &[u8]) -> Result<Self, OpenError> {
+        Self::parse_up_to(WALLET_BYTES_MAX, json)
+    }
+
+    fn parse_up_to(bytes_max: usize, json: &[u8]) -> Result<Self, OpenError> {
+        if json.len() > bytes_max {
+            return Err(malformed(format_args!("longer than {bytes_max} bytes")));
         }
+        // The JSON library repeats wrong values: a password that was sent as a keystore must not
+        // come back in a message, so what is not an object is refused before.
+        let json = json::check(json).map_err(malformed)?;
         let AnyVersion { version } = read(json)?;
         if version != VERSION {
             return Err(malformed(format_args!(
@@ -129,11 +160,11 @@ impl Keystore {
     ///
     /// # Errors
     /// [`OpenError::Checksum`] when the password is wrong.
-    pub fn open_bytes(&self, password: &str) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    pub fn open_bytes(&self, password: &str) -> Result<Vec<u8>, OpenError> {
         let cipher = &self.0.crypto.cipher;
         scrubbed(|| {
             let key = self.unlock(password)?;
-            let mut bytes = Zeroizing::new(cipher.message.0.clone());
+            let mut bytes = cipher.message.0.clone();
             cipher.apply(&key, &mut bytes);
             Ok(bytes)
         })
@@ -142,25 +173,31 @@ impl Keystore {
     /// The derived key, once the checksum says that it is the right one.
     fn unlock(&self, password: &str) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
         let crypto = &self.0.crypto;
-        let key = crypto.kdf.derive(normalise(password).as_bytes())?;
+        let key = crypto.kdf.derive(normalise(password)?.as_bytes())?;
         let sum = Sha256::new()
             .chain_update(&key[16..])
             .chain_update(&crypto.cipher.message.0)
             .finalize();
-        match sum.as_slice().ct_eq(&crypto.checksum.message.0).into() {
-            true => Ok(key),
-            false => Err(OpenError::Checksum),
+        if sum.as_slice().ct_eq(&crypto.checksum.message.0).into() {
+            Ok(key)
+        } else {
+            Err(OpenError::Checksum)
         }
     }
 }
 
-/// NFKD, then without C0, C1 and Delete: a line end goes, spaces stay.
-fn normalise(password: &str) -> Zeroizing<String> {
-    // UAX #15: NFKD makes at most 18 characters of one, of at most 4 bytes; so this is never
-    // reallocated, and no copy is left behind.
-    let mut normalised = Zeroizing::new(String::with_capacity(password.len() * 18 * 4));
-    normalised.extend(password.nfkd().filter(|character| !character.is_control()));
-    normalised
+/// NFKD, then without C0, C1 and Delete: a line end goes, spaces stay. Bounded before and after, since
+/// a character may become 18 (UAX #15), and a row of combining marks is sorted as a whole.
+fn normalise(password: &str) -> Result<String, OpenError> {
+    if password.len() > RAW_PASSWORD_BYTES_MAX {
+        return Err(OpenError::PasswordLength);
+    }
+    let characters = password.nfkd().filter(|character| !character.is_control());
+    let normalised: String = characters.collect();
+    if normalised.len() > PASSWORD_BYTES_MAX {
+        return Err(OpenError::PasswordLength);
+    }
+    Ok(normalised)
 }
 
 /// Does `work` in frames of its own and overwrites those: the cipher and hash crates keep padded
@@ -183,15 +220,17 @@ pub fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
 
 const VERSION: u64 = 4;
 
-fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, OpenError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+fn read<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, OpenError> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(malformed)?;
     deserializer.end().map_err(malformed)?;
     Ok(value)
 }
 
 pub(super) fn malformed(what: impl fmt::Display) -> OpenError {
-    OpenError::Malformed(what.to_string())
+    let mut what = what.to_string();
+    what.truncate(what.floor_char_boundary(MESSAGE_BYTES_MAX));
+    OpenError::Malformed(what)
 }
 
 #[derive(Deserialize)]
@@ -201,10 +240,41 @@ struct AnyVersion {
 
 #[derive(Deserialize)]
 struct File {
+    #[serde(deserialize_with = "json::object")]
     crypto: Crypto,
     #[serde(default, deserialize_with = "read_public_key")]
     pubkey: Option<PublicKey>,
+    #[serde(default, deserialize_with = "read_path")]
     path: Option<String>,
+    #[serde(
+        default,
+        rename = "description",
+        deserialize_with = "check_description"
+    )]
+    _description: (),
+}
+
+fn read_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let path = Option::<String>::deserialize(deserializer)?;
+    match &path {
+        Some(text) if text.len() > PATH_BYTES_MAX => Err(D::Error::custom(format_args!(
+            "has {} bytes, expected at most {PATH_BYTES_MAX}",
+            text.len()
+        ))),
+        Some(_) | None => Ok(path),
+    }
+}
+
+/// Whatever a description is, it must not be long.
+fn check_description<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    if raw.len() > DESCRIPTION_BYTES_MAX {
+        return Err(D::Error::custom(format_args!(
+            "has {} bytes, expected at most {DESCRIPTION_BYTES_MAX}",
+            raw.len()
+        )));
+    }
+    Ok(())
 }
 
 /// Wallets of Prysm have an empty one.
@@ -219,8 +289,11 @@ fn read_public_key<'de, D: Deserializer<'de>>(
 
 #[derive(Deserialize)]
 struct Crypto {
+    #[serde(deserialize_with = "json::object")]
     kdf: Kdf,
+    #[serde(deserialize_with = "json::object")]
     checksum: Checksum,
+    #[serde(deserialize_with = "json::object")]
     cipher: Cipher,
 }
 
@@ -232,25 +305,51 @@ struct Checksum {
 }
 
 #[derive(Deserialize)]
-enum Hash {
-    #[serde(rename = "sha256")]
-    Sha256,
+#[serde(try_from = "String")]
+struct Hash;
+
+impl TryFrom<String> for Hash {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match name.as_str() {
+            "sha256" => Ok(Self),
+            other => Err(unknown("sha256", other)),
+        }
+    }
 }
 
 #[derive(Deserialize)]
 struct Cipher {
     function: CipherFunction,
+    #[serde(deserialize_with = "json::object")]
     params: CipherParams,
     message: Bytes,
 }
 
 #[derive(Deserialize)]
+#[serde(try_from = "String")]
 enum CipherFunction {
-    #[serde(rename = "aes-128-ctr")]
     Aes128Ctr,
     /// Not in the EIP; py3signer reads it.
-    #[serde(rename = "aes-256-ctr")]
     Aes256Ctr,
+}
+
+impl TryFrom<String> for CipherFunction {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match name.as_str() {
+            "aes-128-ctr" => Ok(Self::Aes128Ctr),
+            "aes-256-ctr" => Ok(Self::Aes256Ctr),
+            other => Err(unknown("aes-128-ctr or aes-256-ctr", other)),
+        }
+    }
+}
+
+/// A name that stands for nothing we know.
+pub(super) fn unknown(expected: &str, found: &str) -> String {
+    format!("expected {expected}, got {:?}", hex::shorten(found))
 }
 
 #[derive(Deserialize)]
@@ -284,7 +383,11 @@ impl Cipher {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(what) => write!(f, "no EIP-2335 keystore: {what}"),
+            Self::Malformed(what) => write!(f, "not an EIP-2335 keystore: {what}"),
+            Self::PasswordLength => write!(
+                f,
+                "the password is longer than {PASSWORD_BYTES_MAX} bytes (normalised, EIP-2335)"
+            ),
             Self::Memory {
                 asked_bytes,
                 limit_bytes,

@@ -15,7 +15,7 @@
 use std::fmt;
 use std::io;
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use blst::{blst_p1_affine, blst_p2, blst_scalar};
 use zeroize::Zeroize;
@@ -56,7 +56,7 @@ impl Slot {
     /// # Errors
     /// [`ArenaError`] when another slab is needed and cannot be had.
     pub fn take() -> Result<Self, ArenaError> {
-        arena().take().map(Self)
+        change(Arena::take).map(Self)
     }
 
     /// What the slot holds.
@@ -142,7 +142,7 @@ impl Drop for Slot {
 /// Whether the memory is locked, and how much there is. Makes the first slab if there is none, for
 /// before that nobody knows.
 pub fn report() -> LockReport {
-    arena().report()
+    change(Arena::report)
 }
 
 /// From now on memory that cannot be locked is refused instead of used.
@@ -150,10 +150,19 @@ pub fn report() -> LockReport {
 /// # Errors
 /// [`ArenaError`] when the first slab, or one that is already in use, is not locked.
 pub fn require_lock() -> Result<(), ArenaError> {
-    arena().require_lock()
+    change(Arena::require_lock)
 }
 
-/// Closes the process to debuggers and core dumps (`prctl(2)`, `getrlimit(2)`).
+/// Calls `tell`, on whatever thread needs the memory, when the system first refuses to lock some; with the
+/// bytes that are locked by then.
+pub fn when_not_locked(tell: fn(usize)) {
+    assert!(TELL.set(tell).is_ok(), "a process says once whom to tell");
+}
+
+static TELL: OnceLock<fn(usize)> = OnceLock::new();
+
+/// Closes the process to debuggers and core dumps (`prctl(2)`, `getrlimit(2)`), and sees to it that
+/// large blocks of the heap are given back to the system.
 ///
 /// # Errors
 /// The system's, when it refuses either.
@@ -161,6 +170,12 @@ pub fn harden() -> io::Result<()> {
     let no_core = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
+    };
+    // glibc would keep freed blocks of up to 32 MiB once it has seen one; musl never does.
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes integers only.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
     };
     // SAFETY: both calls take integers and a pointer to a live struct, and keep nothing.
     let answers = unsafe {
@@ -175,6 +190,10 @@ pub fn harden() -> io::Result<()> {
         Err(io::Error::last_os_error())
     }
 }
+
+/// Blocks from this size on are mapped by themselves: what glibc starts with, and musl.
+#[cfg(target_env = "gnu")]
+const LARGE_BLOCK_BYTES: libc::c_int = 128 << 10;
 
 /// Lets the calling thread run only when nobody else wants to: keys are derived behind signatures.
 pub fn lower_priority() {
@@ -213,6 +232,25 @@ static ARENA: Mutex<Arena> = Mutex::new(Arena::new(if cfg!(miri) { on_heap } els
 /// The arena of the process, for a moment: no holder of this lock waits for anything.
 fn arena() -> MutexGuard<'static, Arena> {
     ARENA.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Works on the arena, and tells when that has taken memory that is not locked.
+fn change<T>(work: impl FnOnce(&mut Arena) -> T) -> T {
+    let done;
+    let bytes;
+    let newly_unlocked;
+    {
+        let mut arena = arena();
+        let was_locked = arena.locked;
+        bytes = arena.slabs * SLAB_BYTES;
+        done = work(&mut arena);
+        newly_unlocked = was_locked && !arena.locked;
+    }
+    // Whoever is told may look at the arena.
+    if newly_unlocked && let Some(tell) = TELL.get() {
+        tell(bytes);
+    }
+    done
 }
 
 impl Arena {

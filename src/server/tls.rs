@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +27,7 @@ use rustls::{
 use sha2::{Digest, Sha256};
 
 use crate::files::read_private;
+use crate::http::wipe;
 
 use super::connection::{Phase, Stream};
 use super::socket::Socket;
@@ -268,6 +269,26 @@ impl Write for Secured {
     }
 }
 
+impl Secured {
+    /// Wipes what rustls has decrypted in its buffer of records: that lives as long as the connection,
+    /// and is otherwise overwritten by the next records alone.
+    #[inline(never)]
+    fn wipe_records(&mut self) {
+        // rustls offers the part of the buffer that holds no record yet; an error changes nothing.
+        self.0.conn.read_tls(&mut WipeOnly).ok();
+    }
+}
+
+/// Brings no bytes, and wipes the buffer that it is offered.
+struct WipeOnly;
+
+impl Read for WipeOnly {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        wipe(buffer);
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
 impl Stream for Secured {
     fn enter(&mut self, phase: Phase) {
         self.0.sock.enter(phase);
@@ -276,6 +297,7 @@ impl Stream for Secured {
     fn wait_readable(&mut self) -> io::Result<()> {
         // Without a wish to read, what was read before is still waiting, decrypted.
         if self.0.conn.wants_read() {
+            self.wipe_records();
             self.0.sock.wait_readable()
         } else {
             Ok(())

@@ -1,0 +1,362 @@
+//! JSON by the letter (RFC 8259), for keystores and the bodies of the Keymanager API.
+//!
+//! A derived reader alone takes an array for an object, looks at no byte of what it skips, and keeps
+//! as many items as there are. [`check`] goes over the text once before it is read, in bounded memory;
+//! [`object`] takes objects only. Both leave the grammar itself to serde_json.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use crate::hex::shorten;
+
+/// Levels of nesting. A keystore in a body has 6.
+pub const DEPTH_MAX: usize = 32;
+
+/// Fields of one object; a keystore has 7.
+pub const FIELDS_MAX: usize = 256;
+
+/// Bytes of a field's name, as it is written.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// Items of one array: more keys than anybody imports at once.
+pub const ITEMS_MAX: usize = 1 << 18;
+
+/// The longest way to write one byte of a string: `\u0041`.
+const ESCAPED_BYTES_MAX: usize = 6;
+
+/// The text of `json`, if it is UTF-8 and an object, nests at most [`DEPTH_MAX`] levels, and has no
+/// field twice and nowhere too many of them, ignored ones included. Whether it is JSON at all is for
+/// its reader to say.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn check(json: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(json).map_err(|error| {
+        let place = place(json, error.valid_up_to());
+        format!("expected UTF-8, found other bytes {place}")
+    })?;
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(format!("expected a JSON object {}", place(json, 0)));
+    }
+    let mut levels = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = text.as_bytes().get(at) {
+        let next = match byte {
+            b'"' => string_end(text, at),
+            _ => at + 1,
+        };
+        let fault = match byte {
+            b'"' if is_name(&text[next..]) => name_fault(levels.last_mut(), &text[at..next]),
+            b'{' => open(&mut levels, Level::Object(BTreeSet::new())),
+            b'[' => open(&mut levels, Level::Array(1)),
+            b',' => item_fault(levels.last_mut()),
+            b'}' | b']' => {
+                levels.pop();
+                None
+            }
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            return Err(format!("{fault} {}", place(json, at)));
+        }
+        at = next;
+    }
+    Ok(text)
+}
+
+/// The line and the column of a byte, as serde_json tells them.
+fn place(json: &[u8], at: usize) -> String {
+    let before = &json[..at];
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let column = before
+        .iter()
+        .rev()
+        .take_while(|&&byte| byte != b'\n')
+        .count()
+        + 1;
+    format!("(line {line}, column {column})")
+}
+
+/// What has been seen of an object or array that is still open.
+enum Level<'a> {
+    /// The names of its fields.
+    Object(BTreeSet<Cow<'a, str>>),
+    /// How many items it has.
+    Array(usize),
+}
+
+/// Where the string that begins at `start` is over; the end of the text, if it is not.
+fn string_end(text: &str, start: usize) -> usize {
+    let mut bytes = text.as_bytes().iter().enumerate().skip(start + 1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Whether a string that this text follows is the name of a field.
+fn is_name(rest: &str) -> bool {
+    rest.trim_ascii_start().starts_with(':')
+}
+
+fn open<'a>(levels: &mut Vec<Level<'a>>, level: Level<'a>) -> Option<String> {
+    levels.push(level);
+    (levels.len() > DEPTH_MAX).then(|| format!("more than {DEPTH_MAX} levels of nesting"))
+}
+
+fn name_fault<'a>(level: Option<&mut Level<'a>>, raw: &'a str) -> Option<String> {
+    let Some(Level::Object(names)) = level else {
+        return Some("a name outside of an object".to_owned());
+    };
+    if raw.len() > NAME_BYTES_MAX {
+        return Some(format!("a name of more than {NAME_BYTES_MAX} bytes"));
+    }
+    if names.len() == FIELDS_MAX {
+        return Some(format!("an object of more than {FIELDS_MAX} fields"));
+    }
+    let name = if raw.contains('\\') {
+        Cow::Owned(unescape(raw.as_bytes().to_vec())?)
+    } else {
+        Cow::Borrowed(&raw[1..raw.len() - 1])
+    };
+    let fault = format!("the field {:?} is there twice", shorten(&name));
+    (!names.insert(name)).then_some(fault)
+}
+
+fn item_fault(level: Option<&mut Level<'_>>) -> Option<String> {
+    match level {
+        Some(Level::Array(items)) => {
+            *items += 1;
+            (*items > ITEMS_MAX).then(|| format!("an array of more than {ITEMS_MAX} items"))
+        }
+        Some(Level::Object(_)) | None => None,
+    }
+}
+
+/// Reads a struct from an object; its derived reader alone would take an array as well. For
+/// `#[serde(deserialize_with = "json::object")]`.
+///
+/// # Errors
+/// Those of the struct, and whatever is not an object.
+pub fn object<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct Fields<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Fields(PhantomData))
+}
+
+/// The text that a JSON string stands for; `None` for any other value. Of one that is longer than
+/// `bytes_max`, only a part that is longer, too: enough for its reader to refuse it.
+pub fn text(raw: &str, bytes_max: usize) -> Option<String> {
+    if !raw.starts_with('"') {
+        return None;
+    }
+    if raw.len() > ESCAPED_BYTES_MAX * bytes_max + "\"\"".len() {
+        return Some(start(raw, bytes_max));
+    }
+    let mut text = unescape(raw.as_bytes().to_vec())?;
+    text.shrink_to_fit();
+    Some(text)
+}
+
+/// The first bytes of a text, a few more than `bytes_max` if there are as many.
+pub fn start(text: &str, bytes_max: usize) -> String {
+    text[..text.ceil_char_boundary(bytes_max + 1)].to_owned()
+}
+
+/// The text that a JSON string stands for, in the memory of the string (RFC 8259, section 7). `None`
+/// for what is not a string.
+pub fn unescape(mut raw: Vec<u8>) -> Option<String> {
+    if raw.len() < 2 || raw.first() != Some(&b'"') || raw.last() != Some(&b'"') {
+        return None;
+    }
+    let end = raw.len() - 1;
+    let mut read = 1;
+    let mut written = 0;
+    while read < end {
+        if raw[read] != b'\\' {
+            raw[written] = raw[read];
+            read += 1;
+            written += 1;
+            continue;
+        }
+        let (character, length) = escaped(&raw[read + 1..end])?;
+        let mut bytes = [0; 4];
+        let encoded = character.encode_utf8(&mut bytes).as_bytes();
+        raw[written..written + encoded.len()].copy_from_slice(encoded);
+        read += 1 + length;
+        written += encoded.len();
+    }
+    raw.truncate(written);
+    String::from_utf8(raw).ok()
+}
+
+/// The character that an escape stands for, and the bytes of it after the backslash.
+fn escaped(escape: &[u8]) -> Option<(char, usize)> {
+    let character = match escape.first()? {
+        b'u' => return unicode(escape),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        other @ (b'"' | b'\\' | b'/') => char::from(*other),
+        _ => return None,
+    };
+    Some((character, 1))
+}
+
+/// The character of `uXXXX`, or of a pair of surrogates, and the bytes that it took.
+fn unicode(escape: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let digits = escape.get(at..at + 4)?;
+        let digits = std::str::from_utf8(digits).ok()?;
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
+    };
+    let low = match escape.get(5..7) {
+        Some(b"\\u") => unit(7),
+        Some(_) | None => None,
+    };
+    let units = [unit(1)?, low.unwrap_or(0)];
+    let character = char::decode_utf16(units).next()?.ok()?;
+    Some((character, if character.len_utf16() == 2 { 11 } else { 5 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_is_read_as_the_json_parser_reads_it() {
+        for raw in [
+            r#""""#,
+            r#""plain""#,
+            r#""with \"quotes\", \\ and \/""#,
+            r#""\b\f\n\r\t""#,
+            r#""\u00fcn\u00efc\u00f6d\u00e9 \u65e5\u672c \ud83d\udd11!""#,
+            r#""ünïcödé 日本 🔑 \\u0041""#,
+            r#""\u0000""#,
+        ] {
+            let expected: String = serde_json::from_str(raw).unwrap();
+            assert_eq!(unescape(raw.into()), Some(expected), "{raw}");
+        }
+        for raw in [
+            r#""\ud83d""#,
+            r#""\ud83dA""#,
+            r#""\u+041""#,
+            r#""\x""#,
+            "1",
+            "{}",
+            r#"""#,
+        ] {
+            assert_eq!(unescape(raw.into()), None, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_string_that_is_too_long_is_read_far_enough_to_be_refused() {
+        for (content, bytes_max, longer) in [
+            ("1234", 4, false),
+            ("12345", 4, true),
+            (r"\u0031\u0032\u0033\u0034", 4, false),
+            (r"\u0031\u0032\u0033\u0034\u0035", 4, true),
+            ("ééé", 6, false),
+            ("éééé", 6, true),
+        ] {
+            let text = text(&format!("\"{content}\""), bytes_max).unwrap();
+            assert_eq!(text.len() > bytes_max, longer, "{content}");
+        }
+        let huge = format!("\"{}\"", "é".repeat(1 << 20));
+        assert!((1025..1030).contains(&text(&huge, 1024).unwrap().len()));
+        assert_eq!(text("1", 4), None);
+    }
+
+    #[test]
+    fn what_a_reader_would_let_pass_is_refused() {
+        let nested = |levels: usize| {
+            let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+            format!("{{\"ignored\":{open}{close}}}")
+        };
+        let fields = |count: usize| {
+            let fields: Vec<_> = (0..count).map(|field| format!("\"{field}\":0")).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        let items = |count: usize| format!("{{\"a\":[{}0]}}", "0,".repeat(count - 1));
+        let name = |bytes: usize| format!("{{\"{}\":0}}", "n".repeat(bytes - 2));
+        for (json, expected) in [
+            (nested(DEPTH_MAX), None),
+            (
+                nested(DEPTH_MAX + 1),
+                Some("more than 32 levels of nesting"),
+            ),
+            (fields(FIELDS_MAX), None),
+            (fields(FIELDS_MAX + 1), Some("more than 256 fields")),
+            (items(ITEMS_MAX), None),
+            (items(ITEMS_MAX + 1), Some("more than 262144 items")),
+            (name(NAME_BYTES_MAX), None),
+            (
+                name(NAME_BYTES_MAX + 1),
+                Some("a name of more than 256 bytes"),
+            ),
+            (r#"{"a":1,"b":{"a":1},"c":["a","a"],"d":"a:"}"#.into(), None),
+            (
+                r#"{"a":1,"b":2,"a":3}"#.into(),
+                Some(r#""a" is there twice"#),
+            ),
+            (r#"{"b":[{"a":1 , "\u0061" :3}]}"#.into(), Some("twice")),
+            (r#"{"a\"":1,"a\\":2}"#.into(), None),
+            ("[[],[],null]".into(), Some("expected a JSON object")),
+            ("".into(), Some("expected a JSON object")),
+            (" \n{} ".into(), None),
+        ] {
+            let start = start(&json, 60);
+            match (check(json.as_bytes()), expected) {
+                (Ok(text), None) => assert_eq!(text, json),
+                (Err(fault), Some(expected)) => assert!(fault.contains(expected), "{fault}"),
+                (found, expected) => panic!("{start}: {expected:?}, got {:?}", found.err()),
+            }
+        }
+        let fault = check(b"{\"a\":\"\xff\"}").unwrap_err();
+        assert_eq!(
+            fault,
+            "expected UTF-8, found other bytes (line 1, column 7)"
+        );
+        let fault = check(b"{\n \"a\":1,\n  \"a\":2}").unwrap_err();
+        assert_eq!(fault, r#"the field "a" is there twice (line 3, column 3)"#);
+    }
+
+    #[test]
+    fn an_unfinished_text_is_left_to_its_reader() {
+        for text in ["{\"", "{\"a", "{\"a\\", "{\"a\":[", "{}}]", "{\"a\":\"\\\""] {
+            assert_eq!(check(text.as_bytes()), Ok(text));
+        }
+    }
+}
