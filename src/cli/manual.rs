@@ -26,6 +26,7 @@ const EXITS: &[(&str, &str)] = &[
         "69",
         "an address cannot be had, or a server does not answer",
     ),
+    ("70", "a bug: a thread that signerd needs has died"),
     ("71", "the system refused a resource, such as locked memory"),
     ("73", "a file cannot be created"),
     ("74", "reading or writing failed"),
