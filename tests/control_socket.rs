@@ -90,11 +90,10 @@ impl Impostor {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
-        let (heard, connections) = (
-            Arc::<Mutex<Vec<u8>>>::default(),
-            Arc::<AtomicUsize>::default(),
-        );
-        let (keep, count) = (Arc::clone(&heard), Arc::clone(&connections));
+        let heard = Arc::<Mutex<Vec<u8>>>::default();
+        let connections = Arc::<AtomicUsize>::default();
+        let keep = Arc::clone(&heard);
+        let count = Arc::clone(&connections);
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 count.fetch_add(1, Ordering::SeqCst);

@@ -222,7 +222,7 @@ fn the_death_of_a_thread_that_is_needed_ends_the_process_with_an_error() {
 fn every_command_is_closed_to_debuggers_and_core_dumps_before_it_reads_a_file() {
     let scratch = Scratch::new("ending-hardened");
     fs::create_dir(scratch.path().join("data")).unwrap();
-    // Where nobody may run it.
+    // The copy is where the user nobody can run it.
     let program = scratch.path().join("signerd");
     fs::copy(binary(), &program).unwrap();
     for path in [program.as_path(), scratch.path()] {

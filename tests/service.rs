@@ -640,7 +640,9 @@ fn a_port_that_is_open_to_other_machines_is_one_warning_that_names_three_ways_to
     let file = |name: &str| secured::private(&scratch, name);
     let token = scratch.write("token", "correct-horse");
     let socket = scratch.path().join("socket").display().to_string();
-    let (cert, key, ca) = (file("server.pem"), file("server.key"), file("ca.pem"));
+    let cert = file("server.pem");
+    let key = file("server.key");
+    let ca = file("ca.pem");
     let tls = ["--tls-cert", &cert, "--tls-key", &key];
     for (options, is_open) in [
         (vec!["--host", "0.0.0.0"], true),

@@ -179,7 +179,8 @@ fn a_token_file_that_has_changed_is_taken_at_sighup_and_a_bad_one_is_not() {
     signer.wait_loaded();
     let mut client = signer.client();
     let mut metrics = Client::connect(signer.metrics.as_deref().unwrap());
-    let (sign, manage) = ("/api/v1/eth2/publicKeys", "/eth/v1/keystores");
+    let sign = "/api/v1/eth2/publicKeys";
+    let manage = "/eth/v1/keystores";
 
     scratch.write("all", "all-2");
     scratch.write("keys", "keys-2");
@@ -361,10 +362,8 @@ fn without_a_token_health_tells_counts_and_states_but_no_path_and_no_reason() {
     scratch.write("bad/key.txt", "password");
     let bad = scratch.path().join("bad").display().to_string();
     let keys = ["--keystores-path", &bad, "--keystores-passwords-path", &bad];
-    let (all, manage) = (
-        scratch.write("all", "all"),
-        scratch.write("manage", "manage"),
-    );
+    let all = scratch.write("all", "all");
+    let manage = scratch.write("manage", "manage");
     for (case, options, right) in [
         ("no token is configured", vec![], vec![]),
         (

@@ -42,7 +42,7 @@ impl Server {
         if let Some(url) = url {
             return Self::at(url);
         }
-        if let Ok(server) = Self::by_control_socket(values)? {
+        if let Some(server) = Self::by_control_socket(values, &mut Vec::new())? {
             return Ok(server);
         }
         let Some(files) = config::tls(values)? else {
@@ -54,10 +54,11 @@ impl Server {
         }
         // A command has no client certificate. The metrics listener tells of health as well.
         if !values.on("metrics-enabled")? {
-            let message = "the signing listener wants client certificates, and there is no metrics \
-                           listener and no control socket to ask";
-            return Err(Usage::new(exit::UNHEALTHY, message)
-                .hint("give the server a --data-dir, and this command the same: its control socket is there"));
+            let message = "the signing listener wants client certificates, and there is neither a \
+                           metrics listener nor a control socket to ask";
+            return Err(Usage::new(exit::UNHEALTHY, message).hint(
+                "give the server a --data-dir, where its control socket is, and this command the same",
+            ));
         }
         let address = reachable(values.address("metrics-host", "metrics-port")?);
         Ok(Self::plain(values, address))
@@ -66,21 +67,22 @@ impl Server {
     /// The server that these options start, to be given a token, or believed what it says: by a way where
     /// nobody else answers.
     pub(super) fn find_trusted(values: &Values) -> Result<Self, Usage> {
-        let absent = match Self::by_control_socket(values)? {
-            Ok(server) => return Ok(server),
-            Err(absent) => absent,
-        };
-        match config::tls(values)? {
-            Some(files) if !files.asks_clients() => Self::by_tls(values, files),
-            Some(_) | None => Err(Usage::new(
-                exit::UNAVAILABLE,
-                format!("a server uses the store, but its control socket does not answer: {absent}"),
-            )
-            .hint(
-                "run this as the user of the server, with the --data-dir that it was started with; or stop \
-                 the server",
-            )),
+        let mut reasons = Vec::new();
+        if let Some(server) = Self::by_control_socket(values, &mut reasons)? {
+            return Ok(server);
         }
+        if let Some(files) = config::tls(values)?
+            && !files.asks_clients()
+        {
+            return Self::by_tls(values, files);
+        }
+        let message = format!(
+            "a server uses the store, but its control socket does not answer: {}",
+            reasons.join("; ")
+        );
+        Err(Usage::new(exit::UNAVAILABLE, message).hint(
+            "run this as the user of the server, with the --data-dir that it was started with; or stop it",
+        ))
     }
 
     fn at(url: &str) -> Result<Self, Usage> {
@@ -100,20 +102,22 @@ impl Server {
         }
     }
 
-    /// The server that listens on a control socket in one of the directories that these options name; or
-    /// why there is none.
-    fn by_control_socket(values: &Values) -> Result<Result<Self, String>, Usage> {
+    /// The server that listens on a control socket in one of the directories that these options name, if
+    /// there is one. Adds to `reasons` why the others are not reached.
+    fn by_control_socket(
+        values: &Values,
+        reasons: &mut Vec<String>,
+    ) -> Result<Option<Self>, Usage> {
         // A directory that is not there is reported by those who need it.
         let data_dir = config::data_dir(values).ok().flatten();
         let directories = data_dir.into_iter().chain(control::runtime_directory());
-        let mut reasons = Vec::new();
         for directory in directories {
             let path = control::path_in(&directory);
             match control::connect(&path) {
                 Ok(_) => {
                     let host = "localhost".to_owned();
                     let way = Way::Control(path);
-                    return Ok(Ok(Self { way, host }));
+                    return Ok(Some(Self { way, host }));
                 }
                 Err(ConnectError::Absent(error)) => {
                     reasons.push(format!("{}: {error}", path.display()));
@@ -128,7 +132,7 @@ impl Server {
         if reasons.is_empty() {
             reasons.push("there is no --data-dir to look for it in".to_owned());
         }
-        Ok(Err(reasons.join("; ")))
+        Ok(None)
     }
 
     fn by_tls(values: &Values, files: Files) -> Result<Self, Usage> {

@@ -274,7 +274,7 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
         Subcommand::Healthcheck(Healthcheck { url, expect_keys }) => {
             let server = Server::find(url.as_deref(), values)?;
             let keys = healthy(&server, *expect_keys)?;
-            // The exit code is the answer: it does not hang on who reads the line.
+            // The exit code is the answer, whether or not anybody reads this line.
             let _ = output::print_line(format_args!("{server} is healthy, {keys} keys"));
         }
         Subcommand::Wait(Wait {
@@ -282,10 +282,10 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
             expect_keys,
             timeout,
         }) => {
-            // None: later than any clock tells.
+            // None means no deadline: it lies beyond what the clock can represent.
             let deadline = Instant::now().checked_add(Duration::from_secs(*timeout));
             loop {
-                // Anew each time: its control socket comes with the server.
+                // Look again each time: the control socket appears when the server starts.
                 let server = Server::find(url.as_deref(), values)?;
                 match healthy(&server, *expect_keys) {
                     Ok(_) => break,

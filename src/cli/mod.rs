@@ -67,7 +67,7 @@ pub(crate) struct Usage {
 /// it may need, or to print a text.
 enum Command {
     Serve(Box<Settings>),
-    Run(Subcommand, Values),
+    Run(Subcommand, Box<Values>),
     Print(String),
 }
 
@@ -136,7 +136,7 @@ fn parse(
     values.finish()?;
     Ok(match subcommand {
         None => Command::Serve(Box::new(Settings::check(&values)?)),
-        Some(subcommand) => Command::Run(subcommand, values),
+        Some(subcommand) => Command::Run(subcommand, Box::new(values)),
     })
 }
 
