@@ -4,7 +4,7 @@
 //! settled here, and so is who may do what: one value each, chosen once.
 
 use std::fs::{self, DirBuilder};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use log::LevelFilter;
 use zeroize::Zeroizing;
 
 use crate::cli::layers::{Dialect, Values};
-use crate::cli::{self, Usage, exit};
+use crate::cli::{self, TokenSource, Usage, exit};
 use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::files::{self, random};
@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<Files>,
     pub(crate) metrics: Option<Listener>,
     /// The token that all routes but health ask for.
-    pub(crate) auth_token: Option<Zeroizing<String>>,
+    pub(crate) auth_token: Option<TokenSource>,
     pub(crate) keymanager: Keymanager,
     /// Lines below it are not logged.
     pub(crate) log_level: LevelFilter,
@@ -66,15 +66,18 @@ pub(crate) struct Listener {
 }
 
 /// Who may use the Keymanager routes.
+#[derive(Clone)]
 pub(crate) enum Keymanager {
     /// Nobody: the routes do not exist.
     Off,
     /// Everybody: a loopback listener, and nothing is kept.
     Open,
-    /// Who has this token.
-    Token(Zeroizing<String>),
+    /// Who has the token that all routes but health ask for.
+    AuthToken,
+    /// Who has this token, or the one that all routes ask for.
+    Token(TokenSource),
     /// Who has the token of this file, which is made when it does not exist.
-    TokenFile(PathBuf),
+    OwnTokenFile(PathBuf),
     /// Nobody: the listener is open to other machines, and there is no token.
     Closed,
 }
@@ -98,12 +101,12 @@ impl Settings {
             "http-host-allowlist",
         )?;
         let (data_dir, networks) = (data_dir(values)?, networks(values)?);
-        let auth_token = match (values.text("auth-token"), values.secret("auth-token-file")?) {
-            (Some(_), Some(_)) => {
-                return conflict("--auth-token and --auth-token-file exclude each other");
-            }
-            (text, file) => text.map(Zeroizing::new).or(file),
-        };
+        let given = values.token("auth-token")?;
+        let from_file = values.token_file("auth-token-file")?;
+        if given.is_some() && from_file.is_some() {
+            return conflict("--auth-token and --auth-token-file exclude each other");
+        }
+        let auth_token = given.or(from_file);
         let idle = values.number("idle-connection-timeout-seconds", 1..=TIMEOUT_SECONDS_MAX)?;
         Ok(Self {
             unix: values.path("listen-unix"),
@@ -111,7 +114,7 @@ impl Settings {
             idle_timeout: Duration::from_secs(idle.unwrap_or(TIMEOUT_SECONDS_MAX)),
             tls: tls(values)?,
             metrics: metrics(values, &http)?,
-            keymanager: keymanager(values, &auth_token, data_dir.as_deref(), &http)?,
+            keymanager: keymanager(values, auth_token.is_some(), data_dir.as_deref(), &http)?,
             auth_token,
             log_level: log_level(values)?,
             log_json: log_json(values)?,
@@ -181,6 +184,12 @@ fn listener(values: &Values, host: &str, port: &str, allowlist: &str) -> Result<
         hosts.extend(["127.0.0.1".to_owned(), "[::1]".to_owned()]);
     }
     hosts.extend(values.text(host).filter(|host| !hosts.contains(host)));
+    for host in &mut hosts {
+        // In a Host header an IPv6 address stands in brackets.
+        if host.parse::<Ipv6Addr>().is_ok() {
+            *host = format!("[{host}]");
+        }
+    }
     Ok(Listener {
         address,
         hosts: Some(hosts),
@@ -203,7 +212,8 @@ fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> 
     }
 }
 
-fn tls(values: &Values) -> Result<Option<Files>, Usage> {
+/// The files of TLS, which exist; nothing without TLS.
+pub(crate) fn tls(values: &Values) -> Result<Option<Files>, Usage> {
     let (cert, key) = (values.file("tls-cert")?, values.file("tls-key")?);
     let (store, password) = (
         values.file("tls-keystore-file")?,
@@ -252,20 +262,27 @@ fn tls(values: &Values) -> Result<Option<Files>, Usage> {
 
 fn keymanager(
     values: &Values,
-    auth_token: &Option<Zeroizing<String>>,
+    has_auth_token: bool,
     data_dir: Option<&Path>,
     http: &Listener,
 ) -> Result<Keymanager, Usage> {
     if !values.on("key-manager-api-enabled")? {
         return Ok(Keymanager::Off);
     }
-    let token = values.secret("keymanager-token-file")?;
-    Ok(match (token.or(auth_token.clone()), data_dir) {
-        (Some(token), _) => Keymanager::Token(token),
-        (None, Some(directory)) => Keymanager::TokenFile(directory.join(TOKEN_FILE)),
-        (None, None) if http.address.ip().is_loopback() => Keymanager::Open,
-        (None, None) => Keymanager::Closed,
-    })
+    if let Some(token) = values.token_file("keymanager-token-file")? {
+        return Ok(Keymanager::Token(token));
+    }
+    if has_auth_token {
+        return Ok(Keymanager::AuthToken);
+    }
+    if let Some(directory) = data_dir {
+        return Ok(Keymanager::OwnTokenFile(directory.join(TOKEN_FILE)));
+    }
+    if http.address.ip().is_loopback() {
+        Ok(Keymanager::Open)
+    } else {
+        Ok(Keymanager::Closed)
+    }
 }
 
 /// The names of Web3Signer (log4j), of py3signer (Python) and of our own log, in any case.
@@ -303,7 +320,7 @@ fn log_json(values: &Values) -> Result<bool, Usage> {
 
 /// The directory that outlives us. Web3Signer's form keeps imported keys beside the key files, and
 /// makes a missing directory; in our own form it must exist.
-fn data_dir(values: &Values) -> Result<Option<PathBuf>, Usage> {
+pub(crate) fn data_dir(values: &Values) -> Result<Option<PathBuf>, Usage> {
     let web3signer = values.dialect == Dialect::Web3signer;
     let Some(path) = values.path("data-dir") else {
         let imports = web3signer && values.on("key-manager-api-enabled")?;

@@ -13,7 +13,8 @@
 //!    there is no other way to a signature.
 //!
 //! [`cli`] and `config` turn arguments into checked settings before the first thread starts, and
-//! `service` makes the parts of them, once. Whoever must wait for another thread does so in [`wait`].
+//! `service` makes the parts of them, once. Whoever must wait for another thread does so in [`wait`]; a
+//! thread without which nothing works is a [`critical_thread`], whose death ends the process.
 //! Imports go down this list only; `tests/tidy.rs` watches over it.
 
 use std::alloc::System;
@@ -24,6 +25,7 @@ pub mod api;
 pub mod cli;
 mod config;
 pub mod consensus;
+pub mod critical_thread;
 pub mod files;
 pub mod hex;
 pub mod http;

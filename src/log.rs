@@ -13,8 +13,10 @@ use env_logger::fmt::Formatter;
 use env_logger::{Builder, Target, WriteStyle};
 use log::{LevelFilter, Record};
 
-/// Sends all later log lines to stderr, from a thread of its own, as text or one JSON object each. Call
-/// once.
+use crate::critical_thread;
+
+/// Sends all later log lines to stderr, from a thread of its own, as text or one JSON object each; a panic
+/// becomes such a line, too. Call once.
 pub fn start(level: LevelFilter, as_json: bool) {
     let (sender, receiver) = sync_channel(LINES_WAITING_MAX);
     if SENDER.set(sender).is_err() {
@@ -34,6 +36,21 @@ pub fn start(level: LevelFilter, as_json: bool) {
         // Without its thread the channel fills up and lines are dropped; the service goes on.
         let _ = io::stderr().write_all(b"error: the log thread does not start\n");
     }
+    critical_thread::install(write_last);
+    // The message of a panic may hold what nobody should read; where it was is enough.
+    std::panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(location) => log::error!("a bug: panic at {location}"),
+        None => log::error!("a bug: panic"),
+    }));
+}
+
+/// Writes a text that is not a log line, behind the lines so far; waits a second at most.
+fn write_last(text: &str) {
+    if let Some(sender) = SENDER.get().filter(|_| !text.is_empty()) {
+        // A stderr that nobody reads has filled the channel: then the text is lost.
+        let _ = sender.try_send(Event::Line(format!("{text}\n").into_bytes()));
+    }
+    flush();
 }
 
 /// Waits, a second at most, until the lines so far are written; before the process ends.

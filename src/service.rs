@@ -4,15 +4,19 @@
 //! Listeners first, so that a port in use ends the start before any thread runs; keys last, decrypted
 //! behind the open ports.
 
+mod access;
+
 use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use crate::api::guard::{Allowlist, Guard, Scope, Token};
+use self::access::Guards;
+use crate::api::guard::{Guard, Scope};
 use crate::api::refusal::Refusal;
-use crate::api::{Api, BodyRule, Service};
+use crate::api::{Api, BodyRule, ControlApi, Service};
 use crate::cli::{Usage, exit};
-use crate::config::{Keymanager, Settings, read_or_make_token};
+use crate::config::{Keymanager, Settings};
+use crate::critical_thread;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::keys::keyring::Keyring;
@@ -20,6 +24,7 @@ use crate::keys::table::KeyTable;
 use crate::keys::{locked, secret};
 use crate::log as log_lines;
 use crate::metrics::{Metrics, Readings};
+use crate::server::control::ControlSocket;
 use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
@@ -32,8 +37,9 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
     settings.prepare_data_dir()?;
     let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
-    let (signing, metrics) = (Arc::new(Late::default()), Arc::new(Late::default()));
-    let (server, names) = bind(&settings, tls.as_ref(), &signing, &metrics)?;
+    let control_socket = access::bind_control_socket(&mut settings);
+    let services = Services::default();
+    let (server, names) = bind(&settings, tls.as_ref(), control_socket, &services)?;
     log_lines::start(settings.log_level, settings.log_json);
 
     let protection = Arc::new(protection(&settings)?);
@@ -47,6 +53,7 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
     .map_err(|reason| Usage::new(exit::OS, reason))?;
     let counters = Metrics::new(readings(&keys, &keyring, &protection));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
+    access::warn_of_open_port(&settings, &guards.signing, &server, &names);
     announce(&settings, &server, &names, &protection);
     if let (Some(tls), address) = (&tls, settings.http.address) {
         log::info!(
@@ -55,12 +62,12 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
         );
     }
     watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
-    metrics.serve(MetricsPage {
+    services.metrics.serve(MetricsPage {
         metrics: Arc::clone(&counters),
         guard: guards.metrics,
-        signing: Arc::clone(&signing),
+        signing: Arc::clone(&services.signing),
     });
-    signing.serve(Api {
+    let api = Arc::new(Api {
         keys,
         keyring: Arc::clone(&keyring),
         protection,
@@ -72,25 +79,22 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
         access_log: settings.access_log,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
+    services.control.serve(ControlApi(Arc::clone(&api)));
+    services.signing.serve(api);
     let code = server.run(|| {
         log::info!("SIGHUP: reloading");
         keyring.reload();
         if let Some(Err(error)) = tls.as_ref().map(|tls| tls.reload()) {
             log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
         }
+        access::reload_tokens(&guards.token_files);
     });
     log_lines::flush();
     Ok(code)
 }
 
-/// No core dump, no ptrace; keys in locked memory, or at least an honest word about it.
+/// Keys in locked memory, or at least an honest word about it. Core dumps are off since the process began.
 fn secure_memory(settings: &Settings) -> Result<(), Usage> {
-    locked::harden().map_err(|error| {
-        Usage::new(
-            exit::OS,
-            format!("core dumps cannot be switched off: {error}"),
-        )
-    })?;
     if settings.require_mlock {
         locked::require_lock().map_err(|error| {
             Usage::new(exit::OS, format!("--require-mlock: {error}"))
@@ -118,52 +122,7 @@ fn end_unlocked(locked_bytes: usize) {
         "--require-mlock: memory cannot be locked beyond {locked_kib} KiB, and more keys have come; \
          raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`"
     );
-    log_lines::flush();
-    std::process::exit(i32::from(exit::OS));
-}
-
-/// The rules of both listeners.
-struct Guards {
-    signing: Guard,
-    metrics: Guard,
-}
-
-impl Guards {
-    /// Takes the tokens out of the settings: what is kept of them does not tell them.
-    fn new(settings: &mut Settings) -> Result<Self, Usage> {
-        let auth_token = settings.auth_token.take();
-        let everything = || auth_token.as_ref().map(|token| Token::new(token));
-        let key_manager_token = match &mut settings.keymanager {
-            Keymanager::Token(token) => Some(Token::new(&std::mem::take(token))),
-            Keymanager::TokenFile(path) => Some(Token::new(&read_or_make_token(path)?)),
-            Keymanager::Off | Keymanager::Open | Keymanager::Closed => None,
-        };
-        let hosts =
-            |hosts: &Option<Vec<String>>| hosts.clone().map_or(Allowlist::All, Allowlist::new);
-        Ok(Self {
-            signing: Guard {
-                token: everything(),
-                key_manager_token,
-                // Who reaches a socket of systemd is not known here.
-                key_manager_needs_token: !matches!(settings.keymanager, Keymanager::Open)
-                    || !inherited_listeners().is_empty(),
-                hosts: hosts(&settings.http.hosts),
-                origins: Allowlist::new(settings.cors_origins.clone()),
-            },
-            metrics: Guard {
-                token: everything(),
-                key_manager_token: None,
-                key_manager_needs_token: false,
-                hosts: hosts(
-                    &settings
-                        .metrics
-                        .as_ref()
-                        .and_then(|metrics| metrics.hosts.clone()),
-                ),
-                origins: Allowlist::new([]),
-            },
-        })
-    }
+    critical_thread::end_process(exit::OS, "");
 }
 
 fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Usage> {
@@ -187,14 +146,21 @@ fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Usage> {
 fn bind(
     settings: &Settings,
     tls: Option<&Arc<Tls>>,
-    signing: &Arc<Late>,
-    metrics: &Arc<Late>,
+    control_socket: Option<ControlSocket>,
+    services: &Services,
 ) -> Result<(Server, Vec<&'static str>), Usage> {
+    let Services {
+        signing, metrics, ..
+    } = services;
     let (for_metrics, for_signing): (Vec<_>, Vec<_>) = inherited_listeners()
         .into_iter()
         .partition(|(_, name)| name == "metrics");
     let mut listeners: Vec<(Bind, Arc<dyn Service>)> = Vec::new();
     let mut names = Vec::new();
+    if let Some(socket) = control_socket {
+        names.push("control");
+        listeners.push((Bind::Control(socket), Arc::clone(&services.control) as _));
+    }
     let mut listen = |bind, service: &Arc<Late>| {
         names.push(if Arc::ptr_eq(service, metrics) {
             "metrics"
@@ -313,7 +279,7 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
     }
     // Whether memory can be locked is told now, not when the first key comes.
     locked::report();
-    if let Keymanager::TokenFile(path) = &settings.keymanager {
+    if let Keymanager::OwnTokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",
             path.display()
@@ -323,7 +289,9 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
         match address {
             Bind::Tcp(address) => log::info!("{name} on http://{address}"),
             Bind::Tls(address, _) => log::info!("{name} on https://{address}"),
-            Bind::Unix(_) | Bind::Inherited(_) => log::info!("{name} on {address}"),
+            Bind::Unix(_) | Bind::Inherited(_) | Bind::Control(_) => {
+                log::info!("{name} on {address}")
+            }
         }
     }
 }
@@ -331,10 +299,10 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
 /// The ports are open before the sources are listed. One that cannot be read ends the process all the
 /// same; with `--strict`, so does a key that is missing once loading has ended.
 fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> std::io::Result<()> {
-    let (keyring, strict, expect_keys) =
-        (Arc::clone(keyring), settings.strict, settings.expect_keys);
-    let watcher = std::thread::Builder::new().name("start".into());
-    watcher.spawn(move || {
+    let keyring = Arc::clone(keyring);
+    let strict = settings.strict;
+    let expect_keys = settings.expect_keys;
+    critical_thread::spawn("start", move || {
         let verdict = match keyring.wait_listed() {
             Err(error) => Err((exit::NO_INPUT, error.to_string())),
             Ok(()) if strict => {
@@ -344,9 +312,7 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> std::io::Result
             Ok(()) => Ok(()),
         };
         if let Err((code, reason)) = verdict {
-            log_lines::flush();
-            eprintln!("{}", Usage::new(code, reason));
-            std::process::exit(i32::from(code));
+            critical_thread::end_process(code, &Usage::new(code, reason).to_string());
         }
     })?;
     Ok(())
@@ -354,6 +320,14 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> std::io::Result
 
 fn no_thread(error: &std::io::Error) -> Usage {
     Usage::new(exit::OS, format!("the system gives no thread: {error}"))
+}
+
+/// What the listeners serve.
+#[derive(Default)]
+struct Services {
+    signing: Arc<Late>,
+    metrics: Arc<Late>,
+    control: Arc<Late>,
 }
 
 /// A service that is made after its listener: the port is bound before the first thread runs, and

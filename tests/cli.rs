@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const SIGNERD: &str = env!("CARGO_BIN_EXE_signerd");
+use crate::support::binary;
 
 #[test]
 fn every_case_of_the_fixtures_gives_the_expected_report_or_error() {
@@ -48,7 +48,7 @@ fn what_is_packaged_is_what_the_table_says() {
         ("zsh", "packaging/completions/_signerd"),
         ("fish", "packaging/completions/signerd.fish"),
     ] {
-        let made = run(Command::new(SIGNERD).args(["completions", shell]));
+        let made = run(Command::new(binary()).args(["completions", shell]));
         let packaged = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect(file);
         assert!(
             made.stdout == packaged,
@@ -59,7 +59,7 @@ fn what_is_packaged_is_what_the_table_says() {
 
 #[test]
 fn help_fits_on_two_screens_of_eighty_columns() {
-    let help = String::from_utf8(run(Command::new(SIGNERD).arg("--help")).stdout).expect("UTF-8");
+    let help = String::from_utf8(run(Command::new(binary()).arg("--help")).stdout).expect("UTF-8");
     for line in help.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -199,12 +199,12 @@ impl Case {
         let mut command = match program {
             Some(_) => {
                 words.remove(0);
-                fs::hard_link(SIGNERD, &link)
-                    .or_else(|_| fs::copy(SIGNERD, &link).map(drop))
+                fs::hard_link(binary(), &link)
+                    .or_else(|_| fs::copy(binary(), &link).map(drop))
                     .expect("a copy");
                 Command::new(&link)
             }
-            None => Command::new(SIGNERD),
+            None => Command::new(binary()),
         };
         command.args(words).current_dir(root).env_clear();
         command.envs(

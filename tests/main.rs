@@ -52,8 +52,11 @@ mod table;
 // The service: health, negotiation, guards, start and end; command lines.
 mod cli;
 mod commands;
+mod control_socket;
+mod ending;
 mod exits;
 mod service;
+mod tokens;
 
 // The rules of the source.
 mod tidy;

@@ -13,7 +13,15 @@ const LAYERS: [&[&str]; 8] = [
     &["keys", "metrics"],
     &["slashing"],
     &["consensus"],
-    &["files", "hex", "json", "wait", "yaml", "http"],
+    &[
+        "critical_thread",
+        "files",
+        "hex",
+        "json",
+        "wait",
+        "yaml",
+        "http",
+    ],
 ];
 
 /// Foreign crates, and the only places that may name them.
@@ -210,6 +218,44 @@ fn a_connection_uses_no_timer_of_the_coroutine_runtime() {
             ".cancel()",
         ] {
             assert!(!code(text).contains(word), "{file} uses {word}");
+        }
+    }
+}
+
+/// Threads without which nothing works: where they start, and how their names begin.
+const NEEDED_THREADS: [(&str, &str); 5] = [
+    ("server/mod.rs", "accept"),
+    ("server/mod.rs", "sweeper"),
+    ("server/signers.rs", "sign-"),
+    ("service.rs", "start"),
+    ("slashing/store.rs", "store"),
+];
+
+#[test]
+fn the_death_of_each_thread_that_is_needed_ends_the_process() {
+    let sources = sources();
+    for (file, name) in NEEDED_THREADS {
+        let (_, text) = sources
+            .iter()
+            .find(|(path, _)| path == file)
+            .unwrap_or_else(|| panic!("{file} is not there"));
+        let spawned = code(text)
+            .split("critical_thread::spawn(")
+            .skip(1)
+            .any(|rest| {
+                let rest = rest.trim_start().trim_start_matches("format!(");
+                rest.starts_with(&format!("\"{name}"))
+            });
+        assert!(spawned, "{file} starts {name} without critical_thread");
+    }
+}
+
+/// `print!` and its relatives panic when nobody reads; `cli/output.rs` and the log do not.
+#[test]
+fn nothing_is_printed_by_what_panics_when_a_pipe_is_closed() {
+    for (file, text) in sources() {
+        for word in ["print!(", "println!(", "eprint!(", "eprintln!("] {
+            assert!(!code(&text).contains(word), "{file} uses {word}");
         }
     }
 }

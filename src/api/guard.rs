@@ -1,7 +1,8 @@
 //! Who may ask: the host that was addressed, the page that asks, the token that came along.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use sha2::{Digest, Sha256};
@@ -12,6 +13,7 @@ use super::refusal::Refusal;
 use crate::http::request::{Method, Request};
 use crate::http::response::{Response, TEXT};
 use crate::keys::keystore::scrubbed;
+use crate::wait::lock;
 
 /// Which token a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +26,39 @@ pub enum Scope {
     Everything,
 }
 
+/// What a request shows of itself by the token that it brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// It brings no token, or none is configured.
+    Missing,
+    /// Its token is not one of those that are configured.
+    Wrong,
+    /// Its token opens routes here.
+    Right,
+}
+
 /// A configured token, kept as its SHA-256: the token itself need not stay in memory, and comparing
 /// digests in constant time tells nothing about it.
-pub struct Token([u8; 32]);
+pub struct Token(Mutex<[u8; 32]>);
 
 impl Token {
-    /// The token that must be sent, as it stands in its file.
+    /// The token that must be sent, as it stands in its file; never an empty one.
     pub fn new(token: &str) -> Self {
-        Self(digest(token))
+        Self(Mutex::new(digest(token)))
+    }
+
+    /// Asks for this token from now on, and says whether it is another one than before.
+    pub fn replace(&self, token: &str) -> bool {
+        let new = digest(token);
+        let mut current = lock(&self.0);
+        let differs = *current != new;
+        *current = new;
+        differs
     }
 
     fn is(&self, sent: &str) -> bool {
-        digest(sent).ct_eq(&self.0).into()
+        let expected = *lock(&self.0);
+        digest(sent).ct_eq(&expected).into()
     }
 }
 
@@ -66,6 +89,11 @@ impl Allowlist {
         }
     }
 
+    /// Whether the value of a `Host` field names one of these hosts, on whatever port.
+    fn has_host(&self, host: &str) -> bool {
+        matches!(self, Self::All) || without_port(host).is_some_and(|name| self.has(name))
+    }
+
     fn has(&self, name: &str) -> bool {
         match self {
             Self::All => true,
@@ -77,9 +105,9 @@ impl Allowlist {
 /// The rules of one listener, chosen once at start.
 pub struct Guard {
     /// Opens everything; without it nothing but the Keymanager routes ever asks for a token.
-    pub token: Option<Token>,
+    pub token: Option<Arc<Token>>,
     /// Opens the Keymanager routes alone.
-    pub key_manager_token: Option<Token>,
+    pub key_manager_token: Option<Arc<Token>>,
     /// The Keymanager routes stay shut without a token: there is a data directory, or a listener off
     /// loopback.
     pub key_manager_needs_token: bool,
@@ -94,7 +122,7 @@ impl Guard {
     /// 403 for a host or an origin that is not allowed. HTTP/1.0 clients may name no host.
     pub fn admit_host(&self, request: &Request) -> Result<(), Refusal> {
         if let Some(host) = request.host()
-            && !self.hosts.has(without_port(host))
+            && !self.hosts.has_host(host)
         {
             return Err(Refusal::Host(host.to_owned()));
         }
@@ -109,8 +137,8 @@ impl Guard {
     pub fn admit_token(&self, request: &Request, scope: Scope) -> Result<(), Refusal> {
         let accepted = match scope {
             Scope::Open => return Ok(()),
-            Scope::Everything => [self.token.as_ref(), None],
-            Scope::KeyManager => [self.token.as_ref(), self.key_manager_token.as_ref()],
+            Scope::Everything => [self.token.as_deref(), None],
+            Scope::KeyManager => [self.token.as_deref(), self.key_manager_token.as_deref()],
         };
         if accepted.iter().all(Option::is_none) {
             return match scope == Scope::KeyManager && self.key_manager_needs_token {
@@ -125,6 +153,24 @@ impl Guard {
         match accepted.into_iter().flatten().any(|token| token.is(&sent)) {
             true => Ok(()),
             false => Err(Refusal::WrongToken),
+        }
+    }
+
+    /// What the token of the request amounts to on a route that is open to all, where it only decides how
+    /// much the answer tells.
+    pub fn credential(&self, request: &Request) -> Credential {
+        let mut configured = [&self.token, &self.key_manager_token]
+            .into_iter()
+            .flatten()
+            .peekable();
+        let sent = request.header("authorization").and_then(sent_token);
+        let Some(sent) = sent.filter(|_| configured.peek().is_some()) else {
+            return Credential::Missing;
+        };
+        if configured.any(|token| token.is(&sent)) {
+            Credential::Right
+        } else {
+            Credential::Wrong
         }
     }
 
@@ -168,17 +214,35 @@ pub fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// `Host` and `host:port`; an IPv6 address stands in brackets (RFC 3986, section 3.2.2).
-fn without_port(host: &str) -> &str {
-    match host.rfind(']') {
-        Some(end) => &host[..=end],
-        None => host.split(':').next().unwrap_or(host),
+/// The name in `name` or `name:port`; an IPv6 address stands in brackets (RFC 3986, section 3.2.2).
+/// Nothing of a text that is neither.
+fn without_port(host: &str) -> Option<&str> {
+    let name_bytes = if host.starts_with('[') {
+        let end = host.find(']')?;
+        host[1..end].parse::<Ipv6Addr>().ok()?;
+        end + 1
+    } else {
+        host.find(':').unwrap_or(host.len())
+    };
+    let (name, rest) = host.split_at(name_bytes);
+    if name.is_empty() || !(rest.is_empty() || is_port(rest.strip_prefix(':')?)) {
+        return None;
     }
+    Some(name)
+}
+
+/// Whether this may follow the colon behind a host: a port, or nothing.
+fn is_port(text: &str) -> bool {
+    text.is_empty() || text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 /// The token of `Bearer <token>`, or the password of `Basic` (Teku, Prysm and Lighthouse send the user
-/// info of the signer's URL so).
+/// info of the signer's URL so). An empty one is none.
 fn sent_token(authorization: &str) -> Option<Zeroizing<String>> {
+    any_sent_token(authorization).filter(|token| !token.trim().is_empty())
+}
+
+fn any_sent_token(authorization: &str) -> Option<Zeroizing<String>> {
     let (scheme, rest) = authorization.trim().split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -201,12 +265,52 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_host_is_a_name_or_an_address_with_at_most_a_port() {
+        for (host, name) in [
+            ("localhost", Some("localhost")),
+            ("localhost:8080", Some("localhost")),
+            ("localhost:", Some("localhost")),
+            ("[::1]", Some("[::1]")),
+            ("[::1]:65535", Some("[::1]")),
+            ("[::1]evil.example", None),
+            ("[::1]:8080evil.example", None),
+            ("[::1]]", None),
+            ("[::1", None),
+            ("[localhost]", None),
+            ("evil.example[::1]", Some("evil.example[::1]")), // which no list has
+            ("evil.example]", Some("evil.example]")),
+            ("127.0.0.1:8080:evil.example", None),
+            ("127.0.0.1:evil.example", None),
+            ("127.0.0.1:65536", None),
+            ("127.0.0.1:+80", None),
+            ("::1", None),
+            (":8080", None),
+            ("", None),
+        ] {
+            assert_eq!(without_port(host), name, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_replaced_opens_nothing_any_more() {
+        let token = Token::new("old");
+        assert!(token.is("old") && !token.is("new"));
+        assert!(token.replace("new") && !token.replace("new"));
+        assert!(token.is("new") && !token.is("old"));
+    }
+
+    #[test]
     fn a_token_comes_as_bearer_or_as_the_password_of_basic() {
         for (sent, token) in [
             ("Bearer abc", Some("abc")),
             ("bearer  abc ", Some("abc")),
             ("Basic dXNlcjphYmM=", Some("abc")), // user:abc
             ("Basic dXNlcg==", None),            // no colon
+            ("Basic Og==", None),                // :
+            ("Basic dXNlcjo=", None),            // user:
+            ("Basic dXNlcjogIA==", None),        // user and two spaces
+            ("Bearer ", None),
+            ("Bearer    ", None),
             ("Basic !!", None),
             ("Digest abc", None),
             ("abc", None),

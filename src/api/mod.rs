@@ -9,7 +9,7 @@ mod status;
 
 use std::sync::Arc;
 
-use self::guard::{Guard, Scope};
+use self::guard::{Credential, Guard, Scope};
 use self::refusal::Refusal;
 use crate::consensus::network::Networks;
 use crate::consensus::primitives::Signature;
@@ -32,6 +32,16 @@ pub trait Service: Send + Sync + 'static {
 
     /// The answer to a request that has been admitted.
     fn answer(&self, request: &mut Request) -> Response;
+}
+
+impl<T: Service> Service for Arc<T> {
+    fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
+        (**self).admit(request)
+    }
+
+    fn answer(&self, request: &mut Request) -> Response {
+        (**self).answer(request)
+    }
 }
 
 /// Which body a request may have.
@@ -74,6 +84,19 @@ pub struct Api {
     pub access_log: bool,
     /// Whether `/eth/v1/keystores` exists here.
     pub key_manager_enabled: bool,
+}
+
+/// The same routes on the control socket, which nobody but the owner of this process can reach: they need
+/// no token there, and tell everything.
+pub struct ControlApi(pub Arc<Api>);
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// On a listener that the [`Guard`] stands before.
+    Guarded,
+    /// On the control socket.
+    Control,
 }
 
 /// A path that exists.
@@ -160,10 +183,14 @@ impl Api {
         route.ok_or_else(|| Refusal::UnknownPath(path.to_owned()))
     }
 
-    fn judge(&self, request: &Request) -> Result<BodyRule, Refusal> {
-        self.guard.admit_host(request)?;
+    fn judge(&self, request: &Request, access: Access) -> Result<BodyRule, Refusal> {
+        if access == Access::Guarded {
+            self.guard.admit_host(request)?;
+        }
         let route = self.route(&request.path)?;
-        self.guard.admit_token(request, route.scope())?;
+        if access == Access::Guarded {
+            self.guard.admit_token(request, route.scope())?;
+        }
         match route
             .methods()
             .split(", ")
@@ -174,7 +201,7 @@ impl Api {
         }
     }
 
-    fn dispatch(&self, request: &mut Request) -> Result<Response, Refusal> {
+    fn dispatch(&self, request: &mut Request, access: Access) -> Result<Response, Refusal> {
         let route = self.route(&request.path)?;
         match (route, request.method) {
             (Route::Sign(identifier), Method::Post) => {
@@ -185,7 +212,13 @@ impl Api {
                 Ok(status::upcheck(request.header("accept")))
             }
             (Route::Health, Method::Get | Method::Head) => Ok(status::health(self)),
-            (Route::Healthcheck, Method::Get | Method::Head) => Ok(status::healthcheck(self)),
+            (Route::Healthcheck, Method::Get | Method::Head) => {
+                let credential = match access {
+                    Access::Guarded => self.guard.credential(request),
+                    Access::Control => Credential::Right,
+                };
+                Ok(status::healthcheck(self, credential))
+            }
             (Route::Reload, Method::Post) => Ok(operate::reload(self)),
             (Route::Reload, Method::Get | Method::Head) => Ok(operate::reload_state(self)),
             (Route::Keystores, Method::Get | Method::Head) => Ok(keys::list(self)),
@@ -238,14 +271,27 @@ impl Service for Api {
         match self.guard.preflight(request) {
             Some(preflight) => Err(preflight),
             None => self
-                .judge(request)
+                .judge(request, Access::Guarded)
                 .map_err(|refusal| self.finish(request, Err(refusal))),
         }
     }
 
     fn answer(&self, request: &mut Request) -> Response {
-        let result = self.dispatch(request);
+        let result = self.dispatch(request, Access::Guarded);
         self.finish(request, result)
+    }
+}
+
+impl Service for ControlApi {
+    fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
+        self.0
+            .judge(request, Access::Control)
+            .map_err(|refusal| self.0.finish(request, Err(refusal)))
+    }
+
+    fn answer(&self, request: &mut Request) -> Response {
+        let result = self.0.dispatch(request, Access::Control);
+        self.0.finish(request, result)
     }
 }
 

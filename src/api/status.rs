@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Api;
+use super::guard::Credential;
 use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::locked;
 use crate::keys::progress::Progress;
@@ -35,8 +36,10 @@ pub(super) fn health(api: &Api) -> Response {
 }
 
 /// `GET /healthcheck`: Web3Signer's form, truthful: 503 while keys load, when one did not open, when
-/// there are fewer than expected, when the slashing store cannot write.
-pub(super) fn healthcheck(api: &Api) -> Response {
+/// there are fewer than expected, when the slashing store cannot write. Whoever brings no token learns how
+/// many and whether, but no path and no reason.
+pub(super) fn healthcheck(api: &Api, credential: Credential) -> Response {
+    let tells_reasons = credential == Credential::Right;
     let progress = api.keyring.progress();
     let keys_up = progress.verdict(api.expect_keys).is_ok();
     let store = api.protection.health();
@@ -47,22 +50,27 @@ pub(super) fn healthcheck(api: &Api) -> Response {
         json!({"id": "keys-check", "status": word(keys_up), "checks": [{
             "id": "keystores-bulk-loading",
             "status": word(keys_up),
-            "data": loading(api, &progress),
+            "data": loading(api, &progress, tells_reasons),
         }]}),
     ];
     if let Protection::On(_) = *api.protection {
+        let is_up = store.is_ok();
+        let reason = store.err().map(|error| error.to_string());
         checks.push(json!({
             "id": "slashing-protection-db-health-check",
-            "status": word(store.is_ok()),
-            "data": {"error": store.err().map(|unavailable| unavailable.to_string())},
+            "status": word(is_up),
+            "data": {"error": reason.filter(|_| tells_reasons)},
         }));
     }
     let body = json!({"status": word(all_up), "checks": checks, "outcome": word(all_up)});
-    Response::json(if all_up { 200 } else { 503 }, &body)
+    let mut response = Response::json(if all_up { 200 } else { 503 }, &body);
+    response.is_wrong_guess = credential == Credential::Wrong;
+    response
 }
 
-fn loading(api: &Api, progress: &Progress) -> serde_json::Value {
-    let failures = progress.failures.iter().take(FAILURES_SHOWN_MAX);
+fn loading(api: &Api, progress: &Progress, tells_reasons: bool) -> serde_json::Value {
+    let failures_shown = if tells_reasons { FAILURES_SHOWN_MAX } else { 0 };
+    let failures = progress.failures.iter().take(failures_shown);
     json!({
         "keys-loaded": api.keys.len(),
         "keys-expected": api.expect_keys,

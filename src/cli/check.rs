@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::layers::Values;
 use super::table::{self, Kind};
-use super::{Usage, exit, offline};
+use super::{Usage, exit, offline, output};
 use crate::config::{Keymanager, Settings};
 use crate::server::tls::Tls;
 use crate::slashing;
@@ -38,9 +38,10 @@ pub(super) fn run(values: &Values, json: bool, keys: bool) -> Result<u8, Usage> 
         );
         report.insert("failures".to_owned(), opened.failures.clone().into());
     }
-    match json {
-        true => println!("{:#}", Value::Object(report)),
-        false => print(&report),
+    if json {
+        output::print_line(format_args!("{:#}", Value::Object(report)))?;
+    } else {
+        output::print(as_text(&report))?;
     }
     let Some(opened) = opened? else { return Ok(0) };
     let expected = values.count("expect-keys", 0..=u64::MAX)?.unwrap_or(0);
@@ -78,8 +79,8 @@ fn effective(settings: &Settings) -> Result<Value, Usage> {
     let keymanager = match &settings.keymanager {
         Keymanager::Off => "off".to_owned(),
         Keymanager::Open => "open to everybody".to_owned(),
-        Keymanager::Token(_) => "with the given token".to_owned(),
-        Keymanager::TokenFile(path) => format!("with the token in {}", path.display()),
+        Keymanager::AuthToken | Keymanager::Token(_) => "with the given token".to_owned(),
+        Keymanager::OwnTokenFile(path) => format!("with the token in {}", path.display()),
         Keymanager::Closed => "closed: not on loopback, and no token".to_owned(),
     };
     let tls = settings.tls.clone().map(Tls::open).transpose();
@@ -109,23 +110,22 @@ fn store(wanted: &slashing::Settings) -> Result<String, Usage> {
     }
 }
 
-fn print(report: &Map<String, Value>) {
-    for (part, lines) in report {
-        println!("{part}:");
-        for (name, value) in lines.as_object().into_iter().flatten() {
-            match (value.get("value"), value.get("origin")) {
-                (Some(value), Some(origin)) => {
-                    println!("  {name}: {} ({})", text(value), text(origin))
-                }
-                _ => println!("  {name}: {}", text(value)),
-            }
+fn as_text(report: &Map<String, Value>) -> String {
+    let mut lines = String::new();
+    for (part, content) in report {
+        lines.push_str(&format!("{part}:\n"));
+        for (name, value) in content.as_object().into_iter().flatten() {
+            let line = match (value.get("value"), value.get("origin")) {
+                (Some(value), Some(origin)) => format!("{} ({})", text(value), text(origin)),
+                _ => text(value),
+            };
+            lines.push_str(&format!("  {name}: {line}\n"));
         }
-        lines
-            .as_array()
-            .into_iter()
-            .flatten()
-            .for_each(|line| println!("  {}", text(line)));
+        for line in content.as_array().into_iter().flatten() {
+            lines.push_str(&format!("  {}\n", text(line)));
+        }
     }
+    lines
 }
 
 fn text(value: &Value) -> String {

@@ -11,7 +11,7 @@ use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs, Sub
 use super::client::Server;
 use super::layers::Values;
 use super::manual::{self, SHELLS};
-use super::{Line, Usage, check, exit, offline, slashing};
+use super::{Line, Usage, check, exit, offline, output, slashing};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::hex;
 
@@ -273,21 +273,27 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
     match command {
         Subcommand::Healthcheck(Healthcheck { url, expect_keys }) => {
             let server = Server::find(url.as_deref(), values)?;
-            healthy(&server, *expect_keys)
-                .map(|keys| println!("{server} is healthy, {keys} keys"))?;
+            let keys = healthy(&server, *expect_keys)?;
+            // The exit code is the answer, whether or not anybody reads this line.
+            let _ = output::print_line(format_args!("{server} is healthy, {keys} keys"));
         }
         Subcommand::Wait(Wait {
             url,
             expect_keys,
             timeout,
         }) => {
-            let server = Server::find(url.as_deref(), values)?;
-            let deadline = Instant::now() + Duration::from_secs(*timeout);
-            while let Err(usage) = healthy(&server, *expect_keys) {
-                if Instant::now() > deadline {
-                    return Err(usage);
+            // None means no deadline: it lies beyond what the clock can represent.
+            let deadline = Instant::now().checked_add(Duration::from_secs(*timeout));
+            loop {
+                // Look again each time: the control socket appears when the server starts.
+                let server = Server::find(url.as_deref(), values)?;
+                match healthy(&server, *expect_keys) {
+                    Ok(_) => break,
+                    Err(usage) if deadline.is_some_and(|deadline| Instant::now() > deadline) => {
+                        return Err(usage);
+                    }
+                    Err(_) => std::thread::sleep(WAIT_INTERVAL),
                 }
-                std::thread::sleep(WAIT_INTERVAL);
             }
         }
         Subcommand::Check(Check { json, no_keys }) => return check::run(values, *json, !*no_keys),
@@ -308,7 +314,7 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
             };
             let text =
                 manual::completions(shell).ok_or_else(|| Usage::new(exit::USAGE, expected()))?;
-            print!("{text}");
+            output::print(text)?;
         }
     }
     Ok(0)

@@ -5,8 +5,12 @@
 //! `--flag value` and a struct per command, parses what stands behind the word of a subcommand.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -54,7 +58,15 @@ pub(crate) struct Values {
     pub(crate) notices: Vec<String>,
     set: BTreeMap<&'static str, Value>,
     database: Option<String>,
+    /// The secret in a configuration file that others can read, as messages name it, and the file.
+    exposed_secret: Option<(String, PathBuf)>,
 }
+
+/// The largest configuration file: hundreds of times what all options take.
+const CONFIG_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The permissions by which others can read or write a file.
+const OTHERS_READ_WRITE: u32 = 0o006;
 
 impl Values {
     /// Nothing set.
@@ -64,6 +76,7 @@ impl Values {
             notices: Vec::new(),
             set: BTreeMap::new(),
             database: None,
+            exposed_secret: None,
         }
     }
 
@@ -150,25 +163,13 @@ impl Values {
     /// put their own under the name of the service; a slip of the finger gets a line in the log.
     pub(crate) fn add_environment(
         &mut self,
-        variables: &BTreeMap<String, String>,
+        variables: &BTreeMap<String, OsString>,
     ) -> Result<(), Usage> {
         for prefix in table::ENVIRONMENT_PREFIXES {
             for (variable, text) in variables {
-                let Some(name) = variable.strip_prefix(prefix).filter(|_| !text.is_empty()) else {
-                    continue;
-                };
-                let name = name.to_ascii_lowercase().replace('_', "-");
-                if table::find(&name).is_some() {
-                    // Kubernetes describes a service named `signerd` by SIGNERD_PORT=tcp://….
-                    if !(name.ends_with("port") && text.starts_with("tcp://")) {
-                        self.set(&name, text, &Origin::Environment(variable.clone()))?;
-                    }
-                } else if let Some(meant) =
-                    table::nearest_row(&name).filter(|_| !name.starts_with("eth2-"))
-                {
-                    self.notices.push(format!(
-                        "{variable} is no option: did you mean that of {meant}?"
-                    ));
+                if let Some(name) = variable.strip_prefix(prefix) {
+                    let name = name.to_ascii_lowercase().replace('_', "-");
+                    self.add_variable(&name, variable, text)?;
                 }
             }
         }
@@ -179,21 +180,78 @@ impl Values {
         Ok(())
     }
 
-    /// Reads `--config-file`, when there is one.
-    pub(crate) fn add_file(&mut self) -> Result<(), Usage> {
-        let Some(path) = self.text("config-file").map(PathBuf::from) else {
+    /// Sets what the variable says of the option `name`, if there is such an option.
+    fn add_variable(&mut self, name: &str, variable: &str, text: &OsString) -> Result<(), Usage> {
+        let Some(meaning) = table::find(name) else {
+            let meant = table::nearest_row(name).filter(|_| !name.starts_with("eth2-"));
+            if let Some(meant) = meant.filter(|_| !text.is_empty()) {
+                self.notices.push(format!(
+                    "{variable} is no option: did you mean that of {meant}?"
+                ));
+            }
             return Ok(());
         };
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Usage::unreadable(&path, &error))?;
+        let Some(text) = text.to_str() else {
+            let message = match meaning {
+                Meaning::Option(row) if matches!(row.kind, Kind::Secret(_)) => {
+                    format!("{variable}: expected text in UTF-8, got (hidden)")
+                }
+                Meaning::Option(_) | Meaning::Foreign(_) => {
+                    let shown = text.to_string_lossy();
+                    format!(
+                        "{variable}: expected text in UTF-8, got {:?}",
+                        hex::shorten(&shown)
+                    )
+                }
+            };
+            return Err(Usage::new(exit::CONFIG, message));
+        };
+        // An empty variable is no value. Where an option restricts access, it is a slip that would leave
+        // the signer open: there it is read, and refused.
+        if text.is_empty() && !table::restricts_access(name) {
+            return Ok(());
+        }
+        // Kubernetes describes a service named `signerd` by SIGNERD_PORT=tcp://….
+        if name.ends_with("port") && text.starts_with("tcp://") {
+            return Ok(());
+        }
+        self.set(name, text, &Origin::Environment(variable.to_owned()))
+    }
+
+    /// Reads `--config-file`, when there is one.
+    pub(crate) fn add_file(&mut self) -> Result<(), Usage> {
+        let Some(path) = self.path("config-file") else {
+            return Ok(());
+        };
+        let (text, mode) = read_config(&path).map_err(|error| Usage::unreadable(&path, &error))?;
         let fault = |error: &dyn fmt::Display| {
             Usage::new(exit::CONFIG, format!("{}: {error}", path.display()))
                 .hint("write one line `name: value` for each option, its name without dashes")
         };
         let entries = yaml::map(&text).map_err(|error| fault(&error))?;
         let origin = Origin::File(path.clone());
+        let mut keys_by_option: BTreeMap<&'static str, String> = BTreeMap::new();
         for (key, entry) in entries {
             let name = key.strip_prefix("eth2.").unwrap_or(&key);
+            if let Some(Meaning::Option(row)) = table::find(name) {
+                if FILE_REFUSES.contains(&row.name) {
+                    let reason = format!("{key}: this option is for the command line");
+                    return Err(fault(&reason));
+                }
+                if matches!(entry, Node::List(_)) && !matches!(row.kind, Kind::List(_)) {
+                    return Err(fault(&format_args!(
+                        "{key}: expected one value, got a list"
+                    )));
+                }
+                if matches!(row.kind, Kind::Secret(_)) && mode & OTHERS_READ_WRITE != 0 {
+                    self.exposed_secret = Some((origin.option(&key), path.clone()));
+                }
+                if let Some(other) = keys_by_option.insert(row.name, key.clone()) {
+                    return Err(fault(&format_args!(
+                        "{other} and {key} are two names of one option: expected one of them"
+                    )));
+                }
+            }
             let values = if let Node::List(values) = entry {
                 values
             } else {
@@ -211,8 +269,9 @@ impl Values {
         Ok(())
     }
 
-    /// What remains to be said of foreign options once all layers are read.
+    /// What remains to be said once all layers are read.
     pub(crate) fn finish(&mut self) -> Result<(), Usage> {
+        self.refuse_exposed_secret()?;
         let Some(option) = self.database.take() else {
             return Ok(());
         };
@@ -228,6 +287,20 @@ impl Values {
             "slashing protection is a file in --data-dir: move the data with `signerd slashing import`, \
              then give --slashing-protection-db-ignore",
         ))
+    }
+
+    /// A secret in a configuration file that others can read is refused, as a file of its own would be.
+    fn refuse_exposed_secret(&mut self) -> Result<(), Usage> {
+        let Some((option, path)) = self.exposed_secret.take() else {
+            return Ok(());
+        };
+        let message = format!("{option}: others can read or write this file");
+        if self.on("allow-insecure-permissions")? {
+            self.notices.push(message);
+            return Ok(());
+        }
+        let hint = format!("run: chmod o= '{}'", path.display());
+        Err(Usage::new(exit::PERMISSION, message).hint(hint))
     }
 
     fn foreign(
@@ -253,6 +326,24 @@ impl Values {
         }
         Ok(())
     }
+}
+
+/// Options that mean nothing in a configuration file.
+const FILE_REFUSES: [&str; 3] = ["config-file", "help", "version"];
+
+/// The text of a configuration file, and its permissions.
+fn read_config(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
+    let file = File::open(path)?;
+    let mode = file.metadata()?.mode();
+    let mut text = Zeroizing::new(String::new());
+    let length = file
+        .take(CONFIG_FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text)?;
+    if length as u64 > CONFIG_FILE_BYTES_MAX {
+        let expected = format!("expected at most {CONFIG_FILE_BYTES_MAX} bytes");
+        return Err(io::Error::other(expected));
+    }
+    Ok((text, mode))
 }
 
 pub(super) fn unknown(name: &str, origin: &Origin) -> Usage {

@@ -16,6 +16,19 @@ In the environment: SIGNERD_, WEB3SIGNER_[ETH2_] or PY3SIGNER_, then the name in
 capitals, _ for -. In a --config-file: `name: value`. The command line wins.
 ";
 
+/// What lies in the data directory, for the man page.
+const FILES: &[(&str, &str)] = &[
+    (
+        "DATA-DIR/control.sock",
+        "the control socket: wait, healthcheck and slashing speak through it to the service that runs; \
+         for its own user and root, without a token. Without --data-dir it is in $RUNTIME_DIRECTORY.",
+    ),
+    (
+        "DATA-DIR/api-token.txt",
+        "the token of the Keymanager routes, where none was given",
+    ),
+];
+
 /// What the process says when it ends.
 const EXITS: &[(&str, &str)] = &[
     ("0", "success; healthy"),
@@ -26,6 +39,7 @@ const EXITS: &[(&str, &str)] = &[
         "69",
         "an address cannot be had, or a server does not answer",
     ),
+    ("70", "a bug: a thread that signerd needs has died"),
     ("71", "the system refused a resource, such as locked memory"),
     ("73", "a file cannot be created"),
     ("74", "reading or writing failed"),
@@ -85,13 +99,17 @@ pub(crate) fn man_page() -> String {
         .map(|(code, meaning)| ((*code).to_owned(), (*meaning).to_owned()));
     let mut sections = sections();
     sections.push(("Exit status", exits.collect()));
+    let files = FILES
+        .iter()
+        .map(|(path, meaning)| ((*path).to_owned(), (*meaning).to_owned()));
+    sections.push(("Files", files.collect()));
     for (title, lines) in sections {
         text.push_str(&format!(".SH {}\n", title.to_uppercase()));
         for (left, right) in lines {
             text.push_str(&format!(".TP\n.B {}\n{}\n", roff(&left), roff(&right)));
         }
     }
-    text + ".SH ENVIRONMENT AND FILES\n" + &roff(LAYERS)
+    text + ".SH ENVIRONMENT AND CONFIGURATION FILE\n" + &roff(LAYERS)
 }
 
 /// The completion script of a shell, or the man page; `None` for a word not in [`SHELLS`].

@@ -9,6 +9,7 @@ mod commands;
 pub(crate) mod layers;
 mod manual;
 mod offline;
+mod output;
 mod read;
 mod slashing;
 mod table;
@@ -21,10 +22,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::Settings;
+use crate::critical_thread;
+use crate::keys::locked;
 use crate::service;
 use commands::Subcommand;
 use layers::{Dialect, Origin, Values};
-pub(crate) use read::read_token;
+pub(crate) use read::{TokenSource, read_token};
 use table::{Kind, Meaning};
 
 /// Exit codes, as BSD's `sysexits.h` names them.
@@ -64,7 +67,7 @@ pub(crate) struct Usage {
 /// it may need, or to print a text.
 enum Command {
     Serve(Box<Settings>),
-    Run(Subcommand, Values),
+    Run(Subcommand, Box<Values>),
     Print(String),
 }
 
@@ -74,27 +77,40 @@ pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
-    let done = parse(arguments, environment).and_then(|command| match command {
-        Command::Serve(settings) => service::run(*settings),
-        Command::Run(subcommand, values) => commands::run(&subcommand, &values).map(ExitCode::from),
-        Command::Print(text) => {
-            print!("{text}");
-            Ok(ExitCode::SUCCESS)
-        }
-    });
+    let done = run_command(arguments, environment);
     done.unwrap_or_else(|usage| {
-        eprintln!("{usage}");
+        critical_thread::write_last(&usage.to_string());
         ExitCode::from(usage.code)
     })
+}
+
+fn run_command(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<ExitCode, Usage> {
+    // Before anything else: arguments and environment may hold a token, and files will.
+    locked::harden().map_err(|error| {
+        Usage::new(
+            exit::OS,
+            format!("core dumps cannot be switched off: {error}"),
+        )
+        .hint("allow prctl(2) and setrlimit(2): a filter of system calls forbids them")
+    })?;
+    match parse(arguments, environment)? {
+        Command::Serve(settings) => service::run(*settings),
+        Command::Run(subcommand, values) => commands::run(&subcommand, &values).map(ExitCode::from),
+        Command::Print(text) => output::print(text).map(|()| ExitCode::SUCCESS),
+    }
 }
 
 fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Command, Usage> {
-    let variables: BTreeMap<String, String> = environment
+    // A name that is not UTF-8 is none of ours, but may be a slip: it keeps its replacement characters.
+    let variables: BTreeMap<String, OsString> = environment
         .into_iter()
-        .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
+        .map(|(name, text)| (name.to_string_lossy().into_owned(), text))
         .collect();
     let mut line = Line::read(arguments.into_iter())?;
     if let Some(text) = line.text.take() {
@@ -120,7 +136,7 @@ fn parse(
     values.finish()?;
     Ok(match subcommand {
         None => Command::Serve(Box::new(Settings::check(&values)?)),
-        Some(subcommand) => Command::Run(subcommand, values),
+        Some(subcommand) => Command::Run(subcommand, Box::new(values)),
     })
 }
 
@@ -148,7 +164,10 @@ impl Line {
             command: Vec::new(),
             text: None,
         };
-        let arguments = arguments.map(utf8).collect::<Result<Vec<_>, _>>()?;
+        let arguments = arguments
+            .enumerate()
+            .map(|(index, argument)| utf8(index + 1, argument))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut arguments = arguments.into_iter().peekable();
         while let Some(argument) = arguments.next() {
             let Some((name, inline)) = split(&argument)? else {
@@ -226,15 +245,16 @@ impl Line {
     }
 }
 
-fn utf8(argument: OsString) -> Result<String, Usage> {
+/// The text of an argument. One that is not UTF-8 may be a secret: only the name of its option is shown.
+fn utf8(number: usize, argument: OsString) -> Result<String, Usage> {
     argument.into_string().map_err(|bytes| {
-        Usage::new(
-            exit::USAGE,
-            format!(
-                "expected arguments in UTF-8, got {:?}",
-                bytes.to_string_lossy()
-            ),
-        )
+        let lossy = bytes.to_string_lossy();
+        let option = lossy.split_once('=').map(|(name, _)| name);
+        let shown = match option.filter(|name| name.starts_with('-')) {
+            Some(name) => format!("argument {number} ({name})"),
+            None => format!("argument {number}"),
+        };
+        Usage::new(exit::USAGE, format!("{shown}: expected text in UTF-8"))
     })
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::commands::{Exit, NewKeys};
 use super::layers::Values;
-use super::{Usage, exit};
+use super::{Usage, exit, output};
 use crate::config::Settings;
 use crate::consensus::network::{Fork, ForkAt, Networks};
 use crate::consensus::primitives::{Epoch, PublicKey};
@@ -33,12 +33,9 @@ pub(super) fn open(settings: &Settings, wanted: Option<PublicKey>) -> Result<Dry
 pub(super) fn list_keys(values: &Values) -> Result<u8, Usage> {
     let opened = open(&Settings::check(values)?, None)?;
     for (key, (_, name)) in &opened.keys {
-        println!("{key} {name}");
+        output::print_line(format_args!("{key} {name}"))?;
     }
-    opened
-        .failures
-        .iter()
-        .for_each(|failure| eprintln!("error: {failure}"));
+    complain_of(&opened.failures);
     Ok(if opened.failures.is_empty() {
         0
     } else {
@@ -70,7 +67,7 @@ pub(super) fn new_keys(values: &Values, NewKeys { count, out }: &NewKeys) -> Res
         let name = format!("keystore-{}", keystore.path_in_name);
         create(&out.join(format!("{name}.txt")), &keystore.password)?;
         create(&out.join(format!("{name}.json")), &keystore.json)?;
-        println!("{} {name}.json", keystore.key);
+        output::print_line(format_args!("{} {name}.json", keystore.key))?;
     }
     Ok(0)
 }
@@ -131,10 +128,7 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
     let (root, slashable) = signed?;
     let mut opened = open(&settings, Some(*key))?;
     let (secret, _) = opened.keys.remove(key).ok_or_else(|| {
-        opened
-            .failures
-            .iter()
-            .for_each(|failure| eprintln!("error: {failure}"));
+        complain_of(&opened.failures);
         Usage::new(exit::NO_INPUT, format!("{key} is not among the keys"))
             .hint("signerd keys list tells which are")
     })?;
@@ -175,10 +169,13 @@ fn now_seconds() -> u64 {
 pub(super) fn give(file: Option<&Path>, text: &str) -> Result<(), Usage> {
     match file {
         Some(path) => fs::write(path, text).map_err(|error| cannot_create(path, &error)),
-        None => {
-            print!("{text}");
-            Ok(())
-        }
+        None => output::print(text),
+    }
+}
+
+fn complain_of(failures: &[String]) {
+    for failure in failures {
+        output::complain(format_args!("error: {failure}"));
     }
 }
 

@@ -125,6 +125,9 @@ impl Values {
         let Some(path) = self.path(name) else {
             return Ok(None);
         };
+        if path.as_os_str().is_empty() {
+            return Err(self.wrong(name, "the path of a file"));
+        }
         let opened = fs::File::open(&path).and_then(|file| file.metadata());
         let metadata = opened.map_err(|error| about(name, Usage::unreadable(&path, &error)))?;
         match metadata.is_dir() {
@@ -133,14 +136,68 @@ impl Values {
         }
     }
 
-    /// The token in a file that nobody else can read.
-    pub(crate) fn secret(&self, name: &str) -> Result<Option<Zeroizing<String>>, Usage> {
+    /// The token that an option holds, which is never blank.
+    pub(crate) fn token(&self, name: &str) -> Result<Option<TokenSource>, Usage> {
+        let Some(text) = self.text(name).map(Zeroizing::new) else {
+            return Ok(None);
+        };
+        if !is_token(&text) {
+            let expected = "a token of visible characters, without blanks";
+            let usage = self.wrong(name, expected);
+            return Err(if text.trim().is_empty() {
+                let message = usage.message.replace("(hidden)", "a blank one");
+                Usage { message, ..usage }
+            } else {
+                usage
+            });
+        }
+        Ok(Some(TokenSource::Given(text)))
+    }
+
+    /// The token in the file that an option names, which nobody else can read.
+    pub(crate) fn token_file(&self, name: &'static str) -> Result<Option<TokenSource>, Usage> {
         let Some(path) = self.file(name)? else {
             return Ok(None);
         };
-        read_token(&path, self.on("allow-insecure-permissions")?)
-            .map(Some)
-            .map_err(|usage| about(name, usage))
+        let source = TokenSource::File {
+            option: name,
+            path,
+            allow_insecure_permissions: self.on("allow-insecure-permissions")?,
+        };
+        source.read()?;
+        Ok(Some(source))
+    }
+}
+
+/// Where a token comes from.
+#[derive(Clone)]
+pub(crate) enum TokenSource {
+    /// It was given by itself, and stays as it is.
+    Given(Zeroizing<String>),
+    /// It is in a file, which may change.
+    File {
+        /// The option that named the file.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Whether others may read it.
+        allow_insecure_permissions: bool,
+    },
+}
+
+impl TokenSource {
+    /// The token as it is now.
+    pub(crate) fn read(&self) -> Result<Zeroizing<String>, Usage> {
+        match self {
+            Self::Given(token) => Ok(token.clone()),
+            Self::File {
+                option,
+                path,
+                allow_insecure_permissions,
+            } => {
+                read_token(path, *allow_insecure_permissions).map_err(|usage| about(option, usage))
+            }
+        }
     }
 }
 
@@ -159,11 +216,26 @@ pub(crate) fn read_token(
     let text = read_private(path, allow_insecure_permissions)
         .map_err(|error| Usage::new(exit::PERMISSION, error.to_string()))?;
     let token = text.trim();
-    match token.is_empty() || token.contains(char::is_whitespace) {
-        true => Err(Usage::new(
+    if is_token(token) {
+        Ok(Zeroizing::new(token.to_owned()))
+    } else {
+        Err(Usage::new(
             exit::CONFIG,
             format!("{}: expected one token", path.display()),
-        )),
-        false => Ok(Zeroizing::new(token.to_owned())),
+        ))
     }
+}
+
+/// Whether a text can be a token: there is something to see, and nothing else. Invisible characters, as
+/// editors leave them at the start of a file, would make a token that looks empty.
+fn is_token(text: &str) -> bool {
+    let is_invisible = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(
+                c,
+                '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+            )
+    };
+    !text.is_empty() && !text.contains(is_invisible)
 }

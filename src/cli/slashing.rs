@@ -3,10 +3,12 @@
 use std::fs;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::client::Server;
 use super::commands::{Export, Import, SlashingCommand, Watermark};
 use super::layers::Values;
-use super::{Usage, exit, offline, read_token};
+use super::{Usage, exit, offline, output, read_token};
 use crate::config::{Keymanager, Settings};
 use crate::consensus::primitives::{Epoch, PublicKey, Slot};
 use crate::hex;
@@ -44,17 +46,14 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
         (SlashingCommand::Import(Import { from }), store) => {
             let text = fs::read_to_string(from).map_err(|error| Usage::unreadable(from, &error))?;
             let Some(store) = store else {
-                println!(
-                    "{}",
-                    ask(values, &settings, &format!("POST {PATH}"), &text)?
-                );
-                return Ok(0);
+                let answer = ask(values, &settings, &format!("POST {PATH}"), &text)?;
+                return output::print_line(answer).map(|()| 0);
             };
             let imported = store.import(&text).map_err(|error| {
                 Usage::new(exit::CONFIG, format!("{}: {error}", from.display()))
             })?;
-            println!("{} keys of chain {}", imported.keys, imported.chain);
-            Ok(0)
+            let line = format!("{} keys of chain {}", imported.keys, imported.chain);
+            output::print_line(line).map(|()| 0)
         }
         (SlashingCommand::Watermark(watermark), Some(store)) => mark(&store, watermark),
         (SlashingCommand::Watermark(_), None) => Err(Usage::new(
@@ -117,30 +116,26 @@ fn mark(store: &Protection, watermark: &Watermark) -> Result<u8, Usage> {
             ));
         }
     }
-    match store.high_watermark() {
-        Some(high) => println!(
+    let line = match store.high_watermark() {
+        Some(high) => format!(
             "nothing is signed from slot {} or epoch {} on",
             high.slot, high.epoch
         ),
-        None => println!("no high watermark"),
-    }
-    Ok(0)
+        None => "no high watermark".to_owned(),
+    };
+    output::print_line(line).map(|()| 0)
 }
 
-/// Asks the running server, with the token that its options name.
+/// Asks the running server: through its control socket, else over TLS with the token of these options.
 fn ask(values: &Values, settings: &Settings, line: &str, body: &str) -> Result<String, Usage> {
-    let token = match &settings.keymanager {
-        Keymanager::Token(token) => Some(token.clone()),
-        Keymanager::TokenFile(path) => Some(read_token(path, false)?),
-        Keymanager::Off | Keymanager::Open | Keymanager::Closed => settings.auth_token.clone(),
+    let server = Server::find_trusted(values)?;
+    let token = if server.takes_token() {
+        token(settings)?
+    } else {
+        None
     };
-    let server = Server::find(None, values)?;
-    match server.ask(
-        line,
-        token.as_ref().map(|token| token.as_str()),
-        body,
-        ANSWER_TIMEOUT,
-    ) {
+    let token = token.as_ref().map(|token| token.as_str());
+    match server.ask(line, token, body, ANSWER_TIMEOUT) {
         Ok((200, text)) => Ok(text),
         Ok((status, text)) => Err(Usage::new(
             exit::UNAVAILABLE,
@@ -148,5 +143,18 @@ fn ask(values: &Values, settings: &Settings, line: &str, body: &str) -> Result<S
         )),
         Err(error) => Err(Usage::new(exit::UNAVAILABLE, format!("{server}: {error}"))
             .hint("the store is in use by a server: give the options that it was started with")),
+    }
+}
+
+/// The token that opens the routes of slashing protection.
+fn token(settings: &Settings) -> Result<Option<Zeroizing<String>>, Usage> {
+    match &settings.keymanager {
+        Keymanager::Token(source) => source.read().map(Some),
+        Keymanager::OwnTokenFile(path) => read_token(path, false).map(Some),
+        Keymanager::AuthToken | Keymanager::Off | Keymanager::Open | Keymanager::Closed => settings
+            .auth_token
+            .as_ref()
+            .map(|source| source.read())
+            .transpose(),
     }
 }

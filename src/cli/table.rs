@@ -171,6 +171,18 @@ pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
     GROUPS.iter().flat_map(|(_, rows)| rows.iter())
 }
 
+/// Whether an option keeps others out: an empty value of it is a mistake, never "not given".
+pub(crate) fn restricts_access(name: &str) -> bool {
+    let Some(Meaning::Option(row)) = find(name) else {
+        return false;
+    };
+    let (_, access) = GROUPS
+        .iter()
+        .find(|(title, _)| *title == "TLS and access")
+        .expect("the table holds the group");
+    row.name == "keymanager-token-file" || access.iter().any(|other| other.name == row.name)
+}
+
 /// The option of that canonical name.
 pub(crate) fn named(name: &str) -> &'static Row {
     rows()

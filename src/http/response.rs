@@ -25,6 +25,9 @@ pub struct Response {
     /// Kept alive until the last byte is written: while a signature is on its way, its key is in
     /// use, and deleting the key waits.
     pub lease: Option<Arc<dyn Any + Send + Sync>>,
+    /// Whether the request was refused for who asks, or brought a wrong token to a route that needs none:
+    /// after some of these, the answers to an address wait.
+    pub is_wrong_guess: bool,
 }
 
 /// What every answer of one second says of the time and of its connection.
@@ -65,6 +68,7 @@ impl Response {
             headers: Vec::new(),
             close: false,
             lease: None,
+            is_wrong_guess: matches!(status, 401 | 403),
         }
     }
 

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use super::change::{ChangeError, Outcome};
 use super::imported::NewKey;
@@ -17,6 +16,7 @@ use super::sources::Sources;
 use super::table::KeyTable;
 use super::{delete, import, load, seal};
 use crate::consensus::primitives::{PublicKey, Root};
+use crate::critical_thread;
 use crate::files::FileError;
 use crate::slashing::Protection;
 use crate::wait;
@@ -43,9 +43,7 @@ impl Keyring {
     ) -> Result<Arc<Self>, String> {
         let shared = Arc::new(KeyringShared::new(sources, settings, table, protection)?);
         let loader = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("loader".to_owned())
-            .spawn(move || run_loads(&loader))
+        critical_thread::spawn("loader", move || run_loads(&loader))
             .map_err(|error| format!("the system gives no thread: {error}"))?;
         Ok(Arc::new(Self {
             shared,

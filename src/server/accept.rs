@@ -15,6 +15,7 @@ use crate::api::Service;
 use crate::http::Refused;
 
 use super::connection::Stream;
+use super::control::ControlSocket;
 use super::socket::Socket;
 use super::system::{self, POLLIN};
 use super::tls::Tls;
@@ -31,6 +32,7 @@ pub(super) struct Door {
 pub(super) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
+    Control(ControlSocket),
 }
 
 /// Connections taken from one listener before the others get their turn.
@@ -191,6 +193,10 @@ impl Listener {
                 log::debug!("a connection of user {user} on the Unix socket");
                 Ok((TcpStream::from(OwnedFd::from(stream)), None))
             }
+            Self::Control(socket) => {
+                let stream = socket.accept()?;
+                Ok((TcpStream::from(OwnedFd::from(stream)), None))
+            }
         }
     }
 }
@@ -200,6 +206,7 @@ impl AsFd for Listener {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
             Self::Unix(listener) => listener.as_fd(),
+            Self::Control(socket) => socket.as_fd(),
         }
     }
 }

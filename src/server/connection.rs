@@ -229,7 +229,7 @@ impl<'a, S: Stream> Connection<'a, S> {
             Ok(rule) => (self.answer(head, rule)?, true),
             Err(response) => (response, !has_body),
         };
-        if matches!(response.status, 401 | 403) {
+        if response.is_wrong_guess {
             self.house
                 .sweeper
                 .pause(self.house.penalties.note(self.request.peer));

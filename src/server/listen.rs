@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::api::Service;
 
 use super::accept::{Door, Listener};
+use super::control::ControlSocket;
 use super::system;
 use super::tls::Tls;
 
@@ -27,6 +28,8 @@ pub enum Bind {
     Unix(PathBuf),
     /// A listening socket that the parent process has opened (`LISTEN_FDS`).
     Inherited(RawFd),
+    /// The control socket.
+    Control(ControlSocket),
 }
 
 /// Why a listener could not be opened.
@@ -46,12 +49,14 @@ pub(super) fn open(bind: Bind, service: Arc<dyn Service>) -> Result<Door, BindEr
         Bind::Tcp(address) | Bind::Tls(address, _) => TcpListener::bind(address).map(Listener::Tcp),
         Bind::Unix(path) => bind_unix(path).map(Listener::Unix),
         Bind::Inherited(fd) => inherit(*fd),
+        Bind::Control(socket) => Ok(Listener::Control(socket.clone())),
     };
     let prepared = opened.and_then(|listener| {
         system::set_backlog(listener.as_fd(), BACKLOG)?;
         match &listener {
             Listener::Tcp(listener) => listener.set_nonblocking(true)?,
             Listener::Unix(listener) => listener.set_nonblocking(true)?,
+            Listener::Control(socket) => socket.set_nonblocking()?,
         }
         Ok(listener)
     });
@@ -78,7 +83,7 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     {
         fs::remove_file(path)?; // left behind by a process that is gone
     }
-    system::with_group_umask(|| UnixListener::bind(path))
+    system::with_umask(0o117, || UnixListener::bind(path))
 }
 
 fn inherit(fd: RawFd) -> io::Result<Listener> {
@@ -111,6 +116,7 @@ impl Door {
                         .unwrap_or_default(),
                 )
             }
+            Listener::Control(socket) => Bind::Control(socket.clone()),
         }
     }
 }
@@ -120,6 +126,7 @@ impl fmt::Display for Bind {
         match self {
             Self::Tcp(address) | Self::Tls(address, _) => write!(f, "{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Control(socket) => write!(f, "unix:{}", socket.path().display()),
             Self::Inherited(fd) => write!(f, "inherited descriptor {fd}"),
         }
     }

@@ -7,9 +7,11 @@
 mod accept;
 mod bodies;
 mod connection;
+pub mod control;
 mod listen;
 pub mod notify;
 mod penalty;
+pub mod pinned;
 mod runtime;
 pub mod signers;
 mod socket;
@@ -25,6 +27,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::api::Service;
+use crate::critical_thread;
 
 pub use self::listen::{Bind, BindError};
 pub use self::runtime::Runtime;
@@ -169,11 +172,9 @@ impl Server {
             runtime: self.runtime,
         });
         let sweeper = Arc::clone(&house.sweeper);
-        thread::Builder::new()
-            .name("sweeper".into())
-            .spawn(move || sweeper.run())?;
+        critical_thread::spawn("sweeper", move || sweeper.run())?;
         let (stopped, stop) = io::pipe()?;
-        let accept = thread::Builder::new().name("accept".into()).spawn({
+        let accept = critical_thread::spawn("accept", {
             let house = Arc::clone(&house);
             move || accept::run(&self.doors, &stopped, &house)
         })?;
@@ -187,11 +188,6 @@ impl Server {
     /// Serves until SIGTERM or SIGINT, and calls `on_reload` at SIGHUP. Returns when the requests at hand
     /// are answered, after [`Limits::drain`], or at once when a second signal comes.
     pub fn run(self, on_reload: impl Fn()) -> ExitCode {
-        // The message of a panic may hold what nobody should read; where it was is enough.
-        std::panic::set_hook(Box::new(|panic| match panic.location() {
-            Some(location) => log::error!("a bug: panic at {location}"),
-            None => log::error!("a bug: panic"),
-        }));
         let running = match self.start() {
             Ok(running) => running,
             Err(error) => {

@@ -9,6 +9,7 @@ use std::thread;
 use crate::api::Signer;
 use crate::api::refusal::Refusal;
 use crate::consensus::primitives::Signature;
+use crate::critical_thread;
 use crate::keys::secret::SecretKey;
 use crate::slashing::Cleared;
 use crate::wait::{self, Promise, lock};
@@ -43,9 +44,7 @@ impl Signers {
         });
         for number in 0..threads {
             let queue = Arc::clone(&queue);
-            thread::Builder::new()
-                .name(format!("sign-{number}"))
-                .spawn(move || queue.work())?;
+            critical_thread::spawn(format!("sign-{number}"), move || queue.work())?;
         }
         Ok(Self { queue })
     }

@@ -113,10 +113,16 @@ pub(super) fn raise_descriptor_limit(wanted: u64) {
     }
 }
 
-/// Runs `action` while new files get at most the permissions 0660.
-pub(super) fn with_group_umask<T>(action: impl FnOnce() -> T) -> T {
+/// The user that this process acts as.
+pub(super) fn effective_uid() -> u32 {
+    // SAFETY: geteuid() takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Runs `action` while new files lack these permissions.
+pub(super) fn with_umask<T>(mask: libc::mode_t, action: impl FnOnce() -> T) -> T {
     // SAFETY: umask() cannot fail; it concerns the whole process, which has one thread so far.
-    let old = unsafe { libc::umask(0o117) };
+    let old = unsafe { libc::umask(mask) };
     let result = action();
     // SAFETY: as above.
     unsafe { libc::umask(old) };

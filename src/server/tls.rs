@@ -136,6 +136,21 @@ impl Files {
         })
     }
 
+    /// Whether clients are asked for a certificate.
+    pub(crate) fn asks_clients(&self) -> bool {
+        self.client_ca.is_some() || self.known_clients.is_some()
+    }
+
+    /// Our own certificate, without its key.
+    pub(super) fn certificate(&self) -> Result<CertificateDer<'static>, TlsError> {
+        let (chain, path) = match &self.identity {
+            Identity::Pem(certificates, _) => (pem_certificates(certificates)?, certificates),
+            Identity::Pkcs12(file, _) => (self.identity()?.0, file),
+        };
+        let first = chain.into_iter().next();
+        first.ok_or_else(|| wrong(path, "holds no certificate"))
+    }
+
     fn clients(&self, provider: &Arc<CryptoProvider>) -> Result<Option<Clients>, TlsError> {
         if self.client_ca.is_none() && self.known_clients.is_none() {
             return Ok(None);

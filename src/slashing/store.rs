@@ -22,6 +22,7 @@ use super::tables::{
     FACTS, HIGH_WATERMARK, LAST_CHAIN, MARKS, View, copy, decode, encode, encode_high, open,
 };
 use crate::consensus::primitives::{PublicKey, Root};
+use crate::critical_thread;
 use crate::wait::{self, Promise, lock};
 
 /// Requests in one commit: as many as there are connections.
@@ -87,9 +88,7 @@ impl Store {
             board: Arc::clone(&board),
         };
         let (jobs, inbox) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || ledger.run(&inbox))?;
+        let thread = critical_thread::spawn("store", move || ledger.run(&inbox))?;
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),

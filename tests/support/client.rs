@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client: what it sends is what the test wrote.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -169,11 +169,15 @@ impl Client {
 
     fn fill(&mut self) -> Option<()> {
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk) {
-            Ok(0) | Err(_) => None,
-            Ok(read) => {
-                self.buffer.extend_from_slice(&chunk[..read]);
-                Some(())
+        loop {
+            match self.stream.read(&mut chunk) {
+                // A read with a time limit may end so when a child of this process ends.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => return None,
+                Ok(read) => {
+                    self.buffer.extend_from_slice(&chunk[..read]);
+                    return Some(());
+                }
             }
         }
     }
