@@ -414,6 +414,65 @@ fn systemd_is_told_of_start_life_reload_and_stop() {
 }
 
 #[test]
+fn what_two_readers_could_understand_differently_is_refused_by_the_real_binary() {
+    let signer = crate::support::Signer::start(&["--http-host-allowlist", "*"]);
+    let chunked = "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n";
+    let mut wrong = Vec::new();
+    for (request, expected) in [
+        (format!("POST /reload HTTP/1.1\r\n{chunked}\r\n"), "202"),
+        (
+            format!("POST /reload HTTP/1.1\r\n{chunked}abc\r\n\r\n"),
+            "400",
+        ),
+        (
+            format!("POST /reload HTTP/1.1\r\n{chunked}a b: c\r\n\r\n"),
+            "400",
+        ),
+        (with_field("Transfer-Encoding: \u{a0}chunked"), "400"),
+        (with_field("Transfer-Encoding: \u{3000}chunked"), "400"),
+        (with_field("Transfer-Encoding: chunked\u{85}"), "400"),
+        (with_field("Transfer-Encoding: \u{2028}chunked"), "400"),
+        (
+            with_field("Transfer-Encoding: chunked\r\nTransfer-Encoding:"),
+            "400",
+        ),
+        (with_field("Transfer-Encoding: gzip"), "400"),
+        (with_field("Connection: close\r\nConnection: \u{a0}"), "400"),
+        (with_field("Expect: \u{2028}100-continue"), "400"),
+        (get("/upcheck", "a:b"), "400"),
+        (get("/upcheck", "["), "400"),
+        (get("/upcheck", "::1"), "400"),
+        (get("/upcheck", "a%zz"), "400"),
+        (get("/upcheck", ":80"), "400"),
+        (get("/upcheck", "[::1]evil.com"), "400"),
+        (get("/upcheck", "127.0.0.1:8080:evil.com"), "400"),
+        (get("/upcheck?a=%zz", "a"), "400"),
+        (get("http://:80/upcheck", "a"), "400"),
+        (get("/upcheck", "[::1]:80"), "200"),
+        ("GET /upcheck HTTP/1.2\r\nHost: a\r\n\r\n".to_owned(), "200"),
+    ] {
+        let mut stream = connect(signer.address.parse().unwrap());
+        stream
+            .write_all(request.as_bytes())
+            .and_then(|()| stream.shutdown(Shutdown::Write))
+            .ok();
+        let answer = read_all(&mut stream);
+        if answer.get(9..12) != Some(expected) {
+            wrong.push(format!("{request:?}\nexpected {expected}, got {answer}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn with_field(field: &str) -> String {
+    format!("POST /reload HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n0\r\n\r\n")
+}
+
+fn get(target: &str, host: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+}
+
+#[test]
 fn curl_speaks_with_it() {
     let rig = Rig::start(RUNTIMES[0], Limits::default());
     let large = "x".repeat(1000);
