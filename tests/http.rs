@@ -161,7 +161,40 @@ fn a_large_answer_arrives_whole_at_a_slow_reader() {
 }
 
 #[test]
-fn beyond_the_limit_connections_are_told_503_and_others_go_on() {
+fn beyond_the_limit_the_longest_idle_connection_goes() {
+    for runtime in RUNTIMES {
+        let rig = Rig::start(
+            runtime,
+            Limits {
+                connections_max: 3,
+                ..Limits::default()
+            },
+        );
+        let ask = |stream: &mut TcpStream| {
+            stream
+                .write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+                .unwrap();
+            assert!(read_answer(stream).ends_with("OK"));
+            // The clock of the connections is a coarse one.
+            std::thread::sleep(Duration::from_millis(250));
+        };
+        let [mut first, mut second, mut third] = [rig.connect(), rig.connect(), rig.connect()];
+        for stream in [&mut first, &mut second, &mut third] {
+            ask(stream);
+        }
+        ask(&mut first);
+        let mut fourth = rig.connect();
+        ask(&mut fourth);
+        assert_eq!(read_all(&mut second), "", "it has waited the longest");
+        for stream in [&mut first, &mut third, &mut fourth] {
+            ask(stream);
+        }
+        rig.wait_for_connections(3);
+    }
+}
+
+#[test]
+fn beyond_the_limit_connections_are_told_503_while_all_others_are_answered() {
     for runtime in RUNTIMES {
         let rig = Rig::start(
             runtime,
@@ -171,21 +204,22 @@ fn beyond_the_limit_connections_are_told_503_and_others_go_on() {
             },
         );
         let mut guests = [rig.connect(), rig.connect()];
-        for _ in 0..3 {
-            for guest in &mut guests {
-                guest
-                    .write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
-                    .unwrap();
-                assert!(read_answer(guest).ends_with("OK"));
-            }
-            let mut late = rig.connect();
-            late.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+        for guest in &mut guests {
+            guest
+                .write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
                 .unwrap();
-            let answer = read_all(&mut late);
-            assert!(
-                answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 1\r\n"),
-                "{answer}"
-            );
+        }
+        std::thread::sleep(Duration::from_millis(100)); // the requests must have begun
+        let mut late = rig.connect();
+        late.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        let answer = read_all(&mut late);
+        assert!(
+            answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 1\r\n"),
+            "{answer}"
+        );
+        for guest in &mut guests {
+            assert!(read_answer(guest).ends_with("waited"), "{runtime:?}");
         }
         drop(guests);
         rig.wait_for_connections(0);
