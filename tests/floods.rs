@@ -4,8 +4,8 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn bound() -> Duration {
     if is_full() {
         Duration::from_millis(100)
     } else {
-        Duration::from_millis(600)
+        Duration::from_millis(250)
     }
 }
 
@@ -86,28 +86,33 @@ fn assert_signatures_meanwhile(client: &mut Client, flood: impl FnOnce(&AtomicBo
 fn large_arrays_do_not_hold_up_signatures() {
     let signer = Signer::start(&["--interop-keys", "0..1"]);
     signer.wait_loaded();
-    // Most elements in the fewest bytes, in an object that is read to its end before it is refused.
-    let array = "[],".repeat(254 * 1024 / 3 - 20);
-    let body = format!(r#"{{"a":[{array}0]}}"#);
-    let request = format!(
-        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
-        sign_path(),
-        body.len()
-    );
-    assert_signatures_meanwhile(&mut signer.client(), |is_over| {
-        std::thread::scope(|scope| {
-            for _ in 0..150 {
-                scope.spawn(|| {
-                    let mut client = Client::connect(&signer.address);
-                    while !is_over.load(Ordering::Relaxed) {
-                        client.send(request.as_bytes());
-                        let answer = client.answer(false);
-                        assert_eq!(answer.status, 400, "{}", answer.text());
-                    }
-                });
-            }
+    // The largest bodies that are read by the worker, that go through a tape, and larger ones.
+    for kib in [16, 254, 800] {
+        // Most elements in the fewest bytes, in an object that is read to its end before it is refused.
+        let array = "[],".repeat(kib * 1024 / 3 - 20);
+        let body = format!(r#"{{"a":[{array}0]}}"#);
+        let request = format!(
+            "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+            sign_path(),
+            body.len()
+        );
+        println!("{kib} KiB:");
+        assert_signatures_meanwhile(&mut signer.client(), |is_over| {
+            std::thread::scope(|scope| {
+                for _ in 0..150 {
+                    scope.spawn(|| {
+                        let mut client = Client::connect(&signer.address);
+                        while !is_over.load(Ordering::Relaxed) {
+                            client.send(request.as_bytes());
+                            let status = client.answer(false).status;
+                            // Of the largest ones not all fit into the memory for requests.
+                            assert!(status == 400 || status == 503 && kib == 800, "{status}");
+                        }
+                    });
+                }
+            });
         });
-    });
+    }
 }
 
 #[test]
@@ -346,7 +351,7 @@ fn one_address_has_a_bound_of_its_own() {
     for client in &mut clients[1..] {
         assert_eq!(client.get("/upcheck").status, 200);
     }
-    let mut unix = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    let mut unix = UnixStream::connect(&socket).unwrap();
     unix.write_all(b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     assert!(
@@ -519,30 +524,40 @@ fn first_head() -> usize {
 #[test]
 fn a_client_that_reads_no_answers_delays_the_deletion_of_its_key_by_five_seconds_at_most() {
     let scratch = Scratch::new("flood-lease");
+    let socket = scratch.path().join("socket");
+    let socket_option = socket.display().to_string();
     let manager = Manager::start(
         &scratch,
         &[
-            "--interop-keys",
-            "0..16",
             "--slashing-protection-enabled=false",
+            "--listen-unix",
+            &socket_option,
         ],
     );
     manager.signer.wait_loaded();
     assert_eq!(manager.import([1, 2]), ["imported"; 2]);
     let [(held, ..), (other, ..)] = [keystore(1), keystore(2)];
-    let list = "GET /api/v1/eth2/publicKeys HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let body = format!(r#"{{"signingRoot":"{}","domain_name":"randao"}}"#, root());
-    let batch = format!(
-        "{list}{list}POST /api/v1/eth2/sign/{held} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+    let request = format!(
+        "POST /api/v1/eth2/sign/{held} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    let mut silent = TcpStream::connect(&manager.signer.address).unwrap();
+    // Its buffers are small, and soon full of answers that it does not read.
+    let mut silent = UnixStream::connect(&socket).unwrap();
     silent
-        .set_write_timeout(Some(Duration::from_secs(2)))
+        .set_write_timeout(Some(Duration::from_millis(500)))
         .unwrap();
-    let batches = batch.repeat(50);
-    // It reads nothing, so that at some time the server can write no more, and reads no more.
-    while silent.write_all(batches.as_bytes()).is_ok() {}
+    let requests = request.repeat(50);
+    let error = loop {
+        if let Err(error) = silent.write_all(requests.as_bytes()) {
+            break error;
+        }
+    };
+    assert_eq!(
+        error.kind(),
+        ErrorKind::WouldBlock,
+        "the server takes no more"
+    );
     let delete = |key: &dyn std::fmt::Display| {
         let started = Instant::now();
         let answer = manager.call("DELETE", &json!({"pubkeys": [key.to_string()]}));
@@ -551,7 +566,7 @@ fn a_client_that_reads_no_answers_delays_the_deletion_of_its_key_by_five_seconds
     };
     let time = delete(&held);
     println!("deleted after {time:?}");
-    assert!(time < Duration::from_secs(8), "{time:?}");
+    assert!(time < Duration::from_secs(10), "{time:?}");
     assert!(
         delete(&other) < Duration::from_secs(4),
         "nothing holds this one"
@@ -637,7 +652,7 @@ fn an_import_of_one_huge_value_keeps_the_process_under_128_mib() {
 
 #[test]
 fn whoever_keeps_the_worker_busy_with_many_keys_is_not_alone() {
-    let signer = Signer::start(&["--interop-keys", "0..3000"]);
+    let signer = Signer::start(&["--interop-keys", "0..8000"]);
     signer.wait_loaded();
     let request = b"GET /api/v1/eth2/publicKeys HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_signatures_meanwhile(&mut signer.client(), |is_over| {
@@ -647,7 +662,7 @@ fn whoever_keeps_the_worker_busy_with_many_keys_is_not_alone() {
                     let mut client = Client::connect(&signer.address);
                     while !is_over.load(Ordering::Relaxed) {
                         client.send(request);
-                        assert_eq!(client.answer(false).body.len(), 3000 * 101 + 1);
+                        assert_eq!(client.answer(false).body.len(), 8000 * 101 + 1);
                     }
                 });
             }

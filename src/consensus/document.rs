@@ -23,7 +23,7 @@ const DEPTH_MAX: usize = 32;
 const TAPE_BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// Elements of a body of most types. The largest of these messages, a bid with 4,096 blob commitments, has
-/// 4,117; a body of up to [`UNCOUNTED_BYTES_MAX`] cannot have more.
+/// 4,116; a body of up to [`UNCOUNTED_BYTES_MAX`] cannot have more.
 pub(super) const ELEMENTS_MAX: usize = 8 * 1024;
 
 /// Bodies up to this size are not counted: an element takes two bytes.

@@ -31,7 +31,7 @@ pub(super) struct Kind {
 }
 
 /// Of a whole block. The largest one, with 128 attestations, two attester slashings of 2,048 indices
-/// on each side, and all deposits, slashings and exits that fit, has 10,955 elements.
+/// on each side, and all deposits, slashings and exits that fit, has 10,931 elements.
 const BLOCK_ELEMENTS_MAX: usize = 16 * 1024;
 
 /// Of a builder's payload: 2^18 transactions (a payload of 200 million gas has room for 9,524, the
