@@ -287,42 +287,12 @@ impl ReadSource {
                 file,
                 password,
                 is_imported,
-            } => {
-                let keystore = &self.keystore.as_ref().ok_or("not a keystore")?.keystore;
-                let password = read_secret(password, context, reader)?;
-                let sealed = context
-                    .cache
-                    .as_ref()
-                    .and_then(|cache| cache.unseal(&self.cache_name()?, keystore.public_key()));
-                let is_from_cache = sealed.is_some();
-                let secret = match sealed {
-                    Some(secret) => secret,
-                    None => {
-                        let _permit = context
-                            .pool
-                            .acquire(keystore.memory_bytes(), context.urgency)?;
-                        keystore
-                            .open(&password)
-                            .map_err(|error| error.to_string())?
-                    }
-                };
-                let origin = Origin {
-                    derivation_path: keystore.path().map(str::to_owned),
-                    readonly: !is_imported,
-                    file: Some(file.to_path_buf()),
-                };
-                Ok(OpenedSource {
-                    keys: vec![(secret, origin)],
-                    password: Some(password),
-                    is_from_cache,
-                })
-            }
+            } => self.open_keystore(file, password, *is_imported, context, reader),
             KeySource::Wallet { file, password } => {
-                let keystore = &self.keystore.as_ref().ok_or("not a keystore")?.keystore;
+                let keystore = self.keystore()?;
                 let password = read_secret(password, context, reader)?;
-                let _permit = context
-                    .pool
-                    .acquire(keystore.memory_bytes(), context.urgency)?;
+                let memory_bytes = keystore.memory_bytes();
+                let _permit = context.pool.acquire(memory_bytes, context.urgency)?;
                 let json = keystore
                     .open_bytes(&password)
                     .map_err(|error| error.to_string())?;
@@ -338,11 +308,7 @@ impl ReadSource {
                     let secret = derive::interop(index).map_err(|error| error.to_string())?;
                     keys.push((secret, Origin::read_only(None, None)));
                 }
-                Ok(OpenedSource {
-                    keys,
-                    password: None,
-                    is_from_cache: true,
-                })
+                Ok(OpenedSource::without_password(keys))
             }
             KeySource::Derived(range) => {
                 let parent = context.parent.as_ref().ok_or("no mnemonic")?;
@@ -353,12 +319,62 @@ impl ReadSource {
                         .map_err(|error| error.to_string())?;
                     keys.push((secret, Origin::read_only(None, Some(derive::path(index)))));
                 }
-                Ok(OpenedSource {
-                    keys,
-                    password: None,
-                    is_from_cache: true,
-                })
+                Ok(OpenedSource::without_password(keys))
             }
+        }
+    }
+
+    fn open_keystore(
+        &self,
+        file: &Path,
+        password: &Arc<Path>,
+        is_imported: bool,
+        context: &OpenContext,
+        reader: &mut Reader,
+    ) -> Result<OpenedSource, String> {
+        let keystore = self.keystore()?;
+        let password = read_secret(password, context, reader)?;
+        let sealed = match (&context.cache, self.cache_name()) {
+            (Some(cache), Some(name)) => cache.unseal(&name, keystore.public_key()),
+            (Some(_) | None, _) => None,
+        };
+        let is_from_cache = sealed.is_some();
+        let secret = match sealed {
+            Some(secret) => secret,
+            None => {
+                let memory_bytes = keystore.memory_bytes();
+                let _permit = context.pool.acquire(memory_bytes, context.urgency)?;
+                keystore
+                    .open(&password)
+                    .map_err(|error| error.to_string())?
+            }
+        };
+        let origin = Origin {
+            derivation_path: keystore.path().map(str::to_owned),
+            readonly: !is_imported,
+            file: Some(file.to_path_buf()),
+        };
+        Ok(OpenedSource {
+            keys: vec![(secret, origin)],
+            password: Some(password),
+            is_from_cache,
+        })
+    }
+
+    fn keystore(&self) -> Result<&Keystore, String> {
+        match &self.keystore {
+            Some(read) => Ok(&read.keystore),
+            None => Err("not a keystore".to_owned()),
+        }
+    }
+}
+
+impl OpenedSource {
+    fn without_password(keys: Vec<OpenedKey>) -> Self {
+        Self {
+            keys,
+            password: None,
+            is_from_cache: true,
         }
     }
 }
@@ -368,11 +384,7 @@ fn of_file(file: &Path, secrets: Vec<SecretKey>) -> OpenedSource {
         .into_iter()
         .map(|secret| (secret, Origin::read_only(Some(file), None)))
         .collect();
-    OpenedSource {
-        keys,
-        password: None,
-        is_from_cache: true,
-    }
+    OpenedSource::without_password(keys)
 }
 
 fn read_secret(

@@ -232,7 +232,7 @@ impl KeyringShared {
     pub(super) fn password_mark(&self, password: &str) -> Box<[u8; 32]> {
         scrubbed(|| {
             let hash = Sha256::new()
-                .chain_update(&**self.mark_key)
+                .chain_update(**self.mark_key)
                 .chain_update(password.as_bytes());
             Box::new(hash.finalize().into())
         })
