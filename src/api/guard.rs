@@ -277,8 +277,8 @@ mod tests {
             ("[::1]]", None),
             ("[::1", None),
             ("[localhost]", None),
-            ("evil.example[::1]", Some("evil.example[::1]")), // which no list has
-            ("evil.example]", Some("evil.example]")),
+            ("evil.example[::1]", None),
+            ("evil.example]", Some("evil.example]")), // which no list has
             ("127.0.0.1:8080:evil.example", None),
             ("127.0.0.1:evil.example", None),
             ("127.0.0.1:65536", None),
