@@ -295,6 +295,36 @@ fn health_is_asked_over_tls_alone_and_of_its_own_certificate() {
     }
 }
 
+/// A command has no client certificate, and sends nothing secret to the metrics listener.
+#[test]
+fn where_clients_need_certificates_health_is_asked_on_the_metrics_listener_or_not_at_all() {
+    let scratch = Scratch::new("control-clients");
+    let mut tls = tls_options(&scratch);
+    tls.push("--tls-client-ca".to_owned());
+    tls.push(secured::private(&scratch, "ca.pem"));
+    let tls: Vec<&str> = tls.iter().map(String::as_str).collect();
+    let signer = Signer::start(&[&["--interop-keys", "0..2"], &tls[..]].concat());
+    let metrics = signer.metrics.clone().unwrap();
+    let (_, port) = metrics.rsplit_once(':').unwrap();
+    let ask = [&["healthcheck", "--metrics-port", port], &tls[..]].concat();
+    wait_until_healthy(&scratch, &ask);
+    let off = [&ask[..], &["--metrics-enabled=false"]].concat();
+    let (code, printed) = refused(&scratch, &off);
+    assert_eq!(code, Some(1), "{printed}");
+    assert!(
+        printed.contains("hint: give the server a --data-dir"),
+        "{printed}"
+    );
+}
+
+/// Waits until this health check succeeds.
+fn wait_until_healthy(scratch: &Scratch, ask: &[&str]) {
+    let mut wait = ask.to_vec();
+    wait[0] = "wait";
+    told(scratch, &wait);
+    told(scratch, ask);
+}
+
 #[test]
 fn the_socket_is_for_its_owner_alone_and_needs_no_token() {
     let scratch = Scratch::new("control-owner");

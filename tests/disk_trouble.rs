@@ -16,6 +16,8 @@ use crate::support::{Scratch, Signer, binary};
 struct Service {
     signer: Signer,
     slot: u64,
+    /// `Authorization` for the Keymanager routes: health tells its reasons to whoever brings it.
+    authorization: String,
 }
 
 impl Service {
@@ -27,7 +29,13 @@ impl Service {
             directory.to_str().unwrap(),
         ]);
         signer.wait_loaded();
-        let mut service = Self { signer, slot: 1 };
+        let token = fs::read_to_string(directory.join("api-token.txt")).unwrap();
+        let authorization = format!("Bearer {}", token.trim());
+        let mut service = Self {
+            signer,
+            slot: 1,
+            authorization,
+        };
         service.assert_up();
         service
     }
@@ -70,6 +78,9 @@ impl Service {
             );
             let mut client = self.signer.client();
             let health = client.get("/healthcheck");
+            assert!(health.status == 503 && !health.text().contains(reason));
+            let headers = [("Authorization", self.authorization.as_str())];
+            let health = client.request("GET", "/healthcheck", &headers, b"");
             assert_eq!(
                 (health.status, &health.json()["status"]),
                 (503, &json!("DOWN")),

@@ -26,7 +26,7 @@ pub enum Scope {
     Everything,
 }
 
-/// What a request shows of itself by the token that it brings.
+/// What the token of a request proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// It brings no token, or none is configured.
@@ -156,8 +156,8 @@ impl Guard {
         }
     }
 
-    /// What the token of the request amounts to on a route that is open to all, where it only decides how
-    /// much the answer tells.
+    /// Checks the token of a request to a route that is open to all: there it only decides how much the
+    /// answer tells.
     pub fn credential(&self, request: &Request) -> Credential {
         let mut configured = [&self.token, &self.key_manager_token]
             .into_iter()
@@ -215,7 +215,7 @@ pub fn is_loopback(host: &str) -> bool {
 }
 
 /// The name in `name` or `name:port`; an IPv6 address stands in brackets (RFC 3986, section 3.2.2).
-/// Nothing of a text that is neither.
+/// `None` for any other text.
 fn without_port(host: &str) -> Option<&str> {
     let name_bytes = if host.starts_with('[') {
         let end = host.find(']')?;
@@ -277,8 +277,8 @@ mod tests {
             ("[::1]]", None),
             ("[::1", None),
             ("[localhost]", None),
-            ("evil.example[::1]", Some("evil.example[::1]")), // which no list has
-            ("evil.example]", Some("evil.example]")),
+            ("evil.example[::1]", None),
+            ("evil.example]", Some("evil.example]")), // which no list has
             ("127.0.0.1:8080:evil.example", None),
             ("127.0.0.1:evil.example", None),
             ("127.0.0.1:65536", None),
