@@ -167,13 +167,14 @@ impl Source {
         let Some(peer) = peer else {
             return Self::Unix;
         };
-        match peer.to_canonical() {
-            IpAddr::V6(address) if !address.is_loopback() => {
-                let network = address.to_bits() & !u128::from(u64::MAX);
-                Self::Address(IpAddr::V6(network.into()))
-            }
-            address => Self::Address(address),
+        let address = peer.to_canonical();
+        if let IpAddr::V6(address) = address
+            && !address.is_loopback()
+        {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            return Self::Address(IpAddr::V6(network.into()));
         }
+        Self::Address(address)
     }
 }
 
