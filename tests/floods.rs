@@ -87,7 +87,7 @@ fn large_arrays_do_not_hold_up_signatures() {
     let signer = Signer::start(&["--interop-keys", "0..1"]);
     signer.wait_loaded();
     // The largest bodies that are read by the worker, that go through a tape, and larger ones.
-    for kib in [16, 254, 800] {
+    for kib in [4, 16, 254, 400] {
         // Most elements in the fewest bytes, in an object that is read to its end before it is refused.
         let array = "[],".repeat(kib * 1024 / 3 - 20);
         let body = format!(r#"{{"a":[{array}0]}}"#);
@@ -104,9 +104,7 @@ fn large_arrays_do_not_hold_up_signatures() {
                         let mut client = Client::connect(&signer.address);
                         while !is_over.load(Ordering::Relaxed) {
                             client.send(request.as_bytes());
-                            let status = client.answer(false).status;
-                            // Of the largest ones not all fit into the memory for requests.
-                            assert!(status == 400 || status == 503 && kib == 800, "{status}");
+                            assert_eq!(client.answer(false).status, 400);
                         }
                     });
                 }
@@ -397,6 +395,7 @@ fn a_wrong_token_does_not_hold_up_good_requests_on_the_same_connection() {
         &[&wrong as &str, &good][..],
         &[&good, &wrong, &good],
         &[&wrong, &wrong, &wrong, &good],
+        &[&[&wrong as &str; 20][..], &[&good]].concat(),
     ] {
         let (statuses, time) = timed(requests);
         assert_eq!(statuses.last(), Some(&200));

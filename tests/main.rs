@@ -1,4 +1,5 @@
 //! The end-to-end suite: the real binary over real sockets, and the parts below it. One binary.
+#![allow(clippy::too_many_lines, reason = "tables of cases are long")]
 
 // What the suites stand on: the binary and a client; directories, random numbers, a failing disk, a
 // server with a small service.

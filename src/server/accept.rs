@@ -14,10 +14,10 @@ use std::time::Duration;
 use crate::api::Service;
 use crate::http::Refused;
 
-use super::connection::Stream;
 use super::control::ControlSocket;
 use super::places::{Place, Places, Room};
 use super::socket::Socket;
+use super::stream::Stream;
 use super::system::{self, POLLIN};
 use super::tls::Tls;
 use super::{ServerState, connection};
@@ -48,12 +48,6 @@ const UNBEGUN_PAUSE: Duration = Duration::from_micros(100);
 
 /// How long to wait when the process has no descriptors or memory for another connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
-
-/// What an open connection costs, with its buffers at work; measured when idle, it is 16 KiB, or 30 with
-/// TLS.
-const CONNECTION_BYTES: usize = 20 * 1024;
-/// The same with TLS.
-const TLS_CONNECTION_BYTES: usize = 36 * 1024;
 
 /// Accepts until the other end of `stop` is closed; then the listeners are closed.
 pub(super) fn run(listeners: &[Listener], stop: &PipeReader, state: &Arc<ServerState>) {
@@ -137,7 +131,7 @@ fn admit(
     if !has_place && listener.tls.is_some() {
         return Ok(());
     }
-    let mut permit = Permit::take(state, place, listener.tls.is_some());
+    let mut permit = Permit::take(state, place);
     let socket = Socket::new(
         stream,
         state.runtime,
@@ -169,6 +163,7 @@ fn serve(
     state: &ServerState,
     peer: Option<IpAddr>,
 ) {
+    let _note = state.memory.note(stream.idle_bytes());
     connection::serve(stream, service, state, peer);
 }
 
@@ -182,24 +177,16 @@ fn turn_away(stream: impl Stream, service: &Arc<dyn Service>, state: &ServerStat
 struct Permit {
     state: Arc<ServerState>,
     place: Place,
-    memory_bytes: usize,
     has_begun: bool,
 }
 
 impl Permit {
-    fn take(state: &Arc<ServerState>, place: Place, has_tls: bool) -> Self {
-        let memory_bytes = if has_tls {
-            TLS_CONNECTION_BYTES
-        } else {
-            CONNECTION_BYTES
-        };
+    fn take(state: &Arc<ServerState>, place: Place) -> Self {
         state.connections.fetch_add(1, Ordering::AcqRel);
         state.unbegun.fetch_add(1, Ordering::AcqRel);
-        state.memory.note_connection(memory_bytes);
         Self {
             state: Arc::clone(state),
             place,
-            memory_bytes,
             has_begun: false,
         }
     }
@@ -214,7 +201,6 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.begin();
-        self.state.memory.forget_connection(self.memory_bytes);
         self.state.connections.fetch_sub(1, Ordering::AcqRel);
     }
 }

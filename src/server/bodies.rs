@@ -10,15 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::http::{Refused, Wiped};
 
 /// Bodies up to this size are always taken, so that a few huge ones cannot keep out the duties (1 to 4
-/// KiB each). All connections together hold at most 16 MiB of these.
+/// KiB each); all connections together hold at most 16 MiB of these. They are read by the worker: with
+/// the most elements that fit, measured, it takes 36 µs (118 for 16 KiB).
 pub(super) const SMALL_BODY_BYTES_MAX: usize = 4 * 1024;
 
 /// The largest segment of a body: what a body holds beyond what has arrived.
 const SEGMENT_BYTES_MAX: usize = 256 * 1024;
 
-/// Memory of connections that counts as the process's own: about a thousand of them. Only what is
+/// Memory of connections that counts as the process's own: three hundred of them at work. Only what is
 /// beyond leaves less for bodies.
-const CONNECTIONS_BYTES_FREE: usize = 16 * 1024 * 1024;
+const CONNECTIONS_BYTES_FREE: usize = 8 * 1024 * 1024;
 
 /// Something that there is only so much of: bytes of memory, or threads.
 pub(super) struct Supply {
@@ -51,14 +52,13 @@ impl Supply {
         })
     }
 
-    /// Notes what a connection costs by being there.
-    pub(super) fn note_connection(&self, bytes: usize) {
+    /// Notes what a connection costs, which cannot be refused.
+    pub(super) fn note(&self, bytes: usize) -> Note<'_> {
         self.connections_bytes.fetch_add(bytes, Ordering::AcqRel);
-    }
-
-    /// The connection has gone.
-    pub(super) fn forget_connection(&self, bytes: usize) {
-        self.connections_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        Note {
+            supply: self,
+            bytes,
+        }
     }
 
     fn reserve(&self, amount: usize) -> bool {
@@ -88,6 +88,20 @@ impl Share<'_> {
 impl Drop for Share<'_> {
     fn drop(&mut self) {
         self.supply.taken.fetch_sub(self.amount, Ordering::AcqRel);
+    }
+}
+
+/// What a connection costs; forgotten when dropped.
+pub(super) struct Note<'a> {
+    supply: &'a Supply,
+    bytes: usize,
+}
+
+impl Drop for Note<'_> {
+    fn drop(&mut self) {
+        self.supply
+            .connections_bytes
+            .fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -276,15 +290,17 @@ mod tests {
     }
 
     #[test]
-    fn connections_beyond_a_thousand_leave_less_memory_for_bodies() {
+    fn many_connections_leave_less_memory_for_bodies() {
         let memory = Supply::new(1_000);
-        memory.note_connection(CONNECTIONS_BYTES_FREE);
+        let free = memory.note(CONNECTIONS_BYTES_FREE);
         assert!(memory.take(1_000).is_some());
-        memory.note_connection(900);
+        let more = memory.note(900);
         assert!(memory.take(101).is_none());
         let mut share = memory.take(60).expect("100 bytes are left");
         assert!(!share.grow(41) && share.grow(40));
-        memory.forget_connection(900);
+        drop(more);
         assert!(memory.take(900).is_some() && memory.take(901).is_none());
+        drop((free, share));
+        assert_eq!(memory.connections_bytes.load(Ordering::Relaxed), 0);
     }
 }

@@ -4,8 +4,10 @@
 //! `may` and on plain threads alike. It never reads past what it needs without looking, so a client may
 //! send the next request before it has the last answer (pipelining); answers that are ready go out
 //! together.
+//!
+//! Over 500 lines because the steps of an exchange are read in one place, in their order.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::mem;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,61 +16,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::api::{BodyRule, Cost, Service};
+use crate::http::Refused;
 use crate::http::body::{Decoder, Part};
-use crate::http::request::{self, Framing, HEAD_BYTES_MAX, Head, Method, Request};
+use crate::http::request::{self, Framing, Head, Method, Request};
 use crate::http::response::Response;
-use crate::http::{Refused, wipe};
 use crate::wait;
 
 use super::ServerState;
-use super::bodies::{Arrived, Body, Share, Supply, join, memory_in_use, too_large};
+use super::bodies::{Arrived, Body, SMALL_BODY_BYTES_MAX, Share, join, memory_in_use, too_large};
+use super::inbox::Inbox;
 use super::pool::PoolError;
+use super::stream::{Phase, Stream};
 use super::system;
-
-/// What a connection is waiting for; each phase has its own deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// The first byte of the next request, which usually comes soon.
-    Lull,
-    /// The same, when it has not come soon.
-    Idle,
-    /// The rest of the head; at the beginning the handshake and the first byte as well.
-    Head,
-    /// The rest of the body.
-    Body,
-    /// The service, which makes the answer.
-    Answer,
-    /// The end of a penalty: answers are held back for so long.
-    Held(Duration),
-    /// The client, who must take the answer.
-    Write,
-    /// The same, when the answer is a signature: meanwhile its key cannot be deleted.
-    WriteSignature,
-    /// The client's goodbye.
-    Linger,
-}
-
-/// The byte stream under a connection. Reads and writes wait, and fail with
-/// [`ErrorKind::TimedOut`] when the deadline of the phase has passed.
-pub(super) trait Stream: Read + Write {
-    /// Begins a phase: its time counts from now.
-    fn enter(&mut self, phase: Phase);
-    /// The client has proved who it is: its connection goes last when there are too many.
-    fn trust(&mut self);
-    /// Waits for so long, whatever arrives meanwhile.
-    fn pause(&mut self, duration: Duration);
-    /// Waits until there is something to read, and needs no buffer for it. May return early.
-    ///
-    /// # Errors
-    /// [`ErrorKind::TimedOut`].
-    fn wait_readable(&mut self) -> io::Result<()>;
-    /// Nothing is at hand: gives back what memory there is to give back.
-    fn release_memory(&mut self);
-    /// A piece of work is done: others may run now.
-    fn cede(&mut self);
-    /// Tells the client that nothing more will come.
-    fn close_writing(&mut self);
-}
 
 /// Answers that wait to go out together with the next one.
 const OUTBOX_BYTES_MAX: usize = 4 * 1024;
@@ -77,14 +36,18 @@ const OUTBOX_BYTES_MAX: usize = 4 * 1024;
 const SMALL_ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// Refusals that are held back on one connection; the last one ends it.
-const HELD_ANSWERS_MAX: usize = 4;
+const HELD_ANSWERS_MAX: usize = 32;
+
+/// The same as [`OUTBOX_BYTES_MAX`], while answers are held back.
+const HELD_BYTES_MAX: usize = 16 * 1024;
+
+/// The largest body of a request that may wait for long and yet is answered in its coroutine: others
+/// cannot keep out a deletion of a hundred keys.
+const QUICK_BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// What is read and forgotten after the last answer: closing with unread bytes would reset the
 /// connection, and a reset eats the answer on its way (RFC 9112, section 9.6).
 const LINGER_BYTES_MAX: usize = 64 * 1024;
-
-/// The largest body that is read in a coroutine. Duties have 1 to 4 KiB.
-const QUICK_BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// The largest body that is read at the same time as others: what is made of one takes up to half its
 /// size again.
@@ -344,7 +307,12 @@ impl<'a, S: Stream> Connection<'a, S> {
         };
         self.stream.enter(Phase::Answer);
         let bytes = arrived.as_ref().map_or(0, |arrived| arrived.bytes);
-        if bytes > QUICK_BODY_BYTES_MAX || rule.cost == Cost::High {
+        let is_quick = match rule.cost {
+            Cost::Low => bytes <= SMALL_BODY_BYTES_MAX,
+            Cost::High => false,
+            Cost::Long => bytes <= QUICK_BODY_BYTES_MAX,
+        };
+        if !is_quick {
             return Ok(self.answer_elsewhere(arrived, rule.cost));
         }
         if let Some(arrived) = arrived {
@@ -482,6 +450,11 @@ impl<'a, S: Stream> Connection<'a, S> {
         // A large body is not copied.
         let is_large = response.body.len() > OUTBOX_BYTES_MAX && !self.head_only;
         self.write(&response, goes_on, self.head_only || is_large);
+        let outbox_bytes_max = if self.held_until.is_some() {
+            HELD_BYTES_MAX
+        } else {
+            OUTBOX_BYTES_MAX
+        };
         let phase = if response.lease.is_some() {
             Phase::WriteSignature
         } else {
@@ -489,7 +462,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         };
         if is_large {
             self.flush_with(phase, &response.body)
-        } else if !goes_on || response.lease.is_some() || self.outbox.len() > OUTBOX_BYTES_MAX {
+        } else if !goes_on || response.lease.is_some() || self.outbox.len() > outbox_bytes_max {
             // Whoever holds a lease waits for this answer to be gone.
             self.flush_with(phase, b"")
         } else {
@@ -570,79 +543,4 @@ fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Response> {
 
 fn internal_error() -> Response {
     Response::error(500, "internal error, see the log")
-}
-
-/// What has arrived and is not yet understood. What has been understood is wiped: it may be a password.
-struct Inbox<'a> {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-    memory: &'a Supply,
-    share: Option<Share<'a>>,
-}
-
-/// First size of an inbox: a usual head fits. It grows fourfold, until the longest head fits.
-const INBOX_BYTES: usize = HEAD_BYTES_MAX / 16;
-
-/// The largest inbox that takes nothing from the memory for all connections together.
-const SMALL_INBOX_BYTES_MAX: usize = HEAD_BYTES_MAX / 4;
-
-impl<'a> Inbox<'a> {
-    fn new(memory: &'a Supply) -> Self {
-        Self {
-            bytes: Vec::new(),
-            start: 0,
-            end: 0,
-            memory,
-            share: None,
-        }
-    }
-
-    fn unread(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
-    }
-
-    fn consume(&mut self, length: usize) {
-        wipe(&mut self.bytes[self.start..self.start + length]);
-        self.start += length;
-    }
-
-    /// Reads what there is, if anything else by waiting for it.
-    fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
-        if self.bytes.is_empty() {
-            self.bytes = vec![0; INBOX_BYTES];
-        } else if self.end == self.bytes.len() {
-            // Full: more is coming than fits.
-            self.make_room()?;
-        } else if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-        let length = stream.read(&mut self.bytes[self.end..])?;
-        self.end += length;
-        Ok(length)
-    }
-
-    /// Grows, as far as there is memory, and moves what is unread to the front.
-    fn make_room(&mut self) -> io::Result<()> {
-        let length = self.unread().len();
-        let larger = (4 * self.bytes.len()).min(HEAD_BYTES_MAX);
-        if larger > SMALL_INBOX_BYTES_MAX && self.share.is_none() {
-            self.share = self.memory.take(larger);
-        }
-        if larger > SMALL_INBOX_BYTES_MAX && self.share.is_none() {
-            if length == self.bytes.len() {
-                return Err(ErrorKind::OutOfMemory.into());
-            }
-            self.bytes.copy_within(self.start..self.end, 0);
-            wipe(&mut self.bytes[length..]);
-            (self.start, self.end) = (0, length);
-            return Ok(());
-        }
-        let mut moved = vec![0; larger];
-        moved[..length].copy_from_slice(self.unread());
-        wipe(&mut self.bytes);
-        self.bytes = moved;
-        (self.start, self.end) = (0, length);
-        Ok(())
-    }
 }

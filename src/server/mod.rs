@@ -8,6 +8,7 @@ mod accept;
 mod bodies;
 mod connection;
 pub mod control;
+mod inbox;
 mod listen;
 pub mod notify;
 mod penalty;
@@ -15,8 +16,10 @@ pub mod pinned;
 mod places;
 mod pool;
 mod runtime;
+mod secured;
 pub mod signers;
 mod socket;
+mod stream;
 mod sweeper;
 mod system;
 pub mod tls;
@@ -92,7 +95,7 @@ impl Default for Limits {
             per_address_max: CONNECTIONS_MAX / 4,
             per_local_max: CONNECTIONS_MAX,
             reserved_max: 64,
-            bodies_bytes_max: 96 * 1024 * 1024,
+            bodies_bytes_max: 88 * 1024 * 1024,
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             idle: Duration::from_secs(120),
@@ -141,7 +144,7 @@ struct ServerState {
 
 /// Large requests that may wait for long and are answered at the same time, a thread each: there is seldom
 /// more than one.
-const LONG_REQUESTS_MAX: usize = 16;
+const LONG_REQUESTS_MAX: usize = 32;
 
 /// Threads that read large bodies; each may need some MiB. A core reads thousands a second.
 const READERS_MAX: usize = 2;

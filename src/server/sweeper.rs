@@ -16,8 +16,8 @@ use may::io::WaitIoWaker;
 use crate::http::response::Control;
 use crate::wait::{self, Promise, lock};
 
-use super::connection::Phase;
 use super::places::{Place, Places, Source};
+use super::stream::Phase;
 use super::tls::Client;
 
 /// How often deadlines are looked at; they are late by at most this much.
@@ -120,7 +120,7 @@ impl Sweeper {
     /// Whether the time of `watch` is over. While draining, nobody may be idle.
     pub(super) fn is_due(&self, watch: &Watch) -> bool {
         self.now_ms() >= watch.deadline_ms.load(Ordering::Relaxed)
-            || watch.must_end.load(Ordering::Acquire)
+            || watch.must_end()
             || self.is_draining() && watch.is_idle.load(Ordering::Relaxed)
     }
 
@@ -129,7 +129,7 @@ impl Sweeper {
         let (promise, answer) = wait::promise();
         let until = self.now_ms().saturating_add(millis(duration));
         *lock(&watch.pause) = Some((until, promise));
-        if watch.must_end.load(Ordering::Acquire) {
+        if watch.must_end() {
             watch.go_on();
         }
         answer.wait();
@@ -252,6 +252,11 @@ impl Watch {
         self.trust();
     }
 
+    /// Whether its place or its permission has been taken away.
+    pub(super) fn must_end(&self) -> bool {
+        self.must_end.load(Ordering::Acquire)
+    }
+
     /// The connection has ended.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
@@ -275,8 +280,7 @@ impl Watch {
     }
 
     fn may_end(&self) -> bool {
-        let is_ending =
-            self.must_end.load(Ordering::Acquire) || self.is_over.load(Ordering::Acquire);
+        let is_ending = self.must_end() || self.is_over.load(Ordering::Acquire);
         !is_ending && !self.is_busy.load(Ordering::Relaxed)
     }
 

@@ -1,17 +1,14 @@
 //! TLS 1.2 and 1.3 (RFC 5246, 8446) under a connection: who we are, and which clients we serve.
 //!
 //! The files are read again at SIGHUP. Connections keep what they were made with, but those of clients
-//! whose certificate is not accepted any more end. A handshake is computed on threads of its own, for it
-//! takes milliseconds; its deadline is that of the first head.
+//! whose certificate is not accepted any more end.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
@@ -25,15 +22,14 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
-    ServerConnection, SignatureScheme, Stream as TlsStream,
+    ServerConnection, SignatureScheme,
 };
 use sha2::{Digest, Sha256};
 
 use crate::files::read_private;
-use crate::http::wipe;
 
-use super::connection::{Phase, Stream};
-use super::pool::{Pool, PoolError};
+use super::pool::Pool;
+use super::secured::Secured;
 use super::socket::Socket;
 
 /// Where certificates and keys are.
@@ -120,17 +116,26 @@ impl Tls {
     ) -> Result<Secured, Error> {
         let loaded = self.current.load_full();
         let connection = ServerConnection::new(Arc::clone(&loaded.config))?;
-        Ok(Secured {
-            connection: Some(Box::new(connection)),
+        Ok(Secured::new(
+            connection,
             socket,
-            handshakes: Arc::clone(handshakes),
-            tls: Arc::clone(self),
-            number: loaded.number,
-        })
+            handshakes,
+            self,
+            loaded.number,
+        ))
     }
 }
 
 impl Client {
+    /// A client with this chain of certificates, accepted by the reading `number` of the files.
+    pub(super) fn new(tls: &Arc<Tls>, chain: Vec<CertificateDer<'static>>, number: u64) -> Self {
+        Self {
+            tls: Arc::clone(tls),
+            chain,
+            number: AtomicU64::new(number),
+        }
+    }
+
     /// Whether the files have been read again since it was accepted.
     pub(super) fn is_outdated(&self) -> bool {
         self.number.load(Ordering::Relaxed) != self.tls.current.load().number
@@ -305,175 +310,6 @@ impl ClientCertVerifier for Clients {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
-    }
-}
-
-/// A socket with TLS over it.
-pub(super) struct Secured {
-    /// Away while a step of the handshake is computed; gone for ever when that failed.
-    connection: Option<Box<ServerConnection>>,
-    socket: Socket,
-    handshakes: Arc<Pool>,
-    tls: Arc<Tls>,
-    /// The reading of the files that it was made with.
-    number: u64,
-}
-
-impl Secured {
-    /// What carries data, once the handshake is done.
-    fn stream(&mut self) -> io::Result<TlsStream<'_, ServerConnection, Socket>> {
-        let is_handshaking = self
-            .connection
-            .as_ref()
-            .is_none_or(|connection| connection.is_handshaking());
-        if is_handshaking {
-            self.shake_hands()?;
-        }
-        let connection = self.connection.as_mut().ok_or_else(broken)?;
-        Ok(TlsStream::new(connection, &mut self.socket))
-    }
-
-    /// Exchanges the messages of the handshake.
-    #[inline(never)]
-    fn shake_hands(&mut self) -> io::Result<()> {
-        loop {
-            self.send_pending()?;
-            let connection = self.connection.as_mut().ok_or_else(broken)?;
-            if !connection.is_handshaking() {
-                break;
-            }
-            if connection.read_tls(&mut self.socket)? == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
-            }
-            let processed = self.process();
-            if processed.is_err() {
-                self.send_pending().ok(); // the alert that says why
-            }
-            processed?;
-        }
-        let connection = self.connection.as_ref().ok_or_else(broken)?;
-        if let Some(chain) = connection.peer_certificates() {
-            let chain = chain.iter().map(|it| it.clone().into_owned()).collect();
-            self.socket.set_client(Client {
-                tls: Arc::clone(&self.tls),
-                chain,
-                number: AtomicU64::new(self.number),
-            });
-        }
-        Ok(())
-    }
-
-    /// Computes the next step from what was read, on another thread.
-    fn process(&mut self) -> io::Result<()> {
-        let mut connection = self.connection.take().ok_or_else(broken)?;
-        let processed = self.handshakes.run(move || {
-            let result = connection.process_new_packets().map(drop);
-            (connection, result)
-        });
-        match processed {
-            Ok((connection, result)) => {
-                self.connection = Some(connection);
-                result.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
-            }
-            Err(PoolError::Full | PoolError::Panicked) => Err(broken()),
-        }
-    }
-
-    fn send_pending(&mut self) -> io::Result<()> {
-        let connection = self.connection.as_mut().ok_or_else(broken)?;
-        while connection.wants_write() {
-            connection.write_tls(&mut self.socket)?;
-        }
-        Ok(())
-    }
-}
-
-/// There is no handshake, and will be none: too many others wait for theirs.
-fn broken() -> io::Error {
-    ErrorKind::ConnectionAborted.into()
-}
-
-// None of these is inlined: their frames are large, and would stay on the stack of an idle connection.
-impl Read for Secured {
-    #[inline(never)]
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream()?.read(buffer)
-    }
-}
-
-impl Write for Secured {
-    #[inline(never)]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream()?.write(bytes)
-    }
-
-    #[inline(never)]
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream()?.flush()
-    }
-}
-
-impl Secured {
-    /// Wipes what rustls has decrypted in its buffer of records: that lives as long as the connection,
-    /// and is otherwise overwritten by the next records alone.
-    #[inline(never)]
-    fn wipe_records(&mut self) {
-        // rustls offers the part of the buffer that holds no record yet; an error changes nothing.
-        if let Some(connection) = &mut self.connection {
-            connection.read_tls(&mut WipeOnly).ok();
-        }
-    }
-}
-
-/// Brings no bytes, and wipes the buffer that it is offered.
-struct WipeOnly;
-
-impl Read for WipeOnly {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        wipe(buffer);
-        Err(ErrorKind::WouldBlock.into())
-    }
-}
-
-impl Stream for Secured {
-    fn enter(&mut self, phase: Phase) {
-        self.socket.enter(phase);
-    }
-
-    fn trust(&mut self) {
-        self.socket.trust();
-    }
-
-    fn pause(&mut self, duration: Duration) {
-        self.socket.pause(duration);
-    }
-
-    fn wait_readable(&mut self) -> io::Result<()> {
-        // Without a wish to read, what was read before is still waiting, decrypted.
-        let connection = self.connection.as_ref();
-        if connection.is_some_and(|connection| connection.wants_read()) {
-            self.wipe_records();
-            self.socket.wait_readable()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn release_memory(&mut self) {
-        self.socket.release_memory();
-    }
-
-    fn cede(&mut self) {
-        self.socket.cede();
-    }
-
-    fn close_writing(&mut self) {
-        let connection = self.connection.as_mut();
-        if let Some(connection) = connection.filter(|it| !it.is_handshaking()) {
-            connection.send_close_notify();
-            self.send_pending().ok();
-        }
-        self.socket.close_writing();
     }
 }
 
