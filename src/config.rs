@@ -3,21 +3,17 @@
 //! Nothing that runs later meets a bad path, address or number; contradictions between options are
 //! settled here, and so is who may do what: one value each, chosen once.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::LevelFilter;
-use zeroize::Zeroizing;
 
 use crate::cli::layers::{Dialect, Values};
-use crate::cli::{self, TokenSource, Usage, exit};
+use crate::cli::{TokenSource, Usage, exit};
 use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
-use crate::files::{self, random};
-use crate::keys::imported;
 use crate::keys::keyring_state::KeyringSettings;
 use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
 use crate::server::CONNECTIONS_MAX;
@@ -139,42 +135,6 @@ impl Settings {
             data_dir,
         })
     }
-
-    /// Makes the data directory, for us alone, where only its parent exists; refuses one that others can
-    /// write; and takes over what an older version imported. Nothing is written to it before.
-    pub(crate) fn prepare_data_dir(&self) -> Result<(), Usage> {
-        let Some(path) = &self.data_dir else {
-            return Ok(());
-        };
-        if !path.exists() {
-            DirBuilder::new()
-                .mode(0o700)
-                .create(path)
-                .map_err(|error| {
-                    let message = format!("--data-dir: {}: {error}", path.display());
-                    Usage::new(exit::CANNOT_CREATE, message)
-                })?;
-        }
-        if !self.sources.allow_insecure_permissions {
-            files::check_directory_is_private(path)
-                .map_err(|error| Usage::new(exit::PERMISSION, format!("--data-dir: {error}")))?;
-        }
-        imported::adopt_older_imports(path)
-            .map_err(|error| Usage::new(exit::IO, format!("--data-dir: {error}")))
-    }
-}
-
-/// The token in this file, which is made, with a random one, when it does not exist.
-pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, Usage> {
-    if !path.exists() {
-        let bytes = random::<32>().map_err(|error| Usage::new(exit::OS, error))?;
-        let token = Zeroizing::new(const_hex::encode(*bytes));
-        let line = Zeroizing::new([token.as_str(), "\n"].concat());
-        files::write_private(path, line.as_bytes()).map_err(|error| {
-            Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
-        })?;
-    }
-    cli::read_token(path, false)
 }
 
 /// The allowlist holds the listen host too; `localhost` stands for the loopback addresses as well.

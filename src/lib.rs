@@ -26,6 +26,7 @@ pub mod cli;
 mod config;
 pub mod consensus;
 pub mod critical_thread;
+mod data_dir;
 pub mod files;
 pub mod hex;
 pub mod http;

@@ -17,6 +17,7 @@ use crate::api::{Api, BodyRule, ControlApi, Service};
 use crate::cli::{Usage, exit};
 use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
+use crate::data_dir;
 use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::keys::keyring::Keyring;
@@ -34,7 +35,7 @@ use crate::slashing::{Floor, Protection};
 /// Serves until a signal ends it. An error is whatever keeps the service from starting.
 pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
     secure_memory(&settings)?;
-    settings.prepare_data_dir()?;
+    data_dir::prepare(&settings)?;
     let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
     let control_socket = access::bind_control_socket(&mut settings);

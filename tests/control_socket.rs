@@ -434,6 +434,7 @@ fn a_command_believes_no_stranger_who_listens_in_the_data_directory() {
             "--data-dir",
             &data_text,
             "--slashing-protection-enabled=false",
+            "--allow-insecure-permissions",
         ])
         .uid(NOBODY);
     let signer = Signer::spawn(&mut command);

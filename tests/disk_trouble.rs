@@ -108,7 +108,7 @@ struct Mount(Scratch);
 impl Mount {
     fn new(name: &str) -> Option<Self> {
         let mount = Self(Scratch::new(name));
-        let mounted = mount.mount(&["-t", "tmpfs", "-o", "size=8m", "tmpfs"]);
+        let mounted = mount.mount(&["-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs"]);
         if !mounted {
             println!("skipped: only root may mount a disk to fill");
         }

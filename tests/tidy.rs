@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Modules in the order of their imports: each may import those below it, and itself.
 const LAYERS: [&[&str]; 8] = [
     &["main"],
-    &["cli", "config", "service", "log"],
+    &["cli", "config", "data_dir", "service", "log"],
     &["server"],
     &["api"],
     &["keys", "metrics"],
@@ -223,7 +223,8 @@ fn a_connection_uses_no_timer_of_the_coroutine_runtime() {
 }
 
 /// Threads without which nothing works: where they start, and how their names begin.
-const NEEDED_THREADS: [(&str, &str); 5] = [
+const NEEDED_THREADS: [(&str, &str); 6] = [
+    ("keys/keyring.rs", "loader"),
     ("server/mod.rs", "accept"),
     ("server/mod.rs", "sweeper"),
     ("server/signers.rs", "sign-"),

@@ -146,10 +146,10 @@ fn exit_fork(networks: &Networks, epoch: Epoch, now_seconds: u64) -> ForkAt {
     let Some(present) = networks.epoch_now(now_seconds) else {
         if !networks.has(Fork::Deneb, epoch) && networks.has(Fork::Deneb, LAST_EPOCH) {
             let name = networks.name();
-            eprintln!(
+            output::complain(format_args!(
                 "warning: the genesis time of {name} is not known, so the exit is signed for the fork of \
                  epoch {epoch}; if {name} is at DENEB by now, give --epoch of the present"
-            );
+            ));
         }
         return networks.fork_at(epoch);
     };

@@ -187,6 +187,12 @@ struct Holder {
     has_changed: bool,
 }
 
+impl Holder {
+    fn is_opened(&self) -> bool {
+        self.known.condition == SourceCondition::Opened
+    }
+}
+
 /// The sources of each key: those that hold it, and imports that are named after it and do not open.
 fn holders_of(
     shared: &KeyringShared,
@@ -269,6 +275,10 @@ fn decide_one(shared: &KeyringShared, key: &PublicKey, holders: &[Holder]) -> De
             ));
         }
         if holder.known.condition == SourceCondition::Failed {
+            if holder.known.keys.is_empty() && holders.iter().any(Holder::is_opened) {
+                // Its name says nothing about what it holds.
+                continue;
+            }
             return error(format!(
                 "{name} does not open, so that nobody knows what it holds; nothing was removed: mend it, or \
                  remove it by hand, and reload"

@@ -13,12 +13,11 @@ use super::change::{ChangeError, Outcome};
 use super::imported::{self, NewKey};
 use super::key_source::{KeySource, OpenedKey, Stamp};
 use super::keyring_state::{KeyringShared, KnownSource, SourceCondition};
-use super::keystore::{FILE_BYTES_MAX, Keystore};
+use super::keystore::Keystore;
 use super::locked;
 use super::pool::Urgency;
 use super::table::{Found, Origin};
 use crate::consensus::primitives::PublicKey;
-use crate::files::SECRET_FILE_BYTES_MAX;
 use crate::slashing::ImportError;
 use crate::wait::lock;
 
@@ -92,18 +91,7 @@ fn open_all(shared: &KeyringShared, new_keys: &[NewKey]) -> Vec<Item> {
 
 fn open(shared: &KeyringShared, new: &NewKey) -> Item {
     let error = |reason: String| Outcome::Error(reason);
-    // Larger ones would not be read at the next start.
-    let (keystore_bytes, password_bytes) = (new.keystore.len(), new.password.len());
-    if keystore_bytes > FILE_BYTES_MAX {
-        return Err(error(format!(
-            "the keystore has {keystore_bytes} bytes, expected at most {FILE_BYTES_MAX}"
-        )));
-    }
-    if password_bytes > SECRET_FILE_BYTES_MAX {
-        return Err(error(format!(
-            "the password has {password_bytes} bytes, expected at most {SECRET_FILE_BYTES_MAX}"
-        )));
-    }
+    // The same bounds hold for files, so that what is imported is read again at the next start.
     let keystore =
         Keystore::parse(new.keystore.as_bytes()).map_err(|fault| error(fault.to_string()))?;
     if let Some(key) = keystore.public_key()

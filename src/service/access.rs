@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::api::guard::{Allowlist, Guard, Token};
 use crate::cli::{TokenSource, Usage};
-use crate::config::{Keymanager, Settings, read_or_make_token};
+use crate::config::{Keymanager, Settings};
+use crate::data_dir::read_or_make_token;
 use crate::server::control::{ControlSocket, path_in, runtime_directory};
 use crate::server::notify::inherited_listeners;
 use crate::server::tls::Files;
