@@ -370,8 +370,8 @@ impl<'a, S: Stream> Connection<'a, S> {
                 "too many large requests are being answered, try again",
             ));
         };
-        // What is made of such a body has about half its size.
-        let Some(_share) = self.state.memory.take(bytes / 2) else {
+        // What is made of such a body takes memory too; beside the largest one there is a third of its size.
+        let Some(_share) = self.state.memory.take(bytes / 3) else {
             return Response::from(&memory_in_use());
         };
         let (promise, answer) = wait::promise();
@@ -512,6 +512,8 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn refuse(&mut self, refused: &Refused) {
         self.write(&Response::from(refused), false, self.head_only);
         if self.flush().is_ok() {
+            // Many may be refused at once because there is no memory left.
+            self.release_memory();
             self.linger();
         }
     }
