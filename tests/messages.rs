@@ -101,6 +101,8 @@ fn a_broken_coding_is_refused() {
         ("0\r\n t: v\r\n\r\n", 400),
         ("0\r\nt\0: v\r\n\r\n", 400),
         ("0\r\n\n", 400),
+        ("100000000\r\n", 413),
+        ("000100000000\r\n", 413),
         (&endless, 413),
     ] {
         assert_eq!(decode(wire.as_bytes()), Err(status), "{wire:?}");
