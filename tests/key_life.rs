@@ -572,6 +572,28 @@ fn a_key_that_is_pending_elsewhere_is_waited_for_and_not_lost() {
 }
 
 #[test]
+fn a_long_import_delays_neither_another_import_nor_a_deletion() {
+    let scratch = Scratch::new("life-long-import");
+    let manager = Manager::start(&scratch, &[]);
+    assert_eq!(manager.import([100]), ["imported"]);
+    let kdf = || json!({"function": "scrypt", "params": {"n": 1 << 18, "r": 8, "p": 1}});
+    let new: Vec<_> = (0..10).map(|number| keystore_at(number, kdf())).collect();
+    let keystores: Vec<_> = new.iter().map(|(_, keystore, _)| keystore).collect();
+    let passwords: Vec<_> = new.iter().map(|(.., password)| password).collect();
+    let body = json!({"keystores": keystores, "passwords": passwords});
+    std::thread::scope(|scope| {
+        let long = scope.spawn(|| statuses(&manager.call("POST", &body)));
+        // It has begun when a reload that comes after it has ended.
+        reload(&manager.signer);
+        assert_eq!(statuses(&manager.delete(&[key(100)])), ["deleted"]);
+        assert_eq!(manager.import([101]), ["imported"]);
+        assert!(!long.is_finished(), "the long import was still running");
+        assert_eq!(long.join().unwrap(), ["imported"; 10]);
+    });
+    assert_eq!(listed(&manager.signer).len(), 11);
+}
+
+#[test]
 fn a_file_that_does_not_answer_holds_up_nothing_but_itself() {
     let (scratch, data) = (
         Scratch::new("life-hanging"),

@@ -1,4 +1,4 @@
-//! Where keys come from: options to a list of [`KeySource`]s, without opening any of them.
+//! Where keys come from: options to a list of `KeySource`s, without opening any of them.
 //!
 //! Each option is a root that is listed by itself: one that cannot be read, or does not answer, keeps no
 //! other from being listed. A directory that can be read and is empty has no keys; one that cannot be read
