@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use signerd::consensus::primitives::PublicKey;
 
-use crate::keymanager::{Manager, keystore, keystore_at, statuses};
+use crate::keymanager::{Manager, call, keystore, keystore_at, statuses};
 use crate::support::{Scratch, Signer, binary};
 
 /// Writes the keystore of a number and its password as `NAME.json` and `NAME.txt`.
@@ -582,7 +582,9 @@ fn a_long_import_delays_neither_another_import_nor_a_deletion() {
     let passwords: Vec<_> = new.iter().map(|(.., password)| password).collect();
     let body = json!({"keystores": keystores, "passwords": passwords});
     std::thread::scope(|scope| {
-        let long = scope.spawn(|| statuses(&manager.call("POST", &body)));
+        let mut client = manager.signer.client();
+        let token = manager.token.clone();
+        let long = scope.spawn(move || statuses(&call(&mut client, "POST", &token, &body)));
         // It has begun when a reload that comes after it has ended.
         reload(&manager.signer);
         assert_eq!(statuses(&manager.delete(&[key(100)])), ["deleted"]);

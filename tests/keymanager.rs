@@ -102,7 +102,7 @@ pub(crate) fn sealed(content: &[u8], password: &str) -> String {
 /// A running signer, and the token of its Keymanager routes.
 pub(crate) struct Manager {
     pub(crate) signer: Signer,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Manager {
@@ -142,7 +142,7 @@ impl Manager {
     }
 }
 
-fn call(client: &mut Client, method: &str, token: &str, body: &Value) -> Answer {
+pub(crate) fn call(client: &mut Client, method: &str, token: &str, body: &Value) -> Answer {
     let body = if body.is_null() {
         String::new()
     } else {
