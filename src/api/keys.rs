@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::Api;
+use super::operate;
 use super::refusal::Refusal;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -75,7 +76,8 @@ pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> 
         .enumerate()
         .map(key)
         .collect::<Result<_, _>>()?;
-    let (outcomes, interchange) = api.loader.delete(pubkeys)?;
+    let chain = operate::chain(request)?;
+    let (outcomes, interchange) = api.loader.delete(pubkeys, chain)?;
     let data: Vec<_> = outcomes.into_iter().map(status).collect();
     Ok(Response::json(
         200,
@@ -187,6 +189,7 @@ impl From<ChangeError> for Refusal {
             ChangeError::Interchange(reason) => {
                 Self::Malformed(format!("slashing_protection: {reason}"))
             }
+            ChangeError::SeveralChains(reason) => Self::Malformed(reason),
             ChangeError::Unavailable(unavailable) => {
                 Self::Slashing(Refused::Unavailable(Unavailable(unavailable)))
             }

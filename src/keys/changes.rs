@@ -14,8 +14,8 @@ use super::keeper::{Held, Keeper};
 use super::keystore::Keystore;
 use super::loader::{ChangeError, NewKey, Outcome};
 use super::table::{Found, Origin};
-use crate::consensus::primitives::PublicKey;
-use crate::slashing::ImportError;
+use crate::consensus::primitives::{PublicKey, Root};
+use crate::slashing::{ExportError, ImportError};
 use crate::wait::Promise;
 
 /// An import whose keystores are being opened.
@@ -195,7 +195,10 @@ impl Keeper {
     pub(super) fn delete(
         &mut self,
         keys: &[PublicKey],
+        chain: Option<Root>,
     ) -> Result<(Vec<Outcome>, String), ChangeError> {
+        // Nothing is removed whose history could not be told.
+        self.protection.export(chain, Some(keys))?;
         let mut homes = self.homes(keys);
         let mut gone = HashSet::new();
         let mut outcomes: Vec<_> = keys
@@ -215,8 +218,7 @@ impl Keeper {
             .map(|(key, _)| *key);
         let interchange = self
             .protection
-            .export(None, Some(&told.collect::<Vec<_>>()));
-        let interchange = interchange.map_err(|error| ChangeError::Unavailable(error.0))?;
+            .export(chain, Some(&told.collect::<Vec<_>>()))?;
 
         for (key, outcome) in keys
             .iter()
@@ -281,5 +283,14 @@ impl Keeper {
 
     fn is_known(&self, key: &PublicKey) -> bool {
         !matches!(self.table.find(key), Found::Unknown)
+    }
+}
+
+impl From<ExportError> for ChangeError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Unavailable(unavailable) => Self::Unavailable(unavailable.0),
+            ExportError::SeveralChains(_) => Self::SeveralChains(error.to_string()),
+        }
     }
 }

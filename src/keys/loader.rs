@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::keeper::{Command, Keeper};
 use super::sources::{SourceError, Sources};
 use super::table::KeyTable;
-use crate::consensus::primitives::PublicKey;
+use crate::consensus::primitives::{PublicKey, Root};
 use crate::slashing::Protection;
 use crate::wait::{self, lock};
 
@@ -129,6 +129,8 @@ pub enum Outcome {
 pub enum ChangeError {
     /// The slashing protection data of the request is not good: the caller's fault.
     Interchange(String),
+    /// The slashing protection data of the keys is on several chains: says how to choose one.
+    SeveralChains(String),
     /// The slashing protection store does not work.
     Unavailable(String),
     /// A bug of ours.
@@ -237,12 +239,17 @@ impl Loader {
     }
 
     /// Deletes keys that were imported; waits until none of them signs any more. Beside the outcomes,
-    /// the slashing protection data (EIP-3076) of the keys that are deleted or not active.
+    /// the slashing protection data (EIP-3076) of the keys that are deleted or not active, on `chain`
+    /// or as [`Protection::export`] finds it.
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub fn delete(&self, keys: Vec<PublicKey>) -> Result<(Vec<Outcome>, String), ChangeError> {
-        self.ask(|promise| Box::new(move |keeper| promise.keep(keeper.delete(&keys))))
+    pub fn delete(
+        &self,
+        keys: Vec<PublicKey>,
+        chain: Option<Root>,
+    ) -> Result<(Vec<Outcome>, String), ChangeError> {
+        self.ask(|promise| Box::new(move |keeper| promise.keep(keeper.delete(&keys, chain))))
     }
 
     fn ask<T>(

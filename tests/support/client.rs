@@ -83,7 +83,7 @@ impl Client {
             .expect("an answer")
     }
 
-    fn try_request(
+    pub(crate) fn try_request(
         &mut self,
         method: &str,
         path: &str,
