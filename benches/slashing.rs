@@ -15,7 +15,7 @@ use std::{env, fs, thread};
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root};
 use signerd::consensus::slashable::{Message, Slashable};
-use signerd::slashing::{Floor, Protection, Settings};
+use signerd::slashing::{Protection, Settings};
 
 const CONNECTIONS: u64 = 64;
 const KEYS: u64 = 1_000;
@@ -61,9 +61,12 @@ fn main() {
 
     let settings = Settings {
         directory: directory.clone(),
-        block_floor: Floor::Set(0),
-        vote_floor: Floor::Set(0),
+        min_slot: None,
+        min_epoch: None,
         chain: None,
+        clock: None,
+        has_keys: false,
+        replaces_lost_store: false,
     };
     let store = Protection::open(&settings).expect("the server has left it");
     println!("the store alone, without signatures:");

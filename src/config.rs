@@ -6,7 +6,7 @@
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -18,7 +18,7 @@ use crate::keys::keyring_state::KeyringSettings;
 use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
 use crate::server::CONNECTIONS_MAX;
 use crate::server::tls::{Files, Identity};
-use crate::slashing::{self, Floor};
+use crate::slashing::{self, ChainClock};
 
 /// The service, fully checked; `cli::table` says what each option means.
 pub(crate) struct Settings {
@@ -54,7 +54,7 @@ pub(crate) struct Settings {
     pub(crate) networks: Networks,
     /// Slashing protection; `None` signs whatever is requested.
     pub(crate) slashing: Option<slashing::Settings>,
-    /// Lines for the log: what was ignored.
+    /// Lines for the log: what was ignored, and what may surprise.
     pub(crate) notices: Vec<String>,
 }
 
@@ -86,8 +86,8 @@ pub(crate) enum Keymanager {
 /// A day: nobody waits longer.
 const TIMEOUT_SECONDS_MAX: u64 = 86_400;
 
-/// So many epochs back a message is of the present: a duty may be two epochs old, and clocks differ.
-const PRESENT_EPOCHS: u64 = 4;
+/// Where imported keystores are, in the data directory.
+const IMPORTS_DIR: &str = "keystores";
 
 /// Where the token of the Keymanager routes is made, in the data directory.
 const TOKEN_FILE: &str = "api-token.txt";
@@ -108,6 +108,11 @@ impl Settings {
             return conflict("--auth-token and --auth-token-file exclude each other");
         }
         let auth_token = given.or(from_file);
+        let slashing = slashing(values, data_dir.as_deref(), &networks)?;
+        let mut notices = values.notices.clone();
+        if let Some(slashing) = &slashing {
+            notices.extend(floor_notices(slashing, &networks));
+        }
         let idle = values.number("idle-connection-timeout-seconds", 1..=TIMEOUT_SECONDS_MAX)?;
         Ok(Self {
             unix: values.path("listen-unix"),
@@ -128,9 +133,9 @@ impl Settings {
             expect_keys: values.count("expect-keys", 0..=u64::from(u32::MAX))?,
             require_mlock: values.on("require-mlock")?,
             workers: values.count("workers", 1..=1024)?,
-            slashing: slashing(values, data_dir.as_deref(), &networks)?,
+            slashing,
             networks,
-            notices: values.notices.clone(),
+            notices,
             http,
             data_dir,
         })
@@ -429,23 +434,19 @@ fn slashing(
     let enabled = values.switch("slashing-protection-enabled")?;
     let min_slot = values.number("slashing-protection-min-slot", 0..=u64::MAX)?;
     let min_epoch = values.number("slashing-protection-min-epoch", 0..=u64::MAX)?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let past = networks
-        .slot_at(now.as_secs())
-        .map(|Slot(slot)| slot / networks.slots_per_epoch());
-    let past = past.map_or(0, |epoch| epoch.saturating_sub(PRESENT_EPOCHS));
+    let replaces_lost_store = values.on("slashing-protection-new-store")?;
     match (enabled, data_dir) {
         (Some(true) | None, Some(directory)) => Ok(Some(slashing::Settings {
             directory: directory.to_owned(),
-            block_floor: min_slot
-                .map_or(Floor::Clock(past * networks.slots_per_epoch()), Floor::Set),
-            vote_floor: min_epoch.map_or(Floor::Clock(past), Floor::Set),
-            // Only a network that was chosen by name tells which interchange files are not meant.
+            min_slot: min_slot.map(Slot),
+            min_epoch: min_epoch.map(Epoch),
+            // Only a network that was chosen by name tells which chains are not meant.
             chain: networks
                 .genesis_validators_root()
                 .filter(|_| values.text("network").is_some()),
+            clock: networks.slot_times().map(ChainClock::of_this_host),
+            has_keys: has_keys(values, directory),
+            replaces_lost_store,
         })),
         (Some(true), None) => {
             conflict("--slashing-protection-enabled needs --data-dir for its record")
@@ -453,8 +454,51 @@ fn slashing(
         (Some(false) | None, _) if min_slot.or(min_epoch).is_some() => {
             conflict("--slashing-protection-min-slot and -epoch need protection, which is off")
         }
+        (Some(false) | None, _) if replaces_lost_store => {
+            conflict("--slashing-protection-new-store needs protection, which is off")
+        }
         (Some(false) | None, _) => Ok(None),
     }
+}
+
+/// Whether any source may hold a key: one that has signed before, without protection.
+fn has_keys(values: &Values, data_dir: &Path) -> bool {
+    let mut directories = values.list("keys");
+    directories.extend(values.text("keystores-path"));
+    directories.extend(values.text("key-config-path"));
+    let mut directories: Vec<_> = directories.into_iter().map(PathBuf::from).collect();
+    directories.push(data_dir.join(IMPORTS_DIR));
+    let is_filled = |path: &PathBuf| {
+        let mut entries = fs::read_dir(path).into_iter().flatten();
+        entries.next().is_some()
+    };
+    let derived = ["interop-keys", "mnemonic-file"];
+    directories.iter().any(is_filled) || derived.iter().any(|name| values.text(name).is_some())
+}
+
+/// What a person must know of the floors, or do about them.
+fn floor_notices(slashing: &slashing::Settings, networks: &Networks) -> Vec<String> {
+    let mut notices = Vec::new();
+    let Some(clock) = &slashing.clock else {
+        if slashing.min_slot.is_none() || slashing.min_epoch.is_none() {
+            notices.push(
+                "slashing protection has no floor: the genesis time of the chain is not known, so a key \
+                 without a record signs the past as well, and what is signed far in the future is not \
+                 noticed; choose the chain with --network (`network:` in the configuration file), or set \
+                 --slashing-protection-min-slot and --slashing-protection-min-epoch"
+                    .to_owned(),
+            );
+        }
+        return notices;
+    };
+    if let Some(seconds) = clock.seconds_before_genesis() {
+        notices.push(format!(
+            "the clock of this host is {seconds} s before the genesis of {}: until then only the first \
+             epochs are signed; check the clock, unless the chain is new",
+            networks.name()
+        ));
+    }
+    notices
 }
 
 fn conflict<T>(message: &str) -> Result<T, Usage> {

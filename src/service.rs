@@ -30,7 +30,7 @@ use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
 use crate::server::{self, Bind, Limits, Server};
-use crate::slashing::{Floor, Protection};
+use crate::slashing::Protection;
 
 /// Serves until a signal ends it. An error is whatever keeps the service from starting.
 pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
@@ -263,17 +263,12 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
     match protection {
         Protection::On(_) => {
             log::info!("slashing protection is on");
-            let floors = settings
-                .slashing
-                .as_ref()
-                .map(|it| [it.block_floor, it.vote_floor]);
-            if let Some([slot, epoch]) = floors
-                .map(|it| it.map(Floor::lowest))
-                .filter(|it| *it != [0, 0])
-            {
-                log::info!(
-                    "keys without a record sign no block below slot {slot}, no vote below epoch {epoch}"
-                );
+            if let Some((block, vote)) = protection.floors() {
+                let slot = block.lowest();
+                let epoch = vote.lowest();
+                if slot > 0 || epoch > 0 {
+                    log::info!("keys sign no block below slot {slot}, no vote below epoch {epoch}");
+                }
             }
         }
         Protection::Off => {

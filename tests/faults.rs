@@ -242,7 +242,7 @@ fn all_files_are_private() {
         .unwrap()
         .map(Result::unwrap)
         .collect();
-    assert_eq!(files.len(), 2, "{files:?}");
+    assert_eq!(files.len(), 3, "{files:?}");
     for file in files {
         assert_eq!(
             file.metadata().unwrap().permissions().mode() & 0o777,

@@ -33,8 +33,11 @@ mod crash;
 mod disk_trouble;
 mod faults;
 mod interchange;
+mod large_import;
 mod protection;
 mod slashing;
+mod slashing_limits;
+mod store_loss;
 
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;

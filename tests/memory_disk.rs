@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::{Builder, Database, StorageBackend};
-use signerd::slashing::Disk;
+use signerd::slashing::{Disk, Draft};
 
 use crate::random::Random;
 
@@ -36,7 +36,7 @@ struct State {
     files: Vec<Contents>,
     /// The database's place: an index of `files`, kept by a power cut.
     database: Option<usize>,
-    created: Option<usize>,
+    created: [Option<usize>; 2],
     operations: u64,
     syncs: u32,
     /// What, and at which operation.
@@ -97,11 +97,11 @@ impl MemoryDisk {
         self.0.lock().unwrap()
     }
 
-    fn new_file(&self) -> MemoryFile {
+    fn new_file(&self, draft: Draft) -> MemoryFile {
         let mut state = self.lock();
         state.files.push(Contents::default());
         let index = state.files.len() - 1;
-        state.created = Some(index);
+        state.created[draft as usize] = Some(index);
         MemoryFile {
             disk: self.clone(),
             index,
@@ -176,16 +176,34 @@ impl Disk for MemoryDisk {
         })?))
     }
 
-    fn create(&self, builder: &Builder) -> Result<Database, redb::Error> {
+    fn create(&self, builder: &Builder, draft: Draft) -> Result<Database, redb::Error> {
         self.lock().step()?;
-        Ok(builder.create_with_backend(self.new_file())?)
+        Ok(builder.create_with_backend(self.new_file(draft))?)
     }
 
-    fn adopt(&self) -> io::Result<()> {
+    fn adopt(&self, draft: Draft) -> io::Result<()> {
         let mut state = self.lock();
         state.step()?;
-        state.database = state.created;
+        state.database = state.created[draft as usize];
         Ok(())
+    }
+
+    fn verify(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn had_database(&self) -> io::Result<bool> {
+        Ok(self.lock().database.is_some())
+    }
+
+    fn remember(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn database_bytes(&self) -> io::Result<u64> {
+        let state = self.lock();
+        let file = state.database.map(|index| &state.files[index]);
+        Ok(file.map_or(0, |file| file.seen.len() as u64))
     }
 }
 

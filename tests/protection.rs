@@ -5,12 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use signerd::consensus::network::SlotTimes;
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::consensus::slashable::Slashable;
-use signerd::slashing::rule::{BlockMark, Bounds, Marks, Message, Rule, Verdict, VoteMark, check};
-use signerd::slashing::{Floor, HighWatermark, Protection, Refused, Settings};
+use signerd::slashing::rule::{
+    BlockMark, Bounds, Marks, Message, Position, Rule, Verdict, VoteMark, check,
+};
+use signerd::slashing::{ChainClock, Floor, HighWatermark, Protection, Refused, Settings};
 
 use crate::memory_disk::MemoryDisk;
 use crate::random::Random;
@@ -21,7 +25,7 @@ const OURS: Root = Root([1; 32]);
 const FREE: Bounds = Bounds {
     block: Floor::Set(0),
     vote: Floor::Set(0),
-    chain: Some(CHAIN),
+    future: None,
     high: None,
 };
 const OTHER: Root = Root([2; 32]);
@@ -196,7 +200,7 @@ fn a_key_without_a_record_starts_at_the_floor() {
             "block below the clock's",
             clock,
             below,
-            Some("below 64, the floor for a key without a block on record: clock and genesis time"),
+            Some("below 64, the floor: clock and genesis time say that this is past"),
         ),
         (
             "vote at the clock's floor from an old source, without finality",
@@ -208,41 +212,7 @@ fn a_key_without_a_record_starts_at_the_floor() {
             "vote whose target is below the clock's",
             clock,
             vote(1, 1),
-            Some("below 2, the floor for a key without a vote on record: clock and genesis time"),
-        ),
-        (
-            "block on a chain that the clock is not of",
-            clock.on(OTHER),
-            below,
-            None,
-        ),
-        (
-            "vote on a chain that the clock is not of",
-            clock.on(OTHER),
-            vote(0, 0),
-            None,
-        ),
-        (
-            "block below on the clock's chain",
-            clock.on(CHAIN),
-            below,
-            Some("clock and genesis time"),
-        ),
-        (
-            "block below on any chain, when it is not known",
-            Bounds {
-                chain: None,
-                ..clock
-            }
-            .on(OTHER),
-            below,
-            Some("clock"),
-        ),
-        (
-            "block below on another chain than that of an option",
-            set.on(OTHER),
-            below,
-            Some("set by"),
+            Some("below 2, the floor: clock and genesis time say that this is past"),
         ),
     ] {
         let text = check(&Marks::default(), &bounds, message, OURS)
@@ -257,17 +227,96 @@ fn a_key_without_a_record_starts_at_the_floor() {
             "{case}: {text:?}"
         );
     }
+}
+
+#[test]
+fn a_record_however_old_does_not_switch_the_floor_of_the_clock_off() {
     let known = Marks {
         block: Some(BlockMark {
             slot: Slot(5),
-            root: None,
+            root: Some(OURS),
         }),
-        vote: None,
+        vote: Some(VoteMark {
+            source: Epoch(0),
+            target: Epoch(1),
+            root: Some(OURS),
+        }),
     };
-    assert!(
-        check(&known, &clock, Message::Block(Slot(6)), OURS).is_ok(),
-        "its own mark decides"
-    );
+    let block = |slot| Message::Block(Slot(slot));
+    let vote = |target| Message::Vote(Epoch(0), Epoch(target));
+    let clock = Bounds {
+        block: Floor::Clock(64),
+        vote: Floor::Clock(8),
+        ..FREE
+    };
+    let new_store = Bounds {
+        block: Floor::NewStore(64),
+        vote: Floor::NewStore(8),
+        ..FREE
+    };
+    let set = Bounds {
+        block: Floor::Set(64),
+        vote: Floor::Set(8),
+        ..FREE
+    };
+    for (case, bounds, message, passes) in [
+        ("clock: a block below", clock, block(63), false),
+        ("clock: a block at it", clock, block(64), true),
+        ("clock: the same block again", clock, block(5), true),
+        ("clock: a vote below", clock, vote(7), false),
+        ("clock: a vote at it", clock, vote(8), true),
+        ("clock: the same vote again", clock, vote(1), true),
+        ("new store: a block below", new_store, block(63), false),
+        ("new store: a block at it", new_store, block(64), true),
+        ("new store: a vote below", new_store, vote(7), false),
+        ("new store: a vote at it", new_store, vote(8), true),
+        (
+            "an option is for keys without a record",
+            set,
+            block(6),
+            true,
+        ),
+        ("an option is for keys without a record", set, vote(2), true),
+    ] {
+        let checked = check(&known, &bounds, message, OURS);
+        assert_eq!(checked.is_ok(), passes, "{case}: {checked:?}");
+    }
+}
+
+#[test]
+fn beyond_the_near_future_nothing_is_signed_whatever_is_on_record() {
+    let future = Some(Position {
+        slot: Slot(80),
+        epoch: Epoch(10),
+    });
+    let bounds = Bounds { future, ..FREE };
+    let far = Marks {
+        block: Some(BlockMark {
+            slot: Slot(81),
+            root: Some(OURS),
+        }),
+        vote: Some(VoteMark {
+            source: Epoch(0),
+            target: Epoch(11),
+            root: Some(OURS),
+        }),
+    };
+    for marks in [Marks::default(), far] {
+        for message in [
+            Message::Block(Slot(81)),
+            Message::Block(Slot(u64::MAX)),
+            Message::Vote(Epoch(0), Epoch(11)),
+            Message::Vote(Epoch(u64::MAX), Epoch(u64::MAX)),
+        ] {
+            let refused = check(&marks, &bounds, message, OURS).expect_err("far ahead");
+            let text = refused.to_string();
+            assert!(text.contains("in the future"), "{text}");
+            assert!(text.contains("slot 80, epoch 10"), "{text}");
+        }
+    }
+    for message in [Message::Block(Slot(80)), Message::Vote(Epoch(0), Epoch(10))] {
+        check(&Marks::default(), &bounds, message, OURS).expect("it is near");
+    }
 }
 
 #[test]
@@ -500,35 +549,161 @@ fn a_million_random_histories_hold_no_slashable_pair() {
     );
 }
 
+/// Slots and epochs of a second; the present is 4, so that 0 to 6 may be signed.
+const CLOCK: ChainClock = ChainClock {
+    times: SlotTimes {
+        genesis_time_seconds: 1_000,
+        slot_ms: 1_000,
+        slots_per_epoch: 1,
+    },
+    now_seconds: || 1_004,
+};
+const LAST_SIGNED: u64 = 6;
+
+/// An interchange file with this one message.
+fn interchange(chain: Root, key: PublicKey, message: Message) -> String {
+    let (blocks, votes) = match message {
+        Message::Block(slot) => (format!(r#"{{"slot":"{slot}"}}"#), String::new()),
+        Message::Vote(source, target) => (
+            String::new(),
+            format!(r#"{{"source_epoch":"{source}","target_epoch":"{target}"}}"#),
+        ),
+    };
+    format!(
+        r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{chain}"}},
+        "data":[{{"pubkey":"{key}","signed_blocks":[{blocks}],"signed_attestations":[{votes}]}}]}}"#
+    )
+}
+
+/// A message, and whether it is too far in the future.
+fn any_message_with_some_in_the_future(random: &mut Random) -> (Message, Root, bool) {
+    let (message, root) = match any_message(random) {
+        (Message::Block(_), root) => (Message::Block(Slot(random.below(9))), root),
+        (Message::Vote(..), root) => {
+            let source = Epoch(random.below(9));
+            (Message::Vote(source, Epoch(random.below(9))), root)
+        }
+    };
+    let is_far = match message {
+        Message::Block(slot) => slot.0 > LAST_SIGNED,
+        Message::Vote(source, target) => source.max(target).0 > LAST_SIGNED,
+    };
+    (message, root, is_far)
+}
+
 #[test]
-fn thousands_of_random_histories_through_the_store_hold_no_slashable_pair() {
+fn of_120_000_random_requests_and_imports_on_two_chains_none_differs_from_the_full_history() {
+    const THREADS: u8 = 40;
+    const KEYS: u16 = 150;
+    const CHAINS: [Root; 2] = [CHAIN, Root([0xdd; 32])];
     let scratch = Scratch::new();
     let disk = MemoryDisk::default();
-    let protection = Protection::open_on(Box::new(disk), &scratch.settings()).unwrap();
-    thread::scope(|scope| {
-        for number in 0..8u8 {
-            let protection = &protection;
-            scope.spawn(move || {
-                let mut random = Random::new(u64::from(number));
-                for sequence in 0..500u16 {
-                    let mut key = PublicKey([number; 48]);
-                    key.0[..2].copy_from_slice(&sequence.to_le_bytes());
-                    let mut history = Vec::new();
-                    for _ in 0..8 {
-                        let (message, root) = any_message(&mut random);
-                        let cleared = protection.clear(&key, &slashable(message), root);
-                        assert!(
-                            !matches!(cleared, Err(Refused::Unavailable(_))),
-                            "{cleared:?}"
-                        );
-                        compare(&mut history, message, root, cleared.is_ok());
+    let settings = Settings {
+        clock: Some(CLOCK),
+        ..scratch.settings()
+    };
+    let protection = Protection::open_on(Box::new(disk), &settings).unwrap();
+    let one_thread = |number: u8| {
+        let mut random = Random::new(u64::from(number));
+        let (mut requests, mut imports) = (0, 0);
+        for sequence in 0..KEYS {
+            let mut key = PublicKey([number; 48]);
+            key.0[..2].copy_from_slice(&sequence.to_le_bytes());
+            let mut histories = [Vec::new(), Vec::new()];
+            for _ in 0..20 {
+                let at = usize::from(random.below(2) == 0);
+                let (message, root, is_far) = any_message_with_some_in_the_future(&mut random);
+                if random.below(16) == 0 {
+                    let file = interchange(CHAINS[at], key, message);
+                    let imported = protection.import(&file);
+                    assert_eq!(imported.is_err(), is_far, "{message:?}: {imported:?}");
+                    if !is_far {
+                        histories[at].push((message, None));
                     }
+                    imports += 1;
+                    continue;
                 }
-            });
+                let cleared = protection.clear(&key, &Slashable::On(CHAINS[at], message), root);
+                requests += 1;
+                if is_far {
+                    let refused = cleared.expect_err("too far in the future");
+                    assert!(matches!(refused, Refused::InFuture(..)), "{refused}");
+                } else {
+                    compare(&mut histories[at], message, root, cleared.is_ok());
+                }
+            }
         }
+        (requests, imports)
+    };
+    let counts: Vec<(u32, u32)> = thread::scope(|scope| {
+        let one_thread = &one_thread;
+        let threads: Vec<_> = (0..THREADS)
+            .map(|number| scope.spawn(move || one_thread(number)))
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join().unwrap());
+        ended.collect()
     });
+    let requests: u32 = counts.iter().map(|(requests, _)| requests).sum();
+    let imports: u32 = counts.iter().map(|(_, imports)| imports).sum();
+    assert_eq!(requests + imports, 120_000);
+    assert!(imports > 5_000, "{imports} imports");
     let (permitted, prevented) = protection.counters();
-    assert_eq!(permitted + prevented, 8 * 500 * 8);
+    assert_eq!(permitted + prevented, u64::from(requests));
+    assert!(permitted > 10_000, "{permitted} permitted");
+}
+
+#[test]
+fn the_chain_that_a_key_has_not_used_for_longest_makes_room_but_never_one_of_the_last_day() {
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    const DAY: u64 = 86_400;
+    let clock = ChainClock {
+        // So slow that all of this is in its first epoch.
+        times: SlotTimes {
+            genesis_time_seconds: 0,
+            slot_ms: 1_000_000_000_000,
+            slots_per_epoch: 8,
+        },
+        now_seconds: || NOW.load(Ordering::Relaxed),
+    };
+    let scratch = Scratch::new();
+    let settings = Settings {
+        clock: Some(clock),
+        ..scratch.settings()
+    };
+    let protection = Protection::open(&settings).unwrap();
+    let key = PublicKey([1; 48]);
+    let block = |chain, slot| Slashable::On(Root([chain; 32]), Message::Block(Slot(slot)));
+    // Chain 1 is used again on the last day; chain 2 is then the one unused for longest.
+    for chain in 1..=16 {
+        NOW.store(10 * DAY + u64::from(chain), Ordering::Relaxed);
+        protection.clear(&key, &block(chain, 1), OURS).unwrap();
+    }
+    NOW.store(11 * DAY + 1, Ordering::Relaxed);
+    protection.clear(&key, &block(1, 2), OURS).unwrap();
+    let refused = protection.clear(&key, &block(17, 1), OURS).unwrap_err();
+    assert!(matches!(refused, Refused::ManyChains(_)), "{refused}");
+    NOW.store(11 * DAY + 3, Ordering::Relaxed);
+    protection.clear(&key, &block(17, 1), OURS).unwrap();
+    let chains = || {
+        let marks = protection.marks(Some(&[key])).unwrap();
+        let mut chains: Vec<_> = marks.iter().map(|(_, chain, _)| chain.0[0]).collect();
+        chains.sort_unstable();
+        chains
+    };
+    let expected: Vec<u8> = (1..=17).filter(|chain| *chain != 2).collect();
+    assert_eq!(chains(), expected);
+    // Chain 3 was used at this very second a day ago.
+    let refused = protection.clear(&key, &block(18, 1), OURS).unwrap_err();
+    assert!(matches!(refused, Refused::ManyChains(_)), "{refused}");
+    // A clock that was set back makes nothing old.
+    NOW.store(0, Ordering::Relaxed);
+    protection.clear(&key, &block(18, 1), OURS).unwrap_err();
+    assert_eq!(chains(), expected);
+    // Nor does an import find room.
+    NOW.store(11 * DAY + 3, Ordering::Relaxed);
+    let file = interchange(Root([18; 32]), key, Message::Block(Slot(1)));
+    protection.import(&file).expect_err("no room");
+    assert_eq!(chains(), expected);
 }
 
 #[test]
@@ -604,7 +779,7 @@ fn what_was_signed_is_known_after_a_restart() {
 fn only_what_can_be_slashed_is_checked_and_counted() {
     let scratch = Scratch::new();
     let settings = Settings {
-        block_floor: Floor::Set(10),
+        min_slot: Some(Slot(10)),
         ..scratch.settings()
     };
     let on = Protection::open(&settings).unwrap();

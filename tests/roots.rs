@@ -269,7 +269,7 @@ fn of_an_unknown_network_the_lengths_tell_the_preset() {
 }
 
 #[test]
-fn a_bare_root_is_signed_as_it_is_and_guarded_by_its_domain() {
+fn a_bare_root_is_signed_as_it_is_and_may_be_slashable_whatever_domain_is_named() {
     let root = "0x00000000000000000000000000000000000000000000000000000000000000aa";
     let other = "0x00000000000000000000000000000000000000000000000000000000000000bb";
     let networks = Networks::default();
@@ -283,17 +283,19 @@ fn a_bare_root_is_signed_as_it_is_and_guarded_by_its_domain() {
             r#","domain_name":"BEACON_PROPOSER""#,
             Some(Slashable::Opaque),
         ),
-        (r#","domain_name":"DOMAIN_RANDAO""#, Some(Slashable::Never)),
+        (r#","domain_name":"DOMAIN_RANDAO""#, Some(Slashable::Opaque)),
+        (r#","domain_name":"deposit""#, Some(Slashable::Opaque)),
+        (r#","domain":"0xdeadbeef""#, Some(Slashable::Opaque)),
         (r#","domain":"0x01000000""#, Some(Slashable::Opaque)),
         (r#","domain":"0x00000000""#, Some(Slashable::Opaque)),
-        (r#","domain":"0x07000000""#, Some(Slashable::Never)),
+        (r#","domain":"0x07000000""#, Some(Slashable::Opaque)),
         (
             r#","domain":null,"domain_name":null"#,
             Some(Slashable::Opaque),
         ),
         (
             r#","domain":"0x07000000","domain_name":"sync_committee""#,
-            Some(Slashable::Never),
+            Some(Slashable::Opaque),
         ),
         (r#","domain":"0x01000000","domain_name":"randao""#, None),
         (r#","domain":"0x01""#, None),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use signerd::slashing::{Floor, OpenError, Protection, Settings};
+use signerd::slashing::{OpenError, Protection, Settings};
 
 pub(crate) struct Scratch(PathBuf);
 
@@ -32,9 +32,12 @@ impl Scratch {
     pub(crate) fn settings(&self) -> Settings {
         Settings {
             directory: self.0.clone(),
-            block_floor: Floor::Set(0),
-            vote_floor: Floor::Set(0),
+            min_slot: None,
+            min_epoch: None,
             chain: None,
+            clock: None,
+            has_keys: false,
+            replaces_lost_store: false,
         }
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Api;
+use super::operate;
 use super::refusal::Refusal;
 use crate::consensus::primitives::PublicKey;
 use crate::hex::HexError;
@@ -48,7 +49,8 @@ pub(super) fn import(api: &Api, request: &mut Request) -> Result<Response, Refus
 /// JSON string.
 pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> {
     let pubkeys = read_delete(&request.body.0)?;
-    let (outcomes, interchange) = api.keyring.delete(pubkeys, None)?;
+    let chain = operate::chain(request)?;
+    let (outcomes, interchange) = api.keyring.delete(pubkeys, chain)?;
     Ok(answer(&ChangeAnswer {
         data: outcomes.into_iter().map(Status::from).collect(),
         slashing_protection: Some(interchange),
@@ -246,10 +248,10 @@ impl From<ChangeError> for Refusal {
             ChangeError::Interchange(reason) => {
                 Self::Malformed(format!("slashing_protection: {reason}"))
             }
+            ChangeError::SeveralChains(reason) => Self::Malformed(reason),
             ChangeError::Unavailable(unavailable) => {
                 Self::Slashing(Refused::Unavailable(Unavailable(unavailable)))
             }
-            ChangeError::SeveralChains(reason) => Self::Malformed(reason),
             ChangeError::Overloaded => Self::Overloaded,
             ChangeError::Internal(what) => Self::Internal(what),
         }

@@ -7,10 +7,11 @@ use serde_json::json;
 use super::Api;
 use super::refusal::Refusal;
 use crate::consensus::primitives::Root;
+use crate::hex;
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response};
 use crate::keys::progress::ReloadStage;
-use crate::slashing::{ImportError, Refused};
+use crate::slashing::{ExportError, ImportError, Refused};
 
 /// `POST /reload`: lists all sources of keys again, after the load that runs, if one does.
 pub(super) fn reload(api: &Api) -> Response {
@@ -52,26 +53,40 @@ pub(super) fn high_watermark(api: &Api) -> Response {
 }
 
 /// `GET /api/v1/slashing-protection[?genesis_validators_root=0x…]`: all that is on record of a chain, as
-/// EIP-3076 interchange; without the parameter, of the chain that was signed for last.
+/// EIP-3076 interchange; without the parameter, of the network's chain, or of the only one.
 pub(super) fn export(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let chain = parameter(&request.query, "genesis_validators_root")
-        .map(Root::from_str)
-        .transpose();
-    let chain =
-        chain.map_err(|error| Refusal::Malformed(format!("genesis_validators_root: {error}")))?;
+    let chain = chain(request)?;
     let text = api
         .protection
         .export(chain, None)
-        .map_err(Refused::Unavailable)?;
+        .map_err(|error| match error {
+            ExportError::Unavailable(unavailable) => Refused::Unavailable(unavailable).into(),
+            ExportError::SeveralChains(_) => Refusal::Malformed(error.to_string()),
+        })?;
     Ok(Response::new(200, JSON, text.into_bytes()))
 }
 
-/// `POST /api/v1/slashing-protection`: adds an interchange file to what is on record, or nothing of it.
-pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let text = std::str::from_utf8(&request.body.0).map_err(|_| {
-        Refusal::Malformed("the body is no UTF-8: expected an EIP-3076 interchange".to_owned())
+/// `POST /api/v1/slashing-protection[?force=true]`: adds an interchange file to what is on record, or
+/// nothing of it; marks in the future with `force` only.
+pub(super) fn import(api: &Api, request: &mut Request) -> Result<Response, Refusal> {
+    let force = match parameter(&request.query, "force") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => {
+            let other = hex::shorten(other);
+            let message = format!("force: expected true or false, got {other:?}");
+            return Err(Refusal::Malformed(message));
+        }
+    };
+    // Moved, not copied: it may be large.
+    let text = String::from_utf8(std::mem::take(&mut request.body.0)).map_err(|error| {
+        Refusal::Malformed(format!(
+            "the body is not UTF-8 at byte {}: expected an EIP-3076 interchange",
+            error.utf8_error().valid_up_to()
+        ))
     })?;
-    let imported = api.protection.import(text).map_err(|error| match error {
+    let imported = api.protection.import_text(text, force);
+    let imported = imported.map_err(|error| match error {
         ImportError::Unavailable(unavailable) => Refused::Unavailable(unavailable).into(),
         invalid => Refusal::Malformed(invalid.to_string()),
     })?;
@@ -79,6 +94,14 @@ pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> 
         200,
         &json!({"genesis_validators_root": imported.chain.to_string(), "keys": imported.keys}),
     ))
+}
+
+/// The chain that a request names.
+pub(super) fn chain(request: &Request) -> Result<Option<Root>, Refusal> {
+    parameter(&request.query, "genesis_validators_root")
+        .map(Root::from_str)
+        .transpose()
+        .map_err(|error| Refusal::Malformed(format!("genesis_validators_root: {error}")))
 }
 
 /// The value of a query parameter; all that we take is hex, which nobody percent-encodes.

@@ -22,6 +22,9 @@ pub(super) fn run(values: &Values, json: bool, keys: bool) -> Result<u8, Usage> 
     report.insert("options".to_owned(), options(values));
     report.insert("notices".to_owned(), values.notices.clone().into());
     let settings = Settings::check(values);
+    if let Ok(settings) = &settings {
+        report.insert("notices".to_owned(), settings.notices.clone().into());
+    }
     let settings =
         settings.and_then(|settings| effective(&settings).map(|outcome| (settings, outcome)));
     let outcome = match &settings {

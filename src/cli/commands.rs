@@ -149,7 +149,7 @@ pub(crate) struct Export {
     /// the file to write
     #[argh(option)]
     pub(crate) to: Option<PathBuf>,
-    /// names the chain; by default the one that was used last
+    /// names the chain, where --network does not
     #[argh(option)]
     pub(crate) genesis_validators_root: Option<Root>,
     /// of this public key alone; may be repeated
@@ -164,21 +164,42 @@ pub(crate) struct Import {
     /// the file to read
     #[argh(option)]
     pub(crate) from: PathBuf,
+    /// take marks in the future too
+    #[argh(switch)]
+    pub(crate) force: bool,
 }
 
 #[derive(FromArgs, ArgsInfo)]
-/// show, set or remove the last slot
+/// show or set what keys may sign
 #[argh(subcommand, name = "watermark")]
 pub(crate) struct Watermark {
-    /// no block from this slot on
+    /// high watermark: no key signs a block from here
     #[argh(option)]
     pub(crate) slot: Option<u64>,
-    /// no vote from this epoch on
+    /// high watermark: no key signs a vote from here
     #[argh(option)]
     pub(crate) epoch: Option<u64>,
-    /// remove it
+    /// remove the high watermark
     #[argh(switch)]
     pub(crate) remove: bool,
+    /// of this key alone; may be repeated
+    #[argh(option)]
+    pub(crate) key: Vec<PublicKey>,
+    /// names the chain, where --network does not
+    #[argh(option)]
+    pub(crate) genesis_validators_root: Option<Root>,
+    /// set the highest block slot on record
+    #[argh(option)]
+    pub(crate) block_slot: Option<u64>,
+    /// set the highest source epoch on record
+    #[argh(option)]
+    pub(crate) source_epoch: Option<u64>,
+    /// set the highest target epoch on record
+    #[argh(option)]
+    pub(crate) target_epoch: Option<u64>,
+    /// lower them, or set them in the future
+    #[argh(switch)]
+    pub(crate) force: bool,
 }
 
 #[derive(FromArgs, ArgsInfo)]

@@ -1,5 +1,6 @@
 //! `slashing export`, `import`, `watermark`: on the store itself, or through the server that uses it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use super::commands::{Export, Import, SlashingCommand, Watermark};
 use super::layers::Values;
 use super::{Usage, exit, offline, output, read_token};
 use crate::config::{Keymanager, Settings};
-use crate::consensus::primitives::{Epoch, PublicKey, Slot};
+use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::hex;
 use crate::slashing::rule::HighWatermark;
-use crate::slashing::{OpenError, Protection};
+use crate::slashing::{
+    ExportError, MarkChange, Marks, OpenError, Protection, RepairError, Unavailable,
+};
 
 const PATH: &str = "/api/v1/slashing-protection";
 
@@ -21,14 +24,17 @@ const PATH: &str = "/api/v1/slashing-protection";
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usage> {
-    let settings = Settings::check(values)?;
-    let Some(wanted) = &settings.slashing else {
+    let mut settings = Settings::check(values)?;
+    let Some(wanted) = &mut settings.slashing else {
         return Err(Usage::new(exit::CONFIG, "slashing protection is off")
             .hint("name the server's directory with --data-dir"));
     };
+    // An interchange file is one of the ways to go on when the store was lost.
+    wanted.replaces_lost_store |= matches!(command, SlashingCommand::Import(_));
+    let chain = wanted.chain;
     let store = match Protection::open(wanted) {
         Ok(store) => Some(store),
-        Err(OpenError::InUse { .. }) => None,
+        Err(OpenError::InUse(..)) => None,
         Err(error) => {
             return Err(Usage::new(exit::UNAVAILABLE, error.to_string()).hint(error.hint()));
         }
@@ -43,19 +49,10 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
             let text = ask(values, &settings, &format!("GET {PATH}{query}"), "")?;
             write(export, &only(&export.keys, text)?)
         }
-        (SlashingCommand::Import(Import { from }), store) => {
-            let text = fs::read_to_string(from).map_err(|error| Usage::unreadable(from, &error))?;
-            let Some(store) = store else {
-                let answer = ask(values, &settings, &format!("POST {PATH}"), &text)?;
-                return output::print_line(answer).map(|()| 0);
-            };
-            let imported = store.import(&text).map_err(|error| {
-                Usage::new(exit::CONFIG, format!("{}: {error}", from.display()))
-            })?;
-            let line = format!("{} keys of chain {}", imported.keys, imported.chain);
-            output::print_line(line).map(|()| 0)
+        (SlashingCommand::Import(import), store) => {
+            bring_in(values, &settings, import, store.as_ref())
         }
-        (SlashingCommand::Watermark(watermark), Some(store)) => mark(&store, watermark),
+        (SlashingCommand::Watermark(watermark), Some(store)) => mark(&store, watermark, chain),
         (SlashingCommand::Watermark(_), None) => Err(Usage::new(
             exit::UNAVAILABLE,
             "the server uses the store: stop it first",
@@ -63,11 +60,37 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
     }
 }
 
+fn bring_in(
+    values: &Values,
+    settings: &Settings,
+    Import { from, force }: &Import,
+    store: Option<&Protection>,
+) -> Result<u8, Usage> {
+    let text = fs::read_to_string(from).map_err(|error| Usage::unreadable(from, &error))?;
+    let Some(store) = store else {
+        let query = if *force { "?force=true" } else { "" };
+        let line = format!("POST {PATH}{query}");
+        let answer = ask(values, settings, &line, &text)?;
+        return output::print_line(answer).map(|()| 0);
+    };
+    let imported = store
+        .import_text(text, *force)
+        .map_err(|error| Usage::new(exit::CONFIG, format!("{}: {error}", from.display())))?;
+    let line = format!("{} keys of chain {}", imported.keys, imported.chain);
+    output::print_line(line).map(|()| 0)
+}
+
 fn read(export: &Export, store: &Protection) -> Result<String, Usage> {
     let keys = Some(export.keys.as_slice()).filter(|keys| !keys.is_empty());
     store
         .export(export.genesis_validators_root, keys)
-        .map_err(|error| Usage::new(exit::IO, error.to_string()))
+        .map_err(|error| {
+            let code = match error {
+                ExportError::Unavailable(_) => exit::IO,
+                ExportError::SeveralChains(_) => exit::CONFIG,
+            };
+            Usage::new(code, error.to_string())
+        })
 }
 
 /// What the server's interchange file says of these keys, or of all when none is named.
@@ -88,25 +111,22 @@ fn write(export: &Export, text: &str) -> Result<u8, Usage> {
     offline::give(export.to.as_deref(), text).map(|()| 0)
 }
 
-fn mark(store: &Protection, watermark: &Watermark) -> Result<u8, Usage> {
-    let Watermark {
-        slot,
-        epoch,
-        remove,
-    } = watermark;
-    let set = |high| {
-        store
-            .set_high_watermark(high)
-            .map_err(|error| Usage::new(exit::IO, error.to_string()))
-    };
-    match (slot, epoch, remove) {
+/// Sets the high watermark, or marks on record, and shows what is set then.
+fn mark(
+    store: &Protection,
+    watermark: &Watermark,
+    network_chain: Option<Root>,
+) -> Result<u8, Usage> {
+    let unavailable = |error: Unavailable| Usage::new(exit::IO, error.to_string());
+    match (watermark.slot, watermark.epoch, watermark.remove) {
         (None, None, false) => {}
-        (None, None, true) => set(None)?,
+        (None, None, true) => store.set_high_watermark(None).map_err(unavailable)?,
         (Some(slot), Some(epoch), false) => {
-            set(Some(HighWatermark {
-                slot: Slot(*slot),
-                epoch: Epoch(*epoch),
-            }))?;
+            let high = HighWatermark {
+                slot: Slot(slot),
+                epoch: Epoch(epoch),
+            };
+            store.set_high_watermark(Some(high)).map_err(unavailable)?;
         }
         (_, _, _) => {
             let expected = "expected --slot with --epoch, --remove, or nothing to read it";
@@ -116,6 +136,7 @@ fn mark(store: &Protection, watermark: &Watermark) -> Result<u8, Usage> {
             ));
         }
     }
+    set_marks(store, watermark, network_chain)?;
     let line = match store.high_watermark() {
         Some(high) => format!(
             "nothing is signed from slot {} or epoch {} on",
@@ -123,7 +144,98 @@ fn mark(store: &Protection, watermark: &Watermark) -> Result<u8, Usage> {
         ),
         None => "no high watermark".to_owned(),
     };
-    output::print_line(line).map(|()| 0)
+    output::print_line(line)?;
+    if watermark.slot.is_some() || watermark.remove {
+        return Ok(0);
+    }
+    let keys = Some(watermark.key.as_slice()).filter(|keys| !keys.is_empty());
+    let chain = watermark.genesis_validators_root;
+    for (key, its_chain, marks) in store.marks(keys).map_err(unavailable)? {
+        if chain.is_none_or(|chain| chain == its_chain) {
+            let shown = shown(&marks);
+            output::print_line(format_args!("{key} on chain {its_chain}: {shown}"))?;
+        }
+    }
+    Ok(0)
+}
+
+fn shown(marks: &Marks) -> String {
+    let block = marks.block.map_or("no block".to_owned(), |block| {
+        format!("block slot {}", block.slot)
+    });
+    let vote = marks.vote.map_or("no vote".to_owned(), |vote| {
+        format!("source epoch {}, target epoch {}", vote.source, vote.target)
+    });
+    format!("{block}, {vote}")
+}
+
+/// Sets marks of the keys that are named, or of all on the chain, when a mark is given.
+fn set_marks(
+    store: &Protection,
+    watermark: &Watermark,
+    network_chain: Option<Root>,
+) -> Result<(), Usage> {
+    let slot = watermark.block_slot.map(Slot);
+    let source = watermark.source_epoch.map(Epoch);
+    let target = watermark.target_epoch.map(Epoch);
+    if slot.is_none() && source.is_none() && target.is_none() {
+        return Ok(());
+    }
+    let named = Some(watermark.key.as_slice()).filter(|keys| !keys.is_empty());
+    let on_record = store
+        .marks(named)
+        .map_err(|error| Usage::new(exit::IO, error.to_string()))?;
+    let chain = watermark.genesis_validators_root.or(network_chain);
+    let chain = match chain {
+        Some(chain) => chain,
+        None => only_chain(&on_record)?,
+    };
+    let keys = match named {
+        Some(keys) => keys.to_vec(),
+        None => {
+            let here = on_record.iter().filter(|(_, its, _)| *its == chain);
+            here.map(|(key, _, _)| *key).collect()
+        }
+    };
+    let change = MarkChange {
+        keys,
+        chain,
+        slot,
+        source,
+        target,
+        force: watermark.force,
+    };
+    store.set_marks(change).map_err(|error| {
+        let code = match error {
+            RepairError::Unavailable(_) => exit::IO,
+            RepairError::Sinks(..)
+            | RepairError::Vote(..)
+            | RepairError::Future(_)
+            | RepairError::ManyChains(_) => exit::CONFIG,
+        };
+        Usage::new(code, format!("slashing watermark: {error}"))
+    })
+}
+
+/// The chain that all of these records are on.
+fn only_chain(on_record: &[(PublicKey, Root, Marks)]) -> Result<Root, Usage> {
+    let chains = BTreeSet::from_iter(on_record.iter().map(|(_, chain, _)| *chain));
+    let chains = Vec::from_iter(chains);
+    match chains[..] {
+        [chain] => Ok(chain),
+        [] => Err(Usage::new(
+            exit::CONFIG,
+            "slashing watermark: there is no record yet that tells the chain",
+        )
+        .hint("name the chain with --genesis-validators-root or --network")),
+        _ => {
+            let error = ExportError::SeveralChains(chains);
+            Err(Usage::new(
+                exit::CONFIG,
+                format!("slashing watermark: {error}"),
+            ))
+        }
+    }
 }
 
 /// Asks the running server: through its control socket, else over TLS with the token of these options.

@@ -128,6 +128,7 @@ pub(crate) const GROUPS: &[(&str, &[Row])] = &[
         switch("slashing-protection-enabled", "", "default: with a data directory"),
         text("slashing-protection-min-slot", "N", "", "a new key signs no block below"),
         text("slashing-protection-min-epoch", "N", "", "a new key signs no vote below"),
+        switch("slashing-protection-new-store", "false", "replace a store that was lost"),
         switch("slashing-protection-db-ignore", "false", "pass over database options"),
     ]),
     ("General", &[

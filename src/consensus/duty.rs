@@ -157,14 +157,6 @@ pub(super) fn domain_named(name: &str) -> Option<DomainType> {
         .map(|(_, domain)| *domain)
 }
 
-/// The slashing class of a bare root: nobody can see what it is the root of.
-pub(super) fn slashable_raw(domain: Option<DomainType>) -> Slashable {
-    match domain {
-        None | Some(BEACON_PROPOSER | BEACON_ATTESTER) => Slashable::Opaque,
-        Some(_) => Slashable::Never,
-    }
-}
-
 /// Domain types by name. Sources: consensus-specs, "Domain types" of each fork; builder-specs.
 const DOMAINS: [(&str, DomainType); 16] = [
     ("beacon_proposer", BEACON_PROPOSER),

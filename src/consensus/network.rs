@@ -50,6 +50,17 @@ pub struct ForkAt {
     pub epoch: Epoch,
 }
 
+/// When the slots of a chain begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotTimes {
+    /// When slot 0 begins, in Unix seconds; or later, where only a `config.yaml` tells.
+    pub genesis_time_seconds: u64,
+    /// The length of a slot, in milliseconds; not 0.
+    pub slot_ms: u64,
+    /// Not 0.
+    pub slots_per_epoch: u64,
+}
+
 /// The facts of one network.
 #[derive(Clone)]
 pub(super) struct Network {
@@ -155,10 +166,20 @@ impl Networks {
     /// genesis time is only estimated. `None` when no network was chosen, its genesis time is not
     /// known, or has not come.
     pub fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
+        self.slot_times()?.slot_at(now_seconds)
+    }
+
+    /// When the slots of the chosen network begin. `None` when no network was chosen, or its genesis
+    /// time is not known.
+    pub fn slot_times(&self) -> Option<SlotTimes> {
         if self.recognise_others {
             return None;
         }
-        self.chosen.slot_at(now_seconds)
+        Some(SlotTimes {
+            genesis_time_seconds: self.chosen.genesis_time?,
+            slot_ms: self.chosen.slot_ms,
+            slots_per_epoch: self.chosen.slots_per_epoch,
+        })
     }
 
     /// The epoch of the chosen network at this time, as [`Networks::slot_at`]; epoch 0 before its
@@ -217,6 +238,15 @@ impl Networks {
         BUILT_IN
             .iter()
             .find(|network| network.fork_of(version).is_some())
+    }
+}
+
+impl SlotTimes {
+    /// The slot at this time (Unix, in seconds), or an earlier one where the genesis time is only
+    /// estimated. `None` before genesis.
+    pub fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
+        let since_seconds = now_seconds.checked_sub(self.genesis_time_seconds)?;
+        Some(Slot(since_seconds.saturating_mul(1000) / self.slot_ms))
     }
 }
 

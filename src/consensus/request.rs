@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use super::block::ForkInfo;
 use super::container::objects;
 use super::document::{Document, ELEMENTS_MAX};
-use super::duty::{self, Duty, Facts, GenesisDuty};
+use super::duty::{Duty, Facts, GenesisDuty};
 use super::forms::{DomainName, ENVELOPE_ELEMENTS_MAX, Kind, Read, Reader};
 use super::network::{Network, Networks, Preset};
 use super::primitives::{DomainType, Epoch, Root, Version};
@@ -30,10 +30,7 @@ enum Subject {
         preset: Preset,
     },
     Genesis(GenesisDuty),
-    Raw {
-        root: Root,
-        domain: Option<DomainType>,
-    },
+    Raw(Root),
 }
 
 /// Why a request cannot be signed: status 400 in each case.
@@ -149,7 +146,7 @@ impl SignRequest {
         now_seconds: u64,
     ) -> Result<Root, RequestError> {
         let computed = match &self.subject {
-            Subject::Raw { root, .. } => {
+            Subject::Raw(root) => {
                 return self.compare(*root, || "a request without a type".to_owned());
             }
             Subject::Genesis(duty) => Computed::for_all_forks(duty, networks.chosen()),
@@ -192,7 +189,7 @@ impl SignRequest {
                 duty, fork_info, ..
             } => duty.slashable(fork_info.genesis_validators_root),
             Subject::Genesis(_) => Slashable::Never,
-            Subject::Raw { domain, .. } => duty::slashable_raw(*domain),
+            Subject::Raw(_) => Slashable::Opaque,
         }
     }
 
@@ -231,10 +228,7 @@ fn raw(document: &mut Document<'_>, root: Option<Root>) -> Result<Subject, Reque
         (Some(domain), Some(named)) if domain != named => {
             missing("domain_name", "contradicts domain")
         }
-        (domain, named) => Ok(Subject::Raw {
-            root,
-            domain: domain.or(named),
-        }),
+        (Some(_) | None, Some(_) | None) => Ok(Subject::Raw(root)),
     }
 }
 

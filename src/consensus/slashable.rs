@@ -11,8 +11,8 @@ pub enum Slashable {
     Never,
     /// A message on the chain of this genesis validators root.
     On(Root, Message),
-    /// A bare root in the proposer's or the attester's domain, or in none that was named: it may
-    /// hide a block or a vote, so it is signed only without protection.
+    /// A bare root: whatever domain is named with it, it may be that of a block or a vote, so it is
+    /// signed only without protection.
     Opaque,
 }
 

@@ -4,7 +4,7 @@
 //! this program wrote, and gives the slashing protection data as they are after the last signature. If
 //! those cannot be had, nothing has changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use super::pool::Urgency;
 use super::reader::Reader;
 use super::scan::ListedSource;
 use crate::consensus::primitives::{PublicKey, Root};
+use crate::slashing::ExportError;
 
 /// How long a deletion waits for sources that are still being opened and may hold the key.
 const WAIT_MAX: Duration = Duration::from_secs(120);
@@ -114,7 +115,10 @@ fn delete_reserved(
     chain: Option<Root>,
 ) -> Result<(Vec<Outcome>, String), ChangeError> {
     let holders = holders_of(shared, wanted);
-    let mut decisions = decide(shared, keys, undecided, &holders);
+    let recorded = shared
+        .protection
+        .known_among(wanted.iter().copied().collect());
+    let mut decisions = decide(shared, keys, undecided, &holders, &recorded);
     let told = told_keys(keys, &decisions);
     // Before anything changes: the records may be on several chains, or unreadable.
     export(shared, chain, &told)?;
@@ -243,7 +247,15 @@ fn decide(
     keys: &[PublicKey],
     undecided: &HashSet<PublicKey>,
     holders: &HashMap<PublicKey, Vec<Holder>>,
+    recorded: &BTreeSet<PublicKey>,
 ) -> Vec<Decision> {
+    let not_here = |key: &PublicKey| {
+        Decision::Answer(if recorded.contains(key) {
+            Outcome::NotActive
+        } else {
+            Outcome::NotFound
+        })
+    };
     let mut seen = HashSet::new();
     let mut decisions: Vec<Decision> = Vec::with_capacity(keys.len());
     for key in keys {
@@ -254,18 +266,19 @@ fn decide(
                     .to_owned(),
             ))
         } else if is_again {
-            Decision::Answer(not_here(shared, key))
+            not_here(key)
         } else {
             let holders = holders.get(key).map_or(&[][..], Vec::as_slice);
-            decide_one(shared, key, holders)
+            decide_one(shared, key, holders).unwrap_or_else(|| not_here(key))
         };
         decisions.push(decision);
     }
     decisions
 }
 
-fn decide_one(shared: &KeyringShared, key: &PublicKey, holders: &[Holder]) -> Decision {
-    let error = |reason: String| Decision::Answer(Outcome::Error(reason));
+/// `None` when nobody holds the key.
+fn decide_one(shared: &KeyringShared, key: &PublicKey, holders: &[Holder]) -> Option<Decision> {
+    let error = |reason: String| Some(Decision::Answer(Outcome::Error(reason)));
     let mut own = Vec::new();
     for holder in holders {
         let name = holder.source.name();
@@ -292,18 +305,8 @@ fn decide_one(shared: &KeyringShared, key: &PublicKey, holders: &[Holder]) -> De
         }
         own.push((holder.source.clone(), holder.known.clone()));
     }
-    if !own.is_empty() || shared.state().in_memory.contains(key) {
-        return Decision::Delete(own);
-    }
-    Decision::Answer(not_here(shared, key))
-}
-
-fn not_here(shared: &KeyringShared, key: &PublicKey) -> Outcome {
-    if shared.protection.knows(key) {
-        Outcome::NotActive
-    } else {
-        Outcome::NotFound
-    }
+    let is_here = !own.is_empty() || shared.state().in_memory.contains(key);
+    is_here.then_some(Decision::Delete(own))
 }
 
 /// The keys whose slashing protection data are told.
@@ -328,7 +331,10 @@ fn export(
     keys: &[PublicKey],
 ) -> Result<String, ChangeError> {
     let exported = shared.protection.export(chain, Some(keys));
-    exported.map_err(|error| ChangeError::Unavailable(error.0))
+    exported.map_err(|error| match error {
+        ExportError::SeveralChains(_) => ChangeError::SeveralChains(error.to_string()),
+        ExportError::Unavailable(unavailable) => ChangeError::Unavailable(unavailable.0),
+    })
 }
 
 fn put_back(state: &mut KeyringState, deleted: HashMap<PublicKey, Vec<(KeySource, KnownSource)>>) {

@@ -31,7 +31,7 @@ type Item = Result<OpenedKey, Outcome>;
 pub(super) fn import(
     shared: &KeyringShared,
     new_keys: &[NewKey],
-    interchange: Option<&str>,
+    interchange: Option<String>,
 ) -> Result<Vec<Outcome>, ChangeError> {
     if let Some(json) = interchange {
         import_slashing_data(shared, json)?;
@@ -50,8 +50,8 @@ pub(super) fn import(
     Ok(outcomes)
 }
 
-fn import_slashing_data(shared: &KeyringShared, json: &str) -> Result<(), ChangeError> {
-    match shared.protection.import(json) {
+fn import_slashing_data(shared: &KeyringShared, json: String) -> Result<(), ChangeError> {
+    match shared.protection.import_text(json, false) {
         Ok(imported) => {
             log::info!(
                 "slashing protection data of {} key(s) imported",

@@ -115,7 +115,7 @@ impl Keyring {
         keys: Vec<NewKey>,
         interchange: Option<String>,
     ) -> Result<Vec<Outcome>, ChangeError> {
-        self.change(move |shared| import::import(shared, &keys, interchange.as_deref()))
+        self.change(move |shared| import::import(shared, &keys, interchange))
     }
 
     /// Deletes keys that were imported; waits until none of them signs any more. Beside the outcomes, the

@@ -8,31 +8,42 @@
 //! re-created every day under the same keys just works. An interchange file is about one chain.
 
 mod disk;
+mod error;
 mod interchange;
+mod limits;
+mod rebuild;
+mod repair;
 pub mod rule;
 mod store;
 mod tables;
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 pub(crate) use disk::DATABASE_FILE;
 use disk::Directory;
+use limits::{Limits, NewStoreFloor};
 use rule::Bounds;
 use store::Store;
 use tables::View;
 
-pub use disk::Disk;
+pub use disk::{Disk, Draft};
+pub use error::{ExportError, OpenError};
 pub use interchange::ImportError;
-pub use rule::{Floor, HighWatermark, Refused, Unavailable};
+pub use limits::ChainClock;
+pub use repair::{MarkChange, RepairError};
+pub use rule::{Floor, HighWatermark, Marks, Refused, Unavailable};
 
-use crate::consensus::primitives::{PublicKey, Root};
+use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::consensus::slashable::Slashable;
 use crate::wait;
+
+/// An import of more keys is written into a new file by another thread; one commit of so many takes
+/// some 20 ms.
+const SMALL_IMPORT_KEYS_MAX: usize = 1000;
 
 /// The proof that a signing root may be signed once: its record is on disk, its kind cannot be
 /// slashed, or protection is off by choice. Neither `Clone` nor `Copy`: keep it so.
@@ -53,13 +64,19 @@ impl Cleared {
 pub struct Settings {
     /// An existing directory; one process at a time uses it.
     pub directory: PathBuf,
-    /// For a key without a block on record.
-    pub block_floor: Floor,
-    /// For a key without a vote on record.
-    pub vote_floor: Floor,
-    /// The only chain that interchange files are taken for, and floors of the clock hold on; `None`:
-    /// any.
+    /// The lowest slot for a key without a block on record, in the place of the clock's.
+    pub min_slot: Option<Slot>,
+    /// The lowest epoch for a key without a vote on record, in the place of the clock's.
+    pub min_epoch: Option<Epoch>,
+    /// The chain of the network that was chosen: no other one is signed for, or imported. `None`: not
+    /// known, so any.
     pub chain: Option<Root>,
+    /// The clock of that chain, where its genesis time is known.
+    pub clock: Option<ChainClock>,
+    /// Whether keys are there that may have signed before, if there is no store yet.
+    pub has_keys: bool,
+    /// Whether a new store may take the place of one that was lost.
+    pub replaces_lost_store: bool,
 }
 
 /// Whether this process protects against slashing; chosen once, in `config`.
@@ -72,7 +89,7 @@ pub enum Protection {
 
 /// An open store, its settings and its counters.
 pub struct Guard {
-    store: Store,
+    store: Arc<Store>,
     chain: Option<Root>,
     permitted: AtomicU64,
     prevented: AtomicU64,
@@ -91,7 +108,7 @@ impl Protection {
     /// Protection by the store in `settings.directory`, which is made when there is none.
     ///
     /// # Errors
-    /// [`OpenError`]: in use by another process, damaged, or whatever the system says.
+    /// [`OpenError`]: in use by another process, lost, damaged, or whatever the system says.
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let directory = Directory::lock(&settings.directory)?;
         Self::open_on(Box::new(directory), settings)
@@ -102,28 +119,33 @@ impl Protection {
     /// # Errors
     /// As [`Protection::open`].
     pub fn open_on(disk: Box<dyn Disk>, settings: &Settings) -> Result<Self, OpenError> {
-        let Settings {
-            block_floor: block,
-            vote_floor: vote,
-            chain,
-            ..
-        } = *settings;
-        let store = Store::open(
-            disk,
-            Bounds {
-                block,
-                vote,
-                chain,
-                high: None,
-            },
-        );
-        let store = store.map_err(|error| OpenError::of(&settings.directory, error))?;
-        let (permitted, prevented) = (AtomicU64::new(0), AtomicU64::new(0));
+        let failed = |error| OpenError::of(&settings.directory, error);
+        let database = match tables::open(&*disk).map_err(failed)? {
+            Some(database) => database,
+            None => {
+                let was_lost = disk.had_database().map_err(|error| failed(error.into()))?;
+                if was_lost && !settings.replaces_lost_store {
+                    return Err(OpenError::Lost(settings.directory.clone()));
+                }
+                let floor = settings.new_store_floor(was_lost);
+                tables::create(&*disk, floor).map_err(failed)?
+            }
+        };
+        disk.remember().map_err(|error| failed(error.into()))?;
+        let view = View::of(&database).map_err(failed)?;
+        let limits = Limits {
+            min_slot: settings.min_slot,
+            min_epoch: settings.min_epoch,
+            chain: settings.chain,
+            clock: settings.clock,
+            new_store: view.new_store_floor().map_err(failed)?,
+        };
+        let store = Store::start(disk, database, limits).map_err(failed)?;
         Ok(Self::On(Guard {
-            store,
-            chain,
-            permitted,
-            prevented,
+            store: Arc::new(store),
+            chain: settings.chain,
+            permitted: AtomicU64::new(0),
+            prevented: AtomicU64::new(0),
         }))
     }
 
@@ -139,41 +161,61 @@ impl Protection {
         slashable: &Slashable,
         root: Root,
     ) -> Result<Cleared, Refused> {
-        let verdict = match (self.guard(), *slashable) {
-            (None, _) | (_, Slashable::Never) => return Ok(Cleared { root }),
-            (Some(guard), Slashable::Opaque) => (guard, Err(Refused::Opaque)),
-            (Some(guard), Slashable::On(chain, message)) => {
-                (guard, guard.store.record(*key, chain, message, root))
-            }
+        let Some(guard) = self.guard() else {
+            return Ok(Cleared { root });
         };
-        match verdict {
-            (guard, Ok(())) => drop(guard.permitted.fetch_add(1, Ordering::Relaxed)),
-            (_, Err(Refused::Unavailable(_))) => {}
-            (guard, Err(_)) => drop(guard.prevented.fetch_add(1, Ordering::Relaxed)),
+        let verdict = match *slashable {
+            Slashable::Never => return Ok(Cleared { root }),
+            Slashable::Opaque => Err(Refused::Opaque),
+            Slashable::On(chain, message) => match guard.chain {
+                Some(expected) if expected != chain => Err(Refused::OtherChain {
+                    asked: message,
+                    chain,
+                    expected,
+                }),
+                Some(_) | None => guard.store.record(*key, chain, message, root),
+            },
+        };
+        match &verdict {
+            Ok(()) => {
+                guard.permitted.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(Refused::Unavailable(_)) => {}
+            Err(_) => {
+                guard.prevented.fetch_add(1, Ordering::Relaxed);
+            }
         }
-        verdict.1.map(|()| Cleared { root })
+        verdict.map(|()| Cleared { root })
     }
 
-    /// The interchange file (EIP-3076) of some keys, or of all, on one chain, or on that which was
-    /// recorded last. Without protection, or without records, a valid file about no key.
+    /// The interchange file (EIP-3076) of some keys, or of all with `None`: on the chain that is told,
+    /// else on that of the network that was chosen, else on the one where they have records. Without
+    /// protection, or without records, a valid file about no key.
     ///
     /// # Errors
-    /// [`Unavailable`] when the store cannot be read.
+    /// [`ExportError`]: the store cannot be read, or the keys have records on several chains.
     pub fn export(
         &self,
         chain: Option<Root>,
         keys: Option<&[PublicKey]>,
-    ) -> Result<String, Unavailable> {
+    ) -> Result<String, ExportError> {
+        let chain = chain.or(self.guard().and_then(|guard| guard.chain));
         let keys = keys.map(|keys| BTreeSet::from_iter(keys.iter().copied()));
         let file = self.look(move |view| {
-            let last_chain = view.last_chain()?;
-            let chain = chain.or(last_chain).unwrap_or(Root::ZERO);
-            Ok(interchange::write(
-                chain,
-                &view.marks(chain, keys.as_ref())?,
-            ))
-        });
-        Ok(file?.unwrap_or_else(|| interchange::write(chain.unwrap_or(Root::ZERO), &[])))
+            let chain = match chain {
+                Some(chain) => chain,
+                None => {
+                    let mut chains = Vec::from_iter(view.chains(keys.as_ref())?);
+                    if chains.len() > 1 {
+                        return Ok(Err(ExportError::SeveralChains(chains)));
+                    }
+                    chains.pop().unwrap_or(Root::ZERO)
+                }
+            };
+            let marks = view.marks(chain, keys.as_ref())?;
+            Ok(Ok(interchange::write(chain, &marks)))
+        })?;
+        file.unwrap_or_else(|| Ok(interchange::write(chain.unwrap_or(Root::ZERO), &[])))
     }
 
     /// Adds an interchange file to what is on record: the maximum of both, all of it or nothing.
@@ -182,20 +224,91 @@ impl Protection {
     /// # Errors
     /// [`ImportError`]; nothing has changed then, unless the disk failed in the middle of the commit.
     pub fn import(&self, json: &str) -> Result<Imported, ImportError> {
-        let expected = self.guard().and_then(|guard| guard.chain);
-        let json = json.to_owned();
-        let (chain, marks) = aside(move || interchange::read(&json, expected))??;
-        let keys = marks.len();
-        self.guard().map_or(Ok(()), |guard| {
-            guard.store.merge(chain, marks.into_iter().collect())
+        self.import_text(json.to_owned(), false)
+    }
+
+    /// The same, of a text that may be large. With `force`, marks in the future are taken as well.
+    ///
+    /// # Errors
+    /// As [`Protection::import`].
+    pub fn import_text(&self, json: String, force: bool) -> Result<Imported, ImportError> {
+        let Some(guard) = self.guard() else {
+            let (chain, keys) = aside(move || interchange::read(&json, None))??;
+            let keys = keys.len();
+            return Ok(Imported { chain, keys });
+        };
+        let store = Arc::clone(&guard.store);
+        let expected = guard.chain;
+        aside(move || {
+            let (chain, keys) = {
+                // It goes before memory is needed for the merge.
+                let text = json;
+                interchange::read(&text, expected)?
+            };
+            let now = store.limits().now();
+            let bounds = store.limits().on(chain, now, None);
+            if let Some(last) = bounds.future.filter(|_| !force) {
+                interchange::check_future(&keys, last)?;
+            }
+            let imported = Imported {
+                chain,
+                keys: keys.len(),
+            };
+            merge(&store, chain, keys)?;
+            Ok(imported)
+        })?
+    }
+
+    /// The marks of these keys on all chains, or of all keys; sorted.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the store cannot be read.
+    pub fn marks(
+        &self,
+        keys: Option<&[PublicKey]>,
+    ) -> Result<Vec<(PublicKey, Root, Marks)>, Unavailable> {
+        let keys = keys.map(|keys| BTreeSet::from_iter(keys.iter().copied()));
+        let marks = self.look(move |view| {
+            let mut marks = Vec::new();
+            view.for_each(&mut |key, chain, record| {
+                if keys.as_ref().is_none_or(|keys| keys.contains(&key)) {
+                    marks.push((key, chain, record.marks));
+                }
+                Ok(())
+            })?;
+            Ok(marks)
         })?;
-        Ok(Imported { chain, keys })
+        Ok(marks.unwrap_or_default())
+    }
+
+    /// The floors for a key without a record, as they are now: a slot, and an epoch. `None` without
+    /// protection.
+    pub fn floors(&self) -> Option<(Floor, Floor)> {
+        let guard = self.guard()?;
+        let limits = guard.store.limits();
+        let chain = limits.new_store.and_then(|floor| floor.chain);
+        let chain = guard.chain.or(chain).unwrap_or(Root::ZERO);
+        let Bounds { block, vote, .. } = limits.on(chain, limits.now(), None);
+        Some((block, vote))
     }
 
     /// Whether there is a record of this key, on any chain. `false` when the store cannot be read.
     pub fn knows(&self, key: &PublicKey) -> bool {
-        let key = *key;
-        matches!(self.look(move |view| view.knows(&key)), Ok(Some(true)))
+        self.known_among(vec![*key]).contains(key)
+    }
+
+    /// Those of `keys` of which there is a record, on any chain. None when the store cannot be read.
+    pub fn known_among(&self, keys: Vec<PublicKey>) -> BTreeSet<PublicKey> {
+        let known = self.look(move |view| {
+            let mut known = BTreeSet::new();
+            for key in keys {
+                if view.knows(&key)? {
+                    known.insert(key);
+                }
+            }
+            Ok(known)
+        });
+        known.ok().flatten().unwrap_or_default()
     }
 
     /// Whether records can be written. After a failure this tries again, and repairs the store when
@@ -263,63 +376,65 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result
         .ok_or_else(|| Unavailable("its reader has ended".to_owned()))
 }
 
-/// Why the store does not open. `main` prints [`OpenError::hint`] below it.
-#[derive(Debug)]
-pub enum OpenError {
-    /// Another process uses the directory: the directory, and the process id.
-    InUse(PathBuf, String),
-    /// The system refuses: the file, and why.
-    Io(PathBuf, io::Error),
-    /// The file is no database of ours, or a broken one: the file, and what is wrong.
-    Damaged(PathBuf, String),
+impl Settings {
+    /// The floor of a store that is made now: after the present, where keys may have signed before.
+    fn new_store_floor(&self, was_lost: bool) -> Option<NewStoreFloor> {
+        let reason = if was_lost {
+            "the slashing protection store was lost and is made anew"
+        } else if self.has_keys {
+            "there are keys here, and there was no slashing protection store before"
+        } else {
+            return None;
+        };
+        let Some(clock) = self.clock else {
+            log::warn!(
+                "{reason}: what the keys signed before is not known, nor is the genesis time of the chain, \
+                 so there is no floor; import an interchange file, or choose the chain with --network"
+            );
+            return None;
+        };
+        let lowest = clock.after_present();
+        log::warn!(
+            "{reason}: what the keys signed before is not known, so nothing is signed below slot {}, epoch {}, \
+             which is after the present epoch; import an interchange file if there is one",
+            lowest.slot,
+            lowest.epoch
+        );
+        Some(NewStoreFloor {
+            lowest,
+            chain: self.chain,
+            genesis_time_seconds: clock.times.genesis_time_seconds,
+        })
+    }
 }
 
-impl OpenError {
-    fn of(directory: &Path, error: redb::Error) -> Self {
-        let (path, reason) = (directory.join(DATABASE_FILE), error.to_string());
-        if let redb::Error::Io(error) = error
-            && !is_damage(&error)
-        {
-            return Self::Io(path, error);
-        }
-        Self::Damaged(path, reason)
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::InUse(..) => "stop the other process, or give this one a directory of its own",
-            Self::Io(..) => "the directory must exist and be writable for this user",
-            Self::Damaged(..) => {
-                "restore a backup of the file; or move it away and import an interchange file, or set a \
-                 lowest slot and epoch that no key has reached"
+/// Adds marks to those on record, all or none. Blocks the thread.
+fn merge(
+    store: &Arc<Store>,
+    chain: Root,
+    keys: BTreeMap<PublicKey, Marks>,
+) -> Result<(), ImportError> {
+    let merged = if keys.len() > SMALL_IMPORT_KEYS_MAX {
+        rebuild::merge(store, chain, keys)?
+    } else {
+        store.change(move |changes| {
+            for (key, marks) in &keys {
+                let Some(before) = changes.marks(*key, chain)? else {
+                    if !changes.has_room(*key, chain)? {
+                        return Ok(Err(*key));
+                    }
+                    changes.put(*key, chain, *marks)?;
+                    continue;
+                };
+                changes.put(*key, chain, before.merge(*marks))?;
             }
-        }
-    }
+            Ok(Ok(()))
+        })?
+    };
+    merged.map_err(|key| {
+        ImportError::Invalid(format!(
+            "data: {key} has records on {} chains, all of them used within the last day",
+            rule::CHAINS_PER_KEY_MAX
+        ))
+    })
 }
-
-/// redb tells of a strange or shortened file by these.
-fn is_damage(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-    )
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse(path, pid) => write!(f, "{} is in use by process {pid}", path.display()),
-            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Damaged(path, reason) => {
-                write!(
-                    f,
-                    "{}: damaged slashing protection store: {reason}",
-                    path.display()
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}

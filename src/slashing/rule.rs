@@ -10,6 +10,10 @@ use std::fmt;
 use crate::consensus::primitives::{Epoch, Root, Slot};
 pub use crate::consensus::slashable::Message;
 
+/// So many chains have a record of one key: devnets are made anew under the same keys, but nobody
+/// needs more of them at a time.
+pub const CHAINS_PER_KEY_MAX: usize = 16;
+
 /// The highest that one key has signed on one chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
@@ -39,27 +43,39 @@ pub struct VoteMark {
     pub root: Option<Root>,
 }
 
-/// What holds for every key beside its own marks.
+/// What holds for every key beside its own marks, on one chain at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// For a key without a block on record: the lowest slot.
+    /// The lowest slot.
     pub block: Floor,
-    /// For a key without a vote on record: the lowest epoch.
+    /// The lowest epoch.
     pub vote: Floor,
-    /// The chain whose clock set these floors; `None`: not known, so any.
-    pub chain: Option<Root>,
-    /// Nothing at or above is signed.
+    /// Nothing above it is signed: it is too far in the future. `None` without a clock.
+    pub future: Option<Position>,
+    /// Nothing at or above it is signed.
     pub high: Option<HighWatermark>,
 }
 
-/// The lowest that a key signs of whose kind nothing is on record: a lost store signs no past.
+/// The lowest slot or epoch that is signed: a lost store signs no past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Floor {
-    /// An option sets it: a slot, or an epoch that a vote's source must reach, and so its target.
+    /// An option sets it, for keys of whose kind nothing is on record: a slot, or an epoch that a
+    /// vote's source must reach, and so its target.
     Set(u64),
-    /// Clock and genesis time set it: a slot, or an epoch that a vote's target must reach. Its source
-    /// may be far older, on a chain that does not finalize.
+    /// Clock and genesis time set it, for every key: a slot, or an epoch that a vote's target must
+    /// reach. Its source may be far older, on a chain that does not finalize.
     Clock(u64),
+    /// As [`Floor::Clock`], but set when the store was made: what keys signed before is not known.
+    NewStore(u64),
+}
+
+/// A place on a chain: a slot for blocks, an epoch for the targets of votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// For blocks.
+    pub slot: Slot,
+    /// For votes.
+    pub epoch: Epoch,
 }
 
 /// The line that nothing is signed at or above: it stops an old host while its keys move.
@@ -83,13 +99,26 @@ pub enum Verdict {
 /// Why a message is not signed. `Display` names the rule and both messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A bare root that may hide a block or a vote.
+    /// A bare root: it may be that of a block or a vote.
     Opaque,
+    /// A message on another chain than that of the network that was chosen.
+    OtherChain {
+        /// What is to be signed.
+        asked: Message,
+        /// The chain of the message.
+        chain: Root,
+        /// The chain of the network.
+        expected: Root,
+    },
+    /// The key has records on as many chains as are kept, and none of them is old.
+    ManyChains(Message),
+    /// Too far in the future: the last position that is signed.
+    InFuture(Message, Position),
     /// A vote whose source is after its target: no chain makes one.
     SourceAfterTarget(Message),
     /// At or above the high watermark.
     AboveHighWatermark(Message, HighWatermark),
-    /// No message of its kind is on record for the key, and it is below the floor for such keys.
+    /// It is below the floor.
     BelowFloor(Message, Floor),
     /// In conflict with what the key has signed.
     Conflict {
@@ -144,6 +173,9 @@ pub fn check(
     if let Some(high) = bounds.high.filter(|high| high.stops(message)) {
         return Err(Refused::AboveHighWatermark(message, high));
     }
+    if let Some(last) = bounds.future.filter(|last| last.is_before(message)) {
+        return Err(Refused::InFuture(message, last));
+    }
     match message {
         Message::Block(slot) => check_block(marks, bounds, slot, root),
         Message::Vote(source, target) => check_vote(marks, bounds, source, target, root),
@@ -161,10 +193,10 @@ fn check_block(marks: &Marks, bounds: &Bounds, slot: Slot, root: Root) -> Result
     }));
     let message = Message::Block(slot);
     let Some(signed) = marks.block else {
-        return bounds.block.admit(message).and(record);
+        return bounds.block.admit(message, false).and(record);
     };
     let rule = match slot.cmp(&signed.slot) {
-        Ordering::Greater => return record,
+        Ordering::Greater => return bounds.block.admit(message, true).and(record),
         Ordering::Equal if asked == signed => return Ok(Verdict::Repeat),
         Ordering::Equal => Rule::DoubleProposal,
         Ordering::Less => Rule::SlotBelow,
@@ -200,10 +232,12 @@ fn check_vote(
         return Err(Refused::SourceAfterTarget(message));
     }
     let Some(signed) = marks.vote else {
-        return bounds.vote.admit(message).and(record);
+        return bounds.vote.admit(message, false).and(record);
     };
     let rule = match (target.cmp(&signed.target), source.cmp(&signed.source)) {
-        (Ordering::Greater, Ordering::Greater | Ordering::Equal) => return record,
+        (Ordering::Greater, Ordering::Greater | Ordering::Equal) => {
+            return bounds.vote.admit(message, true).and(record);
+        }
         (Ordering::Greater, Ordering::Less) => Rule::Surrounding,
         (Ordering::Equal, _) if asked == signed => return Ok(Verdict::Repeat),
         (Ordering::Equal, _) => Rule::DoubleVote,
@@ -221,23 +255,12 @@ fn check_vote(
     })
 }
 
-impl Bounds {
-    /// These bounds on one chain: the clock of another says nothing of it.
-    pub fn on(self, chain: Root) -> Self {
-        let free = |floor| {
-            if matches!(floor, Floor::Clock(_)) {
-                Floor::Set(0)
-            } else {
-                floor
-            }
-        };
-        match self.chain.is_none_or(|own| own == chain) {
-            true => self,
-            false => Self {
-                block: free(self.block),
-                vote: free(self.vote),
-                ..self
-            },
+impl Position {
+    /// Whether the message comes after it.
+    pub fn is_before(self, message: Message) -> bool {
+        match message {
+            Message::Block(slot) => slot > self.slot,
+            Message::Vote(source, target) => source.max(target) > self.epoch,
         }
     }
 }
@@ -245,15 +268,16 @@ impl Bounds {
 impl Floor {
     /// The lowest slot or epoch.
     pub fn lowest(self) -> u64 {
-        let (Self::Set(lowest) | Self::Clock(lowest)) = self;
+        let (Self::Set(lowest) | Self::Clock(lowest) | Self::NewStore(lowest)) = self;
         lowest
     }
 
-    fn admit(self, message: Message) -> Result<(), Refused> {
+    fn admit(self, message: Message, is_on_record: bool) -> Result<(), Refused> {
         let asked = match (self, message) {
+            (Self::Set(_), _) if is_on_record => return Ok(()),
             (_, Message::Block(slot)) => slot.0,
             (Self::Set(_), Message::Vote(source, _)) => source.0,
-            (Self::Clock(_), Message::Vote(_, target)) => target.0,
+            (Self::Clock(_) | Self::NewStore(_), Message::Vote(_, target)) => target.0,
         };
         if asked >= self.lowest() {
             Ok(())
@@ -306,28 +330,30 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Opaque => f.write_str(
-                "slashing protection is on: a bare root in the proposer's or attester's domain, or in none \
-                 that was named, may hide a block or a vote; send the whole message with its \"type\"",
+                "slashing protection is on: a bare signing root may be that of a block or a vote, whatever \
+                 domain is named with it; send the whole message with its \"type\", or run signerd with \
+                 --slashing-protection-enabled=false",
+            ),
+            Self::OtherChain { asked, chain, expected } => write!(
+                f,
+                "{asked}: genesis_validators_root: got {chain}, but the chain of --network is {expected}"
+            ),
+            Self::ManyChains(asked) => write!(
+                f,
+                "{asked}: this key has records on {CHAINS_PER_KEY_MAX} chains, all of them used within the \
+                 last day; another one is taken when one of them is older: or choose the chain with --network"
+            ),
+            Self::InFuture(asked, last) => write!(
+                f,
+                "{asked} is in the future: clock and genesis time allow nothing beyond slot {}, epoch {} \
+                 now; check the clock of this host and of the validator client",
+                last.slot, last.epoch
             ),
             Self::SourceAfterTarget(asked) => write!(f, "{asked}: the source is after the target"),
             Self::AboveHighWatermark(asked, HighWatermark { slot, epoch }) => {
                 write!(f, "{asked} is at or above the high watermark: slot {slot}, epoch {epoch}")
             }
-            Self::BelowFloor(asked, floor) => {
-                let (kind, option) = match asked {
-                    Message::Block(_) => ("block", "--slashing-protection-min-slot"),
-                    Message::Vote(..) => ("vote", "--slashing-protection-min-epoch"),
-                };
-                let origin = match floor {
-                    Floor::Set(_) => "it is set by",
-                    Floor::Clock(_) => "clock and genesis time say that this is past; for another floor set",
-                };
-                let lowest = floor.lowest();
-                write!(
-                    f,
-                    "{asked} is below {lowest}, the floor for a key without a {kind} on record: {origin} {option}"
-                )
-            }
+            Self::BelowFloor(asked, floor) => write_below_floor(f, *asked, *floor),
             Self::Conflict { rule, asked, root, signed, signed_root } => {
                 write!(f, "EIP-3076 condition {rule}: asked for {asked} with signing root {root}; ")?;
                 match signed_root {
@@ -337,6 +363,30 @@ impl fmt::Display for Refused {
             }
             Self::Unavailable(unavailable) => unavailable.fmt(f),
         }
+    }
+}
+
+fn write_below_floor(f: &mut fmt::Formatter<'_>, asked: Message, floor: Floor) -> fmt::Result {
+    let (kind, option) = match asked {
+        Message::Block(_) => ("block", "--slashing-protection-min-slot"),
+        Message::Vote(..) => ("vote", "--slashing-protection-min-epoch"),
+    };
+    let lowest = floor.lowest();
+    write!(f, "{asked} is below {lowest}, ")?;
+    match floor {
+        Floor::Set(_) => write!(
+            f,
+            "the floor for a key without a {kind} on record: it is set by {option}"
+        ),
+        Floor::Clock(_) => write!(
+            f,
+            "the floor: clock and genesis time say that this is past; for another floor set {option}"
+        ),
+        Floor::NewStore(_) => write!(
+            f,
+            "the floor: the slashing protection store was made when the chain was there, and what was \
+             signed before is not known; for another floor set {option}"
+        ),
     }
 }
 

@@ -1,26 +1,31 @@
-//! The marks on disk: one redb file, and the one thread that writes it.
+//! The records on disk: one redb file, and the one thread that writes it.
 //!
 //! Invariants:
-//! - "Recorded" is answered only when the commit that holds the record is synced.
+//! - "Recorded" is answered only when the commit that holds the record is synced, in the file that
+//!   has the database's name.
 //! - Check and record are one step on one thread: of two conflicting messages one is recorded.
-//! - A mark never sinks.
+//! - A mark never sinks while the service runs.
 //! - After an error the file is not trusted: a failed sync can leave pages in the system's cache
-//!   that read as written and are gone with the power. Before anything else is recorded, all marks
+//!   that read as written and are gone with the power. Before anything else is recorded, all records
 //!   are copied into a new, synced file that replaces the old one.
+//! - A large import is written into another file, by another thread (`slashing::rebuild`), which
+//!   replaces this one whole. What is written here meanwhile is noted, and written there too.
 
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, iter};
 
-use redb::{Database, ReadableTable, WriteTransaction};
+use redb::{Database, WriteTransaction};
 
-use super::disk::Disk;
-use super::rule::{self, Bounds, HighWatermark, Marks, Message, Refused, Unavailable, Verdict};
-use super::tables::{
-    FACTS, HIGH_WATERMARK, LAST_CHAIN, MARKS, View, copy, decode, encode, encode_high, open,
+use super::disk::{Disk, Draft};
+use super::limits::Limits;
+use super::rule::{
+    self, Bounds, HighWatermark, Marks, Message, Position, Refused, Unavailable, Verdict,
 };
+use super::tables::{self, Record, Records, Room, View};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::critical_thread;
 use crate::wait::{self, Promise, lock};
@@ -32,12 +37,24 @@ const BATCH_REQUESTS_MAX: usize = 4096;
 /// however many it serves. After a pause, and on a disk that is slower, nobody waits for this.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(1);
 
+/// How often an idle store looks whether its file still has its name, for health.
+const VERIFY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// So many chains are remembered as known, to warn once of a new one.
+const KNOWN_CHAINS_MAX: usize = 4096;
+
+/// So many records, some 10 ms of work, are copied while signatures wait for the store.
+const LAST_COPIED_MAX: usize = 1000;
+
 /// The callers' side: hands jobs to the thread and waits. Dropping it closes the database.
 pub(super) struct Store {
     /// `None` only while it is dropped: that ends the thread.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     board: Arc<Board>,
+    /// Held by the thread that rebuilds the database.
+    pub(super) rebuilding: Mutex<()>,
+    limits: Limits,
 }
 
 /// What the thread lets everybody see without asking.
@@ -66,26 +83,41 @@ struct Ledger {
     disk: Box<dyn Disk>,
     /// `None` after an error.
     database: Option<Database>,
-    floor: Bounds,
+    limits: Limits,
     board: Arc<Board>,
+    /// The chains that have records.
+    known_chains: HashSet<Root>,
+    /// What was written since the view of a rebuild; `None` when there is none, or it must give up.
+    changed: Option<BTreeSet<(PublicKey, Root)>>,
+}
+
+/// The next step of a rebuild.
+pub(super) enum Step {
+    /// Many records have changed since the last view: copy them from this one into the new database.
+    Copy(Database, View, BTreeSet<(PublicKey, Root)>),
+    /// The new database is in its place. The old one, to be closed.
+    Done(Option<Database>),
 }
 
 impl Store {
-    /// Opens the database on `disk`, or makes the first one, and starts the thread.
-    pub(super) fn open(disk: Box<dyn Disk>, floor: Bounds) -> Result<Self, redb::Error> {
-        let database = match open(&*disk)? {
-            Some(database) => database,
-            None => copy(&*disk, None)?,
-        };
+    /// Starts the thread on a database that is open.
+    pub(super) fn start(
+        disk: Box<dyn Disk>,
+        database: Database,
+        limits: Limits,
+    ) -> Result<Self, redb::Error> {
+        let view = View::of(&database)?;
         let board = Arc::new(Board {
-            high: Mutex::new(View::of(&database)?.high_watermark()?),
+            high: Mutex::new(view.high_watermark()?),
             ..Board::default()
         });
         let ledger = Ledger {
             disk,
             database: Some(database),
-            floor,
+            limits,
             board: Arc::clone(&board),
+            known_chains: view.chains(None)?.into_iter().collect(),
+            changed: None,
         };
         let (jobs, inbox) = mpsc::channel();
         let thread = critical_thread::spawn("store", move || ledger.run(&inbox))?;
@@ -93,7 +125,14 @@ impl Store {
             jobs: Some(jobs),
             thread: Some(thread),
             board,
+            rebuilding: Mutex::new(()),
+            limits,
         })
+    }
+
+    /// What the operator and the clock allow.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Returns when the message may be signed: its record is on disk.
@@ -115,38 +154,19 @@ impl Store {
         })
     }
 
-    /// Adds marks to those on record, all or none.
-    pub(super) fn merge(
+    /// Changes records in one commit; none of them when `change` refuses.
+    pub(super) fn change<R: Send + 'static>(
         &self,
-        chain: Root,
-        imported: Vec<(PublicKey, Marks)>,
-    ) -> Result<(), Unavailable> {
-        self.run(move |ledger| {
-            ledger.write(|transaction| {
-                let mut table = transaction.open_table(MARKS)?;
-                for (public_key, marks) in &imported {
-                    let key = (&public_key.0, &chain.0);
-                    let before = table
-                        .get(key)?
-                        .map(|value| decode(value.value()))
-                        .unwrap_or_default();
-                    table.insert(key, encode(&before.merge(*marks)))?;
-                }
-                note_chain(transaction, chain)?;
-                Ok(((), true))
-            })
-        })
+        change: impl FnOnce(&mut Changes<'_>) -> Result<Result<(), R>, redb::Error> + Send + 'static,
+    ) -> Result<Result<(), R>, Unavailable> {
+        self.run(move |ledger| ledger.change(change))
     }
 
     /// Sets or removes the high watermark.
     pub(super) fn limit(&self, high: Option<HighWatermark>) -> Result<(), Unavailable> {
         self.run(move |ledger| {
             ledger.write(|transaction| {
-                let mut table = transaction.open_table(FACTS)?;
-                match high {
-                    Some(high) => drop(table.insert(HIGH_WATERMARK, &encode_high(high))?),
-                    None => drop(table.remove(HIGH_WATERMARK)?),
-                }
+                tables::set_high_watermark(transaction, high)?;
                 Ok(((), true))
             })?;
             *lock(&ledger.board.high) = high;
@@ -181,6 +201,39 @@ impl Store {
         })
     }
 
+    /// Begins a rebuild: a new, empty database, and what is on record now. The caller holds
+    /// [`Store::rebuilding`].
+    pub(super) fn begin_rebuild(&self) -> Result<(Database, View), Unavailable> {
+        self.run(|ledger| {
+            let begun = ledger.begin_rebuild();
+            ledger.note(begun)
+        })
+    }
+
+    /// Puts the rebuilt database in the place of the old one, unless much has changed since the last
+    /// view. `added` is one of the records that it has more.
+    pub(super) fn end_rebuild(
+        &self,
+        new: Database,
+        added: (PublicKey, Root),
+    ) -> Result<Step, Unavailable> {
+        self.run(move |ledger| {
+            let step = ledger.end_rebuild(new);
+            if matches!(step, Ok(Step::Done(_))) {
+                ledger.note_written(vec![added]);
+            }
+            ledger.note(step)
+        })
+    }
+
+    /// Forgets a rebuild that failed.
+    pub(super) fn give_up_rebuild(&self) -> Result<(), Unavailable> {
+        self.run(|ledger| {
+            ledger.changed = None;
+            Ok(())
+        })
+    }
+
     fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Ledger) -> Result<T, Unavailable> + Send + 'static,
@@ -195,7 +248,7 @@ impl Store {
         let (promise, answer) = wait::promise();
         if let Some(jobs) = &self.jobs {
             // A job that cannot be sent is dropped, and its promise with it.
-            drop(jobs.send(job(promise)));
+            let _ = jobs.send(job(promise));
         }
         answer
             .wait()
@@ -206,8 +259,10 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.jobs = None;
-        // A panic of the thread has been reported by itself.
-        drop(self.thread.take().map(JoinHandle::join));
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by itself.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -215,7 +270,15 @@ impl Ledger {
     /// Serves until the last sender is gone. One commit serves all requests that wait for one.
     fn run(mut self, jobs: &Receiver<Job>) {
         let mut due = Instant::now();
-        while let Ok(first) = jobs.recv() {
+        loop {
+            let first = match jobs.recv_timeout(VERIFY_INTERVAL) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.verify();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             thread::sleep(due.saturating_duration_since(Instant::now()));
             let mut requests = Vec::new();
             for job in iter::once(first)
@@ -235,15 +298,67 @@ impl Ledger {
     }
 
     fn record(&mut self, requests: Vec<Request>) {
-        let bounds = Bounds {
+        let present = Present {
+            position: self.limits.now(),
+            unix_seconds: self.limits.unix_seconds(),
             high: *lock(&self.board.high),
-            ..self.floor
         };
-        let verdicts = self.write(|transaction| check_and_record(transaction, &bounds, &requests));
-        let verdicts = verdicts.unwrap_or_else(|error| vec![Err(error.into()); requests.len()]);
-        for (request, verdict) in requests.into_iter().zip(verdicts) {
+        let limits = self.limits;
+        let batch = self.write(|transaction| {
+            let batch = check_and_record(transaction, &limits, &present, &requests)?;
+            let is_changed = !batch.written.is_empty();
+            Ok((batch, is_changed))
+        });
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => {
+                for request in requests {
+                    request.promise.keep(Err(error.clone().into()));
+                }
+                return;
+            }
+        };
+        self.note_written(batch.written);
+        for (request, verdict) in requests.into_iter().zip(batch.verdicts) {
             request.promise.keep(verdict);
         }
+    }
+
+    /// For a rebuild, and so that a chain that comes up is seen: somebody may have mistyped it.
+    fn note_written(&mut self, written: Vec<(PublicKey, Root)>) {
+        for (key, chain) in &written {
+            if self.known_chains.contains(chain) {
+                continue;
+            }
+            if self.known_chains.len() < KNOWN_CHAINS_MAX {
+                self.known_chains.insert(*chain);
+            }
+            log::warn!(
+                "slashing protection: first record on the chain with genesis_validators_root {chain}, of {key}"
+            );
+        }
+        if let Some(changed) = &mut self.changed {
+            changed.extend(written);
+        }
+    }
+
+    fn change<R>(
+        &mut self,
+        change: impl FnOnce(&mut Changes<'_>) -> Result<Result<(), R>, redb::Error>,
+    ) -> Result<Result<(), R>, Unavailable> {
+        let now_seconds = self.limits.unix_seconds();
+        let result = self.write(|transaction| {
+            let mut changes = Changes::new(transaction, now_seconds)?;
+            let outcome = change(&mut changes)?;
+            let is_changed = outcome.is_ok() && !changes.written.is_empty();
+            let written = changes.written;
+            Ok(((outcome, written), is_changed))
+        });
+        let (outcome, written) = result?;
+        if outcome.is_ok() {
+            self.note_written(written);
+        }
+        Ok(outcome)
     }
 
     /// Makes a change in one transaction, and commits it if `change` says so. After an error it may
@@ -252,17 +367,24 @@ impl Ledger {
         &mut self,
         change: impl FnOnce(&WriteTransaction) -> Result<(T, bool), redb::Error>,
     ) -> Result<T, Unavailable> {
-        let result = self.database().and_then(|database| {
-            let transaction = database.begin_write()?;
-            let (value, changed) = change(&transaction)?;
-            if changed {
-                transaction.commit()?
-            } else {
-                transaction.abort()?
-            }
-            Ok(value)
-        });
+        let result = self.write_and_verify(change);
         self.note(result)
+    }
+
+    fn write_and_verify<T>(
+        &mut self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(T, bool), redb::Error>,
+    ) -> Result<T, redb::Error> {
+        let transaction = self.database()?.begin_write()?;
+        let (value, is_changed) = change(&transaction)?;
+        if is_changed {
+            transaction.commit()?;
+        } else {
+            transaction.abort()?;
+        }
+        // A record in a file without a name is gone with this process.
+        self.disk.verify()?;
+        Ok(value)
     }
 
     /// The database; after an error a copy of what is on disk.
@@ -270,13 +392,23 @@ impl Ledger {
         let database = match self.database.take() {
             Some(database) => database,
             None => {
-                let old = open(&*self.disk)?.ok_or(io::Error::from(io::ErrorKind::NotFound))?;
-                let new = copy(&*self.disk, Some(&old))?;
+                let old =
+                    tables::open(&*self.disk)?.ok_or(io::Error::from(io::ErrorKind::NotFound))?;
+                let new = tables::recreate(&*self.disk, &old)?;
                 *lock(&self.board.high) = View::of(&new)?.high_watermark()?;
                 new
             }
         };
         Ok(self.database.insert(database))
+    }
+
+    /// For health: a file that is gone is noticed without a signature.
+    fn verify(&mut self) {
+        if self.database.is_some() {
+            let verified = self.disk.verify().map_err(redb::Error::from);
+            // The board has the failure.
+            let _ = self.note(verified);
+        }
     }
 
     /// Keeps the board true: an error closes the database, a success ends the failure.
@@ -285,6 +417,7 @@ impl Ledger {
         let failure = result.as_ref().err().cloned();
         if failure.is_some() {
             self.database = None;
+            self.changed = None;
         }
         let before = std::mem::replace(&mut *lock(&self.board.failure), failure);
         match (before, &result) {
@@ -294,54 +427,149 @@ impl Ledger {
         }
         result
     }
+
+    fn begin_rebuild(&mut self) -> Result<(Database, View), redb::Error> {
+        let view = View::of(self.database()?)?;
+        let new = tables::draft(&*self.disk, Draft::Rebuild)?;
+        self.changed = Some(BTreeSet::new());
+        Ok((new, view))
+    }
+
+    fn end_rebuild(&mut self, new: Database) -> Result<Step, redb::Error> {
+        let view = View::of(self.database()?)?;
+        let Some(changed) = self.changed.take() else {
+            return Err(io::Error::other("it failed in the middle of an import").into());
+        };
+        if changed.len() > LAST_COPIED_MAX {
+            self.changed = Some(BTreeSet::new());
+            return Ok(Step::Copy(new, view, changed));
+        }
+        let transaction = new.begin_write()?;
+        tables::copy_changed(&view, &transaction, &changed)?;
+        tables::copy_facts(&view, &transaction)?;
+        transaction.commit()?;
+        // Whatever was put in the place of our file meanwhile is not overwritten.
+        self.disk.verify()?;
+        let old = self.database.take();
+        self.disk.adopt(Draft::Rebuild)?;
+        self.database = Some(new);
+        Ok(Step::Done(old))
+    }
 }
 
-/// The verdicts in the order of the requests, and whether there is something to commit.
+/// The moment of a commit.
+struct Present {
+    position: Option<Position>,
+    unix_seconds: u64,
+    high: Option<HighWatermark>,
+}
+
+/// What became of the requests of one commit.
+struct Batch {
+    /// In the order of the requests.
+    verdicts: Vec<Result<(), Refused>>,
+    /// What was written, or taken away.
+    written: Vec<(PublicKey, Root)>,
+}
+
 fn check_and_record(
     transaction: &WriteTransaction,
-    bounds: &Bounds,
+    limits: &Limits,
+    present: &Present,
     requests: &[Request],
-) -> Result<(Vec<Result<(), Refused>>, bool), redb::Error> {
-    let mut table = transaction.open_table(MARKS)?;
+) -> Result<Batch, redb::Error> {
+    let mut changes = Changes::new(transaction, present.unix_seconds)?;
     let mut verdicts = Vec::with_capacity(requests.len());
-    let mut recorded = None;
     for request in requests {
-        let key = (&request.key.0, &request.chain.0);
-        let marks = table
-            .get(key)?
-            .map(|value| decode(value.value()))
-            .unwrap_or_default();
-        verdicts.push(
-            match rule::check(
-                &marks,
-                &bounds.on(request.chain),
-                request.message,
-                request.root,
-            ) {
-                Ok(Verdict::Record(marks)) => {
-                    table.insert(key, encode(&marks))?;
-                    recorded = Some(request.chain);
+        let bounds = limits.on(request.chain, present.position, present.high);
+        verdicts.push(match changes.check(request, &bounds)? {
+            Err(refused) => Err(refused),
+            Ok(Verdict::Repeat) => Ok(()),
+            Ok(Verdict::Record(marks)) => {
+                if changes.has_room(request.key, request.chain)? {
+                    changes.put(request.key, request.chain, marks)?;
                     Ok(())
+                } else {
+                    Err(Refused::ManyChains(request.message))
                 }
-                Ok(Verdict::Repeat) => Ok(()),
-                Err(refused) => Err(refused),
-            },
-        );
+            }
+        });
     }
-    if let Some(chain) = recorded {
-        note_chain(transaction, chain)?;
-    }
-    Ok((verdicts, recorded.is_some()))
+    Ok(Batch {
+        verdicts,
+        written: changes.written,
+    })
 }
 
-/// Notes the chain that is written to; most often it is the same again, and no page is dirtied.
-fn note_chain(transaction: &WriteTransaction, chain: Root) -> Result<(), redb::Error> {
-    let mut table = transaction.open_table(FACTS)?;
-    let same = table
-        .get(LAST_CHAIN)?
-        .is_some_and(|last| *last.value() == chain.0);
-    if !same {
-        table.insert(LAST_CHAIN, &chain.0)?;
+/// A record that made room for one of another chain.
+pub(super) fn warn_forgotten(key: PublicKey, chain: Root) {
+    log::warn!(
+        "slashing protection: {key} has records on many chains: that on {chain}, not used for longest, is \
+         forgotten"
+    );
+}
+
+/// The records, while they are changed in one transaction.
+pub(super) struct Changes<'t> {
+    records: Records<'t>,
+    now_seconds: u64,
+    written: Vec<(PublicKey, Root)>,
+}
+
+impl<'t> Changes<'t> {
+    fn new(transaction: &'t WriteTransaction, now_seconds: u64) -> Result<Self, redb::Error> {
+        Ok(Self {
+            records: tables::open_records(transaction)?,
+            now_seconds,
+            written: Vec::new(),
+        })
     }
-    Ok(())
+
+    fn check(
+        &self,
+        request: &Request,
+        bounds: &Bounds,
+    ) -> Result<Result<Verdict, Refused>, redb::Error> {
+        let marks = self.marks(request.key, request.chain)?.unwrap_or_default();
+        Ok(rule::check(&marks, bounds, request.message, request.root))
+    }
+
+    /// The marks of a key on a chain.
+    pub(super) fn marks(&self, key: PublicKey, chain: Root) -> Result<Option<Marks>, redb::Error> {
+        let record = tables::find(&self.records, key, chain)?;
+        Ok(record.map(|record| record.marks))
+    }
+
+    /// Whether the key has a record on this chain or can have one; one of another chain that was not
+    /// used for a day goes for it.
+    pub(super) fn has_room(&mut self, key: PublicKey, chain: Root) -> Result<bool, redb::Error> {
+        if tables::find(&self.records, key, chain)?.is_some() {
+            return Ok(true);
+        }
+        match tables::make_room(&mut self.records, key, self.now_seconds)? {
+            Room::Free => Ok(true),
+            Room::Made(unused_chain) => {
+                warn_forgotten(key, unused_chain);
+                self.written.push((key, unused_chain));
+                Ok(true)
+            }
+            Room::None => Ok(false),
+        }
+    }
+
+    /// Records these marks in the place of those before, as used now.
+    pub(super) fn put(
+        &mut self,
+        key: PublicKey,
+        chain: Root,
+        marks: Marks,
+    ) -> Result<(), redb::Error> {
+        let record = Record {
+            marks,
+            used_seconds: self.now_seconds,
+        };
+        tables::put(&mut self.records, key, chain, &record)?;
+        self.written.push((key, chain));
+        Ok(())
+    }
 }

@@ -1,0 +1,382 @@
+//! An interchange file of many keys: all or nothing wherever the disk fails or the process is killed,
+//! while signatures go on. And a store that has grown, or is of the format before.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+use std::fmt::Write;
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
+use serde_json::Value;
+use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+use signerd::consensus::slashable::Slashable;
+use signerd::slashing::Protection;
+use signerd::slashing::rule::Message;
+
+use crate::memory_disk::{Fault, MemoryDisk};
+use crate::random::Random;
+use crate::scratch::Scratch;
+use crate::slashing::{KEY, ZERO, block, start};
+use crate::support;
+
+const CHAIN: Root = Root([0xcc; 32]);
+
+fn key(number: u32) -> PublicKey {
+    let mut key = PublicKey([0xab; 48]);
+    key.0[..4].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// A file about keys 0 to `keys` - 1, each with a block at this slot and a vote for this target.
+fn interchange(chain: &str, keys: u32, slot: u64) -> String {
+    let mut text = format!(
+        r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{chain}"}},"data":["#
+    );
+    for number in 0..keys {
+        let comma = if number == 0 { "" } else { "," };
+        write!(
+            text,
+            r#"{comma}{{"pubkey":"{}","signed_blocks":[{{"slot":"{slot}"}}],"#,
+            key(number)
+        )
+        .unwrap();
+        write!(
+            text,
+            r#""signed_attestations":[{{"source_epoch":"0","target_epoch":"{slot}"}}]}}"#
+        )
+        .unwrap();
+    }
+    text + "]}"
+}
+
+/// The slot of each key of an interchange file.
+fn slots(file: &str) -> Vec<String> {
+    let file: Value = serde_json::from_str(file).unwrap();
+    let keys = file["data"].as_array().unwrap().iter();
+    let slot = |key: &Value| key["signed_blocks"][0]["slot"].as_str().unwrap().to_owned();
+    keys.map(slot).collect()
+}
+
+#[test]
+fn what_is_signed_while_a_large_file_is_imported_is_on_record_afterwards() {
+    const THREADS: u32 = 4;
+    const KEYS: u32 = 20_000;
+    let scratch = Scratch::new();
+    let protection = scratch.open().unwrap();
+    for number in 0..100 {
+        let vote = Slashable::On(CHAIN, Message::Vote(Epoch(3), Epoch(9)));
+        protection
+            .clear(&key(number), &vote, Root([1; 32]))
+            .unwrap();
+    }
+    let is_done = AtomicBool::new(false);
+    let file = interchange(&CHAIN.to_string(), KEYS, 5);
+    // Half of these keys are in the file, half are not, and one slot follows the other.
+    let signed: u32 = thread::scope(|scope| {
+        let signers: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (protection, is_done) = (&protection, &is_done);
+                scope.spawn(move || {
+                    let mut signed = 0;
+                    while !is_done.load(Ordering::Relaxed) {
+                        let number = KEYS - 5_000 + thread + THREADS * (signed % 2_500);
+                        let slot = 6 + u64::from(signed / 2_500);
+                        let block = Slashable::On(CHAIN, Message::Block(Slot(slot)));
+                        let root = Root([2; 32]);
+                        protection.clear(&key(number), &block, root).unwrap();
+                        signed += 1;
+                    }
+                    signed
+                })
+            })
+            .collect();
+        let imported = protection.import(&file).unwrap();
+        assert_eq!(imported.keys, usize::try_from(KEYS).unwrap());
+        is_done.store(true, Ordering::Relaxed);
+        let counts = signers.into_iter().map(|signer| signer.join().unwrap());
+        counts.sum()
+    });
+    assert!(signed > 100, "only {signed} signatures meanwhile");
+    drop(protection);
+    let protection = scratch.open().unwrap();
+    let mut found = 0;
+    for (of, chain, marks) in protection.marks(None).unwrap() {
+        assert_eq!(chain, CHAIN);
+        let number = u32::from_be_bytes(of.0[..4].try_into().unwrap());
+        let block = marks.block.unwrap();
+        if number < KEYS {
+            assert_eq!(
+                marks.vote.unwrap().target,
+                Epoch(if number < 100 { 9 } else { 5 })
+            );
+        }
+        if block.slot > Slot(5) {
+            assert_eq!(block.root, Some(Root([2; 32])), "{number}");
+            found += 1;
+        }
+    }
+    let distinct = (0..THREADS).map(|_| signed.div_ceil(THREADS).min(2_500));
+    let expected: u32 = distinct.sum();
+    assert!(
+        found > 0 && found <= expected + THREADS * 2_500,
+        "{found} of {expected}"
+    );
+    for (of, _, marks) in protection.marks(None).unwrap() {
+        let block = Slashable::On(CHAIN, Message::Block(marks.block.unwrap().slot));
+        protection
+            .clear(&of, &block, Root([3; 32]))
+            .expect_err("another block of its highest slot");
+    }
+}
+
+#[test]
+fn a_large_file_is_imported_whole_or_not_at_all_wherever_the_disk_fails() {
+    const KEYS: u32 = 1_500;
+    let file = interchange(&CHAIN.to_string(), KEYS, 5);
+    for fault in [Fault::Full, Fault::FailedSync, Fault::PowerCut] {
+        let (mut whole, mut nothing) = (0, 0);
+        for operation in (1..400).step_by(3) {
+            let case = format!("{fault:?} at operation {operation}");
+            let scratch = Scratch::new();
+            let disk = MemoryDisk::default();
+            let mut random = Random::new(operation);
+            let open = || Protection::open_on(Box::new(disk.clone()), &scratch.settings());
+            let protection = open().unwrap();
+            let block = Slashable::On(CHAIN, Message::Block(Slot(7)));
+            protection.clear(&key(0), &block, Root::ZERO).unwrap();
+            disk.plan(fault, operation);
+            let imported = protection.import(&file);
+            drop(protection);
+            disk.restart(&mut random);
+            let protection = open().unwrap();
+            let slots = slots(&protection.export(Some(CHAIN), None).unwrap());
+            assert_eq!(slots[0], "7", "{case}");
+            match slots.len() {
+                1 => nothing += 1,
+                1_500 => whole += 1,
+                other => panic!("{case}: {other} keys"),
+            }
+            assert!(imported.is_err() || slots.len() == 1_500, "{case}");
+            protection
+                .clear(&key(0), &block, Root([1; 32]))
+                .expect_err("a double proposal");
+        }
+        assert!(nothing > 10, "{fault:?}: {nothing} times nothing");
+        assert!(whole > 0, "{fault:?}: {whole} times all");
+    }
+}
+
+#[test]
+fn a_large_file_is_imported_whole_or_not_at_all_when_the_process_is_killed() {
+    const KEYS: u32 = 4_000;
+    let scratch = support::Scratch::new("killed-import");
+    let mut random = Random::new(9);
+    let (mut answered, mut cut_off) = (0, 0);
+    // The slot of the last file that was answered, and of the last one that was sent.
+    let mut known = 0;
+    for slot in 1..=25 {
+        let mut signer = start(&scratch);
+        let token = fs::read_to_string(scratch.path().join("api-token.txt")).unwrap();
+        let bearer = format!("Bearer {}", token.trim());
+        let headers = [("Authorization", bearer.as_str())];
+        let file = interchange(ZERO, KEYS, slot);
+        let path = "/api/v1/slashing-protection";
+        let answer = thread::scope(|scope| {
+            let (file, headers) = (&file, &headers);
+            let mut client = signer.client();
+            let import =
+                scope.spawn(move || client.try_request("POST", path, headers, file.as_bytes()));
+            thread::sleep(Duration::from_micros(random.below(120_000)));
+            signer.signal("KILL");
+            import.join().unwrap()
+        });
+        signer.wait_exit();
+        drop(signer);
+        match answer {
+            Some(answer) => {
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                known = slot;
+                answered += 1;
+            }
+            None => cut_off += 1,
+        }
+        let signer = start(&scratch);
+        let export = signer.client().request("GET", path, &headers, b"").text();
+        let slots = slots(&export);
+        let first = slots.first().map_or(0, |slot| slot.parse().unwrap());
+        assert!(
+            slots.iter().all(|slot| *slot == first.to_string()),
+            "after file {slot}: some of it"
+        );
+        assert!([0, 4_000].contains(&slots.len()), "{} keys", slots.len());
+        assert!(
+            (known..=slot).contains(&first),
+            "{first} after {known} and {slot}"
+        );
+        known = first;
+        drop(signer);
+        let rest = fs::read_dir(scratch.path()).unwrap();
+        let rest = rest.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left: Vec<_> = rest.filter(|name| name.contains("rebuild")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+    assert!(
+        answered > 0 && cut_off > 0,
+        "{answered} answered, {cut_off} cut off"
+    );
+}
+
+#[test]
+fn while_a_file_of_200_000_keys_is_imported_signatures_go_on() {
+    let scratch = support::Scratch::new("large-import");
+    let signer = start(&scratch);
+    let token = fs::read_to_string(scratch.path().join("api-token.txt")).unwrap();
+    let bearer = format!("Bearer {}", token.trim());
+    let headers = [("Authorization", bearer.as_str())];
+    let file = interchange(ZERO, 200_000, 5);
+    let is_done = AtomicBool::new(false);
+    let mut waits = thread::scope(|scope| {
+        let is_done = &is_done;
+        let mut client = signer.client();
+        let waits = scope.spawn(move || {
+            let mut waits = Vec::new();
+            while !is_done.load(Ordering::Relaxed) {
+                let slot = (waits.len() + 1).to_string();
+                let request = block(ZERO, &slot, ZERO).to_string();
+                let begin = Instant::now();
+                let answer = client.post(&format!("/api/v1/eth2/sign/{KEY}"), request.as_bytes());
+                waits.push(begin.elapsed());
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                thread::sleep(Duration::from_millis(5));
+            }
+            waits
+        });
+        let begin = Instant::now();
+        let path = "/api/v1/slashing-protection";
+        let answer = signer
+            .client()
+            .request("POST", path, &headers, file.as_bytes());
+        println!("imported in {:?}", begin.elapsed());
+        is_done.store(true, Ordering::Relaxed);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["keys"], 200_000);
+        waits.join().unwrap()
+    });
+    waits.sort_unstable();
+    let p99 = waits[waits.len() * 99 / 100];
+    let longest = waits.last().unwrap();
+    println!(
+        "{} signatures, p99 {p99:?}, longest {longest:?}",
+        waits.len()
+    );
+    println!("{} KiB at most", signer.memory_kib("VmHWM"));
+    let bytes = fs::metadata(scratch.path().join("slashing-protection.redb"))
+        .unwrap()
+        .len();
+    println!("{} MiB on disk", bytes >> 20);
+    // 100 ms on a quiet machine; this one may be busy. One commit of all would be seconds.
+    assert!(p99 < Duration::from_millis(400), "p99 {p99:?}");
+    assert!(bytes < 80 << 20, "{bytes} bytes on disk");
+}
+
+/// The tables of format 1, as they were.
+const MARKS_OF_FORMAT_1: TableDefinition<
+    (&[u8; 48], &[u8; 32]),
+    (
+        Option<(u64, Option<&[u8; 32]>)>,
+        Option<(u64, u64, Option<&[u8; 32]>)>,
+    ),
+> = TableDefinition::new("marks");
+const FACTS: TableDefinition<&str, &[u8; 32]> = TableDefinition::new("facts");
+
+/// A store of format 1 about so many keys; as large as one transaction made it.
+fn write_format_1(scratch: &Scratch, keys: u32) {
+    let database = Database::create(scratch.path().join("slashing-protection.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut marks = transaction.open_table(MARKS_OF_FORMAT_1).unwrap();
+        for number in 0..keys {
+            let block = Some((7, Some(&[1; 32])));
+            let vote = Some((2, 4, None));
+            let key = key(number);
+            marks.insert((&key.0, &CHAIN.0), (block, vote)).unwrap();
+        }
+        let mut facts = transaction.open_table(FACTS).unwrap();
+        let mut format = [0; 32];
+        format[0] = 1;
+        facts.insert("format", &format).unwrap();
+        facts.insert("last_chain", &CHAIN.0).unwrap();
+        let mut high = [0; 32];
+        high[0] = 100;
+        high[8] = 50;
+        facts.insert("high_watermark", &high).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn a_store_of_format_1_is_opened_with_all_that_is_in_it() {
+    let scratch = Scratch::new();
+    write_format_1(&scratch, 3);
+    for _ in 0..2 {
+        let protection = scratch.open().unwrap();
+        let high = protection.high_watermark().unwrap();
+        assert_eq!((high.slot, high.epoch), (Slot(100), Epoch(50)));
+        for number in 0..3 {
+            let block = |slot| Slashable::On(CHAIN, Message::Block(Slot(slot)));
+            let clear = |slot, root| protection.clear(&key(number), &block(slot), Root([root; 32]));
+            clear(7, 1).expect("the same block again");
+            clear(7, 2).expect_err("a double proposal");
+            clear(6, 1).expect_err("a slot below");
+            let vote = Slashable::On(CHAIN, Message::Vote(Epoch(2), Epoch(4)));
+            protection
+                .clear(&key(number), &vote, Root::ZERO)
+                .expect_err("a vote with an unknown root");
+        }
+        assert_eq!(protection.marks(None).unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn a_store_that_has_grown_is_made_small_when_it_is_opened() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("slashing-protection.redb");
+    drop(scratch.open().unwrap());
+    // Filled up and emptied: its pages are free, and its file is as large as before.
+    const FILLER: TableDefinition<u64, &[u8]> = TableDefinition::new("filler");
+    let database = Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut filler = transaction.open_table(FILLER).unwrap();
+        for number in 0..40_000 {
+            filler.insert(number, &[7; 1_000][..]).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.delete_table(FILLER).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let before = fs::metadata(&path).unwrap().len();
+    assert!(before > 32 << 20, "{before}");
+    let protection = scratch.open().unwrap();
+    let after = fs::metadata(&path).unwrap().len();
+    assert!(after < 8 << 20, "{after} of {before}");
+    let block = Slashable::On(CHAIN, Message::Block(Slot(7)));
+    protection.clear(&key(0), &block, Root::ZERO).unwrap();
+    drop(protection);
+    let database = Database::open(&path).unwrap();
+    let records: TableDefinition<
+        (&[u8; 48], &[u8; 32]),
+        (
+            Option<(u64, Option<&[u8; 32]>)>,
+            Option<(u64, u64, Option<&[u8; 32]>)>,
+            u64,
+        ),
+    > = TableDefinition::new("records");
+    let view = database.begin_read().unwrap();
+    assert_eq!(view.open_table(records).unwrap().len().unwrap(), 1);
+}
