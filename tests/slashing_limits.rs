@@ -263,6 +263,33 @@ fn marks_in_the_future_are_imported_by_force_alone_and_lowered_by_force_alone() 
     }
 }
 
+/// Commands that change nothing, and what they say.
+fn wrong_watermarks(one: &str, two: &str) -> Vec<(String, Vec<String>)> {
+    let line = |rest: &str| format!("slashing watermark {rest}");
+    let chosen = format!("--genesis-validators-root {two}");
+    let owned = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect();
+    vec![
+        (
+            line("--block-slot 9"),
+            owned(&[one, two, "--genesis-validators-root"]),
+        ),
+        (
+            line(&format!("{chosen} --target-epoch 9")),
+            owned(&[KEY, "--source-epoch"]),
+        ),
+        (
+            line(&format!(
+                "{chosen} --key {KEY} --source-epoch 9 --target-epoch 8"
+            )),
+            owned(&[KEY, "source epoch 9 is after target epoch 8"]),
+        ),
+        (
+            line(&format!("{chosen} --block-slot 6")),
+            owned(&["--force", "the block slot on record is 7"]),
+        ),
+    ]
+}
+
 #[test]
 fn marks_are_shown_per_key_and_chain_and_raised_for_those_that_are_named() {
     let scratch = Scratch::new("marks");
@@ -285,40 +312,13 @@ fn marks_are_shown_per_key_and_chain_and_raised_for_those_that_are_named() {
              {OTHER_KEY} on chain {two}: block slot 7, no vote\n"
         )
     );
-    for (case, line, parts) in [
-        (
-            "several chains",
-            "slashing watermark --block-slot 9".to_owned(),
-            vec![one.as_str(), two.as_str(), "--genesis-validators-root"],
-        ),
-        (
-            "half a vote",
-            format!("slashing watermark --genesis-validators-root {two} --target-epoch 9"),
-            vec![KEY, "--source-epoch"],
-        ),
-        (
-            "a source after its target",
-            format!(
-                "slashing watermark --key {KEY} --genesis-validators-root {two} --source-epoch 9 \
-                 --target-epoch 8"
-            ),
-            vec![KEY, "source epoch 9 is after target epoch 8"],
-        ),
-        (
-            "one of two would sink",
-            format!("slashing watermark --genesis-validators-root {two} --block-slot 6"),
-            vec!["--force", "the block slot on record is 7"],
-        ),
-    ] {
+    for (line, parts) in wrong_watermarks(&one, &two) {
         let refused = stderr(&signerd(&scratch, &line));
         for part in parts {
-            assert!(refused.contains(part), "{case}: {part}: {refused}");
+            assert!(refused.contains(&part), "{line}: {part}: {refused}");
         }
-        assert_eq!(
-            stdout(&signerd(&scratch, "slashing watermark")),
-            shown,
-            "{case}"
-        );
+        let unchanged = stdout(&signerd(&scratch, "slashing watermark"));
+        assert_eq!(unchanged, shown, "{line}");
     }
     let raise = format!(
         "slashing watermark --genesis-validators-root {two} --block-slot 9 --source-epoch 3 --target-epoch 4"

@@ -92,6 +92,8 @@ fn a_store_that_is_removed_or_replaced_while_it_is_used_signs_nothing_that_can_b
         signer.wait_loaded();
         let mut client = signer.client();
         let older = fs::read(directory.join(DATABASE)).unwrap();
+        let token = fs::read_to_string(directory.join("api-token.txt")).unwrap();
+        let authorization = format!("Bearer {}", token.trim());
         let (status, text) = sign(&mut client, &block(ZERO, "7", ZERO));
         assert_eq!(status, 200, "{case}: {text}");
 
@@ -119,7 +121,8 @@ fn a_store_that_is_removed_or_replaced_while_it_is_used_signs_nothing_that_can_b
             let says = text.contains(word) && text.contains("stop signerd");
             assert!(says, "{case}: {text}");
         }
-        let health = client.get("/healthcheck").text();
+        let headers = [("Authorization", authorization.as_str())];
+        let health = client.request("GET", "/healthcheck", &headers, b"").text();
         assert!(health.contains("DOWN") && health.contains(word), "{health}");
         let reveal = json!({
             "type": "RANDAO_REVEAL", "fork_info": fork_info(ZERO), "randao_reveal": {"epoch": "0"},
@@ -203,12 +206,19 @@ fn an_interchange_file_is_a_way_to_go_on_when_the_store_is_gone() {
         "metadata": {"interchange_format_version": "5", "genesis_validators_root": ZERO},
         "data": [{"pubkey": KEY, "signed_blocks": [{"slot": "7"}], "signed_attestations": []}],
     });
-    let from = scratch.write("in.json", file.to_string());
-    let import = Command::new(binary())
-        .args(["slashing", "import", "--from", &from, "--data-dir"])
-        .arg(scratch.path())
-        .output()
-        .unwrap();
+    let import = |text: &str| {
+        let from = scratch.write("in.json", text);
+        let line = ["slashing", "import", "--from", &from, "--data-dir"];
+        let mut command = Command::new(binary());
+        command.args(line).arg(scratch.path()).output().unwrap()
+    };
+    let refused = import(&file.to_string().replace('7', "x"));
+    assert!(!refused.status.success(), "{refused:?}");
+    assert!(
+        !path(&scratch, DATABASE).exists(),
+        "a bad file is not a way"
+    );
+    let import = import(&file.to_string());
     assert!(import.status.success(), "{import:?}");
     let signer = start(&scratch);
     let mut client = signer.client();
