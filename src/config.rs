@@ -106,7 +106,7 @@ impl Settings {
         let slashing = slashing(values, data_dir.as_deref(), &networks)?;
         let mut notices = values.notices.clone();
         if let Some(slashing) = &slashing {
-            notices.extend(floor_notices(slashing, &networks));
+            notices.extend(slashing.floor_notice());
         }
         let idle = values.number("idle-connection-timeout-seconds", 1..=TIMEOUT_SECONDS_MAX)?;
         Ok(Self {
@@ -473,31 +473,6 @@ fn has_keys(values: &Values, data_dir: &Path) -> bool {
     };
     let derived = ["interop-keys", "mnemonic-file"];
     directories.iter().any(is_filled) || derived.iter().any(|name| values.text(name).is_some())
-}
-
-/// What a person must know of the floors, or do about them.
-fn floor_notices(slashing: &slashing::Settings, networks: &Networks) -> Vec<String> {
-    let mut notices = Vec::new();
-    let Some(clock) = &slashing.clock else {
-        if slashing.min_slot.is_none() || slashing.min_epoch.is_none() {
-            notices.push(
-                "slashing protection has no floor: the genesis time of the chain is not known, so a key \
-                 without a record signs the past as well, and what is signed far in the future is not \
-                 noticed; choose the chain with --network (`network:` in the configuration file), or set \
-                 --slashing-protection-min-slot and --slashing-protection-min-epoch"
-                    .to_owned(),
-            );
-        }
-        return notices;
-    };
-    if let Some(seconds) = clock.seconds_before_genesis() {
-        notices.push(format!(
-            "the clock of this host is {seconds} s before the genesis of {}: until then only the first \
-             epochs are signed; check the clock, unless the chain is new",
-            networks.name()
-        ));
-    }
-    notices
 }
 
 fn conflict<T>(message: &str) -> Result<T, Usage> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::consensus::slashable::Slashable;
-use signerd::slashing::{ImportError, Protection, Settings, rule};
+use signerd::slashing::{ExportError, ImportError, Protection, Settings, rule};
 
 use crate::scratch::Scratch;
 
@@ -198,6 +198,77 @@ fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
 }
 
 #[test]
+fn a_file_is_json_by_the_letter() {
+    let scratch = Scratch::new();
+    let protection = scratch.open().unwrap();
+    let metadata =
+        format!(r#"{{"interchange_format_version":"5","genesis_validators_root":"{CHAIN}"}}"#);
+    let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let with_unknown = |value: &str| {
+        format!(
+            r#"{{"metadata":{metadata},"data":[{{"unknown":{value},"pubkey":"{KEY}","signed_blocks":[],"signed_attestations":[]}}]}}"#
+        )
+    };
+    for (case, text, is_good) in [
+        ("an array for the file", format!("[{metadata},[]]"), false),
+        (
+            "an array for the metadata",
+            format!(r#"{{"metadata":["5","{CHAIN}"],"data":[]}}"#),
+            false,
+        ),
+        (
+            "an array for a key",
+            format!(r#"{{"metadata":{metadata},"data":[["{KEY}",[],[]]]}}"#),
+            false,
+        ),
+        (
+            "an array for a block",
+            format!(
+                r#"{{"metadata":{metadata},"data":[{{"pubkey":"{KEY}","signed_blocks":[["7",null]],"signed_attestations":[]}}]}}"#
+            ),
+            false,
+        ),
+        (
+            "an array for a vote",
+            format!(
+                r#"{{"metadata":{metadata},"data":[{{"pubkey":"{KEY}","signed_blocks":[],"signed_attestations":[["1","2",null]]}}]}}"#
+            ),
+            false,
+        ),
+        (
+            "an unknown field",
+            with_unknown(r#"{"a":[1,{"b":null}]}"#),
+            true,
+        ),
+        (
+            "brackets in a string",
+            with_unknown(&format!("{:?}", "[{".repeat(99))),
+            true,
+        ),
+        (
+            "a quote in a string",
+            with_unknown(&format!("{:?}", "\"".repeat(9))),
+            true,
+        ),
+        (
+            "an unknown field that is deep",
+            with_unknown(&nested(29)),
+            true,
+        ),
+        ("one level more", with_unknown(&nested(30)), false),
+        ("very deep", with_unknown(&nested(1_000_000)), false),
+        (
+            "very deep and cut",
+            with_unknown(&"[".repeat(1_000_000)),
+            false,
+        ),
+    ] {
+        let imported = protection.import(&text);
+        assert_eq!(imported.is_ok(), is_good, "{case}: {imported:?}");
+    }
+}
+
+#[test]
 fn an_import_is_reduced_to_its_maxima_and_exported_without_roots() {
     let scratch = Scratch::new();
     let protection = scratch.open().unwrap();
@@ -235,7 +306,7 @@ fn what_was_signed_is_exported_with_its_root_and_means_the_same_elsewhere() {
 }
 
 #[test]
-fn each_chain_has_its_own_file_and_the_last_one_is_exported_unasked() {
+fn each_chain_has_its_own_file_and_of_several_one_is_chosen() {
     let scratch = Scratch::new();
     let protection = scratch.open().unwrap();
     let other_key = PublicKey([0xbb; 48]);
@@ -247,29 +318,45 @@ fn each_chain_has_its_own_file_and_the_last_one_is_exported_unasked() {
         let block = Slashable::On(chain, rule::Message::Block(Slot(9)));
         protection.clear(&key, &block, Root::ZERO).unwrap();
     }
+    let several = ExportError::SeveralChains(vec![Root([1; 32]), Root([2; 32])]);
+    let export = |chain, keys: Option<&[PublicKey]>| {
+        let text = protection.export(chain, keys)?;
+        let file: Value = serde_json::from_str(&text).unwrap();
+        let chain: Root = field(&file["metadata"], "genesis_validators_root");
+        Ok::<_, ExportError>((chain, file["data"].as_array().unwrap().len()))
+    };
+    let unknown = PublicKey([0; 48]);
+    for (case, chain, keys, expected) in [
+        ("all keys", None, None, Err(&several)),
+        ("a key of both", None, Some(&[KEY][..]), Err(&several)),
+        ("a key of one", None, Some(&[other_key][..]), Ok((2, 1))),
+        ("two keys", None, Some(&[other_key, KEY][..]), Err(&several)),
+        ("an unknown key", None, Some(&[unknown][..]), Ok((0, 0))),
+        ("no key", None, Some(&[][..]), Ok((0, 0))),
+        ("all keys, chosen", Some(2), None, Ok((2, 2))),
+        (
+            "a key twice, chosen",
+            Some(1),
+            Some(&[KEY, KEY, unknown][..]),
+            Ok((1, 1)),
+        ),
+        ("a chain without records", Some(9), None, Ok((9, 0))),
+    ] {
+        let exported = export(chain.map(|chain| Root([chain; 32])), keys);
+        let exported = exported.as_ref().map(|(chain, keys)| (*chain, *keys));
+        let expected = expected.map(|(chain, keys)| (Root([chain; 32]), keys));
+        assert_eq!(exported, expected, "{case}");
+    }
+    drop(protection);
+    // A network that was chosen has the last word.
+    let on_a_network = Settings {
+        chain: Some(Root([1; 32])),
+        ..scratch.settings()
+    };
+    let protection = Protection::open(&on_a_network).unwrap();
     assert_eq!(
         exported(&protection)["metadata"]["genesis_validators_root"],
-        json!(Root([2; 32]).to_string())
-    );
-    let keys = |text: String| {
-        serde_json::from_str::<Value>(&text).unwrap()["data"]
-            .as_array()
-            .unwrap()
-            .len()
-    };
-    assert_eq!(keys(protection.export(None, None).unwrap()), 2);
-    assert_eq!(
-        keys(
-            protection
-                .export(None, Some(&[KEY, KEY, PublicKey([0; 48])]))
-                .unwrap()
-        ),
-        1
-    );
-    assert_eq!(keys(protection.export(None, Some(&[])).unwrap()), 0);
-    assert_eq!(
-        keys(protection.export(Some(Root([1; 32])), None).unwrap()),
-        1
+        json!(Root([1; 32]).to_string())
     );
 }
 

@@ -282,14 +282,46 @@ fn while_a_file_of_200_000_keys_is_imported_signatures_go_on() {
     assert!(bytes < 80 << 20, "{bytes} bytes on disk");
 }
 
-/// The tables of format 1, as they were.
-const MARKS_OF_FORMAT_1: TableDefinition<
-    (&[u8; 48], &[u8; 32]),
-    (
-        Option<(u64, Option<&[u8; 32]>)>,
-        Option<(u64, u64, Option<&[u8; 32]>)>,
-    ),
-> = TableDefinition::new("marks");
+#[test]
+fn a_large_file_with_one_key_on_too_many_chains_changes_nothing_and_leaves_nothing_behind() {
+    let scratch = Scratch::new();
+    let protection = scratch.open().unwrap();
+    let block = |chain| Slashable::On(Root([chain; 32]), Message::Block(Slot(7)));
+    for chain in 1..=16 {
+        protection
+            .clear(&key(1_200), &block(chain), Root::ZERO)
+            .unwrap();
+    }
+    let before = protection.marks(None).unwrap();
+    let refused = protection.import(&interchange(&CHAIN.to_string(), 1_500, 5));
+    let text = refused.expect_err("a 17th chain").to_string();
+    assert!(text.contains(&key(1_200).to_string()), "{text}");
+    assert_eq!(protection.marks(None).unwrap(), before);
+    assert!(
+        !scratch
+            .path()
+            .join("slashing-protection.redb.rebuild")
+            .exists()
+    );
+    // On a chain that it knows all goes well.
+    let known = Root([16; 32]).to_string();
+    protection.import(&interchange(&known, 1_500, 9)).unwrap();
+    assert_eq!(protection.marks(None).unwrap().len(), 15 + 1_500);
+    protection
+        .clear(&key(1_200), &block(16), Root::ZERO)
+        .expect_err("below the imported one");
+    let untouched = block(15);
+    protection
+        .clear(&key(1_200), &untouched, Root::ZERO)
+        .expect("the same block again");
+}
+
+/// The tables of both formats, as a reader of the file sees them.
+type Key = (&'static [u8; 48], &'static [u8; 32]);
+type Block = Option<(u64, Option<&'static [u8; 32]>)>;
+type Vote = Option<(u64, u64, Option<&'static [u8; 32]>)>;
+const MARKS_OF_FORMAT_1: TableDefinition<Key, (Block, Vote)> = TableDefinition::new("marks");
+const RECORDS: TableDefinition<Key, (Block, Vote, u64)> = TableDefinition::new("records");
 const FACTS: TableDefinition<&str, &[u8; 32]> = TableDefinition::new("facts");
 
 /// A store of format 1 about so many keys; as large as one transaction made it.
@@ -369,14 +401,6 @@ fn a_store_that_has_grown_is_made_small_when_it_is_opened() {
     protection.clear(&key(0), &block, Root::ZERO).unwrap();
     drop(protection);
     let database = Database::open(&path).unwrap();
-    let records: TableDefinition<
-        (&[u8; 48], &[u8; 32]),
-        (
-            Option<(u64, Option<&[u8; 32]>)>,
-            Option<(u64, u64, Option<&[u8; 32]>)>,
-            u64,
-        ),
-    > = TableDefinition::new("records");
     let view = database.begin_read().unwrap();
-    assert_eq!(view.open_table(records).unwrap().len().unwrap(), 1);
+    assert_eq!(view.open_table(RECORDS).unwrap().len().unwrap(), 1);
 }

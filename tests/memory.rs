@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use signerd::hex;
 use signerd::keys::locked::{self, ArenaError, Slot};
 
+use crate::slashing::{ZERO, fork_info};
 use crate::support::{Scratch, Signer, vectors};
 
 /// One mapping of a process (proc_pid_smaps(5)).
@@ -367,9 +368,13 @@ impl Keystore {
         }
     }
 
-    /// A bare root in the domain of RANDAO reveals.
+    /// A RANDAO reveal.
     fn sign(&self, signer: &Signer, token: &str) {
-        let body = json!({"signingRoot": format!("0x{}", "5a".repeat(32)), "domain": "0x02000000"});
+        let body = json!({
+            "type": "RANDAO_REVEAL",
+            "fork_info": fork_info(ZERO),
+            "randao_reveal": {"epoch": "0"},
+        });
         let path = format!("/api/v1/eth2/sign/{}", self.public_key);
         let authorization = format!("Bearer {token}");
         let headers = [("Authorization", authorization.as_str())];

@@ -188,6 +188,10 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn discard(&self, draft: Draft) {
+        self.lock().created[draft as usize] = None;
+    }
+
     fn verify(&self) -> io::Result<()> {
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::keymanager::{Manager, keystore};
 use crate::slashing::{HOODI, KEY, ZERO, block, fork_info, make_store, start, start_with, vote};
 use crate::support::client::{Answer, Client};
 use crate::support::{Scratch, Signer, binary};
@@ -263,6 +264,33 @@ fn marks_in_the_future_are_imported_by_force_alone_and_lowered_by_force_alone() 
     }
 }
 
+/// Commands that change nothing, and what they say.
+fn wrong_watermarks(one: &str, two: &str) -> Vec<(String, Vec<String>)> {
+    let line = |rest: &str| format!("slashing watermark {rest}");
+    let chosen = format!("--genesis-validators-root {two}");
+    let owned = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect();
+    vec![
+        (
+            line("--block-slot 9"),
+            owned(&[one, two, "--genesis-validators-root"]),
+        ),
+        (
+            line(&format!("{chosen} --target-epoch 9")),
+            owned(&[KEY, "--source-epoch"]),
+        ),
+        (
+            line(&format!(
+                "{chosen} --key {KEY} --source-epoch 9 --target-epoch 8"
+            )),
+            owned(&[KEY, "source epoch 9 is after target epoch 8"]),
+        ),
+        (
+            line(&format!("{chosen} --block-slot 6")),
+            owned(&["--force", "the block slot on record is 7"]),
+        ),
+    ]
+}
+
 #[test]
 fn marks_are_shown_per_key_and_chain_and_raised_for_those_that_are_named() {
     let scratch = Scratch::new("marks");
@@ -285,40 +313,13 @@ fn marks_are_shown_per_key_and_chain_and_raised_for_those_that_are_named() {
              {OTHER_KEY} on chain {two}: block slot 7, no vote\n"
         )
     );
-    for (case, line, parts) in [
-        (
-            "several chains",
-            "slashing watermark --block-slot 9".to_owned(),
-            vec![one.as_str(), two.as_str(), "--genesis-validators-root"],
-        ),
-        (
-            "half a vote",
-            format!("slashing watermark --genesis-validators-root {two} --target-epoch 9"),
-            vec![KEY, "--source-epoch"],
-        ),
-        (
-            "a source after its target",
-            format!(
-                "slashing watermark --key {KEY} --genesis-validators-root {two} --source-epoch 9 \
-                 --target-epoch 8"
-            ),
-            vec![KEY, "source epoch 9 is after target epoch 8"],
-        ),
-        (
-            "one of two would sink",
-            format!("slashing watermark --genesis-validators-root {two} --block-slot 6"),
-            vec!["--force", "the block slot on record is 7"],
-        ),
-    ] {
+    for (line, parts) in wrong_watermarks(&one, &two) {
         let refused = stderr(&signerd(&scratch, &line));
         for part in parts {
-            assert!(refused.contains(part), "{case}: {part}: {refused}");
+            assert!(refused.contains(&part), "{line}: {part}: {refused}");
         }
-        assert_eq!(
-            stdout(&signerd(&scratch, "slashing watermark")),
-            shown,
-            "{case}"
-        );
+        let unchanged = stdout(&signerd(&scratch, "slashing watermark"));
+        assert_eq!(unchanged, shown, "{line}");
     }
     let raise = format!(
         "slashing watermark --genesis-validators-root {two} --block-slot 9 --source-epoch 3 --target-epoch 4"
@@ -452,6 +453,56 @@ fn an_export_is_about_the_chain_of_its_keys_or_asks_which_one_is_meant() {
     let file = stdout(&signerd(&scratch, "slashing export --network hoodi"));
     let file: Value = serde_json::from_str(&file).unwrap();
     assert_eq!(file["metadata"]["genesis_validators_root"], HOODI);
+}
+
+#[test]
+fn a_deletion_whose_history_is_on_several_chains_removes_nothing_until_one_is_chosen() {
+    let scratch = Scratch::new("delete-chain");
+    let manager = Manager::start(&scratch, &[]);
+    assert_eq!(manager.import([1, 2]), ["imported"; 2]);
+    let keys = [1, 2].map(|number| keystore(number).0.to_string());
+    let mut client = manager.signer.client();
+    let one = root(1);
+    let two = root(2);
+    // The second key alone is on the second chain, which is written last.
+    for (key, chain) in [(&keys[0], &one), (&keys[1], &one), (&keys[1], &two)] {
+        let answer = sign(&mut client, key, &block(chain, "7", ZERO));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let path = "/eth/v1/keystores";
+    let body = |keys: &[String]| json!({"pubkeys": keys}).to_string();
+    let both = body(&keys);
+    let refused = manage(&scratch, &mut client, "DELETE", path, &both);
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    for part in [one.as_str(), two.as_str(), "genesis_validators_root=0x"] {
+        assert!(refused.text().contains(part), "{part}: {}", refused.text());
+    }
+    assert_eq!(manager.listed().len(), 2, "nothing is removed");
+    let answer = sign(&mut client, &keys[1], &block(&two, "8", ZERO));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+
+    let history = |answer: &Answer| {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let text = answer.json()["slashing_protection"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    // The first key has one chain, whatever others have signed since.
+    let deleted = manage(&scratch, &mut client, "DELETE", path, &body(&keys[..1]));
+    let file = history(&deleted);
+    assert_eq!(file["metadata"]["genesis_validators_root"], one);
+    assert_eq!(file["data"][0]["pubkey"], keys[0]);
+    let wrong = format!("{path}?genesis_validators_root=0x12");
+    let refused = manage(&scratch, &mut client, "DELETE", &wrong, &body(&keys[1..]));
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    let chosen = format!("{path}?genesis_validators_root={two}");
+    let deleted = manage(&scratch, &mut client, "DELETE", &chosen, &body(&keys[1..]));
+    let file = history(&deleted);
+    assert_eq!(file["metadata"]["genesis_validators_root"], two);
+    assert_eq!(file["data"][0]["signed_blocks"][0]["slot"], "8");
+    assert!(manager.listed().is_empty());
 }
 
 fn port(signer: &Signer) -> &str {

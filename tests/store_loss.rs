@@ -203,12 +203,19 @@ fn an_interchange_file_is_a_way_to_go_on_when_the_store_is_gone() {
         "metadata": {"interchange_format_version": "5", "genesis_validators_root": ZERO},
         "data": [{"pubkey": KEY, "signed_blocks": [{"slot": "7"}], "signed_attestations": []}],
     });
-    let from = scratch.write("in.json", file.to_string());
-    let import = Command::new(binary())
-        .args(["slashing", "import", "--from", &from, "--data-dir"])
-        .arg(scratch.path())
-        .output()
-        .unwrap();
+    let import = |text: &str| {
+        let from = scratch.write("in.json", text);
+        let line = ["slashing", "import", "--from", &from, "--data-dir"];
+        let mut command = Command::new(binary());
+        command.args(line).arg(scratch.path()).output().unwrap()
+    };
+    let refused = import(&file.to_string().replace('7', "x"));
+    assert!(!refused.status.success(), "{refused:?}");
+    assert!(
+        !path(&scratch, DATABASE).exists(),
+        "a bad file is not a way"
+    );
+    let import = import(&file.to_string());
     assert!(import.status.success(), "{import:?}");
     let signer = start(&scratch);
     let mut client = signer.client();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::client::Server;
@@ -13,7 +14,7 @@ use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::hex;
 use crate::slashing::rule::HighWatermark;
 use crate::slashing::{
-    ExportError, MarkChange, Marks, OpenError, Protection, RepairError, Unavailable,
+    ExportError, ImportError, MarkChange, Marks, OpenError, Protection, RepairError, Unavailable,
 };
 
 const PATH: &str = "/api/v1/slashing-protection";
@@ -27,8 +28,15 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
         return Err(Usage::new(exit::CONFIG, "slashing protection is off")
             .hint("name the server's directory with --data-dir"));
     };
-    // An interchange file is one of the ways to go on when the store was lost.
-    wanted.replaces_lost_store |= matches!(command, SlashingCommand::Import(_));
+    let mut file = String::new();
+    if let SlashingCommand::Import(Import { from, force }) = command {
+        file = fs::read_to_string(from).map_err(|error| Usage::unreadable(from, &error))?;
+        // A good file is one of the ways to go on when the store was lost; a bad one changes nothing.
+        wanted
+            .check_import(&file, *force)
+            .map_err(|error| wrong_file(from, &error))?;
+        wanted.replaces_lost_store = true;
+    }
     let chain = wanted.chain;
     let store = match Protection::open(wanted) {
         Ok(store) => Some(store),
@@ -48,7 +56,7 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
             write(export, &only(&export.keys, text)?)
         }
         (SlashingCommand::Import(import), store) => {
-            bring_in(values, &settings, import, store.as_ref())
+            bring_in(values, &settings, import, file, store.as_ref())
         }
         (SlashingCommand::Watermark(watermark), Some(store)) => mark(&store, watermark, chain),
         (SlashingCommand::Watermark(_), None) => Err(Usage::new(
@@ -62,20 +70,24 @@ fn bring_in(
     values: &Values,
     settings: &Settings,
     Import { from, force }: &Import,
+    file: String,
     store: Option<&Protection>,
 ) -> Result<u8, Usage> {
-    let text = fs::read_to_string(from).map_err(|error| Usage::unreadable(from, &error))?;
     let Some(store) = store else {
         let query = if *force { "?force=true" } else { "" };
         let line = format!("POST {PATH}{query}");
-        println!("{}", ask(values, settings, &line, &text)?);
+        println!("{}", ask(values, settings, &line, &file)?);
         return Ok(0);
     };
     let imported = store
-        .import_text(text, *force)
-        .map_err(|error| Usage::new(exit::CONFIG, format!("{}: {error}", from.display())))?;
+        .import_text(file, *force)
+        .map_err(|error| wrong_file(from, &error))?;
     println!("{} keys of chain {}", imported.keys, imported.chain);
     Ok(0)
+}
+
+fn wrong_file(from: &Path, error: &ImportError) -> Usage {
+    Usage::new(exit::CONFIG, format!("{}: {error}", from.display()))
 }
 
 fn read(export: &Export, store: &Protection) -> Result<String, Usage> {

@@ -127,7 +127,7 @@ pub(crate) const GROUPS: &[(&str, &[Row])] = &[
         text("slashing-protection-min-slot", "N", "", "a new key signs no block below"),
         text("slashing-protection-min-epoch", "N", "", "a new key signs no vote below"),
         switch("slashing-protection-new-store", "false", "replace a store that was lost"),
-        switch("slashing-protection-db-ignore", "false", "pass over database options"),
+        switch("slashing-protection-db-ignore", "false", ""),
     ]),
     ("General", &[
         path("config-file", "YAML", "options from a file, without dashes"),

@@ -18,6 +18,8 @@ use super::error::OpenError;
 pub(crate) const DATABASE_FILE: &str = "slashing-protection.redb";
 /// Locked by the process that uses the directory; holds its id.
 const LOCK_FILE: &str = "slashing-protection.lock";
+/// A process id and a line's end; a longer file is not one of ours.
+const PID_BYTES_MAX: u64 = 32;
 /// Lies in a directory that has a store, or had one.
 const MARKER_FILE: &str = "slashing-protection.made";
 const MARKER_TEXT: &str = "A slashing protection store was made here: slashing-protection.redb.\n\
@@ -51,6 +53,9 @@ pub trait Disk: Send {
     /// # Errors
     /// Whatever the system says; either of the two is then in that place.
     fn adopt(&self, draft: Draft) -> io::Result<()>;
+
+    /// Removes a new database that will not be adopted, as far as that is possible.
+    fn discard(&self, draft: Draft);
 
     /// Whether the database that is open is still the file of that name.
     ///
@@ -98,14 +103,18 @@ impl Directory {
     pub(super) fn lock(path: &Path) -> Result<Self, OpenError> {
         let lock_path = path.join(LOCK_FILE);
         let io_error = |error| OpenError::Io(lock_path.clone(), error);
-        let mut lock = private().create(true).open(&lock_path).map_err(io_error)?;
-        let mut pid = String::new();
+        let lock = private().create(true).open(&lock_path).map_err(io_error)?;
+        let mut pid = Vec::new();
         let locked = lock.try_lock();
-        lock.read_to_string(&mut pid).map_err(io_error)?;
+        (&lock)
+            .take(PID_BYTES_MAX)
+            .read_to_end(&mut pid)
+            .map_err(io_error)?;
         match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::InUse(path.to_owned(), pid.trim().parse().ok()));
+                let pid = String::from_utf8_lossy(&pid).trim().parse().ok();
+                return Err(OpenError::InUse(path.to_owned(), pid));
             }
             Err(TryLockError::Error(error)) => return Err(io_error(error)),
         }
@@ -195,6 +204,11 @@ impl Disk for Directory {
         self.sync()
     }
 
+    fn discard(&self, draft: Draft) {
+        // What stays is removed at the next start, or before the next draft.
+        let _ = fs::remove_file(self.draft(draft));
+    }
+
     fn verify(&self) -> io::Result<()> {
         match fs::metadata(self.path.join(DATABASE_FILE)) {
             Ok(metadata) if metadata.nlink() == 0 => Err(self.changed("removed")),
@@ -222,7 +236,7 @@ impl Disk for Directory {
         }
         // Left by a process that was killed. They can be large, and nobody reads them.
         for draft in [Draft::Copy, Draft::Rebuild] {
-            let _ = fs::remove_file(self.draft(draft));
+            self.discard(draft);
         }
         self.write_process_id()
     }

@@ -27,11 +27,16 @@ pub enum OpenError {
 impl OpenError {
     pub(super) fn of(directory: &Path, error: redb::Error) -> Self {
         let path = directory.join(DATABASE_FILE);
-        match error {
-            redb::Error::DatabaseAlreadyOpen => Self::InUse(directory.to_owned(), None),
-            redb::Error::Io(error) if !is_damage(&error) => Self::Io(path, error),
-            error => Self::Damaged(path, error.to_string()),
+        if matches!(error, redb::Error::DatabaseAlreadyOpen) {
+            return Self::InUse(directory.to_owned(), None);
         }
+        let reason = error.to_string();
+        if let redb::Error::Io(error) = error
+            && !is_damage(&error)
+        {
+            return Self::Io(path, error);
+        }
+        Self::Damaged(path, reason)
     }
 
     /// What to do about it.

@@ -7,6 +7,7 @@
 //! One store serves several chains, each named by its genesis validators root: a devnet that is
 //! re-created every day under the same keys just works. An interchange file is about one chain.
 
+mod changes;
 mod disk;
 mod error;
 mod interchange;
@@ -39,11 +40,14 @@ pub use rule::{Floor, HighWatermark, Marks, Refused, Unavailable};
 
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::consensus::slashable::Slashable;
-use crate::wait;
+use crate::wait::{self, lock};
 
 /// An import of more keys is written into a new file by another thread; one commit of so many takes
 /// some 20 ms.
 const SMALL_IMPORT_KEYS_MAX: usize = 1000;
+
+/// A shorter file is about fewer keys than that: each takes 150 bytes at least.
+const SMALL_IMPORT_BYTES_MAX: usize = 128 << 10;
 
 /// The proof that a signing root may be signed once: its record is on disk, its kind cannot be
 /// slashed, or protection is off by choice. Neither `Clone` nor `Copy`: keep it so.
@@ -133,13 +137,7 @@ impl Protection {
         };
         disk.remember().map_err(|error| failed(error.into()))?;
         let view = View::of(&database).map_err(failed)?;
-        let limits = Limits {
-            min_slot: settings.min_slot,
-            min_epoch: settings.min_epoch,
-            chain: settings.chain,
-            clock: settings.clock,
-            new_store: view.new_store_floor().map_err(failed)?,
-        };
+        let limits = settings.limits(view.new_store_floor().map_err(failed)?);
         let store = Store::start(disk, database, limits).map_err(failed)?;
         Ok(Self::On(Guard {
             store: Arc::new(store),
@@ -240,21 +238,19 @@ impl Protection {
         let store = Arc::clone(&guard.store);
         let expected = guard.chain;
         aside(move || {
+            // Several at once would need the memory of several.
+            let is_large = json.len() > SMALL_IMPORT_BYTES_MAX;
+            let _alone = is_large.then(|| lock(&store.large_import));
             let (chain, keys) = {
                 // It goes before memory is needed for the merge.
                 let text = json;
-                interchange::read(&text, expected)?
+                read_checked(&text, expected, store.limits(), force)?
             };
-            let now = store.limits().now();
-            let bounds = store.limits().on(chain, now, None);
-            if let Some(last) = bounds.future.filter(|_| !force) {
-                interchange::check_future(&keys, last)?;
-            }
             let imported = Imported {
                 chain,
                 keys: keys.len(),
             };
-            merge(&store, chain, keys)?;
+            merge(&store, chain, keys, is_large)?;
             Ok(imported)
         })?
     }
@@ -364,6 +360,45 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result
 }
 
 impl Settings {
+    /// Whether an interchange file can be imported under these settings, as far as the file tells.
+    ///
+    /// # Errors
+    /// [`ImportError::Invalid`].
+    pub fn check_import(&self, json: &str, force: bool) -> Result<(), ImportError> {
+        read_checked(json, self.chain, &self.limits(None), force).map(|_| ())
+    }
+
+    /// What a person must know of the floors, or do about them.
+    pub fn floor_notice(&self) -> Option<String> {
+        if let Some(clock) = &self.clock {
+            let seconds = clock.seconds_before_genesis()?;
+            return Some(format!(
+                "the clock of this host is {seconds} s before the genesis of --network: until then only the \
+                 first epochs are signed; check the clock, unless the chain is new"
+            ));
+        }
+        if self.min_slot.is_some() && self.min_epoch.is_some() {
+            return None;
+        }
+        Some(
+            "slashing protection has no floor: the genesis time of the chain is not known, so a key without \
+             a record signs the past as well, and what is far in the future is not noticed; choose the chain \
+             with --network (`network:` in the configuration file), or set --slashing-protection-min-slot \
+             and --slashing-protection-min-epoch"
+                .to_owned(),
+        )
+    }
+
+    fn limits(&self, new_store: Option<NewStoreFloor>) -> Limits {
+        Limits {
+            min_slot: self.min_slot,
+            min_epoch: self.min_epoch,
+            chain: self.chain,
+            clock: self.clock,
+            new_store,
+        }
+    }
+
     /// The floor of a store that is made now: after the present, where keys may have signed before.
     fn new_store_floor(&self, was_lost: bool) -> Option<NewStoreFloor> {
         let reason = if was_lost {
@@ -395,13 +430,29 @@ impl Settings {
     }
 }
 
+/// The chain and the marks of a file that may be imported.
+fn read_checked(
+    json: &str,
+    expected: Option<Root>,
+    limits: &Limits,
+    force: bool,
+) -> Result<(Root, BTreeMap<PublicKey, Marks>), ImportError> {
+    let (chain, keys) = interchange::read(json, expected)?;
+    let bounds = limits.on(chain, limits.now(), None);
+    if let Some(last) = bounds.future.filter(|_| !force) {
+        interchange::check_future(&keys, last)?;
+    }
+    Ok((chain, keys))
+}
+
 /// Adds marks to those on record, all or none. Blocks the thread.
 fn merge(
     store: &Arc<Store>,
     chain: Root,
     keys: BTreeMap<PublicKey, Marks>,
+    is_large: bool,
 ) -> Result<(), ImportError> {
-    let merged = if keys.len() > SMALL_IMPORT_KEYS_MAX {
+    let merged = if is_large && keys.len() > SMALL_IMPORT_KEYS_MAX {
         rebuild::merge(store, chain, keys)?
     } else {
         store.change(move |changes| {

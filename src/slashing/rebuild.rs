@@ -11,11 +11,11 @@ use std::iter::Peekable;
 
 use redb::{Database, Error};
 
+use super::changes;
 use super::rule::{Marks, Unavailable};
-use super::store::{self, Step, Store};
+use super::store::{Step, Store};
 use super::tables::{self, Record, Room, View};
 use crate::consensus::primitives::{PublicKey, Root};
-use crate::wait::lock;
 
 /// Records in one commit of the new file: a disk that syncs a few MB at a time holds nobody up.
 const CHUNK_RECORDS: usize = 5_000;
@@ -23,7 +23,7 @@ const CHUNK_RECORDS: usize = 5_000;
 /// A record to be written.
 type Row = (PublicKey, Root, Record);
 
-/// Adds marks to those on record, all or none. Blocks the thread.
+/// Adds marks to those on record, all or none. Blocks the thread, which holds [`Store::large_import`].
 ///
 /// # Errors
 /// The store cannot be read or written. Inside: a key that has records on too many chains.
@@ -35,28 +35,30 @@ pub(super) fn merge(
     let Some(first) = imported.keys().next().copied() else {
         return Ok(Ok(()));
     };
-    let _alone = lock(&store.rebuilding);
+    let merged = rebuild(store, chain, first, imported);
+    if !matches!(merged, Ok(Ok(()))) {
+        // What is told is why the rebuild failed.
+        let _ = store.give_up_rebuild();
+    }
+    merged
+}
+
+fn rebuild(
+    store: &Store,
+    chain: Root,
+    first: PublicKey,
+    imported: BTreeMap<PublicKey, Marks>,
+) -> Result<Result<(), PublicKey>, Unavailable> {
+    let failed = |error: Error| Unavailable(error.to_string());
     let (mut new, view) = store.begin_rebuild()?;
     let now_seconds = store.limits().unix_seconds();
-    match fill(&new, view, chain, imported, now_seconds) {
-        Ok(Ok(())) => {}
-        Ok(Err(key)) => {
-            store.give_up_rebuild()?;
-            return Ok(Err(key));
-        }
-        Err(error) => {
-            store.give_up_rebuild()?;
-            return Err(Unavailable(error.to_string()));
-        }
+    if let Err(key) = fill(&new, view, chain, imported, now_seconds).map_err(failed)? {
+        return Ok(Err(key));
     }
     loop {
         match store.end_rebuild(new, (first, chain))? {
             Step::Copy(copied, view, changed) => {
-                let caught_up = catch_up(&copied, &view, &changed);
-                if let Err(error) = caught_up {
-                    store.give_up_rebuild()?;
-                    return Err(Unavailable(error.to_string()));
-                }
+                catch_up(&copied, &view, &changed).map_err(failed)?;
                 new = copied;
             }
             // Closing the old database takes a while: here, where nobody waits for it.
@@ -151,7 +153,7 @@ impl Filling<'_> {
         match tables::find_room(&uses, self.now_seconds) {
             Room::Free => {}
             Room::Made(unused_chain) => {
-                store::warn_forgotten(key, unused_chain);
+                changes::warn_forgotten(key, unused_chain);
                 rows.retain(|(_, its_chain, _)| *its_chain != unused_chain);
             }
             Room::None => {

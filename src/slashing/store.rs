@@ -20,12 +20,11 @@ use std::{io, iter};
 
 use redb::{Database, WriteTransaction};
 
+use super::changes::{self, Asked, Changes, Present};
 use super::disk::{Disk, Draft};
 use super::limits::Limits;
-use super::rule::{
-    self, Bounds, HighWatermark, Marks, Message, Position, Refused, Unavailable, Verdict,
-};
-use super::tables::{self, Record, Records, Room, View};
+use super::rule::{HighWatermark, Message, Refused, Unavailable};
+use super::tables::{self, View};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::wait::{self, Promise, lock};
 
@@ -51,8 +50,8 @@ pub(super) struct Store {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     board: Arc<Board>,
-    /// Held by the thread that rebuilds the database.
-    pub(super) rebuilding: Mutex<()>,
+    /// Held by the thread that imports a large file: one at a time is read and merged.
+    pub(super) large_import: Mutex<()>,
     limits: Limits,
 }
 
@@ -70,10 +69,7 @@ enum Job {
 
 /// One message that wants a signature.
 struct Request {
-    key: PublicKey,
-    chain: Root,
-    message: Message,
-    root: Root,
+    asked: Asked,
     promise: Promise<Result<(), Refused>>,
 }
 
@@ -126,7 +122,7 @@ impl Store {
             jobs: Some(jobs),
             thread: Some(thread),
             board,
-            rebuilding: Mutex::new(()),
+            large_import: Mutex::new(()),
             limits,
         })
     }
@@ -144,15 +140,13 @@ impl Store {
         message: Message,
         root: Root,
     ) -> Result<(), Refused> {
-        self.ask(|promise| {
-            Job::Record(Request {
-                key,
-                chain,
-                message,
-                root,
-                promise,
-            })
-        })
+        let asked = Asked {
+            key,
+            chain,
+            message,
+            root,
+        };
+        self.ask(|promise| Job::Record(Request { asked, promise }))
     }
 
     /// Changes records in one commit; none of them when `change` refuses.
@@ -203,7 +197,7 @@ impl Store {
     }
 
     /// Begins a rebuild: a new, empty database, and what is on record now. The caller holds
-    /// [`Store::rebuilding`].
+    /// [`Store::large_import`].
     pub(super) fn begin_rebuild(&self) -> Result<(Database, View), Unavailable> {
         self.run(|ledger| {
             let begun = ledger.begin_rebuild();
@@ -227,10 +221,11 @@ impl Store {
         })
     }
 
-    /// Forgets a rebuild that failed.
+    /// Forgets a rebuild that failed; its file goes, since the disk may be full of it.
     pub(super) fn give_up_rebuild(&self) -> Result<(), Unavailable> {
         self.run(|ledger| {
             ledger.changed = None;
+            ledger.disk.discard(Draft::Rebuild);
             Ok(())
         })
     }
@@ -306,7 +301,10 @@ impl Ledger {
         };
         let limits = self.limits;
         let batch = self.write(|transaction| {
-            let batch = check_and_record(transaction, &limits, &present, &requests)?;
+            let batch = {
+                let asked = requests.iter().map(|request| &request.asked);
+                changes::check_and_record(transaction, &limits, &present, asked)?
+            };
             let is_changed = !batch.written.is_empty();
             Ok((batch, is_changed))
         });
@@ -455,122 +453,5 @@ impl Ledger {
         self.disk.adopt(Draft::Rebuild)?;
         self.database = Some(new);
         Ok(Step::Done(old))
-    }
-}
-
-/// The moment of a commit.
-struct Present {
-    position: Option<Position>,
-    unix_seconds: u64,
-    high: Option<HighWatermark>,
-}
-
-/// What became of the requests of one commit.
-struct Batch {
-    /// In the order of the requests.
-    verdicts: Vec<Result<(), Refused>>,
-    /// What was written, or taken away.
-    written: Vec<(PublicKey, Root)>,
-}
-
-fn check_and_record(
-    transaction: &WriteTransaction,
-    limits: &Limits,
-    present: &Present,
-    requests: &[Request],
-) -> Result<Batch, redb::Error> {
-    let mut changes = Changes::new(transaction, present.unix_seconds)?;
-    let mut verdicts = Vec::with_capacity(requests.len());
-    for request in requests {
-        let bounds = limits.on(request.chain, present.position, present.high);
-        verdicts.push(match changes.check(request, &bounds)? {
-            Err(refused) => Err(refused),
-            Ok(Verdict::Repeat) => Ok(()),
-            Ok(Verdict::Record(marks)) => {
-                if changes.has_room(request.key, request.chain)? {
-                    changes.put(request.key, request.chain, marks)?;
-                    Ok(())
-                } else {
-                    Err(Refused::ManyChains(request.message))
-                }
-            }
-        });
-    }
-    Ok(Batch {
-        verdicts,
-        written: changes.written,
-    })
-}
-
-/// A record that made room for one of another chain.
-pub(super) fn warn_forgotten(key: PublicKey, chain: Root) {
-    log::warn!(
-        "slashing protection: {key} has records on many chains: that on {chain}, not used for longest, is \
-         forgotten"
-    );
-}
-
-/// The records, while they are changed in one transaction.
-pub(super) struct Changes<'t> {
-    records: Records<'t>,
-    now_seconds: u64,
-    written: Vec<(PublicKey, Root)>,
-}
-
-impl<'t> Changes<'t> {
-    fn new(transaction: &'t WriteTransaction, now_seconds: u64) -> Result<Self, redb::Error> {
-        Ok(Self {
-            records: tables::open_records(transaction)?,
-            now_seconds,
-            written: Vec::new(),
-        })
-    }
-
-    fn check(
-        &self,
-        request: &Request,
-        bounds: &Bounds,
-    ) -> Result<Result<Verdict, Refused>, redb::Error> {
-        let marks = self.marks(request.key, request.chain)?.unwrap_or_default();
-        Ok(rule::check(&marks, bounds, request.message, request.root))
-    }
-
-    /// The marks of a key on a chain.
-    pub(super) fn marks(&self, key: PublicKey, chain: Root) -> Result<Option<Marks>, redb::Error> {
-        let record = tables::find(&self.records, key, chain)?;
-        Ok(record.map(|record| record.marks))
-    }
-
-    /// Whether the key has a record on this chain or can have one; one of another chain that was not
-    /// used for a day goes for it.
-    pub(super) fn has_room(&mut self, key: PublicKey, chain: Root) -> Result<bool, redb::Error> {
-        if tables::find(&self.records, key, chain)?.is_some() {
-            return Ok(true);
-        }
-        match tables::make_room(&mut self.records, key, self.now_seconds)? {
-            Room::Free => Ok(true),
-            Room::Made(unused_chain) => {
-                warn_forgotten(key, unused_chain);
-                self.written.push((key, unused_chain));
-                Ok(true)
-            }
-            Room::None => Ok(false),
-        }
-    }
-
-    /// Records these marks in the place of those before, as used now.
-    pub(super) fn put(
-        &mut self,
-        key: PublicKey,
-        chain: Root,
-        marks: Marks,
-    ) -> Result<(), redb::Error> {
-        let record = Record {
-            marks,
-            used_seconds: self.now_seconds,
-        };
-        tables::put(&mut self.records, key, chain, &record)?;
-        self.written.push((key, chain));
-        Ok(())
     }
 }
