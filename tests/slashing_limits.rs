@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::keymanager::{Manager, keystore};
 use crate::slashing::{HOODI, KEY, ZERO, block, fork_info, make_store, start, start_with, vote};
 use crate::support::client::{Answer, Client};
 use crate::support::{Scratch, Signer, binary};
@@ -452,6 +453,56 @@ fn an_export_is_about_the_chain_of_its_keys_or_asks_which_one_is_meant() {
     let file = stdout(&signerd(&scratch, "slashing export --network hoodi"));
     let file: Value = serde_json::from_str(&file).unwrap();
     assert_eq!(file["metadata"]["genesis_validators_root"], HOODI);
+}
+
+#[test]
+fn a_deletion_whose_history_is_on_several_chains_removes_nothing_until_one_is_chosen() {
+    let scratch = Scratch::new("delete-chain");
+    let manager = Manager::start(&scratch, &[]);
+    assert_eq!(manager.import([1, 2]), ["imported"; 2]);
+    let keys = [1, 2].map(|number| keystore(number).0.to_string());
+    let mut client = manager.signer.client();
+    let one = root(1);
+    let two = root(2);
+    // The second key alone is on the second chain, which is written last.
+    for (key, chain) in [(&keys[0], &one), (&keys[1], &one), (&keys[1], &two)] {
+        let answer = sign(&mut client, key, &block(chain, "7", ZERO));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let path = "/eth/v1/keystores";
+    let body = |keys: &[String]| json!({"pubkeys": keys}).to_string();
+    let both = body(&keys);
+    let refused = manage(&scratch, &mut client, "DELETE", path, &both);
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    for part in [one.as_str(), two.as_str(), "genesis_validators_root=0x"] {
+        assert!(refused.text().contains(part), "{part}: {}", refused.text());
+    }
+    assert_eq!(manager.listed().len(), 2, "nothing is removed");
+    let answer = sign(&mut client, &keys[1], &block(&two, "8", ZERO));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+
+    let history = |answer: &Answer| {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let text = answer.json()["slashing_protection"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    // The first key has one chain, whatever others have signed since.
+    let deleted = manage(&scratch, &mut client, "DELETE", path, &body(&keys[..1]));
+    let file = history(&deleted);
+    assert_eq!(file["metadata"]["genesis_validators_root"], one);
+    assert_eq!(file["data"][0]["pubkey"], keys[0]);
+    let wrong = format!("{path}?genesis_validators_root=0x12");
+    let refused = manage(&scratch, &mut client, "DELETE", &wrong, &body(&keys[1..]));
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    let chosen = format!("{path}?genesis_validators_root={two}");
+    let deleted = manage(&scratch, &mut client, "DELETE", &chosen, &body(&keys[1..]));
+    let file = history(&deleted);
+    assert_eq!(file["metadata"]["genesis_validators_root"], two);
+    assert_eq!(file["data"][0]["signed_blocks"][0]["slot"], "8");
+    assert!(manager.listed().is_empty());
 }
 
 fn port(signer: &Signer) -> &str {
