@@ -19,6 +19,7 @@ use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
 use crate::keys::write::random;
 use crate::keys::{imports, loader};
+use crate::server::CONNECTIONS_MAX;
 use crate::server::tls::{Files, Identity};
 use crate::slashing::{self, Floor};
 
@@ -30,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) cors_origins: Vec<String>,
     /// A connection idle for so long is closed.
     pub(crate) idle_timeout: Duration,
+    /// Connections from one remote address.
+    pub(crate) connections_per_address: usize,
+    /// Connections from one loopback address, and over the Unix socket.
+    pub(crate) connections_local: usize,
     /// TLS of the signing listener; without it, plain HTTP.
     pub(crate) tls: Option<Files>,
     pub(crate) metrics: Option<Listener>,
@@ -108,6 +113,8 @@ impl Settings {
             unix: values.path("listen-unix"),
             cors_origins: values.list("http-cors-origins"),
             idle_timeout: Duration::from_secs(idle.unwrap_or(TIMEOUT_SECONDS_MAX)),
+            connections_per_address: connections(values, "max-connections-per-address")?,
+            connections_local: connections(values, "max-connections-local")?,
             tls: tls(values)?,
             metrics: metrics(values, &http)?,
             keymanager: keymanager(values, &auth_token, data_dir.as_deref(), &http)?,
@@ -173,6 +180,11 @@ fn listener(values: &Values, host: &str, port: &str, allowlist: &str) -> Result<
         address,
         hosts: Some(hosts),
     })
+}
+
+fn connections(values: &Values, option: &str) -> Result<usize, Usage> {
+    let number = values.count(option, 1..=CONNECTIONS_MAX as u64)?;
+    Ok(number.unwrap_or(CONNECTIONS_MAX))
 }
 
 fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> {

@@ -226,6 +226,8 @@ fn bind(
     }
     let limits = Limits {
         idle: settings.idle_timeout,
+        per_address_max: settings.connections_per_address,
+        per_local_max: settings.connections_local,
         ..Limits::default()
     };
     let server = server::Settings {
@@ -380,6 +382,10 @@ impl Service for Late {
     fn answer(&self, request: &mut Request) -> Response {
         self.service().answer(request)
     }
+
+    fn has_reserved_places(&self) -> bool {
+        self.service().has_reserved_places()
+    }
 }
 
 /// The metrics listener: one page, and health.
@@ -403,6 +409,10 @@ impl Service for MetricsPage {
             HEALTHCHECK => self.signing.answer(request),
             _ => Response::new(200, OPEN_METRICS, self.metrics.text().into_bytes()),
         }
+    }
+
+    fn has_reserved_places(&self) -> bool {
+        true
     }
 }
 

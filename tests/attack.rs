@@ -18,7 +18,7 @@ const RESIDENT_KIB_MAX: u64 = 128 * 1024;
 type Attack = fn(&str, usize);
 
 /// Name, attack, its amount in a quick run and in a full one.
-const ATTACKS: [(&str, Attack, [usize; 2]); 9] = [
+const ATTACKS: [(&str, Attack, [usize; 2]); 13] = [
     ("heads without end", endless_heads, [8, 64]),
     ("chunked bodies without end", endless_bodies, [2, 8]),
     ("32 MiB of zeros", zeros, [1, 4]),
@@ -36,6 +36,18 @@ const ATTACKS: [(&str, Attack, [usize; 2]); 9] = [
     ),
     ("TLS and other garbage", garbage, [200, 5_000]),
     ("bad tokens", bad_tokens, [200, 10_000]),
+    ("more idle connections than places", idle, [4_500, 4_500]),
+    (
+        "bodies without their last byte",
+        unfinished_bodies,
+        [12, 48],
+    ),
+    (
+        "long heads and bodies without their end",
+        unfinished_requests,
+        [500, 4_500],
+    ),
+    ("large arrays", large_arrays, [50, 150]),
 ];
 
 #[test]
@@ -320,6 +332,68 @@ fn garbage(address: &str, amount: usize) {
         stream.write_all(noise[number % noise.len()]).unwrap();
         assert_eq!(status(&mut stream), "HTTP/1.1 400");
     }
+}
+
+/// At the same time, as much of each as the server takes.
+fn unfinished_bodies(address: &str, amount: usize) {
+    let length = 32 << 20;
+    std::thread::scope(|scope| {
+        for _ in 0..amount {
+            scope.spawn(|| {
+                let mut stream = connect(address);
+                write!(
+                    stream,
+                    "POST {SIGN} HTTP/1.1\r\n{FIELDS}Content-Length: {length}\r\n\r\n"
+                )
+                .unwrap();
+                let sent = (0..511).try_for_each(|_| stream.write_all(&[b' '; 65_536]));
+                std::thread::sleep(Duration::from_secs(2));
+                sent.is_ok()
+            });
+        }
+    });
+}
+
+/// On each connection either a head of 15 KiB or a body of 15 KiB, and nothing more.
+fn unfinished_requests(address: &str, amount: usize) {
+    let filler = "x".repeat(15 * 1024);
+    let mut streams = Vec::new();
+    for number in 0..amount {
+        let mut stream = connect(address);
+        let sent = if number % 2 == 0 {
+            write!(stream, "POST {SIGN} HTTP/1.1\r\nX: {filler}")
+        } else {
+            write!(
+                stream,
+                "POST {SIGN} HTTP/1.1\r\n{FIELDS}Content-Length: 16000\r\n\r\n{filler}"
+            )
+        };
+        if sent.is_ok() {
+            streams.push(stream);
+        }
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    drop(streams);
+}
+
+/// Bodies of 254 KiB with as many elements as fit, again and again.
+fn large_arrays(address: &str, amount: usize) {
+    let body = format!(r#"{{"a":[{}0]}}"#, "[],".repeat(86_000));
+    let request = format!(
+        "POST {SIGN} HTTP/1.1\r\n{FIELDS}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..amount {
+            scope.spawn(|| {
+                let mut client = Client::connect(address);
+                for _ in 0..20 {
+                    client.send(request.as_bytes());
+                    assert_eq!(client.answer(false).status, 400);
+                }
+            });
+        }
+    });
 }
 
 /// From many connections: the answers to an address that guesses are held back.

@@ -161,7 +161,40 @@ fn a_large_answer_arrives_whole_at_a_slow_reader() {
 }
 
 #[test]
-fn beyond_the_limit_connections_are_told_503_and_others_go_on() {
+fn beyond_the_limit_the_longest_idle_connection_goes() {
+    for runtime in RUNTIMES {
+        let rig = Rig::start(
+            runtime,
+            Limits {
+                connections_max: 3,
+                ..Limits::default()
+            },
+        );
+        let ask = |stream: &mut TcpStream| {
+            stream
+                .write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+                .unwrap();
+            assert!(read_answer(stream).ends_with("OK"));
+            // The clock of the connections is a coarse one.
+            std::thread::sleep(Duration::from_millis(250));
+        };
+        let [mut first, mut second, mut third] = [rig.connect(), rig.connect(), rig.connect()];
+        for stream in [&mut first, &mut second, &mut third] {
+            ask(stream);
+        }
+        ask(&mut first);
+        let mut fourth = rig.connect();
+        ask(&mut fourth);
+        assert_eq!(read_all(&mut second), "", "it has waited the longest");
+        for stream in [&mut first, &mut third, &mut fourth] {
+            ask(stream);
+        }
+        rig.wait_for_connections(3);
+    }
+}
+
+#[test]
+fn beyond_the_limit_connections_are_told_503_while_all_others_are_answered() {
     for runtime in RUNTIMES {
         let rig = Rig::start(
             runtime,
@@ -171,21 +204,22 @@ fn beyond_the_limit_connections_are_told_503_and_others_go_on() {
             },
         );
         let mut guests = [rig.connect(), rig.connect()];
-        for _ in 0..3 {
-            for guest in &mut guests {
-                guest
-                    .write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
-                    .unwrap();
-                assert!(read_answer(guest).ends_with("OK"));
-            }
-            let mut late = rig.connect();
-            late.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+        for guest in &mut guests {
+            guest
+                .write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
                 .unwrap();
-            let answer = read_all(&mut late);
-            assert!(
-                answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 1\r\n"),
-                "{answer}"
-            );
+        }
+        std::thread::sleep(Duration::from_millis(100)); // the requests must have begun
+        let mut late = rig.connect();
+        late.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        let answer = read_all(&mut late);
+        assert!(
+            answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 1\r\n"),
+            "{answer}"
+        );
+        for guest in &mut guests {
+            assert!(read_answer(guest).ends_with("waited"), "{runtime:?}");
         }
         drop(guests);
         rig.wait_for_connections(0);
@@ -411,6 +445,65 @@ fn systemd_is_told_of_start_life_reload_and_stop() {
     signer.signal("TERM");
     news("STOPPING=1");
     assert_eq!(signer.wait_exit(), Some(0));
+}
+
+#[test]
+fn what_two_readers_could_understand_differently_is_refused_by_the_real_binary() {
+    let signer = crate::support::Signer::start(&["--http-host-allowlist", "*"]);
+    let chunked = "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n";
+    let mut wrong = Vec::new();
+    for (request, expected) in [
+        (format!("POST /reload HTTP/1.1\r\n{chunked}\r\n"), "202"),
+        (
+            format!("POST /reload HTTP/1.1\r\n{chunked}abc\r\n\r\n"),
+            "400",
+        ),
+        (
+            format!("POST /reload HTTP/1.1\r\n{chunked}a b: c\r\n\r\n"),
+            "400",
+        ),
+        (with_field("Transfer-Encoding: \u{a0}chunked"), "400"),
+        (with_field("Transfer-Encoding: \u{3000}chunked"), "400"),
+        (with_field("Transfer-Encoding: chunked\u{85}"), "400"),
+        (with_field("Transfer-Encoding: \u{2028}chunked"), "400"),
+        (
+            with_field("Transfer-Encoding: chunked\r\nTransfer-Encoding:"),
+            "400",
+        ),
+        (with_field("Transfer-Encoding: gzip"), "400"),
+        (with_field("Connection: close\r\nConnection: \u{a0}"), "400"),
+        (with_field("Expect: \u{2028}100-continue"), "400"),
+        (get("/upcheck", "a:b"), "400"),
+        (get("/upcheck", "["), "400"),
+        (get("/upcheck", "::1"), "400"),
+        (get("/upcheck", "a%zz"), "400"),
+        (get("/upcheck", ":80"), "400"),
+        (get("/upcheck", "[::1]evil.com"), "400"),
+        (get("/upcheck", "127.0.0.1:8080:evil.com"), "400"),
+        (get("/upcheck?a=%zz", "a"), "400"),
+        (get("http://:80/upcheck", "a"), "400"),
+        (get("/upcheck", "[::1]:80"), "200"),
+        ("GET /upcheck HTTP/1.2\r\nHost: a\r\n\r\n".to_owned(), "200"),
+    ] {
+        let mut stream = connect(signer.address.parse().unwrap());
+        stream
+            .write_all(request.as_bytes())
+            .and_then(|()| stream.shutdown(Shutdown::Write))
+            .ok();
+        let answer = read_all(&mut stream);
+        if answer.get(9..12) != Some(expected) {
+            wrong.push(format!("{request:?}\nexpected {expected}, got {answer}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn with_field(field: &str) -> String {
+    format!("POST /reload HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n0\r\n\r\n")
+}
+
+fn get(target: &str, host: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod support;
 // stress; attacks.
 mod attack;
 mod clients;
+mod floods;
 mod http;
 mod load;
 mod messages;

@@ -32,6 +32,7 @@ impl Service for Echo {
         Ok(BodyRule {
             bytes_max,
             is_required: request.method == Method::Post && bytes_max > 0,
+            ..BodyRule::default()
         })
     }
 

@@ -46,6 +46,8 @@ complete -c signerd -l listen-unix -r -d 'listen on a Unix socket too (mode 0660
 complete -c signerd -l log-level -r -d 'least level logged, off to trace'
 complete -c signerd -l logging -r -d 'least level logged, off to trace'
 complete -c signerd -l logging-format -r -d 'plain or json'
+complete -c signerd -l max-connections-local -r -d 'the same, from loopback or Unix sockets'
+complete -c signerd -l max-connections-per-address -r -d 'connections of one remote address'
 complete -c signerd -l metrics-enabled -f -d 'serve /metrics'
 complete -c signerd -l metrics-host -r -d 'address of the metrics'
 complete -c signerd -l metrics-host-allowlist -r -d 'Host headers served'

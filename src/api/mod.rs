@@ -32,6 +32,12 @@ pub trait Service: Send + Sync + 'static {
 
     /// The answer to a request that has been admitted.
     fn answer(&self, request: &mut Request) -> Response;
+
+    /// Whether its listeners have places for connections of their own, for those who watch over the
+    /// service: clients elsewhere cannot take them. Asked once, when the server starts.
+    fn has_reserved_places(&self) -> bool {
+        false
+    }
 }
 
 /// Which body a request may have.
@@ -41,6 +47,23 @@ pub struct BodyRule {
     pub bytes_max: usize,
     /// Whether a request that announces no body makes no sense, and gets 411.
     pub is_required: bool,
+    /// What the answer costs beside reading the body.
+    pub cost: Cost,
+    /// Whether who asks has shown that it may use more than what is open to all: its connection goes
+    /// last when there are too many.
+    pub is_trusted: bool,
+}
+
+/// What an answer costs; it decides which thread makes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cost {
+    /// Well below a millisecond, when the body is small.
+    #[default]
+    Low,
+    /// Milliseconds of computing, like a list of very many keys.
+    High,
+    /// Perhaps minutes, like an import of many keystores.
+    Long,
 }
 
 /// Threads that sign while the caller waits.
@@ -150,6 +173,8 @@ impl<'a> Route<'a> {
         BodyRule {
             bytes_max,
             is_required: method == Method::Post && self != Self::Reload,
+            cost: Cost::Low,
+            is_trusted: self.scope() != Scope::Open,
         }
     }
 }
@@ -169,8 +194,24 @@ impl Api {
             .split(", ")
             .any(|name| name == request.method.name())
         {
-            true => Ok(route.body_rule(request.method)),
+            true => Ok(BodyRule {
+                cost: self.cost(route, request.method),
+                ..route.body_rule(request.method)
+            }),
             false => Err(Refusal::Method(route.methods())),
+        }
+    }
+
+    fn cost(&self, route: Route<'_>, method: Method) -> Cost {
+        let changes = matches!(method, Method::Post | Method::Delete);
+        match route {
+            Route::Keystores | Route::SlashingProtection if changes => Cost::Long,
+            Route::SlashingProtection => Cost::High,
+            Route::Keystores | Route::PublicKeys if self.keys.len() > KEYS_LISTED_AT_ONCE => {
+                Cost::High
+            }
+            Route::Keystores | Route::PublicKeys | Route::Sign(_) | Route::Upcheck => Cost::Low,
+            Route::Health | Route::Healthcheck | Route::Reload | Route::HighWatermark => Cost::Low,
         }
     }
 
@@ -249,6 +290,8 @@ impl Service for Api {
     }
 }
 
+/// A list of so many keys is written in less than a millisecond.
+const KEYS_LISTED_AT_ONCE: usize = 1_000;
 /// A Gloas envelope holds a whole execution payload, in hex.
 const SIGN_BODY_BYTES_MAX: usize = 32 << 20;
 /// Keystores by the thousand in one import, with their slashing data.

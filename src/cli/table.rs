@@ -64,6 +64,8 @@ pub(crate) const GROUPS: &[(&str, &[Row])] = &[
         list("http-host-allowlist", "HOSTS", "localhost", "Host headers served; *: any"),
         list("http-cors-origins", "ORIGINS", "", "web origins that may call; *: any"),
         text("idle-connection-timeout-seconds", "N", "120", "close an idle connection after"),
+        text("max-connections-per-address", "N", "1024", "connections of one remote address"),
+        text("max-connections-local", "N", "4096", "the same, from loopback or Unix sockets"),
         text("workers", "N", "auto", "signing threads; auto: one a core").short('w'),
     ]),
     ("TLS and access", &[

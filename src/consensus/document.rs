@@ -2,7 +2,8 @@
 //!
 //! Small bodies go through simd-json, whose tape can be read again and again but takes up to twenty
 //! times the body; larger ones through serde_json, which reads the text anew each time. Neither
-//! recurses into more than [`DEPTH_MAX`] levels: coroutines have small stacks.
+//! recurses into more than [`DEPTH_MAX`] levels: coroutines have small stacks. How many elements a body
+//! may have follows from its type: whoever sends a million numbers asks for no duty.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -21,6 +22,13 @@ const DEPTH_MAX: usize = 32;
 /// The largest body that simd-json reads.
 const TAPE_BODY_BYTES_MAX: usize = 256 * 1024;
 
+/// Elements of a body of most types. The largest of these messages, a bid with 4,096 blob commitments, has
+/// 4,116; a body of up to [`UNCOUNTED_BYTES_MAX`] cannot have more.
+pub(super) const ELEMENTS_MAX: usize = 8 * 1024;
+
+/// Bodies up to this size are not counted: an element takes two bytes.
+const UNCOUNTED_BYTES_MAX: usize = 2 * ELEMENTS_MAX;
+
 /// The largest tape that is kept for the next body; a duty has some hundred nodes of 24 bytes.
 const TAPE_NODES_KEPT_MAX: usize = 4096;
 
@@ -31,7 +39,13 @@ thread_local! {
 }
 
 /// A JSON object, checked as far as its reader does so at first.
-pub(super) enum Document<'b> {
+pub(super) struct Document<'b> {
+    source: Source<'b>,
+    /// How many elements the body has; 0 for a body that is not counted.
+    elements: usize,
+}
+
+enum Source<'b> {
     /// Parsed into a tape.
     Tape(simd_json::Deserializer<'b>),
     /// Parsed anew by each reading.
@@ -39,34 +53,56 @@ pub(super) enum Document<'b> {
 }
 
 impl<'b> Document<'b> {
-    /// Opens a body with the reader for its size; simd-json unescapes strings in place.
-    pub(super) fn open(body: &'b mut [u8]) -> Result<Self, RequestError> {
+    /// Opens a body with the reader for its size; simd-json unescapes strings in place. No type may have
+    /// more than `elements_max` elements; [`Document::check_elements`] knows the bound of each.
+    pub(super) fn open(body: &'b mut [u8], elements_max: usize) -> Result<Self, RequestError> {
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(RequestError::Json("expected an object".to_owned()));
         }
-        match body.len() <= TAPE_BODY_BYTES_MAX {
-            true => Self::open_tape(body),
-            false => Self::open_text(body),
+        let mut elements = 0;
+        if body.len() > UNCOUNTED_BYTES_MAX {
+            let shape = Shape::of(body);
+            if shape.depth > DEPTH_MAX {
+                return Err(RequestError::Json(format!(
+                    "more than {DEPTH_MAX} levels of nesting"
+                )));
+            }
+            elements = shape.elements;
         }
+        if elements > elements_max {
+            return Err(too_many_elements(elements, "any type", elements_max));
+        }
+        let source = match body.len() <= TAPE_BODY_BYTES_MAX {
+            true => Self::open_tape(body)?,
+            false => Self::open_text(body)?,
+        };
+        Ok(Self { source, elements })
     }
 
-    fn open_tape(body: &'b mut [u8]) -> Result<Self, RequestError> {
+    /// Checks the number of elements, once the type is known.
+    pub(super) fn check_elements(
+        &self,
+        kind: &str,
+        elements_max: usize,
+    ) -> Result<(), RequestError> {
+        if self.elements > elements_max {
+            return Err(too_many_elements(self.elements, kind, elements_max));
+        }
+        Ok(())
+    }
+
+    fn open_tape(body: &'b mut [u8]) -> Result<Source<'b>, RequestError> {
         let tape = DESK.with_borrow_mut(|(buffers, kept)| {
             let mut tape = mem::replace(kept, Tape(Vec::new())).reset();
             simd_json::fill_tape(body, buffers, &mut tape).map(|()| tape)
         });
-        tape.map(|tape| Self::Tape(simd_json::Deserializer::from_tape(tape)))
+        tape.map(|tape| Source::Tape(simd_json::Deserializer::from_tape(tape)))
             .map_err(|error| RequestError::Json(error.to_string()))
     }
 
-    fn open_text(body: &'b [u8]) -> Result<Self, RequestError> {
-        if depth(body) > DEPTH_MAX {
-            return Err(RequestError::Json(format!(
-                "more than {DEPTH_MAX} levels of nesting"
-            )));
-        }
+    fn open_text(body: &'b [u8]) -> Result<Source<'b>, RequestError> {
         std::str::from_utf8(body)
-            .map(Self::Text)
+            .map(Source::Text)
             .map_err(|error| RequestError::Json(error.to_string()))
     }
 
@@ -75,8 +111,8 @@ impl<'b> Document<'b> {
         &mut self,
         seed: S,
     ) -> Result<S::Value, RequestError> {
-        match self {
-            Self::Tape(tape) => {
+        match &mut self.source {
+            Source::Tape(tape) => {
                 tape.restart();
                 seed.deserialize(&mut *tape).map_err(|error| {
                     let reason = if let ErrorType::Serde(reason) = error.error() {
@@ -90,7 +126,7 @@ impl<'b> Document<'b> {
                     }
                 })
             }
-            Self::Text(text) => {
+            Source::Text(text) => {
                 let mut json = serde_json::Deserializer::from_str(text);
                 let value = seed
                     .deserialize(&mut json)
@@ -106,7 +142,7 @@ impl<'b> Document<'b> {
 
 impl Drop for Document<'_> {
     fn drop(&mut self) {
-        if let Self::Tape(tape) = self {
+        if let Source::Tape(tape) = &mut self.source {
             let nothing = simd_json::Deserializer::from_tape(Tape(Vec::new()));
             let tape = mem::replace(tape, nothing).into_tape().reset();
             if tape.0.capacity() <= TAPE_NODES_KEPT_MAX {
@@ -153,19 +189,45 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Field<T> {
     }
 }
 
-/// How deep brackets nest outside of strings.
-fn depth(body: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string) = (0_usize, 0, false);
-    let mut bytes = body.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' if in_string => drop(bytes.next()),
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
+fn too_many_elements(found: usize, kind: &str, elements_max: usize) -> RequestError {
+    RequestError::Field {
+        path: String::new(),
+        reason: format!(
+            "the body has {found} JSON elements: expected at most {elements_max} for {kind}"
+        ),
     }
-    deepest
+}
+
+/// What can be seen of a JSON text without reading it.
+struct Shape {
+    /// How deep brackets nest.
+    depth: usize,
+    /// How many objects, arrays and members of these there are, at least one for each value.
+    elements: usize,
+}
+
+impl Shape {
+    fn of(body: &[u8]) -> Self {
+        let (mut depth, mut deepest, mut elements) = (0_usize, 0, 0);
+        let mut in_string = false;
+        let mut bytes = body.iter();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'\\' if in_string => drop(bytes.next()),
+                b'"' => in_string = !in_string,
+                b'{' | b'[' if !in_string => {
+                    depth += 1;
+                    elements += 1;
+                }
+                b',' if !in_string => elements += 1,
+                b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+        }
+        Self {
+            depth: deepest,
+            elements,
+        }
+    }
 }

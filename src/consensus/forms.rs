@@ -12,7 +12,7 @@ use super::block::{
     BeaconBlockHeader, ContributionAndProof, ForkInfo, aggregation_bits_max,
 };
 use super::container::objects;
-use super::document::{Document, Field};
+use super::document::{Document, ELEMENTS_MAX, Field};
 use super::duty::{Duty, GenesisDuty, domain_named};
 use super::network::{Fork, Network, Networks, Preset};
 use super::primitives::{DomainType, Slot, text, wrong};
@@ -26,7 +26,17 @@ pub(super) struct Kind {
     pub(super) keys: &'static [&'static str],
     /// How to read it.
     pub(super) read: Read,
+    /// How many JSON elements its whole request may have.
+    pub(super) elements_max: usize,
 }
+
+/// Of a whole block. The largest one, with 128 attestations, two attester slashings of 2,048 indices
+/// on each side, and all deposits, slashings and exits that fit, has 10,931 elements.
+const BLOCK_ELEMENTS_MAX: usize = 16 * 1024;
+
+/// Of a builder's payload: 2^18 transactions (a payload of 200 million gas has room for 9,524, the
+/// specification's bound is 2^20) and as many elements of everything else.
+pub(super) const ENVELOPE_ELEMENTS_MAX: usize = 1 << 19;
 
 /// How to read an object, and whether its domain depends on a fork.
 #[derive(Clone, Copy)]
@@ -56,15 +66,15 @@ static KINDS: [Kind; 18] = [
     kind(&["AGGREGATE_AND_PROOF_V2"], &["aggregate_and_proof"], Forked(aggregate)),
     kind(&["AGGREGATION_SLOT"], &["aggregation_slot"], Forked(|r, _| r.plain(Duty::AggregationSlot))),
     kind(&["ATTESTATION"], &["attestation"], Forked(|r, _| r.plain(Duty::Attestation))),
-    kind(&["BLOCK"], &["block"], Forked(|r, _| r.plain(Duty::BlockPhase0))),
-    kind(&["BLOCK_V2"], &["beacon_block"], Forked(|r, _| r.block())),
+    kind(&["BLOCK"], &["block"], Forked(|r, _| r.plain(Duty::BlockPhase0))).up_to(BLOCK_ELEMENTS_MAX),
+    kind(&["BLOCK_V2"], &["beacon_block"], Forked(|r, _| r.block())).up_to(BLOCK_ELEMENTS_MAX),
     kind(&["BUILDER_REQUEST_AUTH", "REQUEST_AUTH"], &["builder_request_auth", "request_auth"],
         Genesis(|r| r.gloas().map(GenesisDuty::BuilderRequestAuth))),
     kind(&["DEPOSIT"], &["deposit"], Genesis(|r| r.object().map(GenesisDuty::Deposit))),
     kind(&["EXECUTION_PAYLOAD_BID"], &["execution_payload_bid"],
         Forked(|r, _| Ok((Duty::ExecutionPayloadBid(r.gloas()?), None)))),
     kind(&["EXECUTION_PAYLOAD_ENVELOPE"], &["execution_payload_envelope"],
-        Forked(|r, _| Ok((Duty::ExecutionPayloadEnvelope(r.gloas()?), None)))),
+        Forked(|r, _| Ok((Duty::ExecutionPayloadEnvelope(r.gloas()?), None)))).up_to(ENVELOPE_ELEMENTS_MAX),
     kind(&["PAYLOAD_ATTESTATION_MESSAGE", "PAYLOAD_ATTESTATION"],
         &["payload_attestation_message", "payload_attestation_data", "payload_attestation"],
         Forked(|r, _| Ok((Duty::PayloadAttestation(r.gloas()?), None)))),
@@ -83,7 +93,21 @@ static KINDS: [Kind; 18] = [
 ];
 
 const fn kind(names: &'static [&'static str], keys: &'static [&'static str], read: Read) -> Kind {
-    Kind { names, keys, read }
+    Kind {
+        names,
+        keys,
+        read,
+        elements_max: ELEMENTS_MAX,
+    }
+}
+
+impl Kind {
+    const fn up_to(self, elements_max: usize) -> Self {
+        Self {
+            elements_max,
+            ..self
+        }
+    }
 }
 
 impl Reader<'_, '_> {

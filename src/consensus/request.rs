@@ -7,9 +7,9 @@ use serde::de::IgnoredAny;
 
 use super::block::ForkInfo;
 use super::container::objects;
-use super::document::Document;
+use super::document::{Document, ELEMENTS_MAX};
 use super::duty::{self, Duty, Facts, GenesisDuty};
-use super::forms::{DomainName, Kind, Read, Reader};
+use super::forms::{DomainName, ENVELOPE_ELEMENTS_MAX, Kind, Read, Reader};
 use super::network::{Network, Networks, Preset};
 use super::primitives::{DomainType, Epoch, Root, Version};
 use super::root;
@@ -89,13 +89,14 @@ impl SignRequest {
     /// # Errors
     /// When it is no JSON, or not the whole of a message of a known type.
     pub fn parse(body: &mut [u8], networks: &Networks) -> Result<Self, RequestError> {
-        let document = &mut Document::open(body)?;
+        let document = &mut Document::open(body, ENVELOPE_ELEMENTS_MAX)?;
         let head = document.read(PhantomData::<Head>)?;
         let claims = [
             ("signingRoot", head.signingRoot),
             ("signing_root", head.signing_root),
         ];
         let Some(kind) = head.r#type else {
+            document.check_elements("a request without a type", ELEMENTS_MAX)?;
             let subject = raw(document, head.signingRoot.or(head.signing_root))?;
             return Ok(Self {
                 kind: "RAW",
@@ -103,6 +104,7 @@ impl SignRequest {
                 subject,
             });
         };
+        document.check_elements(kind.names[0], kind.elements_max)?;
         let mut reader = Reader {
             document,
             networks,

@@ -9,8 +9,9 @@ use super::request::Framing;
 /// without a bound they would be a body that no limit counts.
 pub const EXTRA_BYTES_MAX: usize = 4 * 1024;
 
-/// Hex digits of a chunk size: 8 are 4 GiB, more than any body may have, and cannot overflow.
-const SIZE_DIGITS_MAX: u8 = 8;
+/// Hex digits of a chunk size after its leading zeros: 8 are 4 GiB, more than any body may have, and
+/// cannot overflow.
+const SIZE_DIGITS_MAX: u32 = 8;
 
 /// The decoder of one body.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub enum Part<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    Size { size: u64, digits: u8 },
+    Size { size: u64, digits: u32 },
     SpaceBeforeExtension { size: u64 },
     Extension { size: u64 },
     SizeLf { size: u64 },
@@ -41,7 +42,8 @@ enum State {
     DataCr,
     DataLf,
     TrailerStart,
-    Trailer,
+    TrailerName,
+    TrailerValue,
     TrailerLf,
     EndLf,
     Done,
@@ -96,7 +98,7 @@ impl Decoder {
 
     fn step(&mut self, byte: u8) -> Result<State, Refused> {
         Ok(match (self.state, byte) {
-            (State::Size { size, digits }, _) => size_step(size, digits, byte)?,
+            (State::Size { size, digits }, _) => self.size_step(size, digits, byte)?,
             (State::SpaceBeforeExtension { .. }, b' ' | b'\t') => self.extra(byte, self.state)?,
             (State::SpaceBeforeExtension { size }, b';') => State::Extension { size },
             (State::Extension { size }, b'\r') => State::SizeLf { size },
@@ -106,11 +108,17 @@ impl Decoder {
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size { size: 0, digits: 0 },
             (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart, b' ' | b'\t' | b':') => {
-                return Err(bad("a trailer field without a name"));
+            (State::TrailerName, b':') => self.extra(byte, State::TrailerValue)?,
+            (State::TrailerStart | State::TrailerName, byte) if is_token_byte(byte) => {
+                self.extra(byte, State::TrailerName)?
             }
-            (State::Trailer, b'\r') => State::TrailerLf,
-            (State::TrailerStart | State::Trailer, _) => self.extra(byte, State::Trailer)?,
+            (State::TrailerStart | State::TrailerName, _) => {
+                return Err(bad(
+                    "a trailer field's name is followed by no colon, or is no token",
+                ));
+            }
+            (State::TrailerValue, b'\r') => State::TrailerLf,
+            (State::TrailerValue, _) => self.extra(byte, State::TrailerValue)?,
             (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::EndLf, b'\n') => State::Done,
             (State::Done, _) => State::Done,
@@ -122,6 +130,32 @@ impl Decoder {
                 return Err(bad("a line of the chunked coding does not end with CR LF"));
             }
         })
+    }
+
+    /// Digits beyond the eighth, zeros in front of the size, count as extra bytes.
+    fn size_step(&mut self, size: u64, digits: u32, byte: u8) -> Result<State, Refused> {
+        if let Some(digit) = char::from(byte).to_digit(16) {
+            if size >> (4 * (SIZE_DIGITS_MAX - 1)) != 0 {
+                let message = format!("a chunk size of more than {SIZE_DIGITS_MAX} digits");
+                return Err(Refused::new(413, message));
+            }
+            let next = State::Size {
+                size: size * 16 + u64::from(digit),
+                digits: digits.saturating_add(1),
+            };
+            return if digits < SIZE_DIGITS_MAX {
+                Ok(next)
+            } else {
+                self.extra(byte, next)
+            };
+        }
+        match byte {
+            _ if digits == 0 => Err(bad("a chunk size must begin with a hex digit")),
+            b'\r' => Ok(State::SizeLf { size }),
+            b';' => Ok(State::Extension { size }),
+            b' ' | b'\t' => Ok(State::SpaceBeforeExtension { size }),
+            _ => Err(bad("a chunk size must consist of hex digits")),
+        }
     }
 
     /// Counts one byte that is not kept, and stays in `state`.
@@ -139,26 +173,9 @@ impl Decoder {
     }
 }
 
-fn size_step(size: u64, digits: u8, byte: u8) -> Result<State, Refused> {
-    if let Some(digit) = char::from(byte).to_digit(16) {
-        return match digits < SIZE_DIGITS_MAX {
-            true => Ok(State::Size {
-                size: size * 16 + u64::from(digit),
-                digits: digits + 1,
-            }),
-            false => Err(Refused::new(
-                413,
-                format!("a chunk size of more than {SIZE_DIGITS_MAX} digits"),
-            )),
-        };
-    }
-    match byte {
-        _ if digits == 0 => Err(bad("a chunk size must begin with a hex digit")),
-        b'\r' => Ok(State::SizeLf { size }),
-        b';' => Ok(State::Extension { size }),
-        b' ' | b'\t' => Ok(State::SpaceBeforeExtension { size }),
-        _ => Err(bad("a chunk size must consist of hex digits")),
-    }
+/// RFC 9110, section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn bad(message: &'static str) -> Refused {

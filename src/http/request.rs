@@ -172,18 +172,34 @@ impl Headers {
         &self.bytes.0[start..end]
     }
 
-    /// The members of a list field, over all its lines (RFC 9110, section 5.6.1).
-    fn tokens<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.values(name)
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
+    /// The members of a list field, over all its lines (RFC 9110, section 5.6.1). Only spaces and tabs
+    /// stand around a member: Unicode knows more spaces, and no other reader takes them for such.
+    fn tokens<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.raw_values(name)
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .map(without_spaces)
             .filter(|token| !token.is_empty())
     }
 
     fn has_token(&self, name: &str, token: &str) -> bool {
         self.tokens(name)
-            .any(|found| found.eq_ignore_ascii_case(token))
+            .any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
     }
+}
+
+/// The fields that say where a request ends and what becomes of its connection.
+const FRAMING_FIELDS: [&str; 4] = [
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Expect",
+];
+
+fn without_spaces(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// One bit of 64, by length and first letter.
@@ -215,6 +231,9 @@ pub fn read(
     if received.ends_with(b"\n") || received[*tried..].contains(&b'\n') {
         let minor = match read_lines::<HEADERS_USUAL_MAX>(received, request) {
             Err(Refused { status: 431, .. }) => read_lines::<HEADERS_MAX>(received, request)?,
+            Err(Refused { status: 505, .. }) if let Some(at) = later_minor_version(received) => {
+                read_as_http11(received, at, request)?
+            }
             result => result?,
         };
         if let Some(minor) = minor {
@@ -301,6 +320,7 @@ fn settle(request: &Request, is_http11: bool) -> Result<Head, Refused> {
             expects_continue: false,
         });
     }
+    check_framing_fields(headers)?;
     let framing = framing(headers, is_http11)?;
     let expects_continue = expectation(headers)? && is_http11;
     let keep_alive = !headers.has_token("connection", "close")
@@ -324,6 +344,28 @@ fn check_host(headers: &Headers, is_http11: bool) -> Result<(), Refused> {
         }
         (_, None) => Ok(()),
     }
+}
+
+/// Refuses what two readers could take for different fields: bytes that are not ASCII, and an empty line
+/// beside another one of the same name.
+fn check_framing_fields(headers: &Headers) -> Result<(), Refused> {
+    for name in FRAMING_FIELDS {
+        let mut lines = 0;
+        let mut has_empty_line = false;
+        for value in headers.raw_values(name) {
+            lines += 1;
+            has_empty_line |= value.is_empty();
+            if !value.is_ascii() {
+                let message = format!("the field {name} holds a byte that is not ASCII");
+                return Err(Refused::new(400, message));
+            }
+        }
+        if lines > 1 && has_empty_line {
+            let message = format!("the field {name} is there twice, once without a value");
+            return Err(Refused::new(400, message));
+        }
+    }
+    Ok(())
 }
 
 fn framing(headers: &Headers, is_http11: bool) -> Result<Framing, Refused> {
@@ -354,29 +396,35 @@ fn content_length(text: &str) -> Result<Framing, Refused> {
     Ok(Framing::Length(text.parse().unwrap_or(u64::MAX)))
 }
 
+/// Without a final `chunked` nobody knows where the body ends (RFC 9112, section 6.3).
 fn transfer_coding(headers: &Headers) -> Result<Framing, Refused> {
-    let mut codings = headers.tokens("transfer-encoding");
-    match (codings.next(), codings.next()) {
-        (None, _) => Err(Refused::new(400, "Transfer-Encoding is empty")),
-        (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
-        (Some(first), Some(second))
-            if [first, second]
-                .iter()
-                .all(|it| it.eq_ignore_ascii_case("chunked")) =>
-        {
-            Err(Refused::new(400, "Transfer-Encoding names chunked twice"))
-        }
-        (Some(_), _) => Err(Refused::new(
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let codings = headers.tokens("transfer-encoding").collect::<Vec<_>>();
+    let Some((last, others)) = codings.split_last() else {
+        return Err(Refused::new(400, "Transfer-Encoding is empty"));
+    };
+    if !is_chunked(last) {
+        return Err(Refused::new(
+            400,
+            "the last Transfer-Encoding must be chunked",
+        ));
+    }
+    if others.iter().any(|coding| is_chunked(coding)) {
+        return Err(Refused::new(400, "Transfer-Encoding names chunked twice"));
+    }
+    if !others.is_empty() {
+        return Err(Refused::new(
             501,
             "the only Transfer-Encoding here is chunked",
-        )),
+        ));
     }
+    Ok(Framing::Chunked)
 }
 
 fn expectation(headers: &Headers) -> Result<bool, Refused> {
     let mut expects = false;
     for token in headers.tokens("expect") {
-        if !token.eq_ignore_ascii_case("100-continue") {
+        if !token.eq_ignore_ascii_case(b"100-continue") {
             return Err(Refused::new(
                 417,
                 "the only expectation here is 100-continue",
@@ -389,7 +437,7 @@ fn expectation(headers: &Headers) -> Result<bool, Refused> {
 
 fn syntax_error(error: httparse::Error, head: &[u8]) -> Refused {
     let message: Cow<'static, str> = match error {
-        httparse::Error::Version if names_a_version(head) => {
+        httparse::Error::Version if version(head).is_some() => {
             return Refused::new(505, "the only versions here are HTTP/1.1 and HTTP/1.0");
         }
         httparse::Error::TooManyHeaders => {
@@ -407,14 +455,32 @@ fn syntax_error(error: httparse::Error, head: &[u8]) -> Refused {
     Refused::new(400, message)
 }
 
-/// Whether the request line has three parts, and the last is `HTTP/`, a digit, a dot and a digit.
-fn names_a_version(head: &[u8]) -> bool {
-    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+/// Reads a head of HTTP/1.2 or later as one of HTTP/1.1 (RFC 9110, section 6.2). `minor_at` is where its
+/// minor version stands.
+#[inline(never)]
+fn read_as_http11(
+    received: &[u8],
+    minor_at: usize,
+    request: &mut Request,
+) -> Result<Option<u8>, Refused> {
+    let mut copy = Wiped(received.to_vec());
+    copy.0[minor_at] = b'1';
+    read_lines::<HEADERS_MAX>(&copy.0, request)
+}
+
+/// Where the minor version of HTTP/1.2 to HTTP/1.9 stands in the request line.
+fn later_minor_version(head: &[u8]) -> Option<usize> {
+    let version = version(head)?;
+    let is_later = version[5] == b'1' && version[7] > b'1';
+    is_later.then(|| version.as_ptr().addr() - head.as_ptr().addr() + 7)
+}
+
+/// The version in the request line: `HTTP/`, a digit, a dot and a digit, the last of three parts.
+fn version(head: &[u8]) -> Option<&[u8]> {
+    let line = head.split(|&byte| byte == b'\r').next()?;
     let mut parts = line.split(|&byte| byte == b' ').skip(2);
-    let version = parts
-        .next()
-        .filter(|_| parts.next().is_none())
-        .unwrap_or_default();
+    let version = parts.next().filter(|_| parts.next().is_none())?;
     matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
         if major.is_ascii_digit() && minor.is_ascii_digit())
+    .then_some(version)
 }

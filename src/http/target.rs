@@ -1,6 +1,7 @@
 //! The request target (RFC 9112, section 3.2) → a path with one spelling, and the query.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
 use super::Refused;
 
@@ -70,6 +71,9 @@ pub fn parse<'t>(method: &str, target: &'t str) -> Result<Target<'t>, Refused> {
             "the query holds a character that must be percent-encoded",
         ));
     }
+    if !has_whole_escapes(query.as_bytes()) {
+        return Err(bad("% in the query must be followed by two hex digits"));
+    }
     Ok(Target {
         path: normal(path)?,
         query,
@@ -85,9 +89,50 @@ pub fn too_long() -> Refused {
     )
 }
 
-/// Whether the text can be a host with a port (RFC 3986, section 3.2, without user information).
+/// Whether the text is a host, or a host and a port (RFC 3986, section 3.2, without user information):
+/// a name, an IPv4 address, or an IPv6 address in brackets. Nothing at all is a host without a name.
 pub fn is_authority(text: impl AsRef<[u8]>) -> bool {
-    is_all(text, &AUTHORITY_BYTES)
+    let Ok(text) = std::str::from_utf8(text.as_ref()) else {
+        return false;
+    };
+    if let Some(rest) = text.strip_prefix('[') {
+        let Some((address, after)) = rest.split_once(']') else {
+            return false;
+        };
+        let port = after.strip_prefix(':');
+        return is_ip_literal(address) && (after.is_empty() || port.is_some_and(is_port));
+    }
+    match text.split_once(':') {
+        Some((host, port)) => !host.is_empty() && is_name(host) && is_port(port),
+        None => is_name(text),
+    }
+}
+
+/// What stands in brackets: an IPv6 address, or the form that is kept for later versions.
+fn is_ip_literal(address: &str) -> bool {
+    let Some(future) = address.strip_prefix(['v', 'V']) else {
+        return address.parse::<Ipv6Addr>().is_ok();
+    };
+    let Some((version, address)) = future.split_once('.') else {
+        return false;
+    };
+    let is_hex = version.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex && !version.is_empty() && !address.is_empty() && is_all(address, &LITERAL_BYTES)
+}
+
+fn is_name(host: &str) -> bool {
+    is_all(host, &NAME_BYTES) && has_whole_escapes(host.as_bytes())
+}
+
+/// Digits, or nothing: `host:` means the usual port.
+fn is_port(port: &str) -> bool {
+    port.is_empty() || port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+}
+
+/// Whether each `%` is followed by two hex digits.
+fn has_whole_escapes(text: &[u8]) -> bool {
+    let mut parts = text.split(|&byte| byte == b'%').skip(1);
+    parts.all(|part| matches!(part, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()))
 }
 
 fn without_scheme(target: &str) -> Option<&str> {
@@ -167,7 +212,8 @@ const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 static PLAIN_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=:@/");
 static PATH_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=:@/.%");
 static QUERY_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=:@/.%?");
-static AUTHORITY_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=:.%[]");
+static NAME_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=.%");
+static LITERAL_BYTES: [bool; 256] = table(b"-_~!$&'()*+,;=.:");
 
 /// Letters, digits, and these.
 const fn table(more: &[u8]) -> [bool; 256] {

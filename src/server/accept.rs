@@ -1,4 +1,4 @@
-//! The accept thread: new connections from all listeners, a bounded number of them.
+//! The accept thread: new connections from all listeners, as many as there are places for.
 
 use std::io::{self, ErrorKind, PipeReader};
 use std::mem;
@@ -15,20 +15,21 @@ use crate::api::Service;
 use crate::http::Refused;
 
 use super::connection::Stream;
+use super::places::{Place, Places, Room};
 use super::socket::Socket;
 use super::system::{self, POLLIN};
 use super::tls::Tls;
-use super::{House, connection};
+use super::{ServerState, connection};
 
 /// A bound socket and who answers there.
-pub(super) struct Door {
-    pub(super) listener: Listener,
+pub(super) struct Listener {
+    pub(super) socket: ListeningSocket,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) service: Arc<dyn Service>,
 }
 
 /// A bound socket.
-pub(super) enum Listener {
+pub(super) enum ListeningSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -41,33 +42,44 @@ const ACCEPTS_IN_A_ROW_MAX: usize = 64;
 const UNBEGUN_MAX: usize = ACCEPTS_IN_A_ROW_MAX;
 
 /// How long to wait when there are so many.
-const BREATH: Duration = Duration::from_micros(100);
+const UNBEGUN_PAUSE: Duration = Duration::from_micros(100);
 
 /// How long to wait when the process has no descriptors or memory for another connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections that are told "503" at the same time, beyond the limit; those beyond these are closed
-/// without a word.
-const TURNED_AWAY_MAX: usize = 256;
+/// What an open connection costs, with its buffers at work; measured when idle, it is 16 KiB, or 30 with
+/// TLS.
+const CONNECTION_BYTES: usize = 20 * 1024;
+/// The same with TLS.
+const TLS_CONNECTION_BYTES: usize = 36 * 1024;
 
 /// Accepts until the other end of `stop` is closed; then the listeners are closed.
-pub(super) fn run(doors: &[Door], stop: &PipeReader, house: &Arc<House>) {
+pub(super) fn run(listeners: &[Listener], stop: &PipeReader, state: &Arc<ServerState>) {
+    let shared = Places::new(&state.limits);
+    let mut entries = Vec::new();
+    for listener in listeners {
+        let places = if listener.service.has_reserved_places() {
+            Places::reserved(&state.limits)
+        } else {
+            Arc::clone(&shared)
+        };
+        entries.push((listener, places));
+    }
     loop {
         let mut sources = vec![system::pollfd(stop.as_fd(), POLLIN)];
-        sources.extend(
-            doors
-                .iter()
-                .map(|door| system::pollfd(door.listener.as_fd(), POLLIN)),
-        );
-        match house.unbegun.load(Ordering::Acquire) < UNBEGUN_MAX {
-            true => system::poll(&mut sources, None),
-            false => system::poll(&mut sources[..1], Some(BREATH)),
+        for listener in listeners {
+            sources.push(system::pollfd(listener.socket.as_fd(), POLLIN));
+        }
+        if state.unbegun.load(Ordering::Acquire) < UNBEGUN_MAX {
+            system::poll(&mut sources, None);
+        } else {
+            system::poll(&mut sources[..1], Some(UNBEGUN_PAUSE));
         }
         if sources[0].revents != 0 {
             return;
         }
-        for (door, source) in doors.iter().zip(&sources[1..]) {
-            if source.revents != 0 && accept_some(door, house).is_err() {
+        for ((listener, places), source) in entries.iter().zip(&sources[1..]) {
+            if source.revents != 0 && accept_some(listener, places, state).is_err() {
                 system::poll(&mut sources[..1], Some(EXHAUSTED_PAUSE));
                 break;
             }
@@ -76,12 +88,17 @@ pub(super) fn run(doors: &[Door], stop: &PipeReader, house: &Arc<House>) {
 }
 
 /// Fails when there is no room for another connection in this process.
-fn accept_some(door: &Door, house: &Arc<House>) -> io::Result<()> {
+fn accept_some(
+    listener: &Listener,
+    places: &Arc<Places>,
+    state: &Arc<ServerState>,
+) -> io::Result<()> {
     for _ in 0..ACCEPTS_IN_A_ROW_MAX {
-        match door.listener.accept() {
+        match listener.socket.accept() {
             Ok((stream, peer)) => {
                 // `may` panics when the memory for a stack is refused.
-                let admitted = catch_unwind(AssertUnwindSafe(|| admit(stream, peer, door, house)));
+                let admit = || admit(stream, peer, listener, places, state);
+                let admitted = catch_unwind(AssertUnwindSafe(admit));
                 admitted.unwrap_or_else(|_| Err(ErrorKind::OutOfMemory.into()))?;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -103,24 +120,40 @@ fn accept_some(door: &Door, house: &Arc<House>) -> io::Result<()> {
 fn admit(
     stream: TcpStream,
     peer: Option<IpAddr>,
-    door: &Door,
-    house: &Arc<House>,
+    listener: &Listener,
+    places: &Arc<Places>,
+    state: &Arc<ServerState>,
 ) -> io::Result<()> {
-    let mut seat = Seat::take(house);
-    let number = seat.number;
-    if number > house.limits.connections_max + TURNED_AWAY_MAX {
+    let (place, room) = places.take(peer);
+    let has_place = match room {
+        Room::Free => true,
+        Room::Full => places.end_longest_idle(&state.sweeper, None),
+        Room::FullFrom(source) => places.end_longest_idle(&state.sweeper, Some(source)),
+        Room::None => return Ok(()),
+    };
+    // With TLS, the answer "503" would cost a handshake.
+    if !has_place && listener.tls.is_some() {
         return Ok(());
     }
-    let socket = Socket::new(stream, house.runtime, &house.sweeper, &house.limits)?;
-    let (service, tls) = (Arc::clone(&door.service), door.tls.clone());
-    house.runtime.spawn(move || {
-        seat.begin(); // and given back last, when the descriptor is closed
-        let house = &*seat.house;
-        let socket = socket.on_stack_below(ptr::from_ref(&seat).addr());
+    let mut permit = Permit::take(state, place, listener.tls.is_some());
+    let socket = Socket::new(
+        stream,
+        state.runtime,
+        &state.sweeper,
+        &state.limits,
+        &permit.place,
+    )?;
+    let service = Arc::clone(&listener.service);
+    let tls = listener.tls.clone();
+    state.runtime.spawn(move || {
+        permit.begin(); // and given back last, when the descriptor is closed
+        let state = &*permit.state;
+        let socket = socket.on_stack_below(ptr::from_ref(&permit).addr());
         match tls {
-            None => meet(socket, &service, house, peer, number),
-            Some(tls) => match tls.wrap(socket) {
-                Ok(secured) => meet(secured, &service, house, peer, number),
+            None if has_place => serve(socket, &service, state, peer),
+            None => turn_away(socket, &service, state),
+            Some(tls) => match tls.wrap(socket, &state.handshakes) {
+                Ok(secured) => serve(secured, &service, state, peer),
                 Err(error) => log::warn!("TLS: {error}"),
             },
         }
@@ -128,55 +161,63 @@ fn admit(
 }
 
 #[inline(never)] // the frame of TLS is large, and would be on the stack of every plain connection
-fn meet(
+fn serve(
     stream: impl Stream,
     service: &Arc<dyn Service>,
-    house: &House,
+    state: &ServerState,
     peer: Option<IpAddr>,
-    number: usize,
 ) {
-    if number > house.limits.connections_max {
-        let refused = Refused::new(503, "too many connections, try again");
-        connection::turn_away(stream, service, house, &refused);
-    } else {
-        connection::serve(stream, service, house, peer);
-    }
+    connection::serve(stream, service, state, peer);
 }
 
-/// One connection's place in the count.
-struct Seat {
-    house: Arc<House>,
-    /// How many connections there are, with this one.
-    number: usize,
+#[inline(never)]
+fn turn_away(stream: impl Stream, service: &Arc<dyn Service>, state: &ServerState) {
+    let refused = Refused::new(503, "too many connections, try again");
+    connection::turn_away(stream, service, state, &refused);
+}
+
+/// What one connection takes of what there is for all; given back when dropped.
+struct Permit {
+    state: Arc<ServerState>,
+    place: Place,
+    memory_bytes: usize,
     has_begun: bool,
 }
 
-impl Seat {
-    fn take(house: &Arc<House>) -> Self {
-        let number = house.connections.fetch_add(1, Ordering::AcqRel) + 1;
-        house.unbegun.fetch_add(1, Ordering::AcqRel);
+impl Permit {
+    fn take(state: &Arc<ServerState>, place: Place, has_tls: bool) -> Self {
+        let memory_bytes = if has_tls {
+            TLS_CONNECTION_BYTES
+        } else {
+            CONNECTION_BYTES
+        };
+        state.connections.fetch_add(1, Ordering::AcqRel);
+        state.unbegun.fetch_add(1, Ordering::AcqRel);
+        state.memory.note_connection(memory_bytes);
         Self {
-            house: Arc::clone(house),
-            number,
+            state: Arc::clone(state),
+            place,
+            memory_bytes,
             has_begun: false,
         }
     }
 
     fn begin(&mut self) {
         if !mem::replace(&mut self.has_begun, true) {
-            self.house.unbegun.fetch_sub(1, Ordering::AcqRel);
+            self.state.unbegun.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.begin();
-        self.house.connections.fetch_sub(1, Ordering::AcqRel);
+        self.state.memory.forget_connection(self.memory_bytes);
+        self.state.connections.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-impl Listener {
+impl ListeningSocket {
     fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
         match self {
             Self::Tcp(listener) => {
@@ -195,7 +236,7 @@ impl Listener {
     }
 }
 
-impl AsFd for Listener {
+impl AsFd for ListeningSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(listener) => listener.as_fd(),

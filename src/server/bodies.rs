@@ -1,17 +1,33 @@
-//! Memory of request bodies: bounded over all connections together, wiped when it is given back.
+//! Memory of what arrives and of what is answered: bounded over all connections together, wiped when it
+//! is given back.
+//!
+//! A body takes memory for what has arrived of it, not for what is announced. Beyond a small body it lies
+//! in segments, so that it never needs twice its memory to grow; they are joined by the thread that reads
+//! it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::http::{Refused, Wiped};
 
 /// Bodies up to this size are always taken, so that a few huge ones cannot keep out the duties (1 to 4
-/// KiB each). All connections together hold at most 64 MiB of these.
-const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
+/// KiB each). All connections together hold at most 16 MiB of these.
+pub(super) const SMALL_BODY_BYTES_MAX: usize = 4 * 1024;
 
-/// Something that there is only so much of.
-pub(super) struct Supply(AtomicUsize);
+/// The largest segment of a body: what a body holds beyond what has arrived.
+const SEGMENT_BYTES_MAX: usize = 256 * 1024;
 
-/// What somebody has taken; given back when dropped.
+/// Memory of connections that counts as the process's own: about a thousand of them. Only what is
+/// beyond leaves less for bodies.
+const CONNECTIONS_BYTES_FREE: usize = 16 * 1024 * 1024;
+
+/// Something that there is only so much of: bytes of memory, or threads.
+pub(super) struct Supply {
+    amount_max: usize,
+    taken: AtomicUsize,
+    connections_bytes: AtomicUsize,
+}
+
+/// What somebody has taken of it; given back when dropped.
 pub(super) struct Share<'a> {
     supply: &'a Supply,
     amount: usize,
@@ -19,44 +35,91 @@ pub(super) struct Share<'a> {
 
 impl Supply {
     /// So much of it.
-    pub(super) fn new(amount: usize) -> Self {
-        Self(AtomicUsize::new(amount))
+    pub(super) fn new(amount_max: usize) -> Self {
+        Self {
+            amount_max,
+            taken: AtomicUsize::new(0),
+            connections_bytes: AtomicUsize::new(0),
+        }
     }
 
     /// A share of this size, if there is so much left.
     pub(super) fn take(&self, amount: usize) -> Option<Share<'_>> {
-        let taken = self
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| {
-                free.checked_sub(amount)
-            });
-        taken.is_ok().then(|| Share {
+        self.reserve(amount).then(|| Share {
             supply: self,
             amount,
         })
+    }
+
+    /// Notes what a connection costs by being there.
+    pub(super) fn note_connection(&self, bytes: usize) {
+        self.connections_bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// The connection has gone.
+    pub(super) fn forget_connection(&self, bytes: usize) {
+        self.connections_bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    fn reserve(&self, amount: usize) -> bool {
+        let connections = self.connections_bytes.load(Ordering::Acquire);
+        let amount_max = self
+            .amount_max
+            .saturating_sub(connections.saturating_sub(CONNECTIONS_BYTES_FREE));
+        let add = |taken: usize| taken.checked_add(amount).filter(|sum| *sum <= amount_max);
+        let changed = self
+            .taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+        changed.is_ok()
+    }
+}
+
+impl Share<'_> {
+    /// Takes more; says whether there was so much left.
+    fn grow(&mut self, amount: usize) -> bool {
+        let is_there = self.supply.reserve(amount);
+        if is_there {
+            self.amount += amount;
+        }
+        is_there
     }
 }
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        self.supply.0.fetch_add(self.amount, Ordering::AcqRel);
+        self.supply.taken.fetch_sub(self.amount, Ordering::AcqRel);
     }
 }
 
 /// One body while it arrives.
 pub(super) struct Body<'a> {
-    bytes: Wiped,
+    /// All of a small body, and the beginning of any other.
+    start: Wiped,
+    segments: Vec<Wiped>,
+    bytes: usize,
     bytes_max: usize,
     memory: &'a Supply,
     share: Option<Share<'a>>,
 }
 
+/// A body that has arrived whole.
+pub(super) struct Arrived<'a> {
+    /// Its pieces, for [`join`].
+    pub(super) pieces: Vec<Wiped>,
+    /// How long it is.
+    pub(super) bytes: usize,
+    /// What it holds of the common memory.
+    pub(super) share: Option<Share<'a>>,
+}
+
 impl<'a> Body<'a> {
-    /// An empty body, at first in the room that `bytes` has, that may grow to `bytes_max`; what is not small
-    /// is taken from `memory`.
-    pub(super) fn new(bytes: Wiped, bytes_max: usize, memory: &'a Supply) -> Self {
+    /// An empty body, at first in the room that `start` has, that may grow to `bytes_max`; what is not
+    /// small is taken from `memory`.
+    pub(super) fn new(start: Wiped, bytes_max: usize, memory: &'a Supply) -> Self {
         Self {
-            bytes,
+            start,
+            segments: Vec::new(),
+            bytes: 0,
             bytes_max,
             memory,
             share: None,
@@ -72,45 +135,98 @@ impl<'a> Body<'a> {
         data: &[u8],
         announced_bytes: Option<usize>,
     ) -> Result<(), Refused> {
-        let needed = self.bytes.0.len() + data.len();
-        if needed > self.bytes_max {
+        if self.bytes + data.len() > self.bytes_max {
             return Err(too_large(self.bytes_max));
         }
-        let capacity = self.bytes.0.capacity();
-        if needed > capacity {
-            // What is only announced costs nothing yet, beyond a small body.
-            let small = announced_bytes.unwrap_or(0).min(SMALL_BODY_BYTES_MAX);
-            let ceiling = announced_bytes.unwrap_or(self.bytes_max);
-            self.grow(needed.max(small).max(2 * capacity).min(ceiling))?;
+        let mut rest = data;
+        if self.segments.is_empty() {
+            let room = SMALL_BODY_BYTES_MAX - self.start.0.len();
+            let (small, large) = rest.split_at(room.min(rest.len()));
+            self.extend_start(small, announced_bytes);
+            rest = large;
         }
-        self.bytes.0.extend_from_slice(data);
+        while !rest.is_empty() {
+            let room = self
+                .segments
+                .last()
+                .map_or(0, |segment| segment.0.capacity() - segment.0.len());
+            if room == 0 {
+                self.add_segment(announced_bytes)?;
+                continue;
+            }
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            if let Some(segment) = self.segments.last_mut() {
+                segment.0.extend_from_slice(now);
+            }
+            self.bytes += now.len();
+            rest = later;
+        }
         Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes.0.is_empty()
+        self.bytes == 0
     }
 
-    /// Hands over the complete body; gives what it holds of the common memory.
-    pub(super) fn finish(self, complete: &mut Wiped) -> Option<Share<'a>> {
-        *complete = self.bytes;
-        self.share
+    /// Hands over the complete body.
+    pub(super) fn finish(self) -> Arrived<'a> {
+        let mut pieces = self.segments;
+        pieces.insert(0, self.start);
+        Arrived {
+            pieces,
+            bytes: self.bytes,
+            share: self.share,
+        }
     }
 
     /// Moves to a larger piece of memory by hand: a reallocation would leave an unwiped copy behind.
-    fn grow(&mut self, capacity: usize) -> Result<(), Refused> {
-        let share = match capacity > SMALL_BODY_BYTES_MAX {
-            true => Some(self.memory.take(capacity).ok_or_else(|| {
-                Refused::new(503, "the memory for request bodies is in use, try again")
-            })?),
-            false => None,
+    fn extend_start(&mut self, data: &[u8], announced_bytes: Option<usize>) {
+        let needed = self.start.0.len() + data.len();
+        let capacity = self.start.0.capacity();
+        if needed > capacity {
+            let announced = announced_bytes.unwrap_or(0);
+            let larger = needed.max(announced).max(2 * capacity);
+            let mut moved = Wiped(Vec::with_capacity(larger.min(SMALL_BODY_BYTES_MAX)));
+            moved.0.extend_from_slice(&self.start.0);
+            self.start = moved;
+        }
+        self.start.0.extend_from_slice(data);
+        self.bytes += data.len();
+    }
+
+    /// Makes room for as much again as has arrived, within bounds.
+    fn add_segment(&mut self, announced_bytes: Option<usize>) -> Result<(), Refused> {
+        let left = announced_bytes.unwrap_or(self.bytes_max) - self.bytes;
+        let room = self.bytes.min(SEGMENT_BYTES_MAX).min(left);
+        let is_there = match &mut self.share {
+            Some(share) => share.grow(room),
+            None => {
+                self.share = self.memory.take(room);
+                self.share.is_some()
+            }
         };
-        let mut larger = Wiped(Vec::with_capacity(capacity));
-        larger.0.extend_from_slice(&self.bytes.0);
-        self.bytes = larger;
-        self.share = share;
+        if !is_there {
+            return Err(memory_in_use());
+        }
+        self.segments.push(Wiped(Vec::with_capacity(room)));
         Ok(())
     }
+}
+
+/// One piece of memory with what the pieces hold. Each piece is wiped and given back as soon as it is
+/// copied, so that the body is in memory once, and a segment of it twice.
+pub(super) fn join(pieces: Vec<Wiped>, bytes: usize) -> Wiped {
+    let mut pieces = pieces.into_iter();
+    let first = pieces.next().unwrap_or_default();
+    if first.0.len() == bytes {
+        return first;
+    }
+    let mut joined = Wiped(Vec::with_capacity(bytes));
+    joined.0.extend_from_slice(&first.0);
+    for piece in pieces {
+        joined.0.extend_from_slice(&piece.0);
+    }
+    joined
 }
 
 /// The answer to a body that is larger than its route takes.
@@ -119,4 +235,56 @@ pub(super) fn too_large(bytes_max: usize) -> Refused {
         413,
         format!("the body is larger than {bytes_max} bytes, the most that this route takes"),
     )
+}
+
+/// The answer when others hold all the memory that there is for requests.
+pub(super) fn memory_in_use() -> Refused {
+    Refused::new(503, "the memory for requests is in use, try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_holds_at_most_twice_what_has_arrived_and_gives_all_of_it_back() {
+        const MIB: usize = 1024 * 1024;
+        let memory = Supply::new(64 * MIB);
+        for announced in [Some(32 * MIB), None] {
+            let mut body = Body::new(Wiped::default(), 32 * MIB, &memory);
+            let mut arrived = 0;
+            let mut chunk = 1;
+            while arrived < 32 * MIB {
+                let length = chunk.min(32 * MIB - arrived);
+                body.extend(&vec![b'x'; length], announced).expect("memory");
+                arrived += length;
+                chunk = chunk * 2 % 100_003 + 1;
+                let held = memory.taken.load(Ordering::Relaxed);
+                assert!(
+                    held <= arrived
+                        && held <= arrived.saturating_sub(SMALL_BODY_BYTES_MAX) + SEGMENT_BYTES_MAX,
+                    "{held} bytes for {arrived}"
+                );
+            }
+            let whole = body.finish();
+            assert_eq!(whole.bytes, 32 * MIB);
+            let joined = join(whole.pieces, whole.bytes);
+            assert!(joined.0.len() == 32 * MIB && joined.0.iter().all(|&byte| byte == b'x'));
+            drop(whole.share);
+            assert_eq!(memory.taken.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[test]
+    fn connections_beyond_a_thousand_leave_less_memory_for_bodies() {
+        let memory = Supply::new(1_000);
+        memory.note_connection(CONNECTIONS_BYTES_FREE);
+        assert!(memory.take(1_000).is_some());
+        memory.note_connection(900);
+        assert!(memory.take(101).is_none());
+        let mut share = memory.take(60).expect("100 bytes are left");
+        assert!(!share.grow(41) && share.grow(40));
+        memory.forget_connection(900);
+        assert!(memory.take(900).is_some() && memory.take(901).is_none());
+    }
 }

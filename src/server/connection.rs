@@ -11,16 +11,19 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::api::{BodyRule, Service};
+use crate::api::{BodyRule, Cost, Service};
 use crate::http::body::{Decoder, Part};
 use crate::http::request::{self, Framing, HEAD_BYTES_MAX, Head, Method, Request};
 use crate::http::response::Response;
 use crate::http::{Refused, wipe};
 use crate::wait;
 
-use super::House;
-use super::bodies::{Body, Share, too_large};
+use super::ServerState;
+use super::bodies::{Arrived, Body, Share, Supply, join, memory_in_use, too_large};
+use super::pool::PoolError;
+use super::system;
 
 /// What a connection is waiting for; each phase has its own deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +36,14 @@ pub(super) enum Phase {
     Head,
     /// The rest of the body.
     Body,
+    /// The service, which makes the answer.
+    Answer,
+    /// The end of a penalty: answers are held back for so long.
+    Held(Duration),
     /// The client, who must take the answer.
     Write,
+    /// The same, when the answer is a signature: meanwhile its key cannot be deleted.
+    WriteSignature,
     /// The client's goodbye.
     Linger,
 }
@@ -44,6 +53,10 @@ pub(super) enum Phase {
 pub(super) trait Stream: Read + Write {
     /// Begins a phase: its time counts from now.
     fn enter(&mut self, phase: Phase);
+    /// The client has proved who it is: its connection goes last when there are too many.
+    fn trust(&mut self);
+    /// Waits for so long, whatever arrives meanwhile.
+    fn pause(&mut self, duration: Duration);
     /// Waits until there is something to read, and needs no buffer for it. May return early.
     ///
     /// # Errors
@@ -57,24 +70,34 @@ pub(super) trait Stream: Read + Write {
     fn close_writing(&mut self);
 }
 
-/// Answers that are held back to go out together with the next one.
-const OUTBOX_BYTES_MAX: usize = 16 * 1024;
+/// Answers that wait to go out together with the next one.
+const OUTBOX_BYTES_MAX: usize = 4 * 1024;
+
+/// Larger answers take their memory from what there is for all connections together.
+const SMALL_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Refusals that are held back on one connection; the last one ends it.
+const HELD_ANSWERS_MAX: usize = 4;
 
 /// What is read and forgotten after the last answer: closing with unread bytes would reset the
 /// connection, and a reset eats the answer on its way (RFC 9112, section 9.6).
 const LINGER_BYTES_MAX: usize = 64 * 1024;
 
-/// The largest body that is read in a coroutine: a few milliseconds of work. Duties have 1 to 4 KiB.
-const QUICK_BODY_BYTES_MAX: usize = 256 * 1024;
+/// The largest body that is read in a coroutine. Duties have 1 to 4 KiB.
+const QUICK_BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// The largest body that is read at the same time as others: what is made of one takes up to half its
+/// size again.
+const LARGE_BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Serves one client to the end.
 pub(super) fn serve(
     stream: impl Stream,
     service: &Arc<dyn Service>,
-    house: &House,
+    state: &ServerState,
     peer: Option<IpAddr>,
 ) {
-    let mut connection = Connection::new(stream, service, house, peer);
+    let mut connection = Connection::new(stream, service, state, peer);
     match connection.run() {
         Ok(()) => connection.linger(),
         Err(End::Gone) => connection.part(),
@@ -86,19 +109,23 @@ pub(super) fn serve(
 pub(super) fn turn_away(
     stream: impl Stream,
     service: &Arc<dyn Service>,
-    house: &House,
+    state: &ServerState,
     refused: &Refused,
 ) {
-    Connection::new(stream, service, house, None).refuse(refused);
+    Connection::new(stream, service, state, None).refuse(refused);
 }
 
 struct Connection<'a, S> {
     stream: S,
     service: &'a Arc<dyn Service>,
-    house: &'a House,
+    state: &'a ServerState,
     request: Request,
-    inbox: Inbox,
+    inbox: Inbox<'a>,
     outbox: Vec<u8>,
+    /// Until when the answers in the outbox are held back.
+    held_until: Option<Instant>,
+    /// How many of them are refusals.
+    held_answers: usize,
     /// An answer has promised that the connection stays open.
     has_promised: bool,
     /// The request at hand is a HEAD.
@@ -123,21 +150,22 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn new(
         stream: S,
         service: &'a Arc<dyn Service>,
-        house: &'a House,
+        state: &'a ServerState,
         peer: Option<IpAddr>,
     ) -> Self {
         let request = Request {
             peer,
             ..Request::default()
         };
-        let (inbox, outbox) = (Inbox::default(), Vec::new());
         Self {
             stream,
             service,
-            house,
+            state,
             request,
-            inbox,
-            outbox,
+            inbox: Inbox::new(&state.memory),
+            outbox: Vec::new(),
+            held_until: None,
+            held_answers: 0,
             has_promised: false,
             head_only: false,
         }
@@ -163,6 +191,11 @@ impl<'a, S: Stream> Connection<'a, S> {
         {
             return Ok(head);
         }
+        if self.held_until.is_some()
+            && let Some(head) = self.wait_for_held(&mut tried)?
+        {
+            return Ok(head);
+        }
         self.flush()?;
         if self.inbox.unread().is_empty() && self.has_promised {
             self.rest()?;
@@ -178,6 +211,36 @@ impl<'a, S: Stream> Connection<'a, S> {
                 return Ok(head);
             }
         }
+    }
+
+    /// Waits until the answers that are held back may go out, or the next request is there: a good one
+    /// sets them free.
+    #[inline(never)]
+    fn wait_for_held(&mut self, tried: &mut usize) -> Result<Option<Head>, End> {
+        while let Some(left) = self.held_for() {
+            self.stream.enter(Phase::Held(left));
+            let received = self
+                .stream
+                .wait_readable()
+                .and_then(|()| self.inbox.receive(&mut self.stream));
+            match received {
+                Ok(1..) => {
+                    if let Some(head) = self.take_head(tried)? {
+                        return Ok(Some(head));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::TimedOut => return Ok(None),
+                // Nothing more comes; the client may still want its answers.
+                Ok(0) | Err(_) => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// How long the answers are still held back.
+    fn held_for(&self) -> Option<Duration> {
+        let left = self.held_until?.checked_duration_since(Instant::now())?;
+        (!left.is_zero()).then_some(left)
     }
 
     /// Waits for the next request; holds little memory when it does not come soon.
@@ -199,7 +262,7 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     #[inline(never)]
     fn release_memory(&mut self) {
-        self.inbox = Inbox::default();
+        self.inbox = Inbox::new(&self.state.memory);
         self.outbox = Vec::new();
         self.request = Request {
             peer: self.request.peer,
@@ -226,27 +289,49 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn exchange(&mut self, head: Head) -> Result<bool, End> {
         let has_body = !matches!(head.framing, Framing::Absent | Framing::Length(0));
         let (response, is_read) = match caught(|| self.service.admit(&self.request)).flatten() {
-            Ok(rule) => (self.answer(head, rule)?, true),
+            Ok(rule) => {
+                if rule.is_trusted {
+                    self.trust();
+                }
+                (self.answer(head, rule)?, true)
+            }
             Err(response) => (response, !has_body),
         };
         if matches!(response.status, 401 | 403) {
-            self.house
-                .sweeper
-                .pause(self.house.penalties.note(self.request.peer));
+            self.hold_back();
         }
-        let goes_on =
-            head.keep_alive && is_read && !response.close && !self.house.sweeper.is_draining();
-        self.write(&response, goes_on);
-        // Whoever holds a lease waits for this answer to be gone.
-        if !goes_on || response.lease.is_some() || self.outbox.len() > OUTBOX_BYTES_MAX {
-            self.flush()?;
-        }
+        let goes_on = head.keep_alive
+            && is_read
+            && !response.close
+            && self.held_answers < HELD_ANSWERS_MAX
+            && !self.state.sweeper.is_draining();
+        self.send(response, goes_on)?;
         self.has_promised = true;
         Ok(goes_on)
     }
 
+    /// Good requests do not wait for the penalty of others that came on the same connection.
+    fn trust(&mut self) {
+        self.held_until = None;
+        self.held_answers = 0;
+        self.stream.trust();
+    }
+
+    /// Refusals to an address that guesses are held back; see [`super::penalty`].
+    #[inline(never)]
+    fn hold_back(&mut self) {
+        let penalty = self.state.penalties.note(self.request.peer);
+        if penalty.is_zero() {
+            return;
+        }
+        let now = Instant::now();
+        let from = self.held_until.map_or(now, |until| until.max(now));
+        self.held_until = Some(from + penalty);
+        self.held_answers += 1;
+    }
+
     fn answer(&mut self, head: Head, rule: BodyRule) -> Result<Response, End> {
-        let _share = match head.framing {
+        let arrived = match head.framing {
             Framing::Absent if rule.is_required => {
                 return Err(Refused::new(
                     411,
@@ -255,34 +340,82 @@ impl<'a, S: Stream> Connection<'a, S> {
                 .into());
             }
             Framing::Absent => None,
-            Framing::Length(_) | Framing::Chunked => self.read_body(head, rule.bytes_max)?,
+            Framing::Length(_) | Framing::Chunked => Some(self.read_body(head, rule.bytes_max)?),
         };
-        if self.request.body.0.len() > QUICK_BODY_BYTES_MAX {
-            return self.answer_elsewhere();
+        self.stream.enter(Phase::Answer);
+        let bytes = arrived.as_ref().map_or(0, |arrived| arrived.bytes);
+        if bytes > QUICK_BODY_BYTES_MAX || rule.cost == Cost::High {
+            return Ok(self.answer_elsewhere(arrived, rule.cost));
+        }
+        if let Some(arrived) = arrived {
+            self.request.body = join(arrived.pieces, arrived.bytes);
         }
         Ok(caught(|| self.service.answer(&mut self.request)).unwrap_or_else(|response| response))
     }
 
-    /// Answers on a thread of its own: to read a large body takes long, and all others would wait.
-    fn answer_elsewhere(&mut self) -> Result<Response, End> {
-        let Some(_seat) = self.house.large_requests.take(1) else {
-            return Err(
-                Refused::new(503, "too many large requests are being answered, try again").into(),
-            );
+    /// Answers on another thread: to read a large body takes long, and all others would wait.
+    #[inline(never)]
+    fn answer_elsewhere(&mut self, arrived: Option<Arrived<'a>>, cost: Cost) -> Response {
+        let (pieces, bytes, _share) = match arrived {
+            Some(arrived) => (arrived.pieces, arrived.bytes, arrived.share),
+            None => (Vec::new(), 0, None),
         };
-        let (promise, answer) = wait::promise();
-        let service = Arc::clone(self.service);
         let next = Request {
             peer: self.request.peer,
             ..Request::default()
         };
         let mut request = mem::replace(&mut self.request, next);
-        let work = move || promise.keep(service.answer(&mut request));
-        thread::Builder::new().name("large".into()).spawn(work).ok();
-        Ok(answer.wait().unwrap_or_else(internal_error))
+        let service = Arc::clone(self.service);
+        let work = move || {
+            if bytes > 0 {
+                request.body = join(pieces, bytes);
+            }
+            service.answer(&mut request)
+        };
+        if cost == Cost::Long {
+            return self.answer_on_a_thread(bytes, work);
+        }
+        let readers = if bytes > LARGE_BODY_BYTES_MAX {
+            &self.state.huge_reader
+        } else {
+            &self.state.readers
+        };
+        match readers.run(work) {
+            Ok(response) => response,
+            Err(PoolError::Panicked) => internal_error(),
+            Err(PoolError::Full) => Response::from(&Refused::new(
+                503,
+                "too many large requests are waiting, try again",
+            )),
+        }
     }
 
-    fn read_body(&mut self, head: Head, bytes_max: usize) -> Result<Option<Share<'a>>, End> {
+    /// Runs what may wait for long: it would keep large duties from the threads that read them.
+    fn answer_on_a_thread(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> Response + Send + 'static,
+    ) -> Response {
+        let Some(_permit) = self.state.long_requests.take(1) else {
+            return Response::from(&Refused::new(
+                503,
+                "too many large requests are being answered, try again",
+            ));
+        };
+        // What is made of such a body has about half its size.
+        let Some(_share) = self.state.memory.take(bytes / 2) else {
+            return Response::from(&memory_in_use());
+        };
+        let (promise, answer) = wait::promise();
+        let work = move || {
+            system::lower_priority();
+            promise.keep(work());
+        };
+        thread::Builder::new().name("long".into()).spawn(work).ok();
+        answer.wait().unwrap_or_else(internal_error)
+    }
+
+    fn read_body(&mut self, head: Head, bytes_max: usize) -> Result<Arrived<'a>, End> {
         let announced = match head.framing {
             Framing::Absent | Framing::Chunked => None,
             Framing::Length(length) => match usize::try_from(length) {
@@ -291,7 +424,7 @@ impl<'a, S: Stream> Connection<'a, S> {
             },
         };
         let room = mem::take(&mut self.request.body);
-        let mut body = Body::new(room, bytes_max, &self.house.bodies_bytes);
+        let mut body = Body::new(room, bytes_max, &self.state.memory);
         let mut decoder = Decoder::new(head.framing);
         let mut is_waiting = false;
         loop {
@@ -304,7 +437,7 @@ impl<'a, S: Stream> Connection<'a, S> {
             let used = self.inbox.unread().len() - input.len();
             self.inbox.consume(used);
             if is_complete {
-                return Ok(body.finish(&mut self.request.body));
+                return Ok(body.finish());
             }
             if needs_more && !is_waiting {
                 is_waiting = true;
@@ -332,31 +465,79 @@ impl<'a, S: Stream> Connection<'a, S> {
             Err(error) if error.kind() == ErrorKind::TimedOut && has_begun => {
                 Err(Refused::new(408, "the request did not arrive in time").into())
             }
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => Err(memory_in_use().into()),
             Ok(0) | Err(_) => Err(End::Gone),
         }
     }
 
-    fn write(&mut self, response: &Response, goes_on: bool) {
-        let control = self.house.sweeper.control();
-        response.write(&control, goes_on, self.head_only, &mut self.outbox);
+    /// Sends an answer, or puts it where it goes out together with the next one.
+    fn send(&mut self, mut response: Response, goes_on: bool) -> Result<(), End> {
+        let _share = match self.share_of(&response) {
+            Ok(share) => share,
+            Err(refused) => {
+                response = Response::from(&refused);
+                None
+            }
+        };
+        // A large body is not copied.
+        let is_large = response.body.len() > OUTBOX_BYTES_MAX && !self.head_only;
+        self.write(&response, goes_on, self.head_only || is_large);
+        let phase = if response.lease.is_some() {
+            Phase::WriteSignature
+        } else {
+            Phase::Write
+        };
+        if is_large {
+            self.flush_with(phase, &response.body)
+        } else if !goes_on || response.lease.is_some() || self.outbox.len() > OUTBOX_BYTES_MAX {
+            // Whoever holds a lease waits for this answer to be gone.
+            self.flush_with(phase, b"")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn share_of(&self, response: &Response) -> Result<Option<Share<'a>>, Refused> {
+        if response.body.len() <= SMALL_ANSWER_BYTES_MAX {
+            return Ok(None);
+        }
+        let share = self.state.memory.take(response.body.len());
+        share.map(Some).ok_or_else(memory_in_use)
+    }
+
+    fn write(&mut self, response: &Response, goes_on: bool, head_only: bool) {
+        let control = self.state.sweeper.control();
+        response.write(&control, goes_on, head_only, &mut self.outbox);
     }
 
     fn flush(&mut self) -> Result<(), End> {
-        if !self.outbox.is_empty() {
-            self.stream.enter(Phase::Write);
-            let written = self
-                .stream
-                .write_all(&self.outbox)
-                .and_then(|()| self.stream.flush());
-            self.outbox.clear();
-            written.map_err(|_| End::Gone)?;
+        if self.outbox.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.flush_with(Phase::Write, b"")
+    }
+
+    /// Sends what is in the outbox, and then `body`; first waits until it may.
+    fn flush_with(&mut self, phase: Phase, body: &[u8]) -> Result<(), End> {
+        if let Some(left) = self.held_for() {
+            self.stream.enter(Phase::Held(left));
+            self.stream.pause(left);
+        }
+        self.held_until = None;
+        self.held_answers = 0;
+        self.stream.enter(phase);
+        let written = self
+            .stream
+            .write_all(&self.outbox)
+            .and_then(|()| self.stream.write_all(body))
+            .and_then(|()| self.stream.flush());
+        self.outbox.clear();
+        written.map_err(|_| End::Gone)
     }
 
     #[inline(never)]
     fn refuse(&mut self, refused: &Refused) {
-        self.write(&Response::from(refused), false);
+        self.write(&Response::from(refused), false, self.head_only);
         if self.flush().is_ok() {
             self.linger();
         }
@@ -392,17 +573,31 @@ fn internal_error() -> Response {
 }
 
 /// What has arrived and is not yet understood. What has been understood is wiped: it may be a password.
-#[derive(Default)]
-struct Inbox {
+struct Inbox<'a> {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    memory: &'a Supply,
+    share: Option<Share<'a>>,
 }
 
 /// First size of an inbox: a usual head fits. It grows fourfold, until the longest head fits.
 const INBOX_BYTES: usize = HEAD_BYTES_MAX / 16;
 
-impl Inbox {
+/// The largest inbox that takes nothing from the memory for all connections together.
+const SMALL_INBOX_BYTES_MAX: usize = HEAD_BYTES_MAX / 4;
+
+impl<'a> Inbox<'a> {
+    fn new(memory: &'a Supply) -> Self {
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            end: 0,
+            memory,
+            share: None,
+        }
+    }
+
     fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
@@ -412,25 +607,42 @@ impl Inbox {
         self.start += length;
     }
 
+    /// Reads what there is, if anything else by waiting for it.
     fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         if self.bytes.is_empty() {
             self.bytes = vec![0; INBOX_BYTES];
         } else if self.end == self.bytes.len() {
             // Full: more is coming than fits.
-            let mut larger = vec![0; (4 * self.bytes.len()).min(HEAD_BYTES_MAX)];
-            let length = self.unread().len();
-            larger[..length].copy_from_slice(self.unread());
-            wipe(&mut self.bytes);
-            *self = Self {
-                bytes: larger,
-                start: 0,
-                end: length,
-            };
+            self.make_room()?;
         } else if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
         let length = stream.read(&mut self.bytes[self.end..])?;
         self.end += length;
         Ok(length)
+    }
+
+    /// Grows, as far as there is memory, and moves what is unread to the front.
+    fn make_room(&mut self) -> io::Result<()> {
+        let length = self.unread().len();
+        let larger = (4 * self.bytes.len()).min(HEAD_BYTES_MAX);
+        if larger > SMALL_INBOX_BYTES_MAX && self.share.is_none() {
+            self.share = self.memory.take(larger);
+        }
+        if larger > SMALL_INBOX_BYTES_MAX && self.share.is_none() {
+            if length == self.bytes.len() {
+                return Err(ErrorKind::OutOfMemory.into());
+            }
+            self.bytes.copy_within(self.start..self.end, 0);
+            wipe(&mut self.bytes[length..]);
+            (self.start, self.end) = (0, length);
+            return Ok(());
+        }
+        let mut moved = vec![0; larger];
+        moved[..length].copy_from_slice(self.unread());
+        wipe(&mut self.bytes);
+        self.bytes = moved;
+        (self.start, self.end) = (0, length);
+        Ok(())
     }
 }

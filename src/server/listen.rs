@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::api::Service;
 
-use super::accept::{Door, Listener};
+use super::accept::{Listener, ListeningSocket};
 use super::system;
 use super::tls::Tls;
 
@@ -41,28 +41,30 @@ pub struct BindError {
 /// Connections that wait to be accepted: a burst of all validators of a host fits.
 const BACKLOG: i32 = 1024;
 
-pub(super) fn open(bind: Bind, service: Arc<dyn Service>) -> Result<Door, BindError> {
+pub(super) fn open(bind: Bind, service: Arc<dyn Service>) -> Result<Listener, BindError> {
     let opened = match &bind {
-        Bind::Tcp(address) | Bind::Tls(address, _) => TcpListener::bind(address).map(Listener::Tcp),
-        Bind::Unix(path) => bind_unix(path).map(Listener::Unix),
+        Bind::Tcp(address) | Bind::Tls(address, _) => {
+            TcpListener::bind(address).map(ListeningSocket::Tcp)
+        }
+        Bind::Unix(path) => bind_unix(path).map(ListeningSocket::Unix),
         Bind::Inherited(fd) => inherit(*fd),
     };
-    let prepared = opened.and_then(|listener| {
-        system::set_backlog(listener.as_fd(), BACKLOG)?;
-        match &listener {
-            Listener::Tcp(listener) => listener.set_nonblocking(true)?,
-            Listener::Unix(listener) => listener.set_nonblocking(true)?,
+    let prepared = opened.and_then(|socket| {
+        system::set_backlog(socket.as_fd(), BACKLOG)?;
+        match &socket {
+            ListeningSocket::Tcp(socket) => socket.set_nonblocking(true)?,
+            ListeningSocket::Unix(socket) => socket.set_nonblocking(true)?,
         }
-        Ok(listener)
+        Ok(socket)
     });
     match (prepared, bind) {
-        (Ok(listener), Bind::Tls(_, tls)) => Ok(Door {
-            listener,
+        (Ok(socket), Bind::Tls(_, tls)) => Ok(Listener {
+            socket,
             tls: Some(tls),
             service,
         }),
-        (Ok(listener), _) => Ok(Door {
-            listener,
+        (Ok(socket), _) => Ok(Listener {
+            socket,
             tls: None,
             service,
         }),
@@ -81,29 +83,29 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     system::with_group_umask(|| UnixListener::bind(path))
 }
 
-fn inherit(fd: RawFd) -> io::Result<Listener> {
+fn inherit(fd: RawFd) -> io::Result<ListeningSocket> {
     let fd = system::adopt(fd)?;
     let tcp = TcpListener::from(fd);
     match tcp.local_addr() {
-        Ok(_) => Ok(Listener::Tcp(tcp)),
-        Err(_) => Ok(Listener::Unix(UnixListener::from(
+        Ok(_) => Ok(ListeningSocket::Tcp(tcp)),
+        Err(_) => Ok(ListeningSocket::Unix(UnixListener::from(
             std::os::fd::OwnedFd::from(tcp),
         ))),
     }
 }
 
-impl Door {
+impl Listener {
     /// The address that the system gave; unnamed sockets have an empty path.
     pub(super) fn address(&self) -> Bind {
-        match &self.listener {
-            Listener::Tcp(listener) => {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => {
                 let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
                 let address = listener.local_addr().unwrap_or(unknown);
                 self.tls.as_ref().map_or(Bind::Tcp(address), |tls| {
                     Bind::Tls(address, Arc::clone(tls))
                 })
             }
-            Listener::Unix(listener) => {
+            ListeningSocket::Unix(listener) => {
                 let address = listener.local_addr().ok();
                 Bind::Unix(
                     address

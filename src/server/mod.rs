@@ -1,6 +1,6 @@
 //! The rim: sockets, coroutines, TLS, deadlines, threads, signals.
 //!
-//! [`Server::bind`] opens the doors before any thread runs, [`Server::run`] serves until a signal ends
+//! [`Server::bind`] opens the listeners before any thread runs, [`Server::run`] serves until a signal ends
 //! it. What a request means is not decided here: every listener hands it to its
 //! [`Service`].
 
@@ -10,6 +10,8 @@ mod connection;
 mod listen;
 pub mod notify;
 mod penalty;
+mod places;
+mod pool;
 mod runtime;
 pub mod signers;
 mod socket;
@@ -29,9 +31,10 @@ use crate::api::Service;
 pub use self::listen::{Bind, BindError};
 pub use self::runtime::Runtime;
 
-use self::accept::Door;
+use self::accept::Listener;
 use self::bodies::Supply;
 use self::penalty::Penalties;
+use self::pool::Pool;
 use self::sweeper::Sweeper;
 use self::system::Signal;
 
@@ -51,7 +54,15 @@ pub struct Settings {
 pub struct Limits {
     /// Connections at the same time. A validator client has a handful; each costs 16 KiB when idle.
     pub connections_max: usize,
-    /// Memory of all large bodies (over 16 KiB) that are arriving or being answered.
+    /// Those of one remote address (of IPv6, of one network of 64 bits): a quarter of all.
+    pub per_address_max: usize,
+    /// Those of one loopback address, and of the Unix sockets: all, because proxies and the validator
+    /// clients of the same host come from there.
+    pub per_local_max: usize,
+    /// Connections to each listener with reserved places, besides all others: a few probes.
+    pub reserved_max: usize,
+    /// Memory of all bodies over 4 KiB, of all that is made of large ones, and of all large answers: so
+    /// much that the whole process stays under 128 MiB.
     pub bodies_bytes_max: usize,
     /// For a whole head, the first one with the TLS handshake: it fits in a few packets.
     pub head: Duration,
@@ -62,19 +73,28 @@ pub struct Limits {
     pub idle: Duration,
     /// For a client to take its answers.
     pub write: Duration,
+    /// For a client to take a signature: deleting the key waits for it.
+    pub write_signature: Duration,
     /// For requests at hand to be finished once the server has been told to stop.
     pub drain: Duration,
 }
 
+/// Connections of all addresses together, but those with reserved places.
+pub const CONNECTIONS_MAX: usize = 4_096;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 4_096,
-            bodies_bytes_max: 192 * 1024 * 1024,
+            connections_max: CONNECTIONS_MAX,
+            per_address_max: CONNECTIONS_MAX / 4,
+            per_local_max: CONNECTIONS_MAX,
+            reserved_max: 64,
+            bodies_bytes_max: 96 * 1024 * 1024,
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             idle: Duration::from_secs(120),
             write: Duration::from_secs(30),
+            write_signature: Duration::from_secs(5),
             drain: Duration::from_millis(4_500),
         }
     }
@@ -82,26 +102,32 @@ impl Default for Limits {
 
 /// Bound to its addresses, not yet serving.
 pub struct Server {
-    doors: Vec<Door>,
+    listeners: Vec<Listener>,
     limits: Limits,
     runtime: Runtime,
 }
 
 /// A server at work.
 pub struct Running {
-    house: Arc<House>,
+    state: Arc<ServerState>,
     accept: JoinHandle<()>,
     /// Closing it stops the accept thread.
     stop: PipeWriter,
 }
 
 /// What all connections share.
-struct House {
+struct ServerState {
     sweeper: Arc<Sweeper>,
     limits: Arc<Limits>,
     runtime: Runtime,
-    bodies_bytes: Supply,
-    large_requests: Supply,
+    memory: Supply,
+    /// Read large bodies, and make large answers.
+    readers: Pool,
+    /// Reads bodies over 1 MiB, one after the other.
+    huge_reader: Pool,
+    handshakes: Arc<Pool>,
+    /// Requests that may wait for long, a thread each.
+    long_requests: Supply,
     penalties: Penalties,
     connections: AtomicUsize,
     /// Those of them that have not had their first turn.
@@ -110,8 +136,22 @@ struct House {
     is_alive: AtomicBool,
 }
 
-/// Large requests that are answered at the same time, a thread each: there is seldom more than one.
-const LARGE_REQUESTS_MAX: usize = 16;
+/// Large requests that may wait for long and are answered at the same time, a thread each: there is seldom
+/// more than one.
+const LONG_REQUESTS_MAX: usize = 16;
+
+/// Threads that read large bodies; each may need some MiB. A core reads thousands a second.
+const READERS_MAX: usize = 2;
+
+/// Threads that compute handshakes, on a machine with as many cores. A core does some hundred a second
+/// with the slowest of keys, RSA-4096.
+const HANDSHAKE_THREADS_MAX: usize = 4;
+
+/// Large bodies that wait to be read: their memory is bounded anyway.
+const READINGS_WAITING_MAX: usize = 4_096;
+
+/// Handshakes that wait: half a second's work with the slowest of keys, RSA-4096.
+const HANDSHAKES_WAITING_MAX: usize = 128;
 
 /// How often a draining server looks whether the last connection has gone.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
@@ -133,12 +173,12 @@ impl Server {
             runtime,
         } = settings;
         system::raise_descriptor_limit(limits.connections_max as u64 + OTHER_DESCRIPTORS);
-        let doors = listeners
+        let listeners = listeners
             .into_iter()
             .map(|(bind, service)| listen::open(bind, service));
-        let doors = doors.collect::<Result<_, _>>()?;
+        let listeners = listeners.collect::<Result<_, _>>()?;
         Ok(Self {
-            doors,
+            listeners,
             limits,
             runtime,
         })
@@ -146,7 +186,7 @@ impl Server {
 
     /// The addresses in the order of the settings, with the ports that the system has chosen.
     pub fn addresses(&self) -> Vec<Bind> {
-        self.doors.iter().map(Door::address).collect()
+        self.listeners.iter().map(Listener::address).collect()
     }
 
     /// Starts to serve, on threads of its own.
@@ -155,12 +195,21 @@ impl Server {
     /// When the system refuses a thread or a pipe.
     pub fn start(self) -> io::Result<Running> {
         self.runtime.start()?;
-        let house = Arc::new(House {
+        let cores: usize = thread::available_parallelism().map_or(1, Into::into);
+        let handshakes = Pool::start(
+            "handshake",
+            cores.min(HANDSHAKE_THREADS_MAX),
+            HANDSHAKES_WAITING_MAX,
+        )?;
+        let state = Arc::new(ServerState {
             // A client that trusts the announcement never meets a closed connection: the server waits
             // an eighth longer.
             sweeper: Arc::new(Sweeper::new(self.limits.idle.mul_f32(0.875).as_secs())),
-            bodies_bytes: Supply::new(self.limits.bodies_bytes_max),
-            large_requests: Supply::new(LARGE_REQUESTS_MAX),
+            memory: Supply::new(self.limits.bodies_bytes_max),
+            readers: Pool::start("read", cores.min(READERS_MAX), READINGS_WAITING_MAX)?,
+            huge_reader: Pool::start("read-huge", 1, READINGS_WAITING_MAX)?,
+            handshakes: Arc::new(handshakes),
+            long_requests: Supply::new(LONG_REQUESTS_MAX),
             penalties: Penalties::default(),
             connections: AtomicUsize::new(0),
             unbegun: AtomicUsize::new(0),
@@ -168,17 +217,17 @@ impl Server {
             limits: Arc::new(self.limits),
             runtime: self.runtime,
         });
-        let sweeper = Arc::clone(&house.sweeper);
+        let sweeper = Arc::clone(&state.sweeper);
         thread::Builder::new()
             .name("sweeper".into())
             .spawn(move || sweeper.run())?;
         let (stopped, stop) = io::pipe()?;
         let accept = thread::Builder::new().name("accept".into()).spawn({
-            let house = Arc::clone(&house);
-            move || accept::run(&self.doors, &stopped, &house)
+            let state = Arc::clone(&state);
+            move || accept::run(&self.listeners, &stopped, &state)
         })?;
         Ok(Running {
-            house,
+            state,
             accept,
             stop,
         })
@@ -226,18 +275,18 @@ impl Server {
 impl Running {
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
-        self.house.connections.load(Ordering::Acquire)
+        self.state.connections.load(Ordering::Acquire)
     }
 
     /// Tells the watchdog that connections get their turn: the last proof of it has arrived, and the next
     /// one is on its way.
     fn show_life(&self) {
-        if self.house.is_alive.swap(false, Ordering::AcqRel) {
+        if self.state.is_alive.swap(false, Ordering::AcqRel) {
             notify::tell("WATCHDOG=1");
-            let house = Arc::clone(&self.house);
-            self.house
+            let state = Arc::clone(&self.state);
+            self.state
                 .runtime
-                .spawn(move || house.is_alive.store(true, Ordering::Release))
+                .spawn(move || state.is_alive.store(true, Ordering::Release))
                 .ok();
         }
     }
@@ -255,9 +304,9 @@ impl Running {
     fn drain(self, mut pause: impl FnMut() -> bool) -> bool {
         drop(self.stop);
         self.accept.join().ok();
-        self.house.sweeper.drain();
-        let until = Instant::now() + self.house.limits.drain;
-        while self.house.connections.load(Ordering::Acquire) > 0 {
+        self.state.sweeper.drain();
+        let until = Instant::now() + self.state.limits.drain;
+        while self.state.connections.load(Ordering::Acquire) > 0 {
             if pause() || Instant::now() >= until {
                 return false;
             }

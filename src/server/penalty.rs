@@ -1,5 +1,5 @@
-//! Guessing tokens is slow: after a few refusals, the answers to an address wait. Good requests from the
-//! same address do not, so nobody is locked out.
+//! Guessing tokens is slow: after a few refusals, the answers to an address wait. Good requests do not,
+//! neither from the same address nor on the same connection, so nobody is locked out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,6 +7,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::wait::lock;
+
+use super::places::Source;
 
 /// Refusals of one address that cost nothing: a validator client with an old token tries a few times.
 const REFUSALS_FREE: u32 = 8;
@@ -21,25 +23,26 @@ const ADDRESSES_MAX: usize = 8192;
 /// The addresses that were refused of late.
 #[derive(Default)]
 pub(super) struct Penalties {
-    refusals: Mutex<HashMap<IpAddr, (u32, Instant)>>,
+    refusals: Mutex<HashMap<Source, (u32, Instant)>>,
 }
 
 impl Penalties {
     /// Notes a refusal, and says how long its answer is to be held back. On a Unix socket the file's
     /// mode keeps strangers out.
     pub(super) fn note(&self, peer: Option<IpAddr>) -> Duration {
-        let Some(peer) = peer else {
+        let source = Source::of(peer);
+        if source == Source::Unix {
             return Duration::ZERO;
-        };
+        }
         let now = Instant::now();
         let mut refusals = lock(&self.refusals);
         if refusals.len() >= ADDRESSES_MAX {
             refusals.retain(|_, (_, last)| now.duration_since(*last) < MEMORY);
         }
-        if refusals.len() >= ADDRESSES_MAX && !refusals.contains_key(&peer) {
+        if refusals.len() >= ADDRESSES_MAX && !refusals.contains_key(&source) {
             return PENALTY;
         }
-        let (count, last) = refusals.entry(peer).or_insert((0, now));
+        let (count, last) = refusals.entry(source).or_insert((0, now));
         *count = if now.duration_since(*last) < MEMORY {
             count.saturating_add(1)
         } else {

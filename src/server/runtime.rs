@@ -25,8 +25,8 @@ pub enum Runtime {
 }
 
 /// Stack of a connection in words of 8 bytes: 64 KiB, mapped as it is touched. Measured (an odd number
-/// of words makes may print what a coroutine has used): 11 KiB for plain requests, 26 KiB for the
-/// handshake of TLS with RSA-4096 on both sides.
+/// of words makes may print what a coroutine has used): 11 KiB for plain requests; handshakes of TLS,
+/// which take 26, are computed on other threads.
 pub(super) const STACK_WORDS: usize = 0x2000;
 
 /// Stacks that are kept for the next connection. A kept one holds the pages that it ever touched.

@@ -10,12 +10,18 @@ use may::io::{CoIo, WaitIo};
 
 use super::Limits;
 use super::connection::{Phase, Stream};
+use super::places::Place;
 use super::runtime::{self, Runtime};
 use super::sweeper::{Sweeper, TICK, Watch};
 use super::system::{self, HANGUP, POLLIN, POLLOUT};
+use super::tls::Client;
 
-/// Pieces of work (a read, a request) that a connection may do in a row; then the others run.
-const WORK_IN_A_ROW_MAX: u32 = 32;
+/// Pieces of work (a request, a read of up to 4 KiB) that a connection may do in a row; then the others
+/// run.
+const WORK_IN_A_ROW_MAX: usize = 32;
+
+/// Bytes read that count as one more piece of work.
+const WORK_BYTES: usize = 4 * 1024;
 
 /// After the last answer the client gets this long to take it and to close its side.
 const LINGER: Duration = Duration::from_secs(1);
@@ -37,7 +43,7 @@ pub(super) struct Socket {
     stack_top: usize,
     is_drained: bool,
     has_hangup: bool,
-    work_in_a_row: u32,
+    work_in_a_row: usize,
 }
 
 enum Waiter {
@@ -60,6 +66,7 @@ impl Socket {
         runtime: Runtime,
         sweeper: &Arc<Sweeper>,
         limits: &Arc<Limits>,
+        place: &Place,
     ) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let waiter = match runtime {
@@ -74,7 +81,7 @@ impl Socket {
             waiter,
             stream,
             sweeper: Arc::clone(sweeper),
-            watch: sweeper.watch(waker),
+            watch: sweeper.watch(place, waker),
             limits: Arc::clone(limits),
             stack_top: 0,
             is_drained: false,
@@ -87,6 +94,11 @@ impl Socket {
     pub(super) fn on_stack_below(mut self, top: usize) -> Self {
         self.stack_top = top;
         self
+    }
+
+    /// The client is known by a certificate.
+    pub(super) fn set_client(&self, client: Client) {
+        self.watch.set_client(client);
     }
 
     /// Sleeps until something happens on the socket, or fails when the time is over.
@@ -124,6 +136,7 @@ impl Read for Socket {
                     // A short read has emptied the socket: whatever comes now makes a new event
                     // (epoll(7), question 9), and the next read can wait for it at once.
                     self.is_drained = length > 0 && length < buffer.len() && !self.has_hangup;
+                    self.work_in_a_row += length / WORK_BYTES;
                     return Ok(length);
                 }
             }
@@ -149,18 +162,25 @@ impl Write for Socket {
 impl Stream for Socket {
     fn enter(&mut self, phase: Phase) {
         let within = match phase {
-            Phase::Lull => LULL.min(self.limits.idle),
-            Phase::Idle => self.limits.idle,
-            Phase::Head => self.limits.head,
-            Phase::Body => self.limits.body,
-            Phase::Write => self.limits.write,
-            Phase::Linger => LINGER,
+            Phase::Lull => Some(LULL.min(self.limits.idle)),
+            Phase::Idle => Some(self.limits.idle),
+            Phase::Head => Some(self.limits.head),
+            Phase::Body => Some(self.limits.body),
+            Phase::Answer => None,
+            Phase::Held(duration) => Some(duration),
+            Phase::Write => Some(self.limits.write),
+            Phase::WriteSignature => Some(self.limits.write_signature),
+            Phase::Linger => Some(LINGER),
         };
-        self.sweeper.set(
-            &self.watch,
-            within,
-            matches!(phase, Phase::Lull | Phase::Idle),
-        );
+        self.sweeper.enter(&self.watch, phase, within);
+    }
+
+    fn trust(&mut self) {
+        self.watch.trust();
+    }
+
+    fn pause(&mut self, duration: Duration) {
+        self.sweeper.pause(&self.watch, duration);
     }
 
     fn wait_readable(&mut self) -> io::Result<()> {

@@ -5,15 +5,20 @@
 //! socket waits, which works from any thread and is remembered when nobody waits; `may`'s own timeouts
 //! and cancellation are never used.
 
+use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use may::io::WaitIoWaker;
 
 use crate::http::response::Control;
 use crate::wait::{self, Promise, lock};
+
+use super::connection::Phase;
+use super::places::{Place, Places, Source};
+use super::tls::Client;
 
 /// How often deadlines are looked at; they are late by at most this much.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -26,16 +31,29 @@ pub(super) struct Sweeper {
     keep_alive_seconds: u64,
     draining: AtomicBool,
     watches: Mutex<Vec<Arc<Watch>>>,
-    /// Who is held back, and until when: dropping the promise lets them go.
-    paused: Mutex<Vec<(u64, Promise<()>)>>,
 }
 
-/// One connection's deadline.
+/// What others know of a connection: its deadline, what it is about, and whether it may stay.
 pub(super) struct Watch {
+    places: Arc<Places>,
+    source: Source,
     deadline_ms: AtomicU64,
+    /// When a whole request last came.
+    request_ms: AtomicU64,
+    /// It has nothing to do: it may end as soon as the server drains.
     is_idle: AtomicBool,
+    /// A request is being answered.
+    is_busy: AtomicBool,
+    /// The client has proved who it is.
+    is_trusted: AtomicBool,
+    /// Its place or its permission has been taken away.
+    must_end: AtomicBool,
     is_over: AtomicBool,
     waker: Option<WaitIoWaker>,
+    /// While the connection pauses: until when. Dropping the promise lets it go on.
+    pause: Mutex<Option<(u64, Promise<()>)>>,
+    /// Whose certificate was accepted.
+    client: OnceLock<Client>,
 }
 
 impl Sweeper {
@@ -48,7 +66,6 @@ impl Sweeper {
             keep_alive_seconds,
             draining: AtomicBool::new(false),
             watches: Mutex::default(),
-            paused: Mutex::default(),
         };
         sweeper.read_clocks();
         sweeper
@@ -60,44 +77,61 @@ impl Sweeper {
             std::thread::sleep(TICK);
             self.read_clocks();
             self.sweep();
+            self.end_unlisted();
         }
     }
 
     /// Watches over a new connection; `waker` is none for threads, which look by themselves.
-    pub(super) fn watch(&self, waker: Option<WaitIoWaker>) -> Arc<Watch> {
+    pub(super) fn watch(&self, place: &Place, waker: Option<WaitIoWaker>) -> Arc<Watch> {
         let watch = Arc::new(Watch {
+            places: Arc::clone(place.places()),
+            source: place.source,
             deadline_ms: AtomicU64::new(u64::MAX),
+            request_ms: AtomicU64::new(self.now_ms()),
             is_idle: AtomicBool::new(false),
+            is_busy: AtomicBool::new(false),
+            // The mode of its file keeps strangers away from a Unix socket.
+            is_trusted: AtomicBool::new(place.source == Source::Unix),
+            must_end: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             waker,
+            pause: Mutex::new(None),
+            client: OnceLock::new(),
         });
         lock(&self.watches).push(Arc::clone(&watch));
         watch
     }
 
-    /// Sets how long `watch` may wait from now on.
-    pub(super) fn set(&self, watch: &Watch, within: Duration, is_idle: bool) {
-        watch.deadline_ms.store(
-            self.now_ms().saturating_add(millis(within)),
-            Ordering::Relaxed,
-        );
+    /// The connection enters a phase, which may take so long; without a bound it ends by itself.
+    pub(super) fn enter(&self, watch: &Watch, phase: Phase, within: Option<Duration>) {
+        let now_ms = self.now_ms();
+        let deadline_ms = within.map_or(u64::MAX, |within| now_ms.saturating_add(millis(within)));
+        watch.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+        if phase == Phase::Answer {
+            watch.request_ms.store(now_ms, Ordering::Relaxed);
+        }
+        watch
+            .is_busy
+            .store(phase == Phase::Answer, Ordering::Relaxed);
+        let is_idle = matches!(phase, Phase::Lull | Phase::Idle | Phase::Held(_));
         watch.is_idle.store(is_idle, Ordering::Relaxed);
     }
 
     /// Whether the time of `watch` is over. While draining, nobody may be idle.
     pub(super) fn is_due(&self, watch: &Watch) -> bool {
         self.now_ms() >= watch.deadline_ms.load(Ordering::Relaxed)
+            || watch.must_end.load(Ordering::Acquire)
             || self.is_draining() && watch.is_idle.load(Ordering::Relaxed)
     }
 
-    /// Holds the caller back for so long, or until the server drains.
-    pub(super) fn pause(&self, duration: Duration) {
-        if duration.is_zero() {
-            return;
-        }
+    /// Holds the connection back for so long, or until it must end or the server drains.
+    pub(super) fn pause(&self, watch: &Watch, duration: Duration) {
         let (promise, answer) = wait::promise();
-        let until = self.now_ms() + millis(duration);
-        lock(&self.paused).push((until, promise));
+        let until = self.now_ms().saturating_add(millis(duration));
+        *lock(&watch.pause) = Some((until, promise));
+        if watch.must_end.load(Ordering::Acquire) {
+            watch.go_on();
+        }
         answer.wait();
     }
 
@@ -113,6 +147,58 @@ impl Sweeper {
     /// From now on answers close their connection, and idle connections end.
     pub(super) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// The connections that `is_meant` names and that may end, beginning with the one that goes first:
+    /// those who have not proved who they are, in the order of their last request.
+    pub(super) fn longest_idle(
+        &self,
+        is_meant: impl Fn(&Watch) -> bool,
+        number_max: usize,
+    ) -> Vec<(Arc<Watch>, u64)> {
+        let watches = lock(&self.watches);
+        let mut candidates = watches
+            .iter()
+            .filter(|watch| watch.may_end() && is_meant(watch))
+            .map(|watch| (watch.order(), watch))
+            .collect::<Vec<_>>();
+        if candidates.len() > number_max {
+            candidates.select_nth_unstable_by_key(number_max, |(order, _)| *order);
+            candidates.truncate(number_max);
+        }
+        candidates.sort_by_key(|(order, _)| *order);
+        let mut first = Vec::with_capacity(candidates.len());
+        for ((_, request_ms), watch) in candidates {
+            first.push((Arc::clone(watch), request_ms));
+        }
+        first
+    }
+
+    /// Ends the first of these that has not been heard of since. Says whether there was one.
+    pub(super) fn end_first(&self, candidates: &mut VecDeque<(Arc<Watch>, u64)>) -> bool {
+        while let Some((watch, request_ms)) = candidates.pop_front() {
+            if watch.may_end() && watch.request_ms.load(Ordering::Relaxed) == request_ms {
+                watch.end_now();
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Ends the connections whose certificate is not accepted any more, after the list was read again.
+    fn end_unlisted(&self) {
+        let mut changed = Vec::new();
+        for watch in lock(&self.watches).iter() {
+            if watch.client.get().is_some_and(Client::is_outdated) {
+                changed.push(Arc::clone(watch));
+            }
+        }
+        for watch in changed {
+            if watch.client.get().is_some_and(|client| !client.renew()) {
+                log::info!("a connection ends: its client certificate is not accepted any more");
+                watch.end_now();
+            }
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -132,13 +218,14 @@ impl Sweeper {
 
     /// Wakes those who are due and forgets those who are over; says whether nobody is left.
     fn sweep(&self) -> bool {
-        let (now_ms, draining) = (self.now_ms(), self.is_draining());
-        lock(&self.paused).retain(|(until, _)| *until > now_ms && !draining);
+        let now_ms = self.now_ms();
+        let is_draining = self.is_draining();
         let mut watches = lock(&self.watches);
         watches.retain(|watch| !watch.is_over.load(Ordering::Acquire));
-        for watch in watches.iter().filter(|watch| self.is_due(watch)) {
-            if let Some(waker) = &watch.waker {
-                waker.wakeup();
+        for watch in watches.iter() {
+            let pause = lock(&watch.pause).take_if(|(until, _)| *until <= now_ms || is_draining);
+            if pause.is_some() || self.is_due(watch) {
+                watch.wake();
             }
         }
         watches.is_empty()
@@ -146,9 +233,57 @@ impl Sweeper {
 }
 
 impl Watch {
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
+    pub(super) fn source(&self) -> Source {
+        self.source
+    }
+
+    /// The client has proved who it is: its connection goes last when there is no place left.
+    pub(super) fn trust(&self) {
+        self.is_trusted.store(true, Ordering::Relaxed);
+    }
+
+    /// The client is known by a certificate.
+    pub(super) fn set_client(&self, client: Client) {
+        self.client.set(client).ok();
+        self.trust();
+    }
+
     /// The connection has ended.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
+    }
+
+    /// From now on every wait of the connection fails.
+    fn end_now(&self) {
+        self.must_end.store(true, Ordering::Release);
+        self.go_on();
+        self.wake();
+    }
+
+    fn go_on(&self) {
+        lock(&self.pause).take();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wakeup();
+        }
+    }
+
+    fn may_end(&self) -> bool {
+        let is_ending =
+            self.must_end.load(Ordering::Acquire) || self.is_over.load(Ordering::Acquire);
+        !is_ending && !self.is_busy.load(Ordering::Relaxed)
+    }
+
+    /// Who goes first when there is no place left.
+    fn order(&self) -> (bool, u64) {
+        let is_trusted = self.is_trusted.load(Ordering::Relaxed);
+        (is_trusted, self.request_ms.load(Ordering::Relaxed))
     }
 }
 

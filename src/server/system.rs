@@ -166,6 +166,16 @@ pub(super) fn release_stack(top: usize, bytes: usize) {
     }
 }
 
+/// Lets others go first that want to run at the same time as the calling thread.
+pub(super) fn lower_priority() {
+    // SAFETY: takes integers only. On Linux, process 0 means the calling thread. A refusal does no
+    // harm: the thread goes on as it was.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+}
+
+/// A thread of this niceness gets a tenth of a core that another one wants as well (sched(7)).
+const NICE: libc::c_int = 10;
+
 /// The clock that systemd compares reloads by.
 pub(super) fn monotonic_us() -> i64 {
     let mut now = timespec(Duration::ZERO);

@@ -1,7 +1,8 @@
 //! TLS 1.2 and 1.3 (RFC 5246, 8446) under a connection: who we are, and which clients we serve.
 //!
-//! The files are read again at SIGHUP; connections keep what they were made with. The handshake runs in
-//! the connection's coroutine, under the deadline of the first head.
+//! The files are read again at SIGHUP. Connections keep what they were made with, but those of clients
+//! whose certificate is not accepted any more end. A handshake is computed on threads of its own, for it
+//! takes milliseconds; its deadline is that of the first head.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,6 +10,8 @@ use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
@@ -22,7 +25,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
-    ServerConnection, SignatureScheme, StreamOwned,
+    ServerConnection, SignatureScheme, Stream as TlsStream,
 };
 use sha2::{Digest, Sha256};
 
@@ -30,6 +33,7 @@ use crate::http::wipe;
 use crate::keys::sources::read_private;
 
 use super::connection::{Phase, Stream};
+use super::pool::{Pool, PoolError};
 use super::socket::Socket;
 
 /// Where certificates and keys are.
@@ -64,6 +68,17 @@ pub struct Tls {
 struct Loaded {
     config: Arc<ServerConfig>,
     fingerprint: String,
+    clients: Option<Arc<Clients>>,
+    /// Counts the readings of the files.
+    number: u64,
+}
+
+/// A client that was accepted by its certificate.
+pub(super) struct Client {
+    tls: Arc<Tls>,
+    chain: Vec<CertificateDer<'static>>,
+    /// The reading of the files that it was accepted by.
+    number: AtomicU64,
 }
 
 /// Why TLS cannot be had: the file, and what is wrong with it.
@@ -76,16 +91,18 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] names the first file that is not as it should be.
     pub fn open(files: Files) -> Result<Arc<Self>, TlsError> {
-        let current = ArcSwap::from_pointee(files.load()?);
+        let current = ArcSwap::from_pointee(files.load(0)?);
         Ok(Arc::new(Self { files, current }))
     }
 
-    /// Reads the files again, for the connections to come.
+    /// Reads the files again, for the connections to come. Connections of clients that are not accepted
+    /// any more end soon after.
     ///
     /// # Errors
     /// As [`Tls::open`]; then everything stays as it was.
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.current.store(Arc::new(self.files.load()?));
+        let number = self.current.load().number + 1;
+        self.current.store(Arc::new(self.files.load(number)?));
         Ok(())
     }
 
@@ -94,14 +111,41 @@ impl Tls {
         self.current.load().fingerprint.clone()
     }
 
-    /// The server's side of a new connection.
+    /// The server's side of a new connection, whose handshake is computed by `handshakes`.
     #[inline(never)] // moves a KiB over the stack
-    pub(super) fn wrap(&self, socket: Socket) -> Result<Secured, Error> {
-        let config = Arc::clone(&self.current.load().config);
-        Ok(Secured(Box::new(StreamOwned::new(
-            ServerConnection::new(config)?,
+    pub(super) fn wrap(
+        self: &Arc<Self>,
+        socket: Socket,
+        handshakes: &Arc<Pool>,
+    ) -> Result<Secured, Error> {
+        let loaded = self.current.load_full();
+        let connection = ServerConnection::new(Arc::clone(&loaded.config))?;
+        Ok(Secured {
+            connection: Some(Box::new(connection)),
             socket,
-        ))))
+            handshakes: Arc::clone(handshakes),
+            tls: Arc::clone(self),
+            number: loaded.number,
+        })
+    }
+}
+
+impl Client {
+    /// Whether the files have been read again since it was accepted.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.number.load(Ordering::Relaxed) != self.tls.current.load().number
+    }
+
+    /// Judges the certificate by the files as they are now; says whether it is accepted.
+    pub(super) fn renew(&self) -> bool {
+        let loaded = self.tls.current.load_full();
+        self.number.store(loaded.number, Ordering::Relaxed);
+        let (Some(clients), Some((own, others))) = (&loaded.clients, self.chain.split_first())
+        else {
+            return true;
+        };
+        let verdict = clients.verify_client_cert(own, others, UnixTime::now());
+        verdict.is_ok()
     }
 }
 
@@ -112,7 +156,7 @@ impl fmt::Debug for Tls {
 }
 
 impl Files {
-    fn load(&self) -> Result<Loaded, TlsError> {
+    fn load(&self, number: u64) -> Result<Loaded, TlsError> {
         let (chain, key, path) = self.identity()?;
         let Some(own) = chain.first() else {
             return Err(wrong(path, "holds no certificate"));
@@ -122,8 +166,9 @@ impl Files {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("the provider serves TLS 1.2 and 1.3");
-        let builder = match self.clients(&provider)? {
-            Some(clients) => builder.with_client_cert_verifier(Arc::new(clients)),
+        let clients = self.clients(&provider)?.map(Arc::new);
+        let builder = match &clients {
+            Some(clients) => builder.with_client_cert_verifier(Arc::clone(clients) as _),
             None => builder.with_no_client_auth(),
         };
         let mut config = builder
@@ -133,6 +178,8 @@ impl Files {
         Ok(Loaded {
             config: Arc::new(config),
             fingerprint,
+            clients,
+            number,
         })
     }
 
@@ -247,25 +294,107 @@ impl ClientCertVerifier for Clients {
 }
 
 /// A socket with TLS over it.
-pub(super) struct Secured(Box<StreamOwned<ServerConnection, Socket>>);
+pub(super) struct Secured {
+    /// Away while a step of the handshake is computed; gone for ever when that failed.
+    connection: Option<Box<ServerConnection>>,
+    socket: Socket,
+    handshakes: Arc<Pool>,
+    tls: Arc<Tls>,
+    /// The reading of the files that it was made with.
+    number: u64,
+}
+
+impl Secured {
+    /// What carries data, once the handshake is done.
+    fn stream(&mut self) -> io::Result<TlsStream<'_, ServerConnection, Socket>> {
+        let is_handshaking = self
+            .connection
+            .as_ref()
+            .is_none_or(|connection| connection.is_handshaking());
+        if is_handshaking {
+            self.shake_hands()?;
+        }
+        let connection = self.connection.as_mut().ok_or_else(broken)?;
+        Ok(TlsStream::new(connection, &mut self.socket))
+    }
+
+    /// Exchanges the messages of the handshake.
+    #[inline(never)]
+    fn shake_hands(&mut self) -> io::Result<()> {
+        loop {
+            self.send_pending()?;
+            let connection = self.connection.as_mut().ok_or_else(broken)?;
+            if !connection.is_handshaking() {
+                break;
+            }
+            if connection.read_tls(&mut self.socket)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            let processed = self.process();
+            if processed.is_err() {
+                self.send_pending().ok(); // the alert that says why
+            }
+            processed?;
+        }
+        let connection = self.connection.as_ref().ok_or_else(broken)?;
+        if let Some(chain) = connection.peer_certificates() {
+            let chain = chain.iter().map(|it| it.clone().into_owned()).collect();
+            self.socket.set_client(Client {
+                tls: Arc::clone(&self.tls),
+                chain,
+                number: AtomicU64::new(self.number),
+            });
+        }
+        Ok(())
+    }
+
+    /// Computes the next step from what was read, on another thread.
+    fn process(&mut self) -> io::Result<()> {
+        let mut connection = self.connection.take().ok_or_else(broken)?;
+        let processed = self.handshakes.run(move || {
+            let result = connection.process_new_packets().map(drop);
+            (connection, result)
+        });
+        match processed {
+            Ok((connection, result)) => {
+                self.connection = Some(connection);
+                result.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+            }
+            Err(PoolError::Full | PoolError::Panicked) => Err(broken()),
+        }
+    }
+
+    fn send_pending(&mut self) -> io::Result<()> {
+        let connection = self.connection.as_mut().ok_or_else(broken)?;
+        while connection.wants_write() {
+            connection.write_tls(&mut self.socket)?;
+        }
+        Ok(())
+    }
+}
+
+/// There is no handshake, and will be none: too many others wait for theirs.
+fn broken() -> io::Error {
+    ErrorKind::ConnectionAborted.into()
+}
 
 // None of these is inlined: their frames are large, and would stay on the stack of an idle connection.
 impl Read for Secured {
     #[inline(never)]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        self.stream()?.read(buffer)
     }
 }
 
 impl Write for Secured {
     #[inline(never)]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.stream()?.write(bytes)
     }
 
     #[inline(never)]
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.stream()?.flush()
     }
 }
 
@@ -275,7 +404,9 @@ impl Secured {
     #[inline(never)]
     fn wipe_records(&mut self) {
         // rustls offers the part of the buffer that holds no record yet; an error changes nothing.
-        self.0.conn.read_tls(&mut WipeOnly).ok();
+        if let Some(connection) = &mut self.connection {
+            connection.read_tls(&mut WipeOnly).ok();
+        }
     }
 }
 
@@ -291,33 +422,46 @@ impl Read for WipeOnly {
 
 impl Stream for Secured {
     fn enter(&mut self, phase: Phase) {
-        self.0.sock.enter(phase);
+        self.socket.enter(phase);
+    }
+
+    fn trust(&mut self) {
+        self.socket.trust();
+    }
+
+    fn pause(&mut self, duration: Duration) {
+        self.socket.pause(duration);
     }
 
     fn wait_readable(&mut self) -> io::Result<()> {
         // Without a wish to read, what was read before is still waiting, decrypted.
-        if self.0.conn.wants_read() {
+        if self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.wants_read())
+        {
             self.wipe_records();
-            self.0.sock.wait_readable()
+            self.socket.wait_readable()
         } else {
             Ok(())
         }
     }
 
     fn release_memory(&mut self) {
-        self.0.sock.release_memory();
+        self.socket.release_memory();
     }
 
     fn cede(&mut self) {
-        self.0.sock.cede();
+        self.socket.cede();
     }
 
     fn close_writing(&mut self) {
-        if !self.0.conn.is_handshaking() {
-            self.0.conn.send_close_notify();
-            self.0.flush().ok();
+        let connection = self.connection.as_mut();
+        if let Some(connection) = connection.filter(|it| !it.is_handshaking()) {
+            connection.send_close_notify();
+            self.send_pending().ok();
         }
-        self.0.sock.close_writing();
+        self.socket.close_writing();
     }
 }
 

@@ -83,7 +83,8 @@ impl Client {
             .expect("an answer")
     }
 
-    fn try_request(
+    /// The same; `None` when the connection ends before the answer is whole.
+    pub(crate) fn try_request(
         &mut self,
         method: &str,
         path: &str,

@@ -1,0 +1,110 @@
+//! Threads for work that would hold up all connections: large bodies are read and TLS handshakes are
+//! computed here, while the connection that asks for it waits.
+//!
+//! Their priority is lower than that of the threads that serve and sign, so that a flood of such work
+//! takes only what those leave over.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::wait::{self, lock};
+
+use super::system;
+
+/// Threads behind one bounded queue. They end when the pool is dropped.
+pub(super) struct Pool {
+    jobs: SyncSender<Job>,
+}
+
+/// Why there is no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PoolError {
+    /// As much work as may wait is waiting.
+    Full,
+    /// The work panicked.
+    Panicked,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Pool {
+    /// Starts `threads` threads of this name; `waiting_max` pieces of work may wait for one of them.
+    pub(super) fn start(name: &str, threads: usize, waiting_max: usize) -> io::Result<Self> {
+        let (jobs, receiver) = mpsc::sync_channel(waiting_max);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for number in 0..threads {
+            let receiver = Arc::clone(&receiver);
+            thread::Builder::new()
+                .name(format!("{name}-{number}"))
+                .spawn(move || work(&receiver))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Runs `job` on one of the threads, in the order of asking. The caller waits for the result.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let (promise, answer) = wait::promise();
+        let job = move || {
+            // Without a value the promise is dropped, which wakes the caller.
+            if let Ok(value) = catch_unwind(AssertUnwindSafe(job)) {
+                promise.keep(value);
+            }
+        };
+        match self.jobs.try_send(Box::new(job)) {
+            Ok(()) => answer.wait().ok_or(PoolError::Panicked),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(PoolError::Full),
+        }
+    }
+}
+
+/// One thread: takes a job, does it, and so on until the pool is gone.
+fn work(jobs: &Mutex<Receiver<Job>>) {
+    system::lower_priority();
+    loop {
+        let next = lock(jobs).recv();
+        let Ok(job) = next else {
+            return;
+        };
+        job();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_refuses_a_panic_is_told_and_the_thread_goes_on() {
+        let pool = Pool::start("test", 1, 1).expect("a thread");
+        assert_eq!(pool.run(|| 1), Ok(1));
+        assert_eq!(
+            pool.run(|| panic!("as asked")),
+            Err::<(), _>(PoolError::Panicked)
+        );
+        assert_eq!(pool.run(|| 2), Ok(2));
+
+        let (release, blocked) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                pool.run(move || {
+                    begun.send(()).ok();
+                    blocked.recv().ok();
+                })
+            });
+            has_begun.recv().expect("the first job runs");
+            pool.jobs.try_send(Box::new(|| ())).expect("one may wait");
+            assert_eq!(pool.run(|| ()), Err(PoolError::Full));
+            release.send(()).expect("the first job waits");
+        });
+        while pool.run(|| ()) == Err(PoolError::Full) {
+            thread::yield_now();
+        }
+    }
+}
