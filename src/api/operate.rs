@@ -68,7 +68,7 @@ pub(super) fn export(api: &Api, request: &Request) -> Result<Response, Refusal> 
 
 /// `POST /api/v1/slashing-protection`: adds an interchange file to what is on record, or nothing of it.
 pub(super) fn import(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let text = std::str::from_utf8(&request.body.0).map_err(|_| {
+    let text = std::str::from_utf8(&request.body).map_err(|_| {
         Refusal::Malformed("the body is no UTF-8: expected an EIP-3076 interchange".to_owned())
     })?;
     let imported = api.protection.import(text).map_err(|error| match error {

@@ -640,7 +640,6 @@ impl<'a> Inbox<'a> {
         }
         let mut moved = vec![0; larger];
         moved[..length].copy_from_slice(self.unread());
-        wipe(&mut self.bytes);
         self.bytes = moved;
         (self.start, self.end) = (0, length);
         Ok(())
