@@ -50,11 +50,10 @@ impl Service for Echo {
             (_, "/sum") => {
                 let sum = request
                     .body
-                    .0
                     .iter()
                     .map(|&byte| u64::from(byte))
                     .sum::<u64>();
-                text(format!("{} bytes, sum {sum}", request.body.0.len()))
+                text(format!("{} bytes, sum {sum}", request.body.len()))
             }
             (_, "/wait") => {
                 let (promise, answer) = signerd::wait::promise();
@@ -68,7 +67,7 @@ impl Service for Echo {
                 "{method:?} {path} ?{} host={} body={}",
                 request.query,
                 request.host().unwrap_or("-"),
-                String::from_utf8_lossy(&request.body.0)
+                String::from_utf8_lossy(&request.body)
             )),
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn list(api: &Api) -> Response {
 
 /// `POST /eth/v1/keystores`: imports keystores; a status for each, in their order.
 pub(super) fn import(api: &Api, request: &mut Request) -> Result<Response, Refusal> {
-    let (keys, interchange) = read_import(mem::take(&mut request.body.0))?;
+    let (keys, interchange) = read_import(mem::take(&mut request.body))?;
     let outcomes = api.keyring.import(keys, interchange)?;
     Ok(answer(&ChangeAnswer {
         data: outcomes.into_iter().map(Status::from).collect(),
@@ -48,7 +48,7 @@ pub(super) fn import(api: &Api, request: &mut Request) -> Result<Response, Refus
 /// `DELETE /eth/v1/keystores`: deletes imported keys; a status for each, and their slashing data as a
 /// JSON string.
 pub(super) fn delete(api: &Api, request: &Request) -> Result<Response, Refusal> {
-    let pubkeys = read_delete(&request.body.0)?;
+    let pubkeys = read_delete(&request.body)?;
     let chain = operate::chain(request)?;
     let (outcomes, interchange) = api.keyring.delete(pubkeys, chain)?;
     Ok(answer(&ChangeAnswer {

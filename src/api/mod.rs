@@ -250,7 +250,7 @@ impl Api {
         let route = self.route(&request.path)?;
         match (route, request.method) {
             (Route::Sign(identifier), Method::Post) => {
-                sign::sign(self, identifier, &request.headers, &mut request.body.0)
+                sign::sign(self, identifier, &request.headers, &mut request.body)
             }
             (Route::PublicKeys, Method::Get | Method::Head) => Ok(status::public_keys(self)),
             (Route::Upcheck, Method::Get | Method::Head) => {

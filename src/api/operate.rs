@@ -79,7 +79,7 @@ pub(super) fn import(api: &Api, request: &mut Request) -> Result<Response, Refus
         }
     };
     // Moved, not copied: it may be large.
-    let text = String::from_utf8(std::mem::take(&mut request.body.0)).map_err(|error| {
+    let text = String::from_utf8(std::mem::take(&mut request.body)).map_err(|error| {
         Refusal::Malformed(format!(
             "the body is not UTF-8 at byte {}: expected an EIP-3076 interchange",
             error.utf8_error().valid_up_to()

@@ -29,19 +29,8 @@ impl Refused {
     }
 }
 
-/// Bytes that may hold a password or a token: all of their memory is wiped when they are dropped. Whoever
-/// lets them grow beyond their capacity leaves a copy behind.
-#[derive(Default)]
-pub struct Wiped(pub Vec<u8>);
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        self.0.resize(self.0.capacity(), 0);
-        wipe(&mut self.0);
-    }
-}
-
-/// Writes zeros that the compiler keeps; many times faster than one volatile write a byte.
+/// Writes zeros that the compiler keeps; many times faster than one volatile write a byte. For memory that
+/// is used again: what is freed is wiped by the allocator.
 pub fn wipe(bytes: &mut [u8]) {
     // Nothing is no quick case everywhere: a masked store to no address costs a hundred cycles.
     if !bytes.is_empty() {

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::net::IpAddr;
 
 use super::target::{self, TARGET_BYTES_MAX};
-use super::{Refused, Wiped, wipe};
+use super::{Refused, wipe};
 
 /// What a client asks for, framing resolved: the head's fields that the service needs, and the body. A
 /// connection has one, and uses its memory again.
@@ -23,18 +23,18 @@ pub struct Request {
     /// All header fields.
     pub headers: Headers,
     /// The whole body, un-chunked.
-    pub body: Wiped,
+    pub body: Vec<u8>,
     /// The address of the client; `None` on a Unix socket.
     pub peer: Option<IpAddr>,
     /// The authority of a target in absolute form; it overrides the field `Host`.
     pub authority: Option<String>,
 }
 
-/// Header fields in their order, as sent; wiped when dropped: some hold tokens.
+/// Header fields in their order, as sent.
 #[derive(Default)]
 pub struct Headers {
     /// The whole head.
-    bytes: Wiped,
+    bytes: Vec<u8>,
     /// Where each name and its value are.
     fields: Vec<[Span; 2]>,
     /// The marks of all names: most names that are not there need no search.
@@ -139,12 +139,13 @@ impl Request {
 
     /// Wipes what may be secret, and keeps its memory.
     pub fn clear(&mut self) {
-        wipe(&mut self.headers.bytes.0);
-        wipe(&mut self.body.0);
-        self.body.0.clear();
-        if self.body.0.capacity() > BODY_BYTES_KEPT_MAX {
-            self.body = Wiped::default();
+        wipe(&mut self.headers.bytes);
+        if self.body.capacity() > BODY_BYTES_KEPT_MAX {
+            self.body = Vec::new();
+            return;
         }
+        wipe(&mut self.body);
+        self.body.clear();
     }
 }
 
@@ -169,7 +170,7 @@ impl Headers {
     }
 
     fn at(&self, (start, end): Span) -> &[u8] {
-        &self.bytes.0[start..end]
+        &self.bytes[start..end]
     }
 
     /// The members of a list field, over all its lines (RFC 9110, section 5.6.1). Only spaces and tabs
@@ -276,8 +277,8 @@ fn read_lines<const N: usize>(
     let line_end = span(target.as_bytes()).1 + " HTTP/1.1".len();
     let mut is_crlf = head[line_end] == b'\r' && head.ends_with(b"\r\n\r\n");
     let headers = &mut request.headers;
-    headers.bytes.0.clear();
-    headers.bytes.0.extend_from_slice(head);
+    headers.bytes.clear();
+    headers.bytes.extend_from_slice(head);
     headers.fields.clear();
     headers.marks = 0;
     headers.fields.extend(parsed.headers.iter().map(|field| {
@@ -311,7 +312,7 @@ fn settle(request: &Request, is_http11: bool) -> Result<Head, Refused> {
         | mark(b"connection");
     let headers = &request.headers;
     check_host(headers, is_http11)?;
-    let bytes = headers.bytes.0.len();
+    let bytes = headers.bytes.len();
     if headers.marks & MARKS == 0 {
         return Ok(Head {
             bytes,
@@ -463,9 +464,9 @@ fn read_as_http11(
     minor_at: usize,
     request: &mut Request,
 ) -> Result<Option<u8>, Refused> {
-    let mut copy = Wiped(received.to_vec());
-    copy.0[minor_at] = b'1';
-    read_lines::<HEADERS_MAX>(&copy.0, request)
+    let mut copy = received.to_vec();
+    copy[minor_at] = b'1';
+    read_lines::<HEADERS_MAX>(&copy, request)
 }
 
 /// Where the minor version of HTTP/1.2 to HTTP/1.9 stands in the request line.

@@ -1,5 +1,4 @@
-//! Memory of what arrives and of what is answered: bounded over all connections together, wiped when it
-//! is given back.
+//! Memory of what arrives and of what is answered: bounded over all connections together.
 //!
 //! A body takes memory for what has arrived of it, not for what is announced. Beyond a small body it lies
 //! in segments, so that it never needs twice its memory to grow; they are joined by the thread that reads
@@ -7,7 +6,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::http::{Refused, Wiped};
+use crate::http::Refused;
 
 /// Bodies up to this size are always taken, so that a few huge ones cannot keep out the duties (1 to 4
 /// KiB each); all connections together hold at most 16 MiB of these. They are read by the worker: with
@@ -108,8 +107,8 @@ impl Drop for Note<'_> {
 /// One body while it arrives.
 pub(super) struct Body<'a> {
     /// All of a small body, and the beginning of any other.
-    start: Wiped,
-    segments: Vec<Wiped>,
+    start: Vec<u8>,
+    segments: Vec<Vec<u8>>,
     bytes: usize,
     bytes_max: usize,
     memory: &'a Supply,
@@ -119,7 +118,7 @@ pub(super) struct Body<'a> {
 /// A body that has arrived whole.
 pub(super) struct Arrived<'a> {
     /// Its pieces, for [`join`].
-    pub(super) pieces: Vec<Wiped>,
+    pub(super) pieces: Vec<Vec<u8>>,
     /// How long it is.
     pub(super) bytes: usize,
     /// What it holds of the common memory.
@@ -129,7 +128,7 @@ pub(super) struct Arrived<'a> {
 impl<'a> Body<'a> {
     /// An empty body, at first in the room that `start` has, that may grow to `bytes_max`; what is not
     /// small is taken from `memory`.
-    pub(super) fn new(start: Wiped, bytes_max: usize, memory: &'a Supply) -> Self {
+    pub(super) fn new(start: Vec<u8>, bytes_max: usize, memory: &'a Supply) -> Self {
         Self {
             start,
             segments: Vec::new(),
@@ -154,7 +153,7 @@ impl<'a> Body<'a> {
         }
         let mut rest = data;
         if self.segments.is_empty() {
-            let room = SMALL_BODY_BYTES_MAX - self.start.0.len();
+            let room = SMALL_BODY_BYTES_MAX - self.start.len();
             let (small, large) = rest.split_at(room.min(rest.len()));
             self.extend_start(small, announced_bytes);
             rest = large;
@@ -163,14 +162,14 @@ impl<'a> Body<'a> {
             let room = self
                 .segments
                 .last()
-                .map_or(0, |segment| segment.0.capacity() - segment.0.len());
+                .map_or(0, |segment| segment.capacity() - segment.len());
             if room == 0 {
                 self.add_segment(announced_bytes)?;
                 continue;
             }
             let (now, later) = rest.split_at(room.min(rest.len()));
             if let Some(segment) = self.segments.last_mut() {
-                segment.0.extend_from_slice(now);
+                segment.extend_from_slice(now);
             }
             self.bytes += now.len();
             rest = later;
@@ -193,18 +192,17 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Moves to a larger piece of memory by hand: a reallocation would leave an unwiped copy behind.
+    /// Grows to what is announced, within a small body.
     fn extend_start(&mut self, data: &[u8], announced_bytes: Option<usize>) {
-        let needed = self.start.0.len() + data.len();
-        let capacity = self.start.0.capacity();
+        let needed = self.start.len() + data.len();
+        let capacity = self.start.capacity();
         if needed > capacity {
             let announced = announced_bytes.unwrap_or(0);
             let larger = needed.max(announced).max(2 * capacity);
-            let mut moved = Wiped(Vec::with_capacity(larger.min(SMALL_BODY_BYTES_MAX)));
-            moved.0.extend_from_slice(&self.start.0);
-            self.start = moved;
+            let larger = larger.min(SMALL_BODY_BYTES_MAX);
+            self.start.reserve_exact(larger - self.start.len());
         }
-        self.start.0.extend_from_slice(data);
+        self.start.extend_from_slice(data);
         self.bytes += data.len();
     }
 
@@ -222,23 +220,23 @@ impl<'a> Body<'a> {
         if !is_there {
             return Err(memory_in_use());
         }
-        self.segments.push(Wiped(Vec::with_capacity(room)));
+        self.segments.push(Vec::with_capacity(room));
         Ok(())
     }
 }
 
-/// One piece of memory with what the pieces hold. Each piece is wiped and given back as soon as it is
+/// One piece of memory with what the pieces hold. Each piece is given back as soon as it is
 /// copied, so that the body is in memory once, and a segment of it twice.
-pub(super) fn join(pieces: Vec<Wiped>, bytes: usize) -> Wiped {
+pub(super) fn join(pieces: Vec<Vec<u8>>, bytes: usize) -> Vec<u8> {
     let mut pieces = pieces.into_iter();
     let first = pieces.next().unwrap_or_default();
-    if first.0.len() == bytes {
+    if first.len() == bytes {
         return first;
     }
-    let mut joined = Wiped(Vec::with_capacity(bytes));
-    joined.0.extend_from_slice(&first.0);
+    let mut joined = Vec::with_capacity(bytes);
+    joined.extend_from_slice(&first);
     for piece in pieces {
-        joined.0.extend_from_slice(&piece.0);
+        joined.extend_from_slice(&piece);
     }
     joined
 }
@@ -265,7 +263,7 @@ mod tests {
         const MIB: usize = 1024 * 1024;
         let memory = Supply::new(64 * MIB);
         for announced in [Some(32 * MIB), None] {
-            let mut body = Body::new(Wiped::default(), 32 * MIB, &memory);
+            let mut body = Body::new(Vec::new(), 32 * MIB, &memory);
             let mut arrived = 0;
             let mut chunk = 1;
             while arrived < 32 * MIB {
@@ -283,7 +281,7 @@ mod tests {
             let whole = body.finish();
             assert_eq!(whole.bytes, 32 * MIB);
             let joined = join(whole.pieces, whole.bytes);
-            assert!(joined.0.len() == 32 * MIB && joined.0.iter().all(|&byte| byte == b'x'));
+            assert!(joined.len() == 32 * MIB && joined.iter().all(|&byte| byte == b'x'));
             drop(whole.share);
             assert_eq!(memory.taken.load(Ordering::Relaxed), 0);
         }
