@@ -47,7 +47,7 @@ impl Token {
         Self(Mutex::new(digest(token)))
     }
 
-    /// Asks for this token from now on, and says whether it is another one than before.
+    /// Asks for this token from now on. Returns whether it differs from the one before.
     pub fn replace(&self, token: &str) -> bool {
         let new = digest(token);
         let mut current = lock(&self.0);
@@ -141,18 +141,20 @@ impl Guard {
             Scope::KeyManager => [self.token.as_deref(), self.key_manager_token.as_deref()],
         };
         if accepted.iter().all(Option::is_none) {
-            return match scope == Scope::KeyManager && self.key_manager_needs_token {
-                true => Err(Refusal::TokenNotConfigured),
-                false => Ok(()), // `Bearer NIL` of eth-docker, or nothing: whatever came is not looked at
-            };
+            if scope == Scope::KeyManager && self.key_manager_needs_token {
+                return Err(Refusal::TokenNotConfigured);
+            }
+            // `Bearer NIL` of eth-docker, or nothing: whatever came is not looked at.
+            return Ok(());
         }
         let sent = request
             .header("authorization")
             .and_then(sent_token)
             .ok_or(Refusal::NoToken)?;
-        match accepted.into_iter().flatten().any(|token| token.is(&sent)) {
-            true => Ok(()),
-            false => Err(Refusal::WrongToken),
+        if accepted.into_iter().flatten().any(|token| token.is(&sent)) {
+            Ok(())
+        } else {
+            Err(Refusal::WrongToken)
         }
     }
 

@@ -220,17 +220,14 @@ impl Api {
         if access == Access::Guarded {
             self.guard.admit_token(request, route.scope())?;
         }
-        match route
-            .methods()
-            .split(", ")
-            .any(|name| name == request.method.name())
-        {
-            true => Ok(BodyRule {
-                cost: self.cost(route, request.method),
-                ..route.body_rule(request.method)
-            }),
-            false => Err(Refusal::Method(route.methods())),
+        let mut methods = route.methods().split(", ");
+        if !methods.any(|name| name == request.method.name()) {
+            return Err(Refusal::Method(route.methods()));
         }
+        Ok(BodyRule {
+            cost: self.cost(route, request.method),
+            ..route.body_rule(request.method)
+        })
     }
 
     fn cost(&self, route: Route<'_>, method: Method) -> Cost {

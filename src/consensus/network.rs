@@ -175,11 +175,7 @@ impl Networks {
         if self.recognise_others {
             return None;
         }
-        Some(SlotTimes {
-            genesis_time_seconds: self.chosen.genesis_time?,
-            slot_ms: self.chosen.slot_ms,
-            slots_per_epoch: self.chosen.slots_per_epoch,
-        })
+        self.chosen.slot_times()
     }
 
     /// The epoch of the chosen network at this time, as [`Networks::slot_at`]; epoch 0 before its
@@ -264,18 +260,18 @@ impl Network {
         Epoch(slot.0 / self.slots_per_epoch)
     }
 
-    /// The slot at this time; `None` when the genesis time is not known, or has not come.
-    fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
-        let since_ms = now_seconds
-            .checked_sub(self.genesis_time?)?
-            .saturating_mul(1000);
-        Some(Slot(since_ms / self.slot_ms))
+    /// When its slots begin; `None` when its genesis time is not known.
+    fn slot_times(&self) -> Option<SlotTimes> {
+        Some(SlotTimes {
+            genesis_time_seconds: self.genesis_time?,
+            slot_ms: self.slot_ms,
+            slots_per_epoch: self.slots_per_epoch,
+        })
     }
 
     /// The epoch at this time, 0 before genesis; `None` when the genesis time is not known.
     pub(super) fn epoch_now(&self, now_seconds: u64) -> Option<Epoch> {
-        self.genesis_time?;
-        let slot = self.slot_at(now_seconds).unwrap_or(Slot(0));
+        let slot = self.slot_times()?.slot_at(now_seconds).unwrap_or(Slot(0));
         Some(self.epoch_at(slot))
     }
 

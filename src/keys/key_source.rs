@@ -290,7 +290,7 @@ impl ReadSource {
             } => self.open_keystore(file, password, *is_imported, context, reader),
             KeySource::Wallet { file, password } => {
                 let keystore = self.keystore()?;
-                let password = read_secret(password, context, reader)?;
+                let password = reader.read_private(password, context.allow_insecure_permissions)?;
                 let memory_bytes = keystore.memory_bytes();
                 let _permit = context.pool.acquire(memory_bytes, context.urgency)?;
                 let json = keystore
@@ -299,7 +299,7 @@ impl ReadSource {
                 Ok(of_file(file, open_wallet(&json)?))
             }
             KeySource::Raw { file } => {
-                let text = read_secret(file, context, reader)?;
+                let text = reader.read_private(file, context.allow_insecure_permissions)?;
                 Ok(of_file(file, keyconfig::open(&text)?))
             }
             KeySource::Interop(range) => {
@@ -333,7 +333,7 @@ impl ReadSource {
         reader: &mut Reader,
     ) -> Result<OpenedSource, String> {
         let keystore = self.keystore()?;
-        let password = read_secret(password, context, reader)?;
+        let password = reader.read_private(password, context.allow_insecure_permissions)?;
         let sealed = match (&context.cache, self.cache_name()) {
             (Some(cache), Some(name)) => cache.unseal(&name, keystore.public_key()),
             (Some(_) | None, _) => None,
@@ -385,21 +385,6 @@ fn of_file(file: &Path, secrets: Vec<SecretKey>) -> OpenedSource {
         .map(|secret| (secret, Origin::read_only(Some(file), None)))
         .collect();
     OpenedSource::without_password(keys)
-}
-
-fn read_secret(
-    path: &Arc<Path>,
-    context: &OpenContext,
-    reader: &mut Reader,
-) -> Result<Zeroizing<String>, String> {
-    let allow_insecure = context.allow_insecure_permissions;
-    let file = Arc::clone(path);
-    let read = reader.run(move || files::read_private(&file, allow_insecure));
-    match read {
-        Ok(Ok(text)) => Ok(text),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(reason) => Err(FileError::new(path, reason).to_string()),
-    }
 }
 
 /// Prysm's accounts: lists of private and public keys in base64, as JSON.

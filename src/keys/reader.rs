@@ -3,11 +3,16 @@
 //! A read from a network mount that has gone can take for ever, and nothing can end it. So it is done by
 //! a thread that is given up when it takes too long, and the caller goes on.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::files::{self, FileError};
 
 /// How long one file may take; real ones have a few hundred bytes.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,6 +77,24 @@ impl Reader {
                 self.jobs = None;
                 Err("internal fault while it was read".to_owned())
             }
+        }
+    }
+
+    /// The text of a file that only its owner and group may read, as [`files::read_private`].
+    ///
+    /// # Errors
+    /// A sentence that names the file.
+    pub(super) fn read_private(
+        &mut self,
+        path: &Arc<Path>,
+        allow_insecure_permissions: bool,
+    ) -> Result<Zeroizing<String>, String> {
+        let file = Arc::clone(path);
+        let read = self.run(move || files::read_private(&file, allow_insecure_permissions));
+        match read {
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(reason) => Err(FileError::new(path, reason).to_string()),
         }
     }
 

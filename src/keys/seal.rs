@@ -17,7 +17,6 @@ use super::reader::Reader;
 use super::secret::SecretKey;
 use super::table::Found;
 use crate::consensus::primitives::PublicKey;
-use crate::files;
 
 /// A keystore that was opened, as the keyring remembers it.
 struct OpenedKeystore {
@@ -51,19 +50,8 @@ pub(super) fn open<'a>(
     let mut reader = Reader::new(unanswered);
     Cache::open(path, &names, |file| {
         let password = passwords.get(file).ok_or("a keystore has no password")?;
-        read_password(shared, password, &mut reader)
+        reader.read_private(password, shared.sources.allow_insecure_permissions)
     })
-}
-
-fn read_password(
-    shared: &KeyringShared,
-    path: &Arc<Path>,
-    reader: &mut Reader,
-) -> Result<Zeroizing<String>, String> {
-    let allow_insecure = shared.sources.allow_insecure_permissions;
-    let file = Arc::clone(path);
-    let read = reader.run(move || files::read_private(&file, allow_insecure))?;
-    read.map_err(|error| error.to_string())
 }
 
 /// Writes the cache on a thread of its own, if keys have come or gone since it was written: when all are
@@ -195,7 +183,7 @@ fn reread(
         Ok(read) => read.cache_name().ok_or("its path is not UTF-8")?,
         Err(_) => return Err("its file cannot be read any more".to_owned()),
     };
-    let password = read_password(shared, password, reader)?;
+    let password = reader.read_private(password, shared.sources.allow_insecure_permissions)?;
     if shared.password_mark(&password) != opened.password_mark {
         return Err("its password is another one than that which opened it".to_owned());
     }

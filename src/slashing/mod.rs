@@ -22,7 +22,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
 pub(crate) use disk::DATABASE_FILE;
 use disk::Directory;
@@ -363,13 +362,9 @@ impl Protection {
 
 /// Does what may read much, or need more stack than a coroutine has, on a thread of its own.
 fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Unavailable> {
-    let (promise, answer) = wait::promise();
-    let thread = thread::Builder::new().name("slashing data".to_owned());
-    let spawned = thread.spawn(move || promise.keep(work()));
-    spawned.map_err(|error| Unavailable(format!("the system gives no thread: {error}")))?;
-    answer
-        .wait()
-        .ok_or_else(|| Unavailable("its reader has ended".to_owned()))
+    let done = wait::on_thread("slashing data", work)
+        .map_err(|error| Unavailable(format!("the system gives no thread: {error}")))?;
+    done.ok_or_else(|| Unavailable("its reader has ended".to_owned()))
 }
 
 impl Settings {
