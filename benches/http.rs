@@ -11,7 +11,7 @@ use may_minihttp::{HttpServer, HttpService};
 use signerd::api::{BodyRule, Service};
 use signerd::http::request::Request;
 use signerd::http::response::{Response, TEXT};
-use signerd::server::{Bind, Server, Settings};
+use signerd::server::{Bind, Server, ServerSettings};
 
 const ROUNDS: usize = 25;
 const ROUND: Duration = Duration::from_millis(500);
@@ -164,9 +164,9 @@ fn serve_ours() {
         Bind::Tcp(([127, 0, 0, 1], 0).into()),
         Arc::new(Upcheck) as Arc<dyn Service>,
     )];
-    let server = Server::bind(Settings {
+    let server = Server::bind(ServerSettings {
         listeners,
-        ..Settings::default()
+        ..ServerSettings::default()
     })
     .expect("a free port");
     println!("{}", server.addresses()[0]);

@@ -11,7 +11,7 @@ use signerd::consensus::primitives::Root;
 use signerd::consensus::slashable::Slashable;
 use signerd::keys::locked;
 use signerd::keys::secret::{self, SecretKey};
-use signerd::keys::table::{KeyTable, Origin};
+use signerd::keys::table::{KeyOrigin, KeyTable};
 use signerd::slashing::Protection;
 
 /// How often each way of signing is timed.
@@ -85,7 +85,7 @@ fn memory_of(keys: u32) {
             key.public_key()
         ));
         let path = format!("m/12381/3600/{number}/0/0");
-        let origin = Origin {
+        let origin = KeyOrigin {
             derivation_path: Some(path),
             readonly: true,
             file: Some(file),

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root};
-use signerd::consensus::slashable::{Message, Slashable};
-use signerd::slashing::{Protection, Settings};
+use signerd::consensus::slashable::{Slashable, SlashableMessage};
+use signerd::slashing::{Protection, ProtectionSettings};
 
 const CONNECTIONS: u64 = 64;
 const KEYS: u64 = 1_000;
@@ -59,7 +59,7 @@ fn main() {
     }
     drop((off, on));
 
-    let settings = Settings {
+    let settings = ProtectionSettings {
         directory: directory.clone(),
         min_slot: None,
         min_epoch: None,
@@ -219,7 +219,10 @@ impl Client {
 fn clear(store: &Protection, key: u64, epoch: u64) {
     let mut public_key = PublicKey([7; 48]);
     public_key.0[..8].copy_from_slice(&key.to_le_bytes());
-    let vote = Slashable::On(Root::ZERO, Message::Vote(Epoch(epoch - 1), Epoch(epoch)));
+    let vote = Slashable::On(
+        Root::ZERO,
+        SlashableMessage::Vote(Epoch(epoch - 1), Epoch(epoch)),
+    );
     store
         .clear(&public_key, &vote, Root([9; 32]))
         .expect("epochs rise");

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+use crate::cli::TokenSource;
+use crate::cli::error::{StartError, exit};
 use crate::cli::layers::{Dialect, Values};
-use crate::cli::{TokenSource, Usage, exit};
 use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::keyring_state::KeyringSettings;
@@ -22,7 +23,7 @@ use crate::slashing::{self, ChainClock};
 
 /// The service, fully checked; `cli::table` says what each option means.
 pub(crate) struct Settings {
-    pub(crate) http: Listener,
+    pub(crate) http: ListenerSettings,
     pub(crate) unix: Option<PathBuf>,
     /// Web origins that may call; `*` stands for any.
     pub(crate) cors_origins: Vec<String>,
@@ -34,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) connections_local: usize,
     /// TLS of the signing listener; without it, plain HTTP.
     pub(crate) tls: Option<Files>,
-    pub(crate) metrics: Option<Listener>,
+    pub(crate) metrics: Option<ListenerSettings>,
     /// The token that all routes but health ask for.
     pub(crate) auth_token: Option<TokenSource>,
     pub(crate) keymanager: Keymanager,
@@ -53,13 +54,13 @@ pub(crate) struct Settings {
     pub(crate) workers: Option<usize>,
     pub(crate) networks: Networks,
     /// Slashing protection; `None` signs whatever is requested.
-    pub(crate) slashing: Option<slashing::Settings>,
+    pub(crate) slashing: Option<slashing::ProtectionSettings>,
     /// Lines for the log: what was ignored, and what may surprise.
     pub(crate) notices: Vec<String>,
 }
 
 /// A TCP listener, and whom it serves.
-pub(crate) struct Listener {
+pub(crate) struct ListenerSettings {
     /// Address and port; port 0 lets the system choose.
     pub(crate) address: SocketAddr,
     /// Host headers that are served; `None` for any.
@@ -94,7 +95,7 @@ const TOKEN_FILE: &str = "api-token.txt";
 
 impl Settings {
     /// Checks all values, and the files that they name.
-    pub(crate) fn check(values: &Values) -> Result<Self, Usage> {
+    pub(crate) fn check(values: &Values) -> Result<Self, StartError> {
         let http = listener(
             values,
             "http-listen-host",
@@ -143,11 +144,16 @@ impl Settings {
 }
 
 /// The allowlist holds the listen host too; `localhost` stands for the loopback addresses as well.
-fn listener(values: &Values, host: &str, port: &str, allowlist: &str) -> Result<Listener, Usage> {
+fn listener(
+    values: &Values,
+    host: &str,
+    port: &str,
+    allowlist: &str,
+) -> Result<ListenerSettings, StartError> {
     let address = values.address(host, port)?;
     let mut hosts = values.list(allowlist);
     if hosts.iter().any(|host| host == "*" || host == "all") {
-        return Ok(Listener {
+        return Ok(ListenerSettings {
             address,
             hosts: None,
         });
@@ -162,18 +168,21 @@ fn listener(values: &Values, host: &str, port: &str, allowlist: &str) -> Result<
             *host = format!("[{host}]");
         }
     }
-    Ok(Listener {
+    Ok(ListenerSettings {
         address,
         hosts: Some(hosts),
     })
 }
 
-fn connections(values: &Values, option: &str) -> Result<usize, Usage> {
+fn connections(values: &Values, option: &str) -> Result<usize, StartError> {
     let number = values.count(option, 1..=CONNECTIONS_MAX as u64)?;
     Ok(number.unwrap_or(CONNECTIONS_MAX))
 }
 
-fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> {
+fn metrics(
+    values: &Values,
+    http: &ListenerSettings,
+) -> Result<Option<ListenerSettings>, StartError> {
     if !values.on("metrics-enabled")? {
         return Ok(None);
     }
@@ -190,7 +199,7 @@ fn metrics(values: &Values, http: &Listener) -> Result<Option<Listener>, Usage> 
 }
 
 /// The files of TLS, which exist; nothing without TLS.
-pub(crate) fn tls(values: &Values) -> Result<Option<Files>, Usage> {
+pub(crate) fn tls(values: &Values) -> Result<Option<Files>, StartError> {
     let (cert, key) = (values.file("tls-cert")?, values.file("tls-key")?);
     let (store, password) = (
         values.file("tls-keystore-file")?,
@@ -241,8 +250,8 @@ fn keymanager(
     values: &Values,
     has_auth_token: bool,
     data_dir: Option<&Path>,
-    http: &Listener,
-) -> Result<Keymanager, Usage> {
+    http: &ListenerSettings,
+) -> Result<Keymanager, StartError> {
     if !values.on("key-manager-api-enabled")? {
         return Ok(Keymanager::Off);
     }
@@ -263,7 +272,7 @@ fn keymanager(
 }
 
 /// The names of Web3Signer (log4j), of py3signer (Python) and of our own log, in any case.
-fn log_level(values: &Values) -> Result<LevelFilter, Usage> {
+fn log_level(values: &Values) -> Result<LevelFilter, StartError> {
     Ok(
         match values
             .text("logging")
@@ -282,7 +291,7 @@ fn log_level(values: &Values) -> Result<LevelFilter, Usage> {
     )
 }
 
-fn log_json(values: &Values) -> Result<bool, Usage> {
+fn log_json(values: &Values) -> Result<bool, StartError> {
     match values
         .text("logging-format")
         .unwrap_or_default()
@@ -297,7 +306,7 @@ fn log_json(values: &Values) -> Result<bool, Usage> {
 
 /// The directory that outlives us. Web3Signer's form keeps imported keys beside the key files, and
 /// makes a missing directory; in our own form it must exist.
-pub(crate) fn data_dir(values: &Values) -> Result<Option<PathBuf>, Usage> {
+pub(crate) fn data_dir(values: &Values) -> Result<Option<PathBuf>, StartError> {
     let web3signer = values.dialect == Dialect::Web3signer;
     let Some(path) = values.path("data-dir") else {
         let imports = web3signer && values.on("key-manager-api-enabled")?;
@@ -310,14 +319,14 @@ pub(crate) fn data_dir(values: &Values) -> Result<Option<PathBuf>, Usage> {
     if path.is_dir() || (web3signer && !path.exists() && parent.is_dir()) {
         return Ok(Some(path));
     }
-    Err(Usage::new(
+    Err(StartError::new(
         exit::NO_INPUT,
         format!("--data-dir: {} is no directory", path.display()),
     )
     .hint(format!("run `mkdir -m 700 {}`", path.display())))
 }
 
-fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
+fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, StartError> {
     let keystores = values.directory("keystores-path")?;
     let passwords = values.directory("keystores-passwords-path")?;
     let password_file = values.file("keystores-password-file")?;
@@ -359,7 +368,7 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, Usage> {
     })
 }
 
-fn mnemonic(values: &Values) -> Result<Option<Mnemonic>, Usage> {
+fn mnemonic(values: &Values) -> Result<Option<Mnemonic>, StartError> {
     let passphrase_file = values.file("mnemonic-passphrase-file")?;
     match (values.file("mnemonic-file")?, values.range("key-range")?) {
         (Some(file), Some(range)) => Ok(Some(Mnemonic {
@@ -374,7 +383,7 @@ fn mnemonic(values: &Values) -> Result<Option<Mnemonic>, Usage> {
     }
 }
 
-fn loading(values: &Values) -> Result<KeyringSettings, Usage> {
+fn loading(values: &Values) -> Result<KeyringSettings, StartError> {
     const MIB: u64 = 1 << 20;
     Ok(KeyringSettings {
         decrypt_memory_bytes: values
@@ -389,7 +398,7 @@ fn loading(values: &Values) -> Result<KeyringSettings, Usage> {
 }
 
 /// The chosen network; unset it is mainnet, and whatever built-in network a request belongs to.
-pub(crate) fn networks(values: &Values) -> Result<Networks, Usage> {
+pub(crate) fn networks(values: &Values) -> Result<Networks, StartError> {
     let mut networks = match values.text("network") {
         None => Networks::default(),
         Some(name) => match Networks::named(&name) {
@@ -409,7 +418,7 @@ pub(crate) fn networks(values: &Values) -> Result<Networks, Usage> {
     Ok(networks)
 }
 
-fn network_of_file(values: &Values, name: &str) -> Result<Networks, Usage> {
+fn network_of_file(values: &Values, name: &str) -> Result<Networks, StartError> {
     if name.contains("://") {
         return Err(values
             .wrong("network", "a name or the path of a config.yaml")
@@ -422,21 +431,22 @@ fn network_of_file(values: &Values, name: &str) -> Result<Networks, Usage> {
             .wrong("network", "a name or the path of a config.yaml")
             .hint(format!("the names are {}", names.join(", "))));
     }
-    let text = fs::read_to_string(path).map_err(|error| Usage::unreadable(path, &error))?;
-    Networks::from_yaml(&text).map_err(|error| Usage::new(exit::CONFIG, format!("{name}: {error}")))
+    let text = fs::read_to_string(path).map_err(|error| StartError::unreadable(path, &error))?;
+    Networks::from_yaml(&text)
+        .map_err(|error| StartError::new(exit::CONFIG, format!("{name}: {error}")))
 }
 
 fn slashing(
     values: &Values,
     data_dir: Option<&Path>,
     networks: &Networks,
-) -> Result<Option<slashing::Settings>, Usage> {
+) -> Result<Option<slashing::ProtectionSettings>, StartError> {
     let enabled = values.switch("slashing-protection-enabled")?;
     let min_slot = values.number("slashing-protection-min-slot", 0..=u64::MAX)?;
     let min_epoch = values.number("slashing-protection-min-epoch", 0..=u64::MAX)?;
     let replaces_lost_store = values.on("slashing-protection-new-store")?;
     match (enabled, data_dir) {
-        (Some(true) | None, Some(directory)) => Ok(Some(slashing::Settings {
+        (Some(true) | None, Some(directory)) => Ok(Some(slashing::ProtectionSettings {
             directory: directory.to_owned(),
             min_slot: min_slot.map(Slot),
             min_epoch: min_epoch.map(Epoch),
@@ -476,6 +486,6 @@ fn has_keys(values: &Values, data_dir: &Path) -> bool {
     directories.iter().any(is_filled) || derived.iter().any(|name| values.text(name).is_some())
 }
 
-fn conflict<T>(message: &str) -> Result<T, Usage> {
-    Err(Usage::new(exit::CONFIG, message))
+fn conflict<T>(message: &str) -> Result<T, StartError> {
+    Err(StartError::new(exit::CONFIG, message))
 }

@@ -7,19 +7,20 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::cli::{self, Usage, exit};
+use crate::cli;
+use crate::cli::error::{StartError, exit};
 use crate::config::Settings;
 use crate::files::{self, random};
 use crate::keys::imported;
 
 /// Makes the data directory where only its parent exists; refuses one that others can write; and takes over
 /// what an older version imported. Nothing is written to it before.
-pub(crate) fn prepare(settings: &Settings) -> Result<(), Usage> {
+pub(crate) fn prepare(settings: &Settings) -> Result<(), StartError> {
     let Some(path) = &settings.data_dir else {
         return Ok(());
     };
     let fault =
-        |code, error: &dyn std::fmt::Display| Usage::new(code, format!("--data-dir: {error}"));
+        |code, error: &dyn std::fmt::Display| StartError::new(code, format!("--data-dir: {error}"));
     if !path.exists() {
         let made = DirBuilder::new().mode(0o700).create(path);
         made.map_err(|error| {
@@ -34,13 +35,13 @@ pub(crate) fn prepare(settings: &Settings) -> Result<(), Usage> {
 }
 
 /// The token in this file, which is made, with a random one, when it does not exist.
-pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, Usage> {
+pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, StartError> {
     if !path.exists() {
-        let bytes = random::<32>().map_err(|error| Usage::new(exit::OS, error))?;
+        let bytes = random::<32>().map_err(|error| StartError::new(exit::OS, error))?;
         let token = Zeroizing::new(const_hex::encode(*bytes));
         let line = Zeroizing::new([token.as_str(), "\n"].concat());
         files::write_private(path, line.as_bytes()).map_err(|error| {
-            Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
+            StartError::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
         })?;
     }
     cli::read_token(path, false)

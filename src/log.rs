@@ -29,7 +29,7 @@ pub fn start(level: LevelFilter, as_json: bool) {
         .filter_module("signerd", level)
         .write_style(WriteStyle::Never)
         .format(write)
-        .target(Target::Pipe(Box::new(Line)))
+        .target(Target::Pipe(Box::new(LogLine)))
         .init();
     let writer = std::thread::Builder::new().name("log".into());
     if writer.spawn(move || write_out(&receiver)).is_err() {
@@ -48,7 +48,7 @@ pub fn start(level: LevelFilter, as_json: bool) {
 fn write_last(text: &str) {
     if let Some(sender) = SENDER.get().filter(|_| !text.is_empty()) {
         // A stderr that nobody reads has filled the channel: then the text is lost.
-        let _ = sender.try_send(Event::Line(format!("{text}\n").into_bytes()));
+        let _ = sender.try_send(Event::LogLine(format!("{text}\n").into_bytes()));
     }
     flush();
 }
@@ -63,7 +63,7 @@ pub fn flush() {
 }
 
 enum Event {
-    Line(Vec<u8>),
+    LogLine(Vec<u8>),
     Flush(SyncSender<()>),
 }
 
@@ -71,13 +71,13 @@ static SENDER: OnceLock<SyncSender<Event>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// What env_logger writes to: one call is one line.
-struct Line;
+struct LogLine;
 
-impl Write for Line {
+impl Write for LogLine {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let sent = SENDER
             .get()
-            .is_some_and(|sender| sender.try_send(Event::Line(line.to_vec())).is_ok());
+            .is_some_and(|sender| sender.try_send(Event::LogLine(line.to_vec())).is_ok());
         if !sent {
             DROPPED.fetch_add(1, Ordering::Relaxed);
         }
@@ -93,7 +93,7 @@ fn write_out(events: &Receiver<Event>) {
     let mut stderr = io::stderr();
     for event in events {
         match event {
-            Event::Line(line) => {
+            Event::LogLine(line) => {
                 // A closed stderr is no reason to stop signing.
                 let _ = stderr.write_all(&line);
                 let dropped = DROPPED.swap(0, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use self::access::Guards;
 use crate::api::guard::{Guard, Scope};
 use crate::api::refusal::Refusal;
 use crate::api::{Api, BodyRule, ControlApi, Service};
-use crate::cli::{Usage, exit};
+use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
 use crate::data_dir;
@@ -29,11 +29,11 @@ use crate::server::control::ControlSocket;
 use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
-use crate::server::{self, Bind, Limits, Server};
+use crate::server::{self, Bind, ConnectionLimits, Server};
 use crate::slashing::Protection;
 
 /// Serves until a signal ends it. An error is whatever keeps the service from starting.
-pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
+pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     secure_memory(&settings)?;
     data_dir::prepare(&settings)?;
     let guards = Guards::new(&mut settings)?;
@@ -51,7 +51,7 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
         Arc::clone(&keys),
         Arc::clone(&protection),
     )
-    .map_err(|reason| Usage::new(exit::OS, reason))?;
+    .map_err(|reason| StartError::new(exit::OS, reason))?;
     let counters = Metrics::new(readings(&keys, &keyring, &protection));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     access::warn_of_open_port(&settings, &guards.signing, &server, &names);
@@ -95,10 +95,10 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Usage> {
 }
 
 /// Keys in locked memory, or at least an honest word about it. Core dumps are off since the process began.
-fn secure_memory(settings: &Settings) -> Result<(), Usage> {
+fn secure_memory(settings: &Settings) -> Result<(), StartError> {
     if settings.require_mlock {
         locked::require_lock().map_err(|error| {
-            Usage::new(exit::OS, format!("--require-mlock: {error}"))
+            StartError::new(exit::OS, format!("--require-mlock: {error}"))
                 .hint("raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`")
         })?;
         locked::when_not_locked(end_unlocked);
@@ -126,19 +126,19 @@ fn end_unlocked(locked_bytes: usize) {
     critical_thread::end_process(exit::OS, "");
 }
 
-fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, Usage> {
+fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, StartError> {
     let Some(files) = settings.tls.clone() else {
         return Ok(None);
     };
     if !inherited_listeners().is_empty() {
-        return Err(Usage::new(
+        return Err(StartError::new(
             exit::CONFIG,
             "sockets of systemd are served without TLS".to_owned(),
         )
         .hint("disable signerd.socket, or leave out the TLS options"));
     }
     Tls::open(files).map(Some).map_err(|error| {
-        Usage::new(exit::CONFIG, error.to_string())
+        StartError::new(exit::CONFIG, error.to_string())
             .hint("certificates and keys are PEM files, and a key file is for its owner alone (chmod 600)")
     })
 }
@@ -149,7 +149,7 @@ fn bind(
     tls: Option<&Arc<Tls>>,
     control_socket: Option<ControlSocket>,
     services: &Services,
-) -> Result<(Server, Vec<&'static str>), Usage> {
+) -> Result<(Server, Vec<&'static str>), StartError> {
     let Services {
         signing, metrics, ..
     } = services;
@@ -191,16 +191,16 @@ fn bind(
     if let Some(path) = &settings.unix {
         listen(Bind::Unix(path.clone()), signing);
     }
-    let limits = Limits {
+    let limits = ConnectionLimits {
         idle: settings.idle_timeout,
         per_address_max: settings.connections_per_address,
         per_local_max: settings.connections_local,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
-    let server = server::Settings {
+    let server = server::ServerSettings {
         listeners,
         limits,
-        ..server::Settings::default()
+        ..server::ServerSettings::default()
     };
     Server::bind(server)
         .map(|server| (server, names))
@@ -212,16 +212,17 @@ fn bind(
             } else {
                 "choose an address that this host has"
             };
-            Usage::new(exit::UNAVAILABLE, error.to_string()).hint(hint)
+            StartError::new(exit::UNAVAILABLE, error.to_string()).hint(hint)
         })
 }
 
-fn protection(settings: &Settings) -> Result<Protection, Usage> {
+fn protection(settings: &Settings) -> Result<Protection, StartError> {
     let Some(wanted) = &settings.slashing else {
         return Ok(Protection::Off);
     };
     Protection::open(wanted).map_err(|error| {
-        Usage::new(exit::UNAVAILABLE, format!("slashing protection: {error}")).hint(error.hint())
+        StartError::new(exit::UNAVAILABLE, format!("slashing protection: {error}"))
+            .hint(error.hint())
     })
 }
 
@@ -310,14 +311,14 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> std::io::Result
             Ok(()) => Ok(()),
         };
         if let Err((code, reason)) = verdict {
-            critical_thread::end_process(code, &Usage::new(code, reason).to_string());
+            critical_thread::end_process(code, &StartError::new(code, reason).to_string());
         }
     })?;
     Ok(())
 }
 
-fn no_thread(error: &std::io::Error) -> Usage {
-    Usage::new(exit::OS, format!("the system gives no thread: {error}"))
+fn no_thread(error: &std::io::Error) -> StartError {
+    StartError::new(exit::OS, format!("the system gives no thread: {error}"))
 }
 
 /// What the listeners serve.

@@ -27,7 +27,7 @@ pub fn promise<T>() -> (Promise<T>, Answer<T>) {
         .get()
         .map_or_else(this_thread, |new_park| new_park());
     let shared = Arc::new(Shared {
-        slot: Mutex::new(Slot::Empty),
+        slot: Mutex::new(PromiseState::Empty),
         park,
     });
     (
@@ -49,11 +49,11 @@ pub struct Answer<T> {
 }
 
 struct Shared<T> {
-    slot: Mutex<Slot<T>>,
+    slot: Mutex<PromiseState<T>>,
     park: Arc<dyn Park>,
 }
 
-enum Slot<T> {
+enum PromiseState<T> {
     Empty,
     Kept(T),
     Broken,
@@ -62,7 +62,7 @@ enum Slot<T> {
 impl<T> Promise<T> {
     /// Gives the answer and wakes the caller.
     pub fn keep(self, value: T) {
-        *lock(&self.shared.slot) = Slot::Kept(value);
+        *lock(&self.shared.slot) = PromiseState::Kept(value);
         // Dropping wakes.
     }
 }
@@ -70,8 +70,8 @@ impl<T> Promise<T> {
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
         let mut slot = lock(&self.shared.slot);
-        if matches!(*slot, Slot::Empty) {
-            *slot = Slot::Broken;
+        if matches!(*slot, PromiseState::Empty) {
+            *slot = PromiseState::Broken;
         }
         drop(slot);
         self.shared.park.unpark();
@@ -82,11 +82,11 @@ impl<T> Answer<T> {
     /// Sleeps until the promise is kept; `None` when the worker gave up on it (it panicked).
     pub fn wait(self) -> Option<T> {
         loop {
-            let slot = std::mem::replace(&mut *lock(&self.shared.slot), Slot::Empty);
+            let slot = std::mem::replace(&mut *lock(&self.shared.slot), PromiseState::Empty);
             match slot {
-                Slot::Kept(value) => return Some(value),
-                Slot::Broken => return None,
-                Slot::Empty => self.shared.park.park(),
+                PromiseState::Kept(value) => return Some(value),
+                PromiseState::Broken => return None,
+                PromiseState::Empty => self.shared.park.park(),
             }
         }
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
-use signerd::slashing::rule::Message;
+use signerd::slashing::rule::SlashableMessage;
 
 use crate::protection::is_slashable;
 use crate::random::Random;
@@ -30,7 +30,7 @@ const REPLAYED: usize = 50;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Asked {
     key: PublicKey,
-    message: Message,
+    message: SlashableMessage,
     root: Root,
 }
 
@@ -115,8 +115,8 @@ fn ask_until_it_dies(
         let mut near = || 1 + now + random.below(3);
         let (source, target) = (near(), near());
         let message = match random.below(2) {
-            0 => Message::Block(Slot(target)),
-            _ => Message::Vote(Epoch(source.min(target)), Epoch(source.max(target))),
+            0 => SlashableMessage::Block(Slot(target)),
+            _ => SlashableMessage::Vote(Epoch(source.min(target)), Epoch(source.max(target))),
         };
         let key = keys[usize::try_from(random.below(keys.len() as u64)).unwrap()];
         let asked = Asked {
@@ -135,8 +135,8 @@ fn ask_until_it_dies(
 /// Whether it was signed; `None` when the connection ended before the answer.
 fn sign(client: &mut Client, Asked { key, message, root }: Asked) -> Option<bool> {
     let request = match message {
-        Message::Block(slot) => block(ZERO, &slot.to_string(), &root.to_string()),
-        Message::Vote(source, target) => vote(
+        SlashableMessage::Block(slot) => block(ZERO, &slot.to_string(), &root.to_string()),
+        SlashableMessage::Vote(source, target) => vote(
             ZERO,
             &source.to_string(),
             &target.to_string(),
@@ -167,12 +167,13 @@ fn contradict<'a>(signer: &Signer, signed: impl Iterator<Item = &'a Asked>) {
             root: Root([1 - digit; 32]),
             ..*asked
         }];
-        if let Message::Vote(Epoch(source), Epoch(target)) = asked.message {
+        if let SlashableMessage::Vote(Epoch(source), Epoch(target)) = asked.message {
             let votes = [
                 (source - 1, target + 1),
                 (source + 1, target.saturating_sub(1)),
             ];
-            let votes = votes.map(|(source, target)| Message::Vote(Epoch(source), Epoch(target)));
+            let votes =
+                votes.map(|(source, target)| SlashableMessage::Vote(Epoch(source), Epoch(target)));
             conflicts.extend(votes.map(|message| Asked { message, ..*asked }));
         }
         for conflict in conflicts {

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::consensus::slashable::Slashable;
-use signerd::slashing::rule::Message;
-use signerd::slashing::{OpenError, Protection, Refused, Settings};
+use signerd::slashing::rule::SlashableMessage;
+use signerd::slashing::{Protection, ProtectionSettings, Refused, StoreOpenError};
 
 use crate::memory_disk::{Fault, MemoryDisk};
 use crate::protection::{is_slashable, slashable};
@@ -80,11 +80,11 @@ fn heal(protection: &Protection, fault: Fault, case: &str) {
 }
 
 /// A message that conflicts with its neighbours more often than not.
-fn near(number: u64, random: &mut Random) -> (Message, Root) {
+fn near(number: u64, random: &mut Random) -> (SlashableMessage, Root) {
     let around = |random: &mut Random| number / 3 + random.below(3);
     let message = match random.below(2) {
-        0 => Message::Block(Slot(around(random))),
-        _ => Message::Vote(Epoch(around(random)), Epoch(around(random))),
+        0 => SlashableMessage::Block(Slot(around(random))),
+        _ => SlashableMessage::Vote(Epoch(around(random)), Epoch(around(random))),
     };
     (message, Root([u8::from(random.below(2) == 0); 32]))
 }
@@ -94,7 +94,7 @@ fn a_full_disk_is_felt_told_and_forgotten() {
     let scratch = Scratch::new();
     let disk = MemoryDisk::default();
     let protection = Protection::open_on(Box::new(disk.clone()), &scratch.settings()).unwrap();
-    let block = |slot| slashable(Message::Block(Slot(slot)));
+    let block = |slot| slashable(SlashableMessage::Block(Slot(slot)));
     protection.clear(&KEY, &block(1), Root::ZERO).unwrap();
     disk.plan(Fault::Full, 1);
     let refused = protection.clear(&KEY, &block(2), Root::ZERO).unwrap_err();
@@ -124,7 +124,7 @@ fn while_the_disk_stalls_nothing_is_cleared_but_what_needs_no_record_and_then_on
         for key in 0..KEYS {
             let (protection, cleared) = (&protection, &cleared);
             scope.spawn(move || {
-                let block = slashable(Message::Block(Slot(1)));
+                let block = slashable(SlashableMessage::Block(Slot(1)));
                 protection
                     .clear(&PublicKey([key; 48]), &block, Root::ZERO)
                     .unwrap();
@@ -160,7 +160,10 @@ fn a_damaged_file_stops_the_start_with_a_hint() {
         let path = scratch.path().join("slashing-protection.redb");
         fs::write(&path, damage(fs::read(&path).unwrap())).unwrap();
         let error = scratch.open().err().expect(case);
-        assert!(matches!(error, OpenError::Damaged(..)), "{case}: {error}");
+        assert!(
+            matches!(error, StoreOpenError::Damaged(..)),
+            "{case}: {error}"
+        );
         assert!(
             error.to_string().contains("slashing-protection.redb")
                 && error.hint().contains("backup")
@@ -174,7 +177,11 @@ fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
     let protection = scratch.open().unwrap();
     for slot in 0..20 {
         protection
-            .clear(&KEY, &slashable(Message::Block(Slot(slot))), Root::ZERO)
+            .clear(
+                &KEY,
+                &slashable(SlashableMessage::Block(Slot(slot))),
+                Root::ZERO,
+            )
             .unwrap();
     }
     drop(protection);
@@ -194,11 +201,14 @@ fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
         damaged[bit / 8] ^= 1 << (bit % 8);
         fs::write(&path, damaged).unwrap();
         match scratch.open() {
-            Err(OpenError::Damaged(..)) => stopped += 1,
+            Err(StoreOpenError::Damaged(..)) => stopped += 1,
             Err(error) => panic!("bit {bit}: {error}"),
             Ok(protection) => {
-                let double =
-                    protection.clear(&KEY, &slashable(Message::Block(Slot(19))), Root([1; 32]));
+                let double = protection.clear(
+                    &KEY,
+                    &slashable(SlashableMessage::Block(Slot(19))),
+                    Root([1; 32]),
+                );
                 assert!(double.is_err(), "bit {bit} made it forget");
             }
         }
@@ -225,12 +235,12 @@ fn a_second_instance_is_refused_and_told_the_process_id() {
 #[test]
 fn a_missing_directory_stops_the_start() {
     let scratch = Scratch::new();
-    let settings = Settings {
+    let settings = ProtectionSettings {
         directory: scratch.path().join("missing"),
         ..scratch.settings()
     };
     let error = Protection::open(&settings).err().expect("no directory");
-    assert!(matches!(error, OpenError::Io(..)), "{error}");
+    assert!(matches!(error, StoreOpenError::Io(..)), "{error}");
 }
 
 #[test]

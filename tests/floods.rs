@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde_json::{Value, json};
-use signerd::server::{Limits, Server, Settings};
+use signerd::server::{ConnectionLimits, Server, ServerSettings};
 
 use crate::keymanager::{Manager, keystore, statuses};
 use crate::rig::{RUNTIMES, Rig, connect, read_all, read_answer};
@@ -288,7 +288,7 @@ fn largest_block() -> Value {
 
 #[test]
 fn idle_connections_take_nobodys_place_on_either_port() {
-    drop(Server::bind(Settings::default()).unwrap()); // raises the limit of descriptors of this process
+    drop(Server::bind(ServerSettings::default()).unwrap()); // raises the limit of descriptors of this process
     let signer = Signer::start(&["--interop-keys", "0..1", "--auth-token", "correct-horse"]);
     signer.wait_loaded();
     let token = [("Authorization", "Bearer correct-horse")];
@@ -485,9 +485,9 @@ fn answers_that_nobody_takes_share_a_bounded_memory() {
     for runtime in RUNTIMES {
         let rig = Rig::start(
             runtime,
-            Limits {
+            ConnectionLimits {
                 bodies_bytes_max: 20 << 20,
-                ..Limits::default()
+                ..ConnectionLimits::default()
             },
         );
         let request = b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";

@@ -8,26 +8,26 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signerd::server::{Bind, Limits, Server, Settings};
+use signerd::server::{Bind, ConnectionLimits, Server, ServerSettings};
 
 use crate::rig::{Echo, RUNTIMES, Rig, connect, read_all, read_answer};
 
 /// Deadlines that a test can wait for.
-fn hasty() -> Limits {
+fn hasty() -> ConnectionLimits {
     let soon = Duration::from_millis(300);
-    Limits {
+    ConnectionLimits {
         head: soon,
         body: soon,
         idle: soon,
         write: soon,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     }
 }
 
 #[test]
 fn each_raw_request_gets_its_raw_answer() {
     for runtime in RUNTIMES {
-        let rig = Rig::start(runtime, Limits::default());
+        let rig = Rig::start(runtime, ConnectionLimits::default());
         let wrong = wrong_answers(|request| rig.exchange(request));
         assert!(wrong.is_empty(), "{runtime:?}\n{}", wrong.join("\n"));
     }
@@ -36,7 +36,7 @@ fn each_raw_request_gets_its_raw_answer() {
 #[test]
 fn requests_may_arrive_byte_by_byte() {
     for runtime in RUNTIMES {
-        let rig = Rig::start(runtime, Limits::default());
+        let rig = Rig::start(runtime, ConnectionLimits::default());
         let slowly = |request: &[u8]| {
             let mut stream = rig.connect();
             stream.set_nodelay(true).unwrap();
@@ -61,7 +61,7 @@ fn requests_may_arrive_byte_by_byte() {
 #[test]
 fn the_body_may_wait_for_100_continue() {
     for runtime in RUNTIMES {
-        let rig = Rig::start(runtime, Limits::default());
+        let rig = Rig::start(runtime, ConnectionLimits::default());
         let mut stream = rig.connect();
         stream
             .write_all(
@@ -118,9 +118,9 @@ fn an_idle_connection_ends_without_a_word() {
 fn keep_alive_announces_less_than_the_idle_deadline() {
     let rig = Rig::start(
         RUNTIMES[0],
-        Limits {
+        ConnectionLimits {
             idle: Duration::from_secs(8),
-            ..Limits::default()
+            ..ConnectionLimits::default()
         },
     );
     let answer = rig.exchange(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -146,7 +146,7 @@ fn a_client_that_takes_no_answer_is_dropped() {
 #[test]
 fn a_large_answer_arrives_whole_at_a_slow_reader() {
     for runtime in RUNTIMES {
-        let rig = Rig::start(runtime, Limits::default());
+        let rig = Rig::start(runtime, ConnectionLimits::default());
         let mut stream = rig.connect();
         stream
             .write_all(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -165,9 +165,9 @@ fn beyond_the_limit_the_longest_idle_connection_goes() {
     for runtime in RUNTIMES {
         let rig = Rig::start(
             runtime,
-            Limits {
+            ConnectionLimits {
                 connections_max: 3,
-                ..Limits::default()
+                ..ConnectionLimits::default()
             },
         );
         let ask = |stream: &mut TcpStream| {
@@ -198,9 +198,9 @@ fn beyond_the_limit_connections_are_told_503_while_all_others_are_answered() {
     for runtime in RUNTIMES {
         let rig = Rig::start(
             runtime,
-            Limits {
+            ConnectionLimits {
                 connections_max: 2,
-                ..Limits::default()
+                ..ConnectionLimits::default()
             },
         );
         let mut guests = [rig.connect(), rig.connect()];
@@ -235,9 +235,9 @@ fn large_bodies_share_a_bounded_memory_and_small_ones_always_pass() {
     for runtime in RUNTIMES {
         let rig = Rig::start(
             runtime,
-            Limits {
+            ConnectionLimits {
                 bodies_bytes_max: 150_000,
-                ..Limits::default()
+                ..ConnectionLimits::default()
             },
         );
         let post =
@@ -273,7 +273,7 @@ fn large_bodies_share_a_bounded_memory_and_small_ones_always_pass() {
 #[test]
 fn a_refusal_survives_the_body_that_is_still_being_sent() {
     for runtime in RUNTIMES {
-        let rig = Rig::start(runtime, Limits::default());
+        let rig = Rig::start(runtime, ConnectionLimits::default());
         let request = [
             b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n".as_slice(),
             &[b'x'; 50_000],
@@ -286,7 +286,7 @@ fn a_refusal_survives_the_body_that_is_still_being_sent() {
 #[test]
 fn a_pipelining_client_does_not_keep_the_others_out() {
     for runtime in RUNTIMES {
-        let rig = Rig::start(runtime, Limits::default());
+        let rig = Rig::start(runtime, ConnectionLimits::default());
         let greedy = rig.connect();
         let mut sender = greedy.try_clone().unwrap();
         let batch = b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
@@ -309,7 +309,7 @@ fn a_pipelining_client_does_not_keep_the_others_out() {
 #[test]
 fn stopping_finishes_what_is_being_answered() {
     for runtime in RUNTIMES {
-        let rig = Rig::start(runtime, Limits::default());
+        let rig = Rig::start(runtime, ConnectionLimits::default());
         let mut idle = rig.connect();
         idle.write_all(b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n")
             .unwrap();
@@ -337,9 +337,9 @@ fn stopping_finishes_what_is_being_answered() {
 
 #[test]
 fn a_request_that_never_ends_is_cut_off_when_stopping() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         drain: Duration::from_millis(200),
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let rig = Rig::start(RUNTIMES[0], limits);
     let mut stream = rig.connect();
@@ -358,9 +358,9 @@ fn a_socket_of_the_parent_process_is_served() {
     let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let bind = |fd| (Bind::Inherited(fd), Arc::new(Echo) as _);
     let listeners = vec![bind(tcp.into_raw_fd()), bind(unix.into_raw_fd())];
-    let server = Server::bind(Settings {
+    let server = Server::bind(ServerSettings {
         listeners,
-        ..Settings::default()
+        ..ServerSettings::default()
     })
     .unwrap();
     let shown = server
@@ -388,9 +388,9 @@ fn a_socket_of_the_parent_process_is_served() {
 #[test]
 fn a_descriptor_that_is_none_is_an_error() {
     let listeners = vec![(Bind::Inherited(9_999), Arc::new(Echo) as _)];
-    let error = Server::bind(Settings {
+    let error = Server::bind(ServerSettings {
         listeners,
-        ..Settings::default()
+        ..ServerSettings::default()
     })
     .err()
     .unwrap();
@@ -508,7 +508,7 @@ fn get(target: &str, host: &str) -> String {
 
 #[test]
 fn curl_speaks_with_it() {
-    let rig = Rig::start(RUNTIMES[0], Limits::default());
+    let rig = Rig::start(RUNTIMES[0], ConnectionLimits::default());
     let large = "x".repeat(1000);
     for (name, options, path, input, expected) in [
         (

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::consensus::slashable::Slashable;
-use signerd::slashing::{ExportError, ImportError, Protection, Settings, rule};
+use signerd::slashing::{ExportError, ImportError, Protection, ProtectionSettings, rule};
 
 use crate::scratch::Scratch;
 
@@ -40,7 +40,7 @@ fn run_case(case: &Value) -> usize {
     let name = case["name"].as_str().unwrap();
     let scratch = Scratch::new();
     let chain: Root = field(case, "genesis_validators_root");
-    let protection = Protection::open(&Settings {
+    let protection = Protection::open(&ProtectionSettings {
         chain: Some(chain),
         ..scratch.settings()
     })
@@ -67,7 +67,7 @@ fn run_case(case: &Value) -> usize {
     checks
 }
 
-struct Message {
+struct SlashableMessage {
     key: PublicKey,
     slashable: Slashable,
     root: Root,
@@ -75,8 +75,8 @@ struct Message {
 }
 
 /// Blocks first, then attestations, as the suite asks. A message without a signing root gets zeros.
-fn messages(step: &Value, chain: Root) -> Vec<Message> {
-    let message = |value: &Value, slashable| Message {
+fn messages(step: &Value, chain: Root) -> Vec<SlashableMessage> {
+    let message = |value: &Value, slashable| SlashableMessage {
         key: field(value, "pubkey"),
         slashable,
         root: value["signing_root"]
@@ -86,7 +86,10 @@ fn messages(step: &Value, chain: Root) -> Vec<Message> {
     };
     let blocks = step["blocks"].as_array().unwrap().iter().map(|block| {
         let slot = Slot(field(block, "slot"));
-        message(block, Slashable::On(chain, rule::Message::Block(slot)))
+        message(
+            block,
+            Slashable::On(chain, rule::SlashableMessage::Block(slot)),
+        )
     });
     let votes = step["attestations"].as_array().unwrap().iter().map(|vote| {
         let (source, target) = (
@@ -95,7 +98,7 @@ fn messages(step: &Value, chain: Root) -> Vec<Message> {
         );
         message(
             vote,
-            Slashable::On(chain, rule::Message::Vote(source, target)),
+            Slashable::On(chain, rule::SlashableMessage::Vote(source, target)),
         )
     });
     blocks.chain(votes).collect()
@@ -122,7 +125,7 @@ fn file() -> Value {
 #[test]
 fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
     let scratch = Scratch::new();
-    let protection = Protection::open(&Settings {
+    let protection = Protection::open(&ProtectionSettings {
         chain: Some(CHAIN),
         ..scratch.settings()
     })
@@ -286,7 +289,7 @@ fn what_was_signed_is_exported_with_its_root_and_means_the_same_elsewhere() {
     let here = Protection::open(&here.settings()).unwrap();
     let there = Protection::open(&there.settings()).unwrap();
     let root = Root([7; 32]);
-    let block = Slashable::On(CHAIN, rule::Message::Block(Slot(7)));
+    let block = Slashable::On(CHAIN, rule::SlashableMessage::Block(Slot(7)));
     here.clear(&KEY, &block, root).unwrap();
     assert_eq!(
         exported(&here)["data"][0]["signed_blocks"],
@@ -315,7 +318,7 @@ fn each_chain_has_its_own_file_and_of_several_one_is_chosen() {
         (Root([2; 32]), KEY),
         (Root([2; 32]), other_key),
     ] {
-        let block = Slashable::On(chain, rule::Message::Block(Slot(9)));
+        let block = Slashable::On(chain, rule::SlashableMessage::Block(Slot(9)));
         protection.clear(&key, &block, Root::ZERO).unwrap();
     }
     let several = ExportError::SeveralChains(vec![Root([1; 32]), Root([2; 32])]);
@@ -349,7 +352,7 @@ fn each_chain_has_its_own_file_and_of_several_one_is_chosen() {
     }
     drop(protection);
     // A network that was chosen has the last word.
-    let on_a_network = Settings {
+    let on_a_network = ProtectionSettings {
         chain: Some(Root([1; 32])),
         ..scratch.settings()
     };

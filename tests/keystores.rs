@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use signerd::keys::keystore::{Keystore, OpenError};
+use signerd::keys::keystore::{Keystore, KeystoreError};
 
 #[derive(Deserialize)]
 struct Case {
@@ -99,7 +99,7 @@ fn a_password_that_was_sent_as_a_keystore_is_not_repeated() {
     for sent in ["\"hunter2\"", "hunter2", "[\"hunter2\"]"] {
         let error = Keystore::parse(sent.as_bytes()).err().unwrap();
         assert!(
-            matches!(&error, OpenError::Malformed(reason) if !reason.contains("hunter2")),
+            matches!(&error, KeystoreError::Malformed(reason) if !reason.contains("hunter2")),
             "{error}"
         );
     }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::consensus::slashable::Slashable;
 use signerd::slashing::Protection;
-use signerd::slashing::rule::Message;
+use signerd::slashing::rule::SlashableMessage;
 
 use crate::memory_disk::{Fault, MemoryDisk};
 use crate::random::Random;
@@ -67,7 +67,7 @@ fn what_is_signed_while_a_large_file_is_imported_is_on_record_afterwards() {
     let scratch = Scratch::new();
     let protection = scratch.open().unwrap();
     for number in 0..100 {
-        let vote = Slashable::On(CHAIN, Message::Vote(Epoch(3), Epoch(9)));
+        let vote = Slashable::On(CHAIN, SlashableMessage::Vote(Epoch(3), Epoch(9)));
         protection
             .clear(&key(number), &vote, Root([1; 32]))
             .unwrap();
@@ -84,7 +84,7 @@ fn what_is_signed_while_a_large_file_is_imported_is_on_record_afterwards() {
                     while !is_done.load(Ordering::Relaxed) {
                         let number = KEYS - 5_000 + thread + THREADS * (signed % 2_500);
                         let slot = 6 + u64::from(signed / 2_500);
-                        let block = Slashable::On(CHAIN, Message::Block(Slot(slot)));
+                        let block = Slashable::On(CHAIN, SlashableMessage::Block(Slot(slot)));
                         let root = Root([2; 32]);
                         protection.clear(&key(number), &block, root).unwrap();
                         signed += 1;
@@ -125,7 +125,7 @@ fn what_is_signed_while_a_large_file_is_imported_is_on_record_afterwards() {
         "{found} of {expected}"
     );
     for (of, _, marks) in protection.marks(None).unwrap() {
-        let block = Slashable::On(CHAIN, Message::Block(marks.block.unwrap().slot));
+        let block = Slashable::On(CHAIN, SlashableMessage::Block(marks.block.unwrap().slot));
         protection
             .clear(&of, &block, Root([3; 32]))
             .expect_err("another block of its highest slot");
@@ -145,7 +145,7 @@ fn a_large_file_is_imported_whole_or_not_at_all_wherever_the_disk_fails() {
             let mut random = Random::new(operation);
             let open = || Protection::open_on(Box::new(disk.clone()), &scratch.settings());
             let protection = open().unwrap();
-            let block = Slashable::On(CHAIN, Message::Block(Slot(7)));
+            let block = Slashable::On(CHAIN, SlashableMessage::Block(Slot(7)));
             protection.clear(&key(0), &block, Root::ZERO).unwrap();
             disk.plan(fault, operation);
             let imported = protection.import(&file);
@@ -286,7 +286,7 @@ fn while_a_file_of_200_000_keys_is_imported_signatures_go_on() {
 fn a_large_file_with_one_key_on_too_many_chains_changes_nothing_and_leaves_nothing_behind() {
     let scratch = Scratch::new();
     let protection = scratch.open().unwrap();
-    let block = |chain| Slashable::On(Root([chain; 32]), Message::Block(Slot(7)));
+    let block = |chain| Slashable::On(Root([chain; 32]), SlashableMessage::Block(Slot(7)));
     for chain in 1..=16 {
         protection
             .clear(&key(1_200), &block(chain), Root::ZERO)
@@ -358,12 +358,12 @@ fn a_store_of_format_1_is_opened_with_all_that_is_in_it() {
         let high = protection.high_watermark().unwrap();
         assert_eq!((high.slot, high.epoch), (Slot(100), Epoch(50)));
         for number in 0..3 {
-            let block = |slot| Slashable::On(CHAIN, Message::Block(Slot(slot)));
+            let block = |slot| Slashable::On(CHAIN, SlashableMessage::Block(Slot(slot)));
             let clear = |slot, root| protection.clear(&key(number), &block(slot), Root([root; 32]));
             clear(7, 1).expect("the same block again");
             clear(7, 2).expect_err("a double proposal");
             clear(6, 1).expect_err("a slot below");
-            let vote = Slashable::On(CHAIN, Message::Vote(Epoch(2), Epoch(4)));
+            let vote = Slashable::On(CHAIN, SlashableMessage::Vote(Epoch(2), Epoch(4)));
             protection
                 .clear(&key(number), &vote, Root::ZERO)
                 .expect_err("a vote with an unknown root");
@@ -397,7 +397,7 @@ fn a_store_that_has_grown_is_made_small_when_it_is_opened() {
     let protection = scratch.open().unwrap();
     let after = fs::metadata(&path).unwrap().len();
     assert!(after < 8 << 20, "{after} of {before}");
-    let block = Slashable::On(CHAIN, Message::Block(Slot(7)));
+    let block = Slashable::On(CHAIN, SlashableMessage::Block(Slot(7)));
     protection.clear(&key(0), &block, Root::ZERO).unwrap();
     drop(protection);
     let database = Database::open(&path).unwrap();

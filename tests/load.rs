@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use signerd::server::{Server, Settings};
+use signerd::server::{Server, ServerSettings};
 
 use crate::support::client::Client;
 use crate::support::{Signer, Transport, vectors};
@@ -18,7 +18,7 @@ const JOBS_WAITING_MAX: usize = 2048;
 
 #[test]
 fn beyond_its_bound_signing_is_refused_at_once_and_health_is_answered_meanwhile() {
-    drop(Server::bind(Settings::default()).unwrap()); // raises the limit of descriptors of this process
+    drop(Server::bind(ServerSettings::default()).unwrap()); // raises the limit of descriptors of this process
     let signer = Signer::start(&["--interop-keys", "0..1", "--workers", "1"]);
     signer.wait_loaded();
     let key = signer.client().get("/api/v1/eth2/publicKeys").json()[0]

@@ -13,7 +13,7 @@ use std::{env, fs};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signerd::hex;
-use signerd::keys::locked::{self, ArenaError, Slot};
+use signerd::keys::locked::{self, ArenaError, ArenaSlot};
 
 use crate::slashing::{ZERO, fork_info};
 use crate::support::{Scratch, Signer, vectors};
@@ -56,7 +56,7 @@ fn mappings(process: &str) -> Vec<Mapping> {
 
 #[test]
 fn a_slot_lies_in_locked_pages_out_of_core_dumps_between_guard_pages() {
-    let slot = Slot::take().unwrap();
+    let slot = ArenaSlot::take().unwrap();
     let address = slot.bytes().as_ptr().addr();
     let mappings = mappings("self");
     let index = mappings
@@ -89,7 +89,7 @@ fn a_hundred_thousand_keys_fit_into_the_usual_limit() {
 #[ignore = "runs in a process of its own, with a limit on locked memory"]
 fn child_takes_a_hundred_thousand_slots() {
     assert_eq!(locked::require_lock(), Ok(()));
-    let slots: Vec<Slot> = (0..100_000).map(|_| Slot::take().unwrap()).collect();
+    let slots: Vec<ArenaSlot> = (0..100_000).map(|_| ArenaSlot::take().unwrap()).collect();
     let report = locked::report();
     assert!(report.locked);
     assert!(
@@ -107,7 +107,7 @@ fn where_memory_cannot_be_locked_this_is_known_and_can_be_refused() {
 #[test]
 #[ignore = "runs in a process of its own, with a limit on locked memory"]
 fn child_cannot_lock() {
-    let first = Slot::take();
+    let first = ArenaSlot::take();
     assert!(first.is_ok());
     assert!(!locked::report().locked);
     assert_eq!(locked::require_lock(), Err(ArenaError::Lock));

@@ -12,9 +12,11 @@ use signerd::consensus::network::SlotTimes;
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::consensus::slashable::Slashable;
 use signerd::slashing::rule::{
-    BlockMark, Bounds, Marks, Message, Position, Rule, Verdict, VoteMark, check,
+    BlockMark, Bounds, Marks, Position, Rule, SlashableMessage, Verdict, VoteMark, check,
 };
-use signerd::slashing::{ChainClock, Floor, HighWatermark, Protection, Refused, Settings};
+use signerd::slashing::{
+    ChainClock, Floor, HighWatermark, Protection, ProtectionSettings, Refused,
+};
 
 use crate::memory_disk::MemoryDisk;
 use crate::random::Random;
@@ -30,7 +32,7 @@ const FREE: Bounds = Bounds {
 };
 const OTHER: Root = Root([2; 32]);
 
-fn verdict(marks: Marks, message: Message, root: Root) -> Result<(), Rule> {
+fn verdict(marks: Marks, message: SlashableMessage, root: Root) -> Result<(), Rule> {
     match check(&marks, &FREE, message, root) {
         Ok(_) => Ok(()),
         Err(Refused::Conflict { rule, .. }) => Err(rule),
@@ -75,7 +77,7 @@ fn after_a_block_at_slot_5() {
         ),
     ] {
         assert_eq!(
-            verdict(after(known), Message::Block(Slot(slot)), root),
+            verdict(after(known), SlashableMessage::Block(Slot(slot)), root),
             expected,
             "{case}"
         );
@@ -153,7 +155,7 @@ fn after_a_vote_from_epoch_2_to_4() {
             Err(Rule::SourceBelow),
         ),
     ] {
-        let message = Message::Vote(Epoch(source), Epoch(target));
+        let message = SlashableMessage::Vote(Epoch(source), Epoch(target));
         assert_eq!(
             verdict(vote(2, 4, known), message, root),
             expected,
@@ -174,8 +176,11 @@ fn a_key_without_a_record_starts_at_the_floor() {
         vote: Floor::Clock(2),
         ..FREE
     };
-    let (at, below) = (Message::Block(Slot(64)), Message::Block(Slot(63)));
-    let vote = |source, target| Message::Vote(Epoch(source), Epoch(target));
+    let (at, below) = (
+        SlashableMessage::Block(Slot(64)),
+        SlashableMessage::Block(Slot(63)),
+    );
+    let vote = |source, target| SlashableMessage::Vote(Epoch(source), Epoch(target));
     for (case, bounds, message, refused_for) in [
         ("block at the floor", set, at, None),
         (
@@ -242,8 +247,8 @@ fn a_record_however_old_does_not_switch_the_floor_of_the_clock_off() {
             root: Some(OURS),
         }),
     };
-    let block = |slot| Message::Block(Slot(slot));
-    let vote = |target| Message::Vote(Epoch(0), Epoch(target));
+    let block = |slot| SlashableMessage::Block(Slot(slot));
+    let vote = |target| SlashableMessage::Vote(Epoch(0), Epoch(target));
     let clock = Bounds {
         block: Floor::Clock(64),
         vote: Floor::Clock(8),
@@ -303,10 +308,10 @@ fn beyond_the_near_future_nothing_is_signed_whatever_is_on_record() {
     };
     for marks in [Marks::default(), far] {
         for message in [
-            Message::Block(Slot(81)),
-            Message::Block(Slot(u64::MAX)),
-            Message::Vote(Epoch(0), Epoch(11)),
-            Message::Vote(Epoch(u64::MAX), Epoch(u64::MAX)),
+            SlashableMessage::Block(Slot(81)),
+            SlashableMessage::Block(Slot(u64::MAX)),
+            SlashableMessage::Vote(Epoch(0), Epoch(11)),
+            SlashableMessage::Vote(Epoch(u64::MAX), Epoch(u64::MAX)),
         ] {
             let refused = check(&marks, &bounds, message, OURS).expect_err("far ahead");
             let text = refused.to_string();
@@ -314,7 +319,10 @@ fn beyond_the_near_future_nothing_is_signed_whatever_is_on_record() {
             assert!(text.contains("slot 80, epoch 10"), "{text}");
         }
     }
-    for message in [Message::Block(Slot(80)), Message::Vote(Epoch(0), Epoch(10))] {
+    for message in [
+        SlashableMessage::Block(Slot(80)),
+        SlashableMessage::Vote(Epoch(0), Epoch(10)),
+    ] {
         check(&Marks::default(), &bounds, message, OURS).expect("it is near");
     }
 }
@@ -334,10 +342,18 @@ fn nothing_at_or_above_the_high_watermark_is_signed_not_even_again() {
         vote: None,
     };
     for (case, message, expected) in [
-        ("block below", Message::Block(Slot(63)), true),
-        ("block at it", Message::Block(Slot(64)), false),
-        ("vote below", Message::Vote(Epoch(1), Epoch(1)), true),
-        ("target at it", Message::Vote(Epoch(1), Epoch(2)), false),
+        ("block below", SlashableMessage::Block(Slot(63)), true),
+        ("block at it", SlashableMessage::Block(Slot(64)), false),
+        (
+            "vote below",
+            SlashableMessage::Vote(Epoch(1), Epoch(1)),
+            true,
+        ),
+        (
+            "target at it",
+            SlashableMessage::Vote(Epoch(1), Epoch(2)),
+            false,
+        ),
     ] {
         assert_eq!(
             check(&Marks::default(), &bounds, message, OURS).is_ok(),
@@ -346,7 +362,7 @@ fn nothing_at_or_above_the_high_watermark_is_signed_not_even_again() {
         );
     }
     assert!(
-        check(&marks, &bounds, Message::Block(Slot(64)), OURS).is_err(),
+        check(&marks, &bounds, SlashableMessage::Block(Slot(64)), OURS).is_err(),
         "a repeat"
     );
 }
@@ -356,12 +372,12 @@ fn a_source_after_its_target_is_refused() {
     let refused = check(
         &Marks::default(),
         &FREE,
-        Message::Vote(Epoch(3), Epoch(2)),
+        SlashableMessage::Vote(Epoch(3), Epoch(2)),
         OURS,
     );
     assert_eq!(
         refused,
-        Err(Refused::SourceAfterTarget(Message::Vote(
+        Err(Refused::SourceAfterTarget(SlashableMessage::Vote(
             Epoch(3),
             Epoch(2)
         )))
@@ -415,7 +431,12 @@ fn a_merge_is_the_maximum_and_keeps_a_root_only_with_its_own_message() {
 #[test]
 fn a_refusal_names_the_condition_and_both_messages() {
     let marks = vote(2, 4, Some(OURS));
-    let refused = check(&marks, &FREE, Message::Vote(Epoch(1), Epoch(5)), OTHER);
+    let refused = check(
+        &marks,
+        &FREE,
+        SlashableMessage::Vote(Epoch(1), Epoch(5)),
+        OTHER,
+    );
     let text = refused.expect_err("surrounding").to_string();
     for part in [
         "condition 3",
@@ -443,39 +464,45 @@ fn vote(source: u64, target: u64, root: Option<Root>) -> Marks {
 }
 
 /// A signed message; an imported one has no root.
-type Signed = (Message, Option<Root>);
+type Signed = (SlashableMessage, Option<Root>);
 
 /// Slashable offences of the consensus specification: `process_proposer_slashing` and
 /// `is_slashable_attestation_data`. A message without a root may be any of its slot or target.
 pub(crate) fn is_slashable(one: &Signed, other: &Signed) -> bool {
     let same = one == other && one.1.is_some();
     match (one.0, other.0) {
-        (Message::Block(one), Message::Block(other)) => one == other && !same,
-        (Message::Vote(source, target), Message::Vote(other_source, other_target)) => {
+        (SlashableMessage::Block(one), SlashableMessage::Block(other)) => one == other && !same,
+        (
+            SlashableMessage::Vote(source, target),
+            SlashableMessage::Vote(other_source, other_target),
+        ) => {
             let double = target == other_target && !same;
             let surrounds = source < other_source && other_target < target;
             let surrounded = other_source < source && target < other_target;
             double || surrounds || surrounded
         }
-        (Message::Block(_), Message::Vote(..)) | (Message::Vote(..), Message::Block(_)) => false,
+        (SlashableMessage::Block(_), SlashableMessage::Vote(..))
+        | (SlashableMessage::Vote(..), SlashableMessage::Block(_)) => false,
     }
 }
 
 /// What minimal protection must refuse, slashable or not: it does not know what lies below.
-fn is_below_the_highest(history: &[Signed], message: Message) -> bool {
+fn is_below_the_highest(history: &[Signed], message: SlashableMessage) -> bool {
     history.iter().any(|(signed, _)| match (*signed, message) {
-        (Message::Block(signed), Message::Block(slot)) => slot <= signed,
-        (Message::Vote(signed_source, signed_target), Message::Vote(source, target)) => {
-            target <= signed_target || source < signed_source
-        }
-        (Message::Block(_), Message::Vote(..)) | (Message::Vote(..), Message::Block(_)) => false,
+        (SlashableMessage::Block(signed), SlashableMessage::Block(slot)) => slot <= signed,
+        (
+            SlashableMessage::Vote(signed_source, signed_target),
+            SlashableMessage::Vote(source, target),
+        ) => target <= signed_target || source < signed_source,
+        (SlashableMessage::Block(_), SlashableMessage::Vote(..))
+        | (SlashableMessage::Vote(..), SlashableMessage::Block(_)) => false,
     })
 }
 
 /// Compares one verdict with the reference; a message that passed becomes history.
-fn compare(history: &mut Vec<Signed>, message: Message, root: Root, passed: bool) {
+fn compare(history: &mut Vec<Signed>, message: SlashableMessage, root: Root, passed: bool) {
     let asked = (message, Some(root));
-    let valid = !matches!(message, Message::Vote(source, target) if source > target);
+    let valid = !matches!(message, SlashableMessage::Vote(source, target) if source > target);
     // The very message again adds nothing that is not out already, whatever was imported since.
     let repeat = history.contains(&asked);
     let reference = valid && (repeat || !history.iter().any(|signed| is_slashable(signed, &asked)));
@@ -491,25 +518,25 @@ fn compare(history: &mut Vec<Signed>, message: Message, root: Root, passed: bool
 }
 
 /// Few slots, epochs and roots, so that conflicts are frequent.
-pub(crate) fn any_message(random: &mut Random) -> (Message, Root) {
+pub(crate) fn any_message(random: &mut Random) -> (SlashableMessage, Root) {
     let message = match random.below(2) {
-        0 => Message::Block(Slot(random.below(6))),
-        _ => Message::Vote(Epoch(random.below(6)), Epoch(random.below(6))),
+        0 => SlashableMessage::Block(Slot(random.below(6))),
+        _ => SlashableMessage::Vote(Epoch(random.below(6)), Epoch(random.below(6))),
     };
     (message, Root([u8::from(random.below(3) == 0); 32]))
 }
 
-pub(crate) fn slashable(message: Message) -> Slashable {
+pub(crate) fn slashable(message: SlashableMessage) -> Slashable {
     Slashable::On(CHAIN, message)
 }
 
-fn marks_of(message: Message) -> Marks {
+fn marks_of(message: SlashableMessage) -> Marks {
     match message {
-        Message::Block(slot) => Marks {
+        SlashableMessage::Block(slot) => Marks {
             block: Some(BlockMark { slot, root: None }),
             vote: None,
         },
-        Message::Vote(source, target) => Marks {
+        SlashableMessage::Vote(source, target) => Marks {
             block: None,
             vote: Some(VoteMark {
                 source,
@@ -561,10 +588,10 @@ const CLOCK: ChainClock = ChainClock {
 const LAST_SIGNED: u64 = 6;
 
 /// An interchange file with this one message.
-fn interchange(chain: Root, key: PublicKey, message: Message) -> String {
+fn interchange(chain: Root, key: PublicKey, message: SlashableMessage) -> String {
     let (blocks, votes) = match message {
-        Message::Block(slot) => (format!(r#"{{"slot":"{slot}"}}"#), String::new()),
-        Message::Vote(source, target) => (
+        SlashableMessage::Block(slot) => (format!(r#"{{"slot":"{slot}"}}"#), String::new()),
+        SlashableMessage::Vote(source, target) => (
             String::new(),
             format!(r#"{{"source_epoch":"{source}","target_epoch":"{target}"}}"#),
         ),
@@ -576,17 +603,19 @@ fn interchange(chain: Root, key: PublicKey, message: Message) -> String {
 }
 
 /// A message, and whether it is too far in the future.
-fn any_message_with_some_in_the_future(random: &mut Random) -> (Message, Root, bool) {
+fn any_message_with_some_in_the_future(random: &mut Random) -> (SlashableMessage, Root, bool) {
     let (message, root) = match any_message(random) {
-        (Message::Block(_), root) => (Message::Block(Slot(random.below(9))), root),
-        (Message::Vote(..), root) => {
+        (SlashableMessage::Block(_), root) => {
+            (SlashableMessage::Block(Slot(random.below(9))), root)
+        }
+        (SlashableMessage::Vote(..), root) => {
             let source = Epoch(random.below(9));
-            (Message::Vote(source, Epoch(random.below(9))), root)
+            (SlashableMessage::Vote(source, Epoch(random.below(9))), root)
         }
     };
     let is_far = match message {
-        Message::Block(slot) => slot.0 > LAST_SIGNED,
-        Message::Vote(source, target) => source.max(target).0 > LAST_SIGNED,
+        SlashableMessage::Block(slot) => slot.0 > LAST_SIGNED,
+        SlashableMessage::Vote(source, target) => source.max(target).0 > LAST_SIGNED,
     };
     (message, root, is_far)
 }
@@ -598,7 +627,7 @@ fn of_120_000_random_requests_and_imports_on_two_chains_none_differs_from_the_fu
     const CHAINS: [Root; 2] = [CHAIN, Root([0xdd; 32])];
     let scratch = Scratch::new();
     let disk = MemoryDisk::default();
-    let settings = Settings {
+    let settings = ProtectionSettings {
         clock: Some(CLOCK),
         ..scratch.settings()
     };
@@ -666,13 +695,13 @@ fn the_chain_that_a_key_has_not_used_for_longest_makes_room_but_never_one_of_the
         now_seconds: || NOW.load(Ordering::Relaxed),
     };
     let scratch = Scratch::new();
-    let settings = Settings {
+    let settings = ProtectionSettings {
         clock: Some(clock),
         ..scratch.settings()
     };
     let protection = Protection::open(&settings).unwrap();
     let key = PublicKey([1; 48]);
-    let block = |chain, slot| Slashable::On(Root([chain; 32]), Message::Block(Slot(slot)));
+    let block = |chain, slot| Slashable::On(Root([chain; 32]), SlashableMessage::Block(Slot(slot)));
     // Chain 1 is used again on the last day; chain 2 is then the one unused for longest.
     for chain in 1..=16 {
         NOW.store(10 * DAY + u64::from(chain), Ordering::Relaxed);
@@ -701,7 +730,7 @@ fn the_chain_that_a_key_has_not_used_for_longest_makes_room_but_never_one_of_the
     assert_eq!(chains(), expected);
     // Nor does an import find room.
     NOW.store(11 * DAY + 3, Ordering::Relaxed);
-    let file = interchange(Root([18; 32]), key, Message::Block(Slot(1)));
+    let file = interchange(Root([18; 32]), key, SlashableMessage::Block(Slot(1)));
     protection.import(&file).expect_err("no room");
     assert_eq!(chains(), expected);
 }
@@ -721,7 +750,7 @@ fn of_conflicting_requests_at_the_same_time_exactly_one_is_cleared() {
                     let mut won = Vec::new();
                     for slot in 0..50 {
                         together.wait();
-                        let block = slashable(Message::Block(Slot(slot)));
+                        let block = slashable(SlashableMessage::Block(Slot(slot)));
                         if protection
                             .clear(&PublicKey([1; 48]), &block, Root([number; 32]))
                             .is_ok()
@@ -751,25 +780,45 @@ fn what_was_signed_is_known_after_a_restart() {
     let open = || scratch.open().unwrap();
     let protection = open();
     protection
-        .clear(&key, &slashable(Message::Vote(Epoch(1), Epoch(2))), OURS)
+        .clear(
+            &key,
+            &slashable(SlashableMessage::Vote(Epoch(1), Epoch(2))),
+            OURS,
+        )
         .unwrap();
     protection.set_high_watermark(Some(high)).unwrap();
     drop(protection);
     let protection = open();
     assert!(protection.knows(&key) && !protection.knows(&PublicKey([2; 48])));
     protection
-        .clear(&key, &slashable(Message::Vote(Epoch(1), Epoch(2))), OURS)
+        .clear(
+            &key,
+            &slashable(SlashableMessage::Vote(Epoch(1), Epoch(2))),
+            OURS,
+        )
         .expect("the same again");
     protection
-        .clear(&key, &slashable(Message::Vote(Epoch(1), Epoch(2))), OTHER)
+        .clear(
+            &key,
+            &slashable(SlashableMessage::Vote(Epoch(1), Epoch(2))),
+            OTHER,
+        )
         .expect_err("a double vote");
     assert_eq!(protection.high_watermark(), Some(high));
     protection
-        .clear(&key, &slashable(Message::Vote(Epoch(2), Epoch(3))), OURS)
+        .clear(
+            &key,
+            &slashable(SlashableMessage::Vote(Epoch(2), Epoch(3))),
+            OURS,
+        )
         .expect_err("too high");
     protection.set_high_watermark(None).unwrap();
     protection
-        .clear(&key, &slashable(Message::Vote(Epoch(2), Epoch(3))), OURS)
+        .clear(
+            &key,
+            &slashable(SlashableMessage::Vote(Epoch(2), Epoch(3))),
+            OURS,
+        )
         .expect("the line is gone");
     drop(protection);
     assert_eq!(open().high_watermark(), None);
@@ -778,7 +827,7 @@ fn what_was_signed_is_known_after_a_restart() {
 #[test]
 fn only_what_can_be_slashed_is_checked_and_counted() {
     let scratch = Scratch::new();
-    let settings = Settings {
+    let settings = ProtectionSettings {
         min_slot: Some(Slot(10)),
         ..scratch.settings()
     };
@@ -789,12 +838,12 @@ fn only_what_can_be_slashed_is_checked_and_counted() {
         ("a bare root", Slashable::Opaque, false),
         (
             "a block below the floor",
-            slashable(Message::Block(Slot(9))),
+            slashable(SlashableMessage::Block(Slot(9))),
             false,
         ),
         (
             "a block at the floor",
-            slashable(Message::Block(Slot(10))),
+            slashable(SlashableMessage::Block(Slot(10))),
             true,
         ),
     ] {

@@ -10,7 +10,7 @@ use signerd::api::{BodyRule, Service};
 use signerd::http::request::{Method, Request};
 use signerd::http::response::{Response, TEXT};
 use signerd::server::tls::Tls;
-use signerd::server::{Bind, Limits, Running, Runtime, Server, Settings};
+use signerd::server::{Bind, ConnectionLimits, Running, Runtime, Server, ServerSettings};
 
 /// Both runtimes: the second is the twin of the first.
 pub(crate) const RUNTIMES: [Runtime; 2] = [Runtime::Coroutines, Runtime::Threads];
@@ -80,16 +80,20 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    pub(crate) fn start(runtime: Runtime, limits: Limits) -> Self {
+    pub(crate) fn start(runtime: Runtime, limits: ConnectionLimits) -> Self {
         Self::secure(runtime, limits, None)
     }
 
     /// With TLS when there is some.
-    pub(crate) fn secure(runtime: Runtime, limits: Limits, tls: Option<Arc<Tls>>) -> Self {
+    pub(crate) fn secure(
+        runtime: Runtime,
+        limits: ConnectionLimits,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let bind = tls.map_or(Bind::Tcp(any), |tls| Bind::Tls(any, tls));
         let listeners = vec![(bind, Arc::new(Echo) as Arc<dyn Service>)];
-        let server = Server::bind(Settings {
+        let server = Server::bind(ServerSettings {
             listeners,
             limits,
             runtime,
@@ -179,7 +183,7 @@ pub(crate) fn start_minihttp() -> SocketAddr {
             Result::Ok(())
         }
     }
-    drop(Rig::start(Runtime::Coroutines, Limits::default())); // configures may
+    drop(Rig::start(Runtime::Coroutines, ConnectionLimits::default())); // configures may
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -6,7 +6,7 @@ use serde_json::Value;
 use signerd::consensus::network::{Fork, Networks};
 use signerd::consensus::primitives::Epoch;
 use signerd::consensus::request::SignRequest;
-use signerd::consensus::slashable::{Message, Slashable};
+use signerd::consensus::slashable::{Slashable, SlashableMessage};
 
 use crate::random::Random;
 use crate::support::vectors::{body, config_yaml, lines};
@@ -359,8 +359,8 @@ fn votes_and_blocks_are_slashable_and_nothing_else_is() {
         let parsed = SignRequest::parse(&mut body(&line), &network(&line)).expect("a good request");
         let (chain, got) = match parsed.slashable() {
             Slashable::Never => (None, None),
-            Slashable::On(chain, Message::Block(slot)) => (Some(chain), Some((slot.0, 0))),
-            Slashable::On(chain, Message::Vote(source, target)) => {
+            Slashable::On(chain, SlashableMessage::Block(slot)) => (Some(chain), Some((slot.0, 0))),
+            Slashable::On(chain, SlashableMessage::Vote(source, target)) => {
                 (Some(chain), Some((source.0, target.0)))
             }
             Slashable::Opaque => panic!("{} is no bare root", line["name"]),

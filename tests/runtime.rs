@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use signerd::server::Limits;
+use signerd::server::ConnectionLimits;
 use signerd::server::tls::Tls;
 use signerd::wait::promise;
 
@@ -18,12 +18,12 @@ use crate::support::Scratch;
 use crate::support::secured::secure;
 
 /// Deadlines short enough to fire all the time, on those who abort; a busy machine lets others miss them too.
-fn hasty() -> Limits {
+fn hasty() -> ConnectionLimits {
     let soon = Duration::from_millis(150);
-    Limits {
+    ConnectionLimits {
         head: soon,
         body: soon,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     }
 }
 
@@ -38,10 +38,10 @@ fn no_answer_is_lost_while_others_abort_in_every_phase() {
     for runtime in RUNTIMES {
         // All three have the same worker.
         let (rig, hasty) = (
-            Rig::start(runtime, Limits::default()),
+            Rig::start(runtime, ConnectionLimits::default()),
             Rig::start(runtime, hasty()),
         );
-        let secured = Rig::secure(runtime, Limits::default(), Some(Arc::clone(&tls)));
+        let secured = Rig::secure(runtime, ConnectionLimits::default(), Some(Arc::clone(&tls)));
         let (over, answers, aborts) = (
             AtomicBool::new(false),
             AtomicUsize::new(0),
@@ -92,7 +92,7 @@ fn no_answer_is_lost_while_others_abort_in_every_phase() {
 #[test]
 fn waiting_requests_do_not_hold_up_the_others() {
     for runtime in RUNTIMES {
-        let rig = Arc::new(Rig::start(runtime, Limits::default()));
+        let rig = Arc::new(Rig::start(runtime, ConnectionLimits::default()));
         let waiting = (0..100).map(|_| {
             let rig = Arc::clone(&rig);
             std::thread::spawn(move || rig.exchange(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use signerd::slashing::{OpenError, Protection, Settings};
+use signerd::slashing::{Protection, ProtectionSettings, StoreOpenError};
 
 pub(crate) struct Scratch(PathBuf);
 
@@ -29,8 +29,8 @@ impl Scratch {
     }
 
     /// A store in this directory, without floor.
-    pub(crate) fn settings(&self) -> Settings {
-        Settings {
+    pub(crate) fn settings(&self) -> ProtectionSettings {
+        ProtectionSettings {
             directory: self.0.clone(),
             min_slot: None,
             min_epoch: None,
@@ -43,10 +43,10 @@ impl Scratch {
 
     /// The store of this directory. A program that another test starts at this moment holds the lock of
     /// a store that we have just closed, from its fork to its exec.
-    pub(crate) fn open(&self) -> Result<Protection, OpenError> {
+    pub(crate) fn open(&self) -> Result<Protection, StoreOpenError> {
         for _ in 0..500 {
             match Protection::open(&self.settings()) {
-                Err(OpenError::InUse { .. }) => std::thread::sleep(Duration::from_millis(10)),
+                Err(StoreOpenError::InUse { .. }) => std::thread::sleep(Duration::from_millis(10)),
                 opened => return opened,
             }
         }

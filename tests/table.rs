@@ -6,7 +6,7 @@ use std::thread;
 
 use signerd::consensus::primitives::{PublicKey, Root, Signature};
 use signerd::keys::secret::SecretKey;
-use signerd::keys::table::{Found, KeyTable, Origin};
+use signerd::keys::table::{Found, KeyOrigin, KeyTable};
 
 use crate::bls::{cleared, key};
 
@@ -17,10 +17,10 @@ fn numbered(number: u64) -> SecretKey {
     key(scalar).expect("a small number is a secret key")
 }
 
-fn batch(numbers: impl IntoIterator<Item = u64>) -> Vec<(SecretKey, Origin)> {
+fn batch(numbers: impl IntoIterator<Item = u64>) -> Vec<(SecretKey, KeyOrigin)> {
     numbers
         .into_iter()
-        .map(|number| (numbered(number), Origin::default()))
+        .map(|number| (numbered(number), KeyOrigin::default()))
         .collect()
 }
 
@@ -65,14 +65,14 @@ fn keys_are_found_listed_in_order_and_gone_when_removed() {
 #[test]
 fn of_a_key_that_comes_twice_the_first_copy_stays() {
     let table = KeyTable::new();
-    let first = Origin {
+    let first = KeyOrigin {
         derivation_path: Some("m/12381/3600/0/0/0".to_owned()),
         readonly: true,
         file: Some(PathBuf::from("/keys/first.json")),
     };
     let keys = vec![
         (numbered(1), first.clone()),
-        (numbered(1), Origin::default()),
+        (numbered(1), KeyOrigin::default()),
     ];
     let new = table.insert(keys);
     assert_eq!(new, [numbered(1).public_key()]);

@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConnection, StreamOwned};
 use signerd::server::tls::{Files, Identity, Tls};
-use signerd::server::{Bind, Limits, Server, Settings};
+use signerd::server::{Bind, ConnectionLimits, Server, ServerSettings};
 
 use crate::http::wrong_answers;
 use crate::rig::{Echo, RUNTIMES, Rig, connect, read_all};
@@ -55,7 +55,7 @@ fn each_raw_request_gets_the_same_raw_answer_over_tls() {
     let scratch = Scratch::new("tls-raw");
     let tls = Tls::open(files(&scratch, "server")).unwrap();
     for runtime in RUNTIMES {
-        let rig = Rig::secure(runtime, Limits::default(), Some(Arc::clone(&tls)));
+        let rig = Rig::secure(runtime, ConnectionLimits::default(), Some(Arc::clone(&tls)));
         let wrong = wrong_answers(|request| exchange(rig.address, None, request).unwrap());
         assert!(wrong.is_empty(), "{runtime:?}\n{}", wrong.join("\n"));
     }
@@ -80,7 +80,7 @@ fn clients_are_served_by_their_certificates() {
         })
         .unwrap();
         for runtime in RUNTIMES {
-            let rig = Rig::secure(runtime, Limits::default(), Some(Arc::clone(&tls)));
+            let rig = Rig::secure(runtime, ConnectionLimits::default(), Some(Arc::clone(&tls)));
             for (name, served) in [
                 (None, nobody),
                 (Some("client"), of_the_ca),
@@ -112,7 +112,7 @@ fn a_pkcs12_file_is_an_identity_too() {
         tls.fingerprint(),
         Tls::open(plain.clone()).unwrap().fingerprint()
     );
-    let rig = Rig::secure(RUNTIMES[0], Limits::default(), Some(tls));
+    let rig = Rig::secure(RUNTIMES[0], ConnectionLimits::default(), Some(tls));
     assert!(
         exchange(rig.address, None, UPCHECK)
             .unwrap()
@@ -234,7 +234,11 @@ fn a_reload_changes_new_connections_and_leaves_the_old_ones() {
     let files = files(&scratch, "server");
     let tls = Tls::open(files.clone()).unwrap();
     let before = tls.fingerprint();
-    let rig = Rig::secure(RUNTIMES[0], Limits::default(), Some(Arc::clone(&tls)));
+    let rig = Rig::secure(
+        RUNTIMES[0],
+        ConnectionLimits::default(),
+        Some(Arc::clone(&tls)),
+    );
     let mut old = secure(rig.connect(), None);
     let ask = |stream: &mut StreamOwned<ClientConnection, TcpStream>| {
         stream.write_all(UPCHECK).unwrap();
@@ -268,9 +272,9 @@ fn a_reload_changes_new_connections_and_leaves_the_old_ones() {
 fn the_handshake_has_the_deadline_of_the_head() {
     let scratch = Scratch::new("tls-deadline");
     let tls = Tls::open(files(&scratch, "server")).unwrap();
-    let limits = Limits {
+    let limits = ConnectionLimits {
         head: Duration::from_millis(300),
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     for runtime in RUNTIMES {
         let rig = Rig::secure(runtime, limits.clone(), Some(Arc::clone(&tls)));
@@ -290,7 +294,7 @@ fn the_handshake_has_the_deadline_of_the_head() {
 fn openssl_speaks_with_it() {
     let scratch = Scratch::new("tls-openssl");
     let tls = Tls::open(files(&scratch, "server")).unwrap();
-    let rig = Rig::secure(RUNTIMES[0], Limits::default(), Some(tls));
+    let rig = Rig::secure(RUNTIMES[0], ConnectionLimits::default(), Some(tls));
     let mut honest = secure(rig.connect(), None);
     // A line "R" asks for renegotiation, which nobody gets; with TLS 1.3 it is data.
     for (version, input, served) in [
@@ -368,10 +372,10 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
     for runtime in RUNTIMES {
         // The second round meets the socket that the first one has left behind.
         let listeners = vec![(Bind::Unix(path.clone()), Arc::new(Echo) as _)];
-        let server = Server::bind(Settings {
+        let server = Server::bind(ServerSettings {
             listeners,
             runtime,
-            ..Settings::default()
+            ..ServerSettings::default()
         })
         .unwrap();
         assert_eq!(
@@ -390,9 +394,9 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
         assert!(wrong.is_empty(), "{runtime:?}\n{}", wrong.join("\n"));
 
         let listeners = vec![(Bind::Unix(path.clone()), Arc::new(Echo) as _)];
-        let second = Server::bind(Settings {
+        let second = Server::bind(ServerSettings {
             listeners,
-            ..Settings::default()
+            ..ServerSettings::default()
         });
         assert!(
             second.is_err_and(|error| error.to_string().contains("in use")),
@@ -403,9 +407,9 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
     std::fs::write(scratch.path().join("file"), "precious").unwrap();
     let listeners = vec![(Bind::Unix(scratch.path().join("file")), Arc::new(Echo) as _)];
     assert!(
-        Server::bind(Settings {
+        Server::bind(ServerSettings {
             listeners,
-            ..Settings::default()
+            ..ServerSettings::default()
         })
         .is_err(),
         "no socket: left alone"

@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 
 use serde_json::{Map, Value, json};
 
+use super::error::{StartError, exit};
 use super::layers::Values;
 use super::table::{self, Kind};
-use super::{Usage, exit, offline, output};
+use super::{offline, output};
 use crate::config::{Keymanager, Settings};
 use crate::server::tls::Tls;
 use crate::slashing;
@@ -17,7 +18,7 @@ use crate::slashing;
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub(super) fn run(values: &Values, json: bool, keys: bool) -> Result<u8, Usage> {
+pub(super) fn run(values: &Values, json: bool, keys: bool) -> Result<u8, StartError> {
     let mut report = Map::new();
     report.insert("options".to_owned(), options(values));
     report.insert("notices".to_owned(), values.notices.clone().into());
@@ -78,7 +79,7 @@ fn options(values: &Values) -> Value {
 }
 
 /// What follows from the options together, and from the files of TLS and slashing protection.
-fn effective(settings: &Settings) -> Result<Value, Usage> {
+fn effective(settings: &Settings) -> Result<Value, StartError> {
     let keymanager = match &settings.keymanager {
         Keymanager::Off => "off".to_owned(),
         Keymanager::Open => "open to everybody".to_owned(),
@@ -87,7 +88,7 @@ fn effective(settings: &Settings) -> Result<Value, Usage> {
         Keymanager::Closed => "closed: not on loopback, and no token".to_owned(),
     };
     let tls = settings.tls.clone().map(Tls::open).transpose();
-    let tls = tls.map_err(|error| Usage::new(exit::CONFIG, error.to_string()))?;
+    let tls = tls.map_err(|error| StartError::new(exit::CONFIG, error.to_string()))?;
     let http = &settings.http;
     Ok(json!({
         "listen": http.address.to_string(),
@@ -102,14 +103,14 @@ fn effective(settings: &Settings) -> Result<Value, Usage> {
 }
 
 /// The file of the store; a server may be using it, so that it is not opened as one.
-fn store(wanted: &slashing::Settings) -> Result<String, Usage> {
+fn store(wanted: &slashing::ProtectionSettings) -> Result<String, StartError> {
     let path = wanted.directory.join(slashing::DATABASE_FILE);
     match File::open(&path) {
         Ok(_) => Ok(path.display().to_string()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Ok(format!("{}, to be made", path.display()))
         }
-        Err(error) => Err(Usage::unreadable(&path, &error)),
+        Err(error) => Err(StartError::unreadable(&path, &error)),
     }
 }
 

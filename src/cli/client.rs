@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs}
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::error::{StartError, exit};
 use super::layers::Values;
-use super::{Usage, exit};
 use crate::config;
 use crate::server::control::{self, ConnectError};
 use crate::server::pinned;
@@ -38,7 +38,7 @@ enum Way {
 
 impl Server {
     /// The server of `--url`, else the one that these options start; to be asked how it is.
-    pub(super) fn find(url: Option<&str>, values: &Values) -> Result<Self, Usage> {
+    pub(super) fn find(url: Option<&str>, values: &Values) -> Result<Self, StartError> {
         if let Some(url) = url {
             return Self::at(url);
         }
@@ -56,7 +56,7 @@ impl Server {
         if !values.on("metrics-enabled")? {
             let message = "the signing listener wants client certificates, and there is neither a \
                            metrics listener nor a control socket to ask";
-            return Err(Usage::new(exit::UNHEALTHY, message).hint(
+            return Err(StartError::new(exit::UNHEALTHY, message).hint(
                 "give the server a --data-dir, where its control socket is, and this command the same",
             ));
         }
@@ -66,7 +66,7 @@ impl Server {
 
     /// The server that these options start, to be given a token, or believed what it says: by a way where
     /// nobody else answers.
-    pub(super) fn find_trusted(values: &Values) -> Result<Self, Usage> {
+    pub(super) fn find_trusted(values: &Values) -> Result<Self, StartError> {
         let mut reasons = Vec::new();
         if let Some(server) = Self::by_control_socket(values, &mut reasons)? {
             return Ok(server);
@@ -80,12 +80,12 @@ impl Server {
             "a server uses the store, but its control socket does not answer: {}",
             reasons.join("; ")
         );
-        Err(Usage::new(exit::UNAVAILABLE, message).hint(
+        Err(StartError::new(exit::UNAVAILABLE, message).hint(
             "run this as the user of the server, with the --data-dir that it was started with; or stop it",
         ))
     }
 
-    fn at(url: &str) -> Result<Self, Usage> {
+    fn at(url: &str) -> Result<Self, StartError> {
         let authority = url
             .strip_prefix("http://")
             .map(|rest| rest.split('/').next().unwrap_or(rest))
@@ -95,7 +95,7 @@ impl Server {
                 way: Way::Plain(authority.to_owned()),
                 host: authority.to_owned(),
             }),
-            None => Err(Usage::new(
+            None => Err(StartError::new(
                 exit::USAGE,
                 format!("--url: expected http://HOST:PORT, got {url:?}"),
             )),
@@ -107,7 +107,7 @@ impl Server {
     fn by_control_socket(
         values: &Values,
         reasons: &mut Vec<String>,
-    ) -> Result<Option<Self>, Usage> {
+    ) -> Result<Option<Self>, StartError> {
         // A directory that is not there is reported by those who need it.
         let data_dir = config::data_dir(values).ok().flatten();
         let directories = data_dir.into_iter().chain(control::runtime_directory());
@@ -124,7 +124,7 @@ impl Server {
                 }
                 Err(error @ ConnectError::Stranger(_)) => {
                     let message = format!("{}: {error}", path.display());
-                    return Err(Usage::new(exit::PERMISSION, message)
+                    return Err(StartError::new(exit::PERMISSION, message)
                         .hint("do not believe it; see who may write to that directory"));
                 }
             }
@@ -135,7 +135,7 @@ impl Server {
         Ok(None)
     }
 
-    fn by_tls(values: &Values, files: Files) -> Result<Self, Usage> {
+    fn by_tls(values: &Values, files: Files) -> Result<Self, StartError> {
         let address = reachable(values.address("http-listen-host", "http-listen-port")?);
         Ok(Self {
             host: known_host(values, address),

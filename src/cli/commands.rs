@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs, SubCommandInfo};
 
 use super::client::Server;
+use super::error::{StartError, exit};
 use super::layers::Values;
 use super::manual::{self, SHELLS};
-use super::{Line, Usage, check, exit, offline, output, slashing};
+use super::{CommandLine, check, offline, output, slashing};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::hex;
 
@@ -278,7 +279,7 @@ pub(crate) fn server_of_this_container() -> Option<Values> {
         .collect();
     let name = Path::new(arguments.first()?).file_name()?.to_str()?;
     matches!(name, "signerd" | "web3signer")
-        .then(|| Line::read(arguments.into_iter()).ok())?
+        .then(|| CommandLine::read(arguments.into_iter()).ok())?
         .map(|line| line.values)
 }
 
@@ -290,7 +291,7 @@ impl Subcommand {
 }
 
 /// Runs a command to its exit code.
-pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
+pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, StartError> {
     match command {
         Subcommand::Healthcheck(Healthcheck { url, expect_keys }) => {
             let server = Server::find(url.as_deref(), values)?;
@@ -333,8 +334,8 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
                     SHELLS.join(", ")
                 )
             };
-            let text =
-                manual::completions(shell).ok_or_else(|| Usage::new(exit::USAGE, expected()))?;
+            let text = manual::completions(shell)
+                .ok_or_else(|| StartError::new(exit::USAGE, expected()))?;
             output::print(text)?;
         }
     }
@@ -342,11 +343,11 @@ pub(crate) fn run(command: &Subcommand, values: &Values) -> Result<u8, Usage> {
 }
 
 /// The number of keys that a healthy server holds.
-fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, Usage> {
+fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, StartError> {
     let (status, body) = server
         .ask("GET /healthcheck", None, "", ANSWER_TIMEOUT)
         .map_err(|error| {
-            Usage::new(exit::UNHEALTHY, format!("{server}: {error}"))
+            StartError::new(exit::UNHEALTHY, format!("{server}: {error}"))
                 .hint("is it running, and there?")
         })?;
     let json: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
@@ -355,7 +356,7 @@ fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, Usage> {
         .and_then(|keys| keys.as_u64())
         .unwrap_or(0);
     if status != 200 {
-        return Err(Usage::new(
+        return Err(StartError::new(
             exit::UNHEALTHY,
             format!(
                 "{server} is not healthy ({status}): {}",
@@ -364,7 +365,7 @@ fn healthy(server: &Server, expect_keys: Option<u64>) -> Result<u64, Usage> {
         ));
     }
     match expect_keys.filter(|expected| keys < *expected) {
-        Some(expected) => Err(Usage::new(
+        Some(expected) => Err(StartError::new(
             exit::UNHEALTHY,
             format!("{server}: expected {expected} keys, got {keys}"),
         )),

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::error::{StartError, exit};
 use super::table::{self, Fate, Kind, Meaning};
-use super::{Usage, exit};
 use crate::hex;
 use crate::yaml::{self, Node};
 
@@ -30,7 +30,7 @@ pub(crate) enum Dialect {
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ValueOrigin {
     /// An argument.
     CommandLine,
     /// This variable.
@@ -47,7 +47,7 @@ pub(crate) struct Value {
     /// Every text that was given; the last one counts, unless the option is a list.
     pub(crate) texts: Vec<Zeroizing<String>>,
     /// By whom.
-    pub(crate) origin: Origin,
+    pub(crate) origin: ValueOrigin,
 }
 
 /// All options, layered.
@@ -91,7 +91,7 @@ impl Values {
             let texts = || vec![Zeroizing::new(default.to_owned())];
             (!default.is_empty()).then(|| Value {
                 texts: texts(),
-                origin: Origin::Default,
+                origin: ValueOrigin::Default,
             })
         })
     }
@@ -102,7 +102,7 @@ impl Values {
     }
 
     /// What a switch is set to.
-    pub(crate) fn switch(&self, name: &str) -> Result<Option<bool>, Usage> {
+    pub(crate) fn switch(&self, name: &str) -> Result<Option<bool>, StartError> {
         match self
             .text(name)
             .map(|text| text.to_ascii_lowercase())
@@ -116,24 +116,29 @@ impl Values {
     }
 
     /// The error for a value that is not what the option takes. A secret is not shown.
-    pub(crate) fn wrong(&self, name: &str, expected: &str) -> Usage {
+    pub(crate) fn wrong(&self, name: &str, expected: &str) -> StartError {
         let origin = self
             .value(name)
-            .map_or(Origin::Default, |value| value.origin);
+            .map_or(ValueOrigin::Default, |value| value.origin);
         let text = hex::shorten(&self.text(name).unwrap_or_default());
         let shown = match table::named(name).kind {
             Kind::Secret(_) => "(hidden)".to_owned(),
             Kind::Switch | Kind::Value(_) | Kind::Path(_) | Kind::List(_) => format!("{text:?}"),
         };
         let option = origin.option(name);
-        Usage::new(
+        StartError::new(
             origin.exit_code(),
             format!("{option}: expected {expected}, got {shown}"),
         )
     }
 
     /// Sets what `name` means, unless a stronger layer has set it.
-    pub(crate) fn set(&mut self, name: &str, text: &str, origin: &Origin) -> Result<(), Usage> {
+    pub(crate) fn set(
+        &mut self,
+        name: &str,
+        text: &str,
+        origin: &ValueOrigin,
+    ) -> Result<(), StartError> {
         match table::find(name).ok_or_else(|| unknown(name, origin))? {
             Meaning::Option(row) => {
                 let new = || Value {
@@ -164,7 +169,7 @@ impl Values {
     pub(crate) fn add_environment(
         &mut self,
         variables: &BTreeMap<String, OsString>,
-    ) -> Result<(), Usage> {
+    ) -> Result<(), StartError> {
         for prefix in table::ENVIRONMENT_PREFIXES {
             for (variable, text) in variables {
                 if let Some(name) = variable.strip_prefix(prefix) {
@@ -181,7 +186,12 @@ impl Values {
     }
 
     /// Sets what the variable says of the option `name`, if there is such an option.
-    fn add_variable(&mut self, name: &str, variable: &str, text: &OsString) -> Result<(), Usage> {
+    fn add_variable(
+        &mut self,
+        name: &str,
+        variable: &str,
+        text: &OsString,
+    ) -> Result<(), StartError> {
         let Some(meaning) = table::find(name) else {
             let meant = table::nearest_row(name).filter(|_| !name.starts_with("eth2-"));
             if let Some(meant) = meant.filter(|_| !text.is_empty()) {
@@ -204,7 +214,7 @@ impl Values {
                     )
                 }
             };
-            return Err(Usage::new(exit::CONFIG, message));
+            return Err(StartError::new(exit::CONFIG, message));
         };
         // An empty variable is no value. Where an option restricts access, it is a slip that would leave
         // the signer open: there it is read, and refused.
@@ -215,21 +225,22 @@ impl Values {
         if name.ends_with("port") && text.starts_with("tcp://") {
             return Ok(());
         }
-        self.set(name, text, &Origin::Environment(variable.to_owned()))
+        self.set(name, text, &ValueOrigin::Environment(variable.to_owned()))
     }
 
     /// Reads `--config-file`, when there is one.
-    pub(crate) fn add_file(&mut self) -> Result<(), Usage> {
+    pub(crate) fn add_file(&mut self) -> Result<(), StartError> {
         let Some(path) = self.path("config-file") else {
             return Ok(());
         };
-        let (text, mode) = read_config(&path).map_err(|error| Usage::unreadable(&path, &error))?;
+        let (text, mode) =
+            read_config(&path).map_err(|error| StartError::unreadable(&path, &error))?;
         let fault = |error: &dyn fmt::Display| {
-            Usage::new(exit::CONFIG, format!("{}: {error}", path.display()))
+            StartError::new(exit::CONFIG, format!("{}: {error}", path.display()))
                 .hint("write one line `name: value` for each option, its name without dashes")
         };
         let entries = yaml::map(&text).map_err(|error| fault(&error))?;
-        let origin = Origin::File(path.clone());
+        let origin = ValueOrigin::File(path.clone());
         let mut keys_by_option: BTreeMap<&'static str, String> = BTreeMap::new();
         for (key, entry) in entries {
             let name = key.strip_prefix("eth2.").unwrap_or(&key);
@@ -270,7 +281,7 @@ impl Values {
     }
 
     /// What remains to be said once all layers are read.
-    pub(crate) fn finish(&mut self) -> Result<(), Usage> {
+    pub(crate) fn finish(&mut self) -> Result<(), StartError> {
         self.refuse_exposed_secret()?;
         let Some(option) = self.database.take() else {
             return Ok(());
@@ -283,14 +294,14 @@ impl Values {
             return Ok(());
         }
         let message = format!("{option}: there is no database client in here");
-        Err(Usage::new(exit::CONFIG, message).hint(
+        Err(StartError::new(exit::CONFIG, message).hint(
             "slashing protection is a file in --data-dir: move the data with `signerd slashing import`, \
              then give --slashing-protection-db-ignore",
         ))
     }
 
     /// A secret in a configuration file that others can read is refused, as a file of its own would be.
-    fn refuse_exposed_secret(&mut self) -> Result<(), Usage> {
+    fn refuse_exposed_secret(&mut self) -> Result<(), StartError> {
         let Some((option, path)) = self.exposed_secret.take() else {
             return Ok(());
         };
@@ -300,22 +311,22 @@ impl Values {
             return Ok(());
         }
         let hint = format!("run: chmod o= '{}'", path.display());
-        Err(Usage::new(exit::PERMISSION, message).hint(hint))
+        Err(StartError::new(exit::PERMISSION, message).hint(hint))
     }
 
     fn foreign(
         &mut self,
         name: &str,
         text: &str,
-        origin: &Origin,
+        origin: &ValueOrigin,
         fate: Fate,
-    ) -> Result<(), Usage> {
+    ) -> Result<(), StartError> {
         let option = origin.option(name);
         match fate {
             Fate::RefusedWhenEnabled(reason)
                 if name.ends_with("enabled") && !text.eq_ignore_ascii_case("false") =>
             {
-                return Err(Usage::new(exit::CONFIG, format!("{option}: {reason}")));
+                return Err(StartError::new(exit::CONFIG, format!("{option}: {reason}")));
             }
             Fate::Database => self.database = self.database.take().or(Some(option)),
             Fate::Ignored | Fate::RefusedWhenEnabled(_) => {
@@ -346,8 +357,8 @@ fn read_config(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
     Ok((text, mode))
 }
 
-pub(super) fn unknown(name: &str, origin: &Origin) -> Usage {
-    let usage = Usage::new(
+pub(super) fn unknown(name: &str, origin: &ValueOrigin) -> StartError {
+    let usage = StartError::new(
         origin.exit_code(),
         format!("{} is no option", origin.option(name)),
     );
@@ -357,7 +368,7 @@ pub(super) fn unknown(name: &str, origin: &Origin) -> Usage {
     }
 }
 
-impl Origin {
+impl ValueOrigin {
     /// How a message names an option that was given here.
     fn option(&self, name: &str) -> String {
         match self {
@@ -376,7 +387,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommandLine => f.write_str("command line"),

@@ -6,6 +6,7 @@
 mod check;
 mod client;
 mod commands;
+pub(crate) mod error;
 pub(crate) mod layers;
 mod manual;
 mod offline;
@@ -16,8 +17,6 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -26,42 +25,10 @@ use crate::critical_thread;
 use crate::keys::locked;
 use crate::service;
 use commands::Subcommand;
-use layers::{Dialect, Origin, Values};
+use error::{StartError, exit};
+use layers::{Dialect, ValueOrigin, Values};
 pub(crate) use read::{TokenSource, read_token};
 use table::{Kind, Meaning};
-
-/// Exit codes, as BSD's `sysexits.h` names them.
-pub(crate) mod exit {
-    /// A server is not healthy; not one of `sysexits.h`.
-    pub(crate) const UNHEALTHY: u8 = 1;
-    /// The command line is wrong.
-    pub(crate) const USAGE: u8 = 64;
-    /// A file that was named does not exist or cannot be read.
-    pub(crate) const NO_INPUT: u8 = 66;
-    /// An address cannot be had, a service does not answer.
-    pub(crate) const UNAVAILABLE: u8 = 69;
-    /// The system refused a resource.
-    pub(crate) const OS: u8 = 71;
-    /// A file cannot be created.
-    pub(crate) const CANNOT_CREATE: u8 = 73;
-    /// Reading or writing failed.
-    pub(crate) const IO: u8 = 74;
-    /// A permission is missing, or a secret file is open to others.
-    pub(crate) const PERMISSION: u8 = 77;
-    /// The configuration is wrong.
-    pub(crate) const CONFIG: u8 = 78;
-}
-
-/// Why the program ends before it served: printed as `error:` and `hint:` lines.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Usage {
-    /// What is wrong, with the value.
-    pub(crate) message: String,
-    /// What to do.
-    pub(crate) hint: Option<String>,
-    /// One of [`exit`].
-    pub(crate) code: u8,
-}
 
 /// What the program was asked to do: to serve, to run a short command with the options of the service that
 /// it may need, or to print a text.
@@ -87,10 +54,10 @@ pub fn run(
 fn run_command(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<ExitCode, Usage> {
+) -> Result<ExitCode, StartError> {
     // Before anything else: arguments and environment may hold a token, and files will.
     locked::harden().map_err(|error| {
-        Usage::new(
+        StartError::new(
             exit::OS,
             format!("core dumps cannot be switched off: {error}"),
         )
@@ -106,13 +73,13 @@ fn run_command(
 fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Command, Usage> {
+) -> Result<Command, StartError> {
     // A name that is not UTF-8 is none of ours, but may be a slip: it keeps its replacement characters.
     let variables: BTreeMap<String, OsString> = environment
         .into_iter()
         .map(|(name, text)| (name.to_string_lossy().into_owned(), text))
         .collect();
-    let mut line = Line::read(arguments.into_iter())?;
+    let mut line = CommandLine::read(arguments.into_iter())?;
     if let Some(text) = line.text.take() {
         return Ok(Command::Print(text));
     }
@@ -123,7 +90,7 @@ fn parse(
             Err(early) if early.status.is_ok() => return Ok(Command::Print(early.output)),
             Err(early) => {
                 let words: Vec<_> = early.output.split_whitespace().collect();
-                return Err(Usage::new(exit::USAGE, words.join(" ")));
+                return Err(StartError::new(exit::USAGE, words.join(" ")));
             }
         },
     };
@@ -141,15 +108,15 @@ fn parse(
 }
 
 /// The arguments, sorted: options of the service, and the words and options of a subcommand.
-pub(crate) struct Line {
+pub(crate) struct CommandLine {
     pub(crate) values: Values,
     command: Vec<String>,
     text: Option<String>,
 }
 
-impl Line {
+impl CommandLine {
     /// Reads the program's name and what follows it.
-    pub(crate) fn read(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, Usage> {
+    pub(crate) fn read(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, StartError> {
         let program = arguments.next().unwrap_or_default();
         let is_web3signer = Path::new(&program)
             .file_stem()
@@ -181,14 +148,16 @@ impl Line {
                     .unwrap_or_else(|| "true".into()),
                 (None, false) => arguments
                     .next_if(|next| !next.starts_with("--"))
-                    .ok_or_else(|| Usage::new(exit::USAGE, format!("{argument} needs a value")))?,
+                    .ok_or_else(|| {
+                        StartError::new(exit::USAGE, format!("{argument} needs a value"))
+                    })?,
             };
             line.option(&name, text)?;
         }
         Ok(line)
     }
 
-    fn option(&mut self, name: &str, text: String) -> Result<(), Usage> {
+    fn option(&mut self, name: &str, text: String) -> Result<(), StartError> {
         if let Some(switch) = commands::is_switch(&self.command, name) {
             match switch {
                 true if text.eq_ignore_ascii_case("false") => {}
@@ -200,17 +169,17 @@ impl Line {
         } else if name == "version" {
             self.text = Some(manual::version());
         } else {
-            self.values.set(name, &text, &Origin::CommandLine)?;
+            self.values.set(name, &text, &ValueOrigin::CommandLine)?;
         }
         Ok(())
     }
 
-    fn word(&mut self, word: String) -> Result<(), Usage> {
+    fn word(&mut self, word: String) -> Result<(), StartError> {
         match word.as_str() {
             _ if !self.command.is_empty() => self.command.push(word),
             "eth2" => self.values.dialect = Dialect::Web3signer,
             "eth1" => {
-                return Err(Usage::new(
+                return Err(StartError::new(
                     exit::USAGE,
                     "eth1: execution layer keys are not held here",
                 )
@@ -222,7 +191,7 @@ impl Line {
             }
             known if commands::names().any(|name| name == known) => self.command.push(word),
             unknown => {
-                let usage = Usage::new(exit::USAGE, format!("{unknown:?} is no command"));
+                let usage = StartError::new(exit::USAGE, format!("{unknown:?} is no command"));
                 let known = commands::names().chain(["eth2", "help"]);
                 return Err(match table::nearest(unknown, known) {
                     Some(nearest) => usage.hint(format!("did you mean {nearest}?")),
@@ -234,11 +203,11 @@ impl Line {
     }
 
     /// Whether the option may stand alone: then only `true` or `false` follow as its value.
-    fn is_switch(&self, name: &str) -> Result<bool, Usage> {
+    fn is_switch(&self, name: &str) -> Result<bool, StartError> {
         if let Some(switch) = commands::is_switch(&self.command, name) {
             return Ok(switch);
         }
-        match table::find(name).ok_or_else(|| layers::unknown(name, &Origin::CommandLine))? {
+        match table::find(name).ok_or_else(|| layers::unknown(name, &ValueOrigin::CommandLine))? {
             Meaning::Option(row) => Ok(row.kind == Kind::Switch),
             Meaning::Foreign(_) => Ok(name.ends_with("enabled")),
         }
@@ -246,7 +215,7 @@ impl Line {
 }
 
 /// The text of an argument. One that is not UTF-8 may be a secret: only the name of its option is shown.
-fn utf8(number: usize, argument: OsString) -> Result<String, Usage> {
+fn utf8(number: usize, argument: OsString) -> Result<String, StartError> {
     argument.into_string().map_err(|bytes| {
         let lossy = bytes.to_string_lossy();
         let option = lossy.split_once('=').map(|(name, _)| name);
@@ -254,12 +223,12 @@ fn utf8(number: usize, argument: OsString) -> Result<String, Usage> {
             Some(name) => format!("argument {number} ({name})"),
             None => format!("argument {number}"),
         };
-        Usage::new(exit::USAGE, format!("{shown}: expected text in UTF-8"))
+        StartError::new(exit::USAGE, format!("{shown}: expected text in UTF-8"))
     })
 }
 
 /// Name and value of `--name=value`, `--name`, `-nvalue`, `-n=value`, `-n`; nothing of a word.
-fn split(argument: &str) -> Result<Option<(String, Option<String>)>, Usage> {
+fn split(argument: &str) -> Result<Option<(String, Option<String>)>, StartError> {
     if let Some(long) = argument.strip_prefix("--") {
         let (name, text) = long
             .split_once('=')
@@ -271,7 +240,7 @@ fn split(argument: &str) -> Result<Option<(String, Option<String>)>, Usage> {
     };
     let mut rest = rest.chars();
     let row = rest.next().and_then(table::short).ok_or_else(|| {
-        Usage::new(exit::USAGE, format!("{argument} is no option"))
+        StartError::new(exit::USAGE, format!("{argument} is no option"))
             .hint("signerd --help lists all options")
     })?;
     let text = rest.as_str();
@@ -284,49 +253,3 @@ fn split(argument: &str) -> Result<Option<(String, Option<String>)>, Usage> {
 fn is_boolean(text: &str) -> bool {
     text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
 }
-
-impl Usage {
-    /// Without a hint.
-    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-            code,
-        }
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
-    }
-
-    /// For a file that was named and cannot be read.
-    pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
-        let (code, hint) = match error.kind() == io::ErrorKind::PermissionDenied {
-            true => (
-                exit::PERMISSION,
-                "let the user that signerd runs as read it, by chown or chmod",
-            ),
-            false => (
-                exit::NO_INPUT,
-                "give a path that this process sees: a container sees only what is mounted into it",
-            ),
-        };
-        Self::new(code, format!("{}: {error}", path.display())).hint(hint)
-    }
-}
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
-        self.hint
-            .as_ref()
-            .map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
-    }
-}
-
-impl std::error::Error for Usage {}

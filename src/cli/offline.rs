@@ -9,8 +9,9 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use super::commands::{Exit, NewKeys};
+use super::error::{StartError, exit};
 use super::layers::Values;
-use super::{Usage, exit, output};
+use super::output;
 use crate::config::Settings;
 use crate::consensus::network::{Fork, ForkAt, Networks};
 use crate::consensus::primitives::{Epoch, PublicKey};
@@ -21,16 +22,16 @@ use crate::keys::write::NewKeystore;
 use crate::slashing::Protection;
 
 /// Opens all keystores, or those that may hold the one key that is wanted.
-pub(super) fn open(settings: &Settings, wanted: Option<PublicKey>) -> Result<DryRun, Usage> {
+pub(super) fn open(settings: &Settings, wanted: Option<PublicKey>) -> Result<DryRun, StartError> {
     let mut sources = settings.sources.clone();
     sources.data_dir = sources.data_dir.filter(|directory| directory.exists());
     let memory_bytes = settings.loading.decrypt_memory_bytes;
     dry_run::open_sources(&sources, memory_bytes, wanted)
-        .map_err(|error| Usage::new(exit::NO_INPUT, error.to_string()))
+        .map_err(|error| StartError::new(exit::NO_INPUT, error.to_string()))
 }
 
 /// `keys list`: public key and file, a line each.
-pub(super) fn list_keys(values: &Values) -> Result<u8, Usage> {
+pub(super) fn list_keys(values: &Values) -> Result<u8, StartError> {
     let opened = open(&Settings::check(values)?, None)?;
     for (key, (_, name)) in &opened.keys {
         output::print_line(format_args!("{key} {name}"))?;
@@ -44,15 +45,18 @@ pub(super) fn list_keys(values: &Values) -> Result<u8, Usage> {
 }
 
 /// `keys new`: keystores and passwords beside each other, and the phrase that they come from.
-pub(super) fn new_keys(values: &Values, NewKeys { count, out }: &NewKeys) -> Result<u8, Usage> {
+pub(super) fn new_keys(
+    values: &Values,
+    NewKeys { count, out }: &NewKeys,
+) -> Result<u8, StartError> {
     let settings = Settings::check(values)?;
-    let failed = |reason: String| Usage::new(exit::OS, reason);
+    let failed = |reason: String| StartError::new(exit::OS, reason);
     fs::create_dir_all(out).map_err(|error| cannot_create(out, &error))?;
     let (parent, first) = match &settings.sources.mnemonic {
         Some(mnemonic) => {
             let parent = mnemonic.parent(settings.sources.allow_insecure_permissions);
             (
-                parent.map_err(|error| Usage::new(exit::CONFIG, error.to_string()))?,
+                parent.map_err(|error| StartError::new(exit::CONFIG, error.to_string()))?,
                 mnemonic.range.start,
             )
         }
@@ -73,7 +77,7 @@ pub(super) fn new_keys(values: &Values, NewKeys { count, out }: &NewKeys) -> Res
 }
 
 /// `exit`: a signed voluntary exit, ready for a beacon node.
-pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> {
+pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, StartError> {
     let Exit {
         key,
         epoch,
@@ -84,7 +88,7 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
     let settings = Settings::check(values)?;
     let networks = &settings.networks;
     if values.text("network").is_none() {
-        return Err(Usage::new(
+        return Err(StartError::new(
             exit::USAGE,
             "exit needs --network: a signature holds on one only".to_owned(),
         ));
@@ -92,7 +96,7 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
     let chain = genesis_validators_root
         .or(networks.genesis_validators_root())
         .ok_or_else(|| {
-            Usage::new(
+            StartError::new(
                 exit::USAGE,
                 format!("{} has no known genesis validators root", networks.name()),
             )
@@ -124,17 +128,17 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, Usage> 
                 request.slashable(),
             ))
         })
-        .map_err(|error| Usage::new(exit::CONFIG, error.to_string()));
+        .map_err(|error| StartError::new(exit::CONFIG, error.to_string()));
     let (root, slashable) = signed?;
     let mut opened = open(&settings, Some(*key))?;
     let (secret, _) = opened.keys.remove(key).ok_or_else(|| {
         complain_of(&opened.failures);
-        Usage::new(exit::NO_INPUT, format!("{key} is not among the keys"))
+        StartError::new(exit::NO_INPUT, format!("{key} is not among the keys"))
             .hint("signerd keys list tells which are")
     })?;
     let cleared = Protection::Off
         .clear(key, &slashable, root)
-        .map_err(|refused| Usage::new(exit::CONFIG, refused.to_string()))?;
+        .map_err(|refused| StartError::new(exit::CONFIG, refused.to_string()))?;
     let exit = json!({ "message": message, "signature": secret.sign(cleared).to_string() });
     give(out.as_deref(), &format!("{exit:#}\n"))?;
     Ok(0)
@@ -166,7 +170,7 @@ fn now_seconds() -> u64 {
 }
 
 /// Into the file, or onto standard output.
-pub(super) fn give(file: Option<&Path>, text: &str) -> Result<(), Usage> {
+pub(super) fn give(file: Option<&Path>, text: &str) -> Result<(), StartError> {
     match file {
         Some(path) => fs::write(path, text).map_err(|error| cannot_create(path, &error)),
         None => output::print(text),
@@ -180,7 +184,7 @@ fn complain_of(failures: &[String]) {
 }
 
 /// Makes a file for us alone; what is there already is not touched.
-fn create(path: &PathBuf, text: &str) -> Result<(), Usage> {
+fn create(path: &PathBuf, text: &str) -> Result<(), StartError> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -190,6 +194,6 @@ fn create(path: &PathBuf, text: &str) -> Result<(), Usage> {
         .map_err(|error| cannot_create(path, &error))
 }
 
-fn cannot_create(path: &Path, error: &std::io::Error) -> Usage {
-    Usage::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
+fn cannot_create(path: &Path, error: &std::io::Error) -> StartError {
+    StartError::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
 }

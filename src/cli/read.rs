@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::error::{StartError, exit};
 use super::layers::Values;
-use super::{Usage, exit};
 use crate::files::read_private;
 
 impl Values {
     /// Whether a switch is on.
-    pub(crate) fn on(&self, name: &str) -> Result<bool, Usage> {
+    pub(crate) fn on(&self, name: &str) -> Result<bool, StartError> {
         Ok(self.switch(name)? == Some(true))
     }
 
@@ -22,7 +22,7 @@ impl Values {
         &self,
         name: &str,
         bounds: RangeInclusive<u64>,
-    ) -> Result<Option<usize>, Usage> {
+    ) -> Result<Option<usize>, StartError> {
         Ok(self
             .number(name, bounds)?
             .and_then(|number| usize::try_from(number).ok()))
@@ -33,7 +33,7 @@ impl Values {
         &self,
         name: &str,
         bounds: RangeInclusive<u64>,
-    ) -> Result<Option<u64>, Usage> {
+    ) -> Result<Option<u64>, StartError> {
         let Some(text) = self.text(name).filter(|text| text != "auto") else {
             return Ok(None);
         };
@@ -49,7 +49,7 @@ impl Values {
     }
 
     /// `A..B`, the numbers from A to B-1.
-    pub(crate) fn range(&self, name: &str) -> Result<Option<Range<u32>>, Usage> {
+    pub(crate) fn range(&self, name: &str) -> Result<Option<Range<u32>>, StartError> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
@@ -76,7 +76,7 @@ impl Values {
     }
 
     /// An address to listen on; a name stands for its first IPv4 address, else for its first.
-    pub(crate) fn address(&self, host: &str, port: &str) -> Result<SocketAddr, Usage> {
+    pub(crate) fn address(&self, host: &str, port: &str) -> Result<SocketAddr, StartError> {
         let number = self
             .number(port, 0..=u64::from(u16::MAX))?
             .and_then(|port| u16::try_from(port).ok());
@@ -101,27 +101,27 @@ impl Values {
     }
 
     /// A directory that exists and can be listed: one that cannot must not pass for an empty one.
-    pub(crate) fn directory(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
+    pub(crate) fn directory(&self, name: &str) -> Result<Option<PathBuf>, StartError> {
         self.path(name)
             .map(|path| self.listable(name, path))
             .transpose()
     }
 
     /// All directories of a list, each as for [`Values::directory`].
-    pub(crate) fn directories(&self, name: &str) -> Result<Vec<PathBuf>, Usage> {
+    pub(crate) fn directories(&self, name: &str) -> Result<Vec<PathBuf>, StartError> {
         self.list(name)
             .into_iter()
             .map(|path| self.listable(name, path.into()))
             .collect()
     }
 
-    fn listable(&self, name: &str, path: PathBuf) -> Result<PathBuf, Usage> {
-        fs::read_dir(&path).map_err(|error| about(name, Usage::unreadable(&path, &error)))?;
+    fn listable(&self, name: &str, path: PathBuf) -> Result<PathBuf, StartError> {
+        fs::read_dir(&path).map_err(|error| about(name, StartError::unreadable(&path, &error)))?;
         Ok(path)
     }
 
     /// A file that exists and can be read.
-    pub(crate) fn file(&self, name: &str) -> Result<Option<PathBuf>, Usage> {
+    pub(crate) fn file(&self, name: &str) -> Result<Option<PathBuf>, StartError> {
         let Some(path) = self.path(name) else {
             return Ok(None);
         };
@@ -129,7 +129,8 @@ impl Values {
             return Err(self.wrong(name, "the path of a file"));
         }
         let opened = fs::File::open(&path).and_then(|file| file.metadata());
-        let metadata = opened.map_err(|error| about(name, Usage::unreadable(&path, &error)))?;
+        let metadata =
+            opened.map_err(|error| about(name, StartError::unreadable(&path, &error)))?;
         match metadata.is_dir() {
             true => Err(self.wrong(name, "a file, not a directory")),
             false => Ok(Some(path)),
@@ -137,7 +138,7 @@ impl Values {
     }
 
     /// The token that an option holds, which is never blank.
-    pub(crate) fn token(&self, name: &str) -> Result<Option<TokenSource>, Usage> {
+    pub(crate) fn token(&self, name: &str) -> Result<Option<TokenSource>, StartError> {
         let Some(text) = self.text(name).map(Zeroizing::new) else {
             return Ok(None);
         };
@@ -146,7 +147,7 @@ impl Values {
             let usage = self.wrong(name, expected);
             return Err(if text.trim().is_empty() {
                 let message = usage.message.replace("(hidden)", "a blank one");
-                Usage { message, ..usage }
+                StartError { message, ..usage }
             } else {
                 usage
             });
@@ -155,7 +156,7 @@ impl Values {
     }
 
     /// The token in the file that an option names, which nobody else can read.
-    pub(crate) fn token_file(&self, name: &'static str) -> Result<Option<TokenSource>, Usage> {
+    pub(crate) fn token_file(&self, name: &'static str) -> Result<Option<TokenSource>, StartError> {
         let Some(path) = self.file(name)? else {
             return Ok(None);
         };
@@ -187,7 +188,7 @@ pub(crate) enum TokenSource {
 
 impl TokenSource {
     /// The token as it is now.
-    pub(crate) fn read(&self) -> Result<Zeroizing<String>, Usage> {
+    pub(crate) fn read(&self) -> Result<Zeroizing<String>, StartError> {
         match self {
             Self::Given(token) => Ok(token.clone()),
             Self::File {
@@ -201,8 +202,8 @@ impl TokenSource {
     }
 }
 
-fn about(name: &str, usage: Usage) -> Usage {
-    Usage {
+fn about(name: &str, usage: StartError) -> StartError {
+    StartError {
         message: format!("--{name}: {}", usage.message),
         ..usage
     }
@@ -212,14 +213,14 @@ fn about(name: &str, usage: Usage) -> Usage {
 pub(crate) fn read_token(
     path: &Path,
     allow_insecure_permissions: bool,
-) -> Result<Zeroizing<String>, Usage> {
+) -> Result<Zeroizing<String>, StartError> {
     let text = read_private(path, allow_insecure_permissions)
-        .map_err(|error| Usage::new(exit::PERMISSION, error.to_string()))?;
+        .map_err(|error| StartError::new(exit::PERMISSION, error.to_string()))?;
     let token = text.trim();
     if is_token(token) {
         Ok(Zeroizing::new(token.to_owned()))
     } else {
-        Err(Usage::new(
+        Err(StartError::new(
             exit::CONFIG,
             format!("{}: expected one token", path.display()),
         ))

@@ -9,14 +9,16 @@ use zeroize::Zeroizing;
 
 use super::client::Server;
 use super::commands::{Export, Import, SlashingCommand, Watermark};
+use super::error::{StartError, exit};
 use super::layers::Values;
-use super::{Usage, exit, offline, output, read_token};
+use super::{offline, output, read_token};
 use crate::config::{Keymanager, Settings};
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::hex;
 use crate::slashing::rule::HighWatermark;
 use crate::slashing::{
-    ExportError, ImportError, MarkChange, Marks, OpenError, Protection, RepairError, Unavailable,
+    ExportError, ImportError, MarkChange, Marks, Protection, RepairError, StoreOpenError,
+    Unavailable,
 };
 
 const PATH: &str = "/api/v1/slashing-protection";
@@ -24,15 +26,15 @@ const PATH: &str = "/api/v1/slashing-protection";
 /// A merge of many keys takes one commit, but a slow disk.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usage> {
+pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, StartError> {
     let mut settings = Settings::check(values)?;
     let Some(wanted) = &mut settings.slashing else {
-        return Err(Usage::new(exit::CONFIG, "slashing protection is off")
+        return Err(StartError::new(exit::CONFIG, "slashing protection is off")
             .hint("name the server's directory with --data-dir"));
     };
     let mut file = String::new();
     if let SlashingCommand::Import(Import { from, force }) = command {
-        file = fs::read_to_string(from).map_err(|error| Usage::unreadable(from, &error))?;
+        file = fs::read_to_string(from).map_err(|error| StartError::unreadable(from, &error))?;
         // A good file is one of the ways to go on when the store was lost; a bad one changes nothing.
         wanted
             .check_import(&file, *force)
@@ -42,9 +44,9 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
     let chain = wanted.chain;
     let store = match Protection::open(wanted) {
         Ok(store) => Some(store),
-        Err(OpenError::InUse(..)) => None,
+        Err(StoreOpenError::InUse(..)) => None,
         Err(error) => {
-            return Err(Usage::new(exit::UNAVAILABLE, error.to_string()).hint(error.hint()));
+            return Err(StartError::new(exit::UNAVAILABLE, error.to_string()).hint(error.hint()));
         }
     };
     match (command, store) {
@@ -61,7 +63,7 @@ pub(super) fn run(values: &Values, command: &SlashingCommand) -> Result<u8, Usag
             bring_in(values, &settings, import, file, store.as_ref())
         }
         (SlashingCommand::Watermark(watermark), Some(store)) => mark(&store, watermark, chain),
-        (SlashingCommand::Watermark(_), None) => Err(Usage::new(
+        (SlashingCommand::Watermark(_), None) => Err(StartError::new(
             exit::UNAVAILABLE,
             "the server uses the store: stop it first",
         )),
@@ -74,7 +76,7 @@ fn bring_in(
     Import { from, force }: &Import,
     file: String,
     store: Option<&Protection>,
-) -> Result<u8, Usage> {
+) -> Result<u8, StartError> {
     let Some(store) = store else {
         let query = if *force { "?force=true" } else { "" };
         let line = format!("POST {PATH}{query}");
@@ -88,11 +90,11 @@ fn bring_in(
     output::print_line(line).map(|()| 0)
 }
 
-fn wrong_file(from: &Path, error: &ImportError) -> Usage {
-    Usage::new(exit::CONFIG, format!("{}: {error}", from.display()))
+fn wrong_file(from: &Path, error: &ImportError) -> StartError {
+    StartError::new(exit::CONFIG, format!("{}: {error}", from.display()))
 }
 
-fn read(export: &Export, store: &Protection) -> Result<String, Usage> {
+fn read(export: &Export, store: &Protection) -> Result<String, StartError> {
     let keys = Some(export.keys.as_slice()).filter(|keys| !keys.is_empty());
     store
         .export(export.genesis_validators_root, keys)
@@ -101,17 +103,18 @@ fn read(export: &Export, store: &Protection) -> Result<String, Usage> {
                 ExportError::Unavailable(_) => exit::IO,
                 ExportError::SeveralChains(_) => exit::CONFIG,
             };
-            Usage::new(code, error.to_string())
+            StartError::new(code, error.to_string())
         })
 }
 
 /// What the server's interchange file says of these keys, or of all when none is named.
-fn only(keys: &[PublicKey], text: String) -> Result<String, Usage> {
+fn only(keys: &[PublicKey], text: String) -> Result<String, StartError> {
     if keys.is_empty() {
         return Ok(text);
     }
-    let mut file: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|error| Usage::new(exit::UNAVAILABLE, format!("the server's answer: {error}")))?;
+    let mut file: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        StartError::new(exit::UNAVAILABLE, format!("the server's answer: {error}"))
+    })?;
     if let Some(data) = file["data"].as_array_mut() {
         let names: Vec<_> = keys.iter().map(ToString::to_string).collect();
         data.retain(|record| names.iter().any(|name| record["pubkey"] == **name));
@@ -119,7 +122,7 @@ fn only(keys: &[PublicKey], text: String) -> Result<String, Usage> {
     Ok(file.to_string())
 }
 
-fn write(export: &Export, text: &str) -> Result<u8, Usage> {
+fn write(export: &Export, text: &str) -> Result<u8, StartError> {
     offline::give(export.to.as_deref(), text).map(|()| 0)
 }
 
@@ -128,8 +131,8 @@ fn mark(
     store: &Protection,
     watermark: &Watermark,
     network_chain: Option<Root>,
-) -> Result<u8, Usage> {
-    let unavailable = |error: Unavailable| Usage::new(exit::IO, error.to_string());
+) -> Result<u8, StartError> {
+    let unavailable = |error: Unavailable| StartError::new(exit::IO, error.to_string());
     match (watermark.slot, watermark.epoch, watermark.remove) {
         (None, None, false) => {}
         (None, None, true) => store.set_high_watermark(None).map_err(unavailable)?,
@@ -142,7 +145,7 @@ fn mark(
         }
         (_, _, _) => {
             let expected = "expected --slot with --epoch, --remove, or nothing to read it";
-            return Err(Usage::new(
+            return Err(StartError::new(
                 exit::USAGE,
                 format!("slashing watermark: {expected}"),
             ));
@@ -186,7 +189,7 @@ fn set_marks(
     store: &Protection,
     watermark: &Watermark,
     network_chain: Option<Root>,
-) -> Result<(), Usage> {
+) -> Result<(), StartError> {
     let slot = watermark.block_slot.map(Slot);
     let source = watermark.source_epoch.map(Epoch);
     let target = watermark.target_epoch.map(Epoch);
@@ -196,7 +199,7 @@ fn set_marks(
     let named = Some(watermark.key.as_slice()).filter(|keys| !keys.is_empty());
     let on_record = store
         .marks(named)
-        .map_err(|error| Usage::new(exit::IO, error.to_string()))?;
+        .map_err(|error| StartError::new(exit::IO, error.to_string()))?;
     let chain = watermark.genesis_validators_root.or(network_chain);
     let chain = match chain {
         Some(chain) => chain,
@@ -225,24 +228,24 @@ fn set_marks(
             | RepairError::Future(_)
             | RepairError::ManyChains(_) => exit::CONFIG,
         };
-        Usage::new(code, format!("slashing watermark: {error}"))
+        StartError::new(code, format!("slashing watermark: {error}"))
     })
 }
 
 /// The chain that all of these records are on.
-fn only_chain(on_record: &[(PublicKey, Root, Marks)]) -> Result<Root, Usage> {
+fn only_chain(on_record: &[(PublicKey, Root, Marks)]) -> Result<Root, StartError> {
     let chains = BTreeSet::from_iter(on_record.iter().map(|(_, chain, _)| *chain));
     let chains = Vec::from_iter(chains);
     match chains[..] {
         [chain] => Ok(chain),
-        [] => Err(Usage::new(
+        [] => Err(StartError::new(
             exit::CONFIG,
             "slashing watermark: there is no record yet that tells the chain",
         )
         .hint("name the chain with --genesis-validators-root or --network")),
         _ => {
             let error = ExportError::SeveralChains(chains);
-            Err(Usage::new(
+            Err(StartError::new(
                 exit::CONFIG,
                 format!("slashing watermark: {error}"),
             ))
@@ -251,7 +254,7 @@ fn only_chain(on_record: &[(PublicKey, Root, Marks)]) -> Result<Root, Usage> {
 }
 
 /// Asks the running server: through its control socket, else over TLS with the token of these options.
-fn ask(values: &Values, settings: &Settings, line: &str, body: &str) -> Result<String, Usage> {
+fn ask(values: &Values, settings: &Settings, line: &str, body: &str) -> Result<String, StartError> {
     let server = Server::find_trusted(values)?;
     let token = if server.takes_token() {
         token(settings)?
@@ -261,17 +264,19 @@ fn ask(values: &Values, settings: &Settings, line: &str, body: &str) -> Result<S
     let token = token.as_ref().map(|token| token.as_str());
     match server.ask(line, token, body, ANSWER_TIMEOUT) {
         Ok((200, text)) => Ok(text),
-        Ok((status, text)) => Err(Usage::new(
+        Ok((status, text)) => Err(StartError::new(
             exit::UNAVAILABLE,
             format!("{server} says {status}: {}", hex::shorten(&text)),
         )),
-        Err(error) => Err(Usage::new(exit::UNAVAILABLE, format!("{server}: {error}"))
-            .hint("the store is in use by a server: give the options that it was started with")),
+        Err(error) => Err(
+            StartError::new(exit::UNAVAILABLE, format!("{server}: {error}"))
+                .hint("the store is in use by a server: give the options that it was started with"),
+        ),
     }
 }
 
 /// The token that opens the routes of slashing protection.
-fn token(settings: &Settings) -> Result<Option<Zeroizing<String>>, Usage> {
+fn token(settings: &Settings) -> Result<Option<Zeroizing<String>>, StartError> {
     match &settings.keymanager {
         Keymanager::Token(source) => source.read().map(Some),
         Keymanager::OwnTokenFile(path) => read_token(path, false).map(Some),

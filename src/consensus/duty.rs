@@ -8,7 +8,7 @@ use super::block::{
     SyncAggregatorSelectionData, SyncCommitteeMessage, ValidatorRegistration, VoluntaryExit,
 };
 use super::primitives::{DomainType, Epoch, Root, Slot, Version};
-use super::slashable::{Message, Slashable};
+use super::slashable::{Slashable, SlashableMessage};
 use super::ssz::HashTreeRoot;
 
 /// A message in the domain of a fork.
@@ -93,10 +93,10 @@ impl Duty {
     /// What slashing protection must know of it.
     pub(super) fn slashable(&self, genesis_validators_root: Root) -> Slashable {
         let message = match self {
-            Self::Attestation(it) => Message::Vote(it.source.epoch, it.target.epoch),
-            Self::BlockPhase0(it) => Message::Block(it.slot),
-            Self::BlockAltair(it) => Message::Block(it.slot),
-            Self::BlockHeader(it) => Message::Block(it.slot),
+            Self::Attestation(it) => SlashableMessage::Vote(it.source.epoch, it.target.epoch),
+            Self::BlockPhase0(it) => SlashableMessage::Block(it.slot),
+            Self::BlockAltair(it) => SlashableMessage::Block(it.slot),
+            Self::BlockHeader(it) => SlashableMessage::Block(it.slot),
             Self::AggregateAndProof(_)
             | Self::AggregateAndProofElectra(_)
             | Self::AggregateAndProofGloas(_)

@@ -10,7 +10,7 @@ pub enum Slashable {
     /// Nobody is slashed for two of these: selection proofs, sync messages, exits, registrations.
     Never,
     /// A message on the chain of this genesis validators root.
-    On(Root, Message),
+    On(Root, SlashableMessage),
     /// A bare root: whatever domain is named with it, it may be that of a block or a vote, so it is
     /// signed only without protection.
     Opaque,
@@ -18,14 +18,14 @@ pub enum Slashable {
 
 /// A message that can be slashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Message {
+pub enum SlashableMessage {
     /// A beacon block, or its header, at this slot.
     Block(Slot),
     /// A vote from this source epoch to this target epoch.
     Vote(Epoch, Epoch),
 }
 
-impl fmt::Display for Message {
+impl fmt::Display for SlashableMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Block(slot) => write!(f, "block at slot {slot}"),

@@ -2,7 +2,7 @@
 //!
 //! Extensions of chunks and trailer fields are checked, bounded and forgotten.
 
-use super::Refused;
+use super::HttpError;
 use super::request::Framing;
 
 /// All chunk extensions and trailer fields of one request together: nobody sends any to a signer, and
@@ -68,7 +68,7 @@ impl Decoder {
     ///
     /// # Errors
     /// 400 when the coding is broken, 413 when a chunk or the trailer is too large.
-    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Part<'a>, Refused> {
+    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Part<'a>, HttpError> {
         loop {
             if let State::Done = self.state {
                 return Ok(Part::End);
@@ -96,7 +96,7 @@ impl Decoder {
         }
     }
 
-    fn step(&mut self, byte: u8) -> Result<State, Refused> {
+    fn step(&mut self, byte: u8) -> Result<State, HttpError> {
         Ok(match (self.state, byte) {
             (State::Size { size, digits }, _) => self.size_step(size, digits, byte)?,
             (State::SpaceBeforeExtension { .. }, b' ' | b'\t') => self.extra(byte, self.state)?,
@@ -133,11 +133,11 @@ impl Decoder {
     }
 
     /// Digits beyond the eighth, zeros in front of the size, count as extra bytes.
-    fn size_step(&mut self, size: u64, digits: u32, byte: u8) -> Result<State, Refused> {
+    fn size_step(&mut self, size: u64, digits: u32, byte: u8) -> Result<State, HttpError> {
         if let Some(digit) = char::from(byte).to_digit(16) {
             if size >> (4 * (SIZE_DIGITS_MAX - 1)) != 0 {
                 let message = format!("a chunk size of more than {SIZE_DIGITS_MAX} digits");
-                return Err(Refused::new(413, message));
+                return Err(HttpError::new(413, message));
             }
             let next = State::Size {
                 size: size * 16 + u64::from(digit),
@@ -159,12 +159,12 @@ impl Decoder {
     }
 
     /// Counts one byte that is not kept, and stays in `state`.
-    fn extra(&mut self, byte: u8, state: State) -> Result<State, Refused> {
+    fn extra(&mut self, byte: u8, state: State) -> Result<State, HttpError> {
         self.extra_bytes += 1;
         if self.extra_bytes > EXTRA_BYTES_MAX {
             let message =
                 format!("chunk extensions and trailer are longer than {EXTRA_BYTES_MAX} bytes");
-            return Err(Refused::new(413, message));
+            return Err(HttpError::new(413, message));
         }
         match byte {
             b'\t' | b' '..=0x7e | 0x80.. => Ok(state),
@@ -178,6 +178,6 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn bad(message: &'static str) -> Refused {
-    Refused::new(400, message)
+fn bad(message: &'static str) -> HttpError {
+    HttpError::new(400, message)
 }

@@ -12,14 +12,14 @@ use std::borrow::Cow;
 /// Why a request is not served: its framing, size or timing. Always the last answer of its
 /// connection, because where the next request begins is in doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct HttpError {
     /// 400, 408, 413, …
     pub status: u16,
     /// What was found and what was expected; repeats nothing that could be a secret.
     pub message: Cow<'static, str>,
 }
 
-impl Refused {
+impl HttpError {
     /// A refusal with this status and message.
     pub fn new(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
         Self {

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::net::IpAddr;
 
 use super::target::{self, TARGET_BYTES_MAX};
-use super::{Refused, wipe};
+use super::{HttpError, wipe};
 
 /// What a client asks for, framing resolved: the head's fields that the service needs, and the body. A
 /// connection has one, and uses its memory again.
@@ -222,17 +222,17 @@ pub fn read(
     received: &[u8],
     tried: &mut usize,
     request: &mut Request,
-) -> Result<Option<Head>, Refused> {
+) -> Result<Option<Head>, HttpError> {
     if received
         .first()
         .is_some_and(|&byte| !byte.is_ascii_graphic() && byte != b'\r')
     {
-        return Err(Refused::new(400, "expected an HTTP/1.1 request line"));
+        return Err(HttpError::new(400, "expected an HTTP/1.1 request line"));
     }
     if received.ends_with(b"\n") || received[*tried..].contains(&b'\n') {
         let minor = match read_lines::<HEADERS_USUAL_MAX>(received, request) {
-            Err(Refused { status: 431, .. }) => read_lines::<HEADERS_MAX>(received, request)?,
-            Err(Refused { status: 505, .. }) if let Some(at) = later_minor_version(received) => {
+            Err(HttpError { status: 431, .. }) => read_lines::<HEADERS_MAX>(received, request)?,
+            Err(HttpError { status: 505, .. }) if let Some(at) = later_minor_version(received) => {
                 read_as_http11(received, at, request)?
             }
             result => result?,
@@ -244,7 +244,7 @@ pub fn read(
     *tried = received.len();
     match received.len() {
         LINE_BYTES_MAX.. if !received.contains(&b'\n') => Err(target::too_long()),
-        HEAD_BYTES_MAX.. => Err(Refused::new(
+        HEAD_BYTES_MAX.. => Err(HttpError::new(
             431,
             format!("the request line and header fields are longer than {HEAD_BYTES_MAX} bytes"),
         )),
@@ -257,7 +257,7 @@ pub fn read(
 fn read_lines<const N: usize>(
     received: &[u8],
     request: &mut Request,
-) -> Result<Option<u8>, Refused> {
+) -> Result<Option<u8>, HttpError> {
     let mut slots = [const { MaybeUninit::uninit() }; N];
     let mut parsed = httparse::Request::new(&mut []);
     let parse = parsed.parse_with_uninit_headers(received, &mut slots);
@@ -291,7 +291,7 @@ fn read_lines<const N: usize>(
         [name, value]
     }));
     if !is_crlf {
-        return Err(Refused::new(
+        return Err(HttpError::new(
             400,
             "a line of the head ends with LF instead of CR LF",
         ));
@@ -305,7 +305,7 @@ fn read_lines<const N: usize>(
 }
 
 /// What the fields mean for the connection.
-fn settle(request: &Request, is_http11: bool) -> Result<Head, Refused> {
+fn settle(request: &Request, is_http11: bool) -> Result<Head, HttpError> {
     const MARKS: u64 = mark(b"content-length")
         | mark(b"transfer-encoding")
         | mark(b"expect")
@@ -335,13 +335,13 @@ fn settle(request: &Request, is_http11: bool) -> Result<Head, Refused> {
 }
 
 /// Wants exactly one `Host`, even where the absolute form overrides it (RFC 9112, section 3.2).
-fn check_host(headers: &Headers, is_http11: bool) -> Result<(), Refused> {
+fn check_host(headers: &Headers, is_http11: bool) -> Result<(), HttpError> {
     let mut hosts = headers.raw_values("host");
     match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => Err(Refused::new(400, "the field Host is there twice")),
-        (None, None) if is_http11 => Err(Refused::new(400, "the field Host is missing")),
+        (_, Some(_)) => Err(HttpError::new(400, "the field Host is there twice")),
+        (None, None) if is_http11 => Err(HttpError::new(400, "the field Host is missing")),
         (Some(host), None) if !target::is_authority(host) => {
-            Err(Refused::new(400, "the field Host is no host and port"))
+            Err(HttpError::new(400, "the field Host is no host and port"))
         }
         (_, None) => Ok(()),
     }
@@ -349,7 +349,7 @@ fn check_host(headers: &Headers, is_http11: bool) -> Result<(), Refused> {
 
 /// Refuses what two readers could take for different fields: bytes that are not ASCII, and an empty line
 /// beside another one of the same name.
-fn check_framing_fields(headers: &Headers) -> Result<(), Refused> {
+fn check_framing_fields(headers: &Headers) -> Result<(), HttpError> {
     for name in FRAMING_FIELDS {
         let mut lines = 0;
         let mut has_empty_line = false;
@@ -358,37 +358,40 @@ fn check_framing_fields(headers: &Headers) -> Result<(), Refused> {
             has_empty_line |= value.is_empty();
             if !value.is_ascii() {
                 let message = format!("the field {name} holds a byte that is not ASCII");
-                return Err(Refused::new(400, message));
+                return Err(HttpError::new(400, message));
             }
         }
         if lines > 1 && has_empty_line {
             let message = format!("the field {name} is there twice, once without a value");
-            return Err(Refused::new(400, message));
+            return Err(HttpError::new(400, message));
         }
     }
     Ok(())
 }
 
-fn framing(headers: &Headers, is_http11: bool) -> Result<Framing, Refused> {
+fn framing(headers: &Headers, is_http11: bool) -> Result<Framing, HttpError> {
     let mut lengths = headers.values("content-length");
     let (length, second) = (lengths.next(), lengths.next());
     let is_coded = headers.values("transfer-encoding").next().is_some();
     match (length, second) {
-        (_, Some(_)) => Err(Refused::new(400, "the field Content-Length is there twice")),
-        (Some(_), None) if is_coded => Err(Refused::new(
+        (_, Some(_)) => Err(HttpError::new(
+            400,
+            "the field Content-Length is there twice",
+        )),
+        (Some(_), None) if is_coded => Err(HttpError::new(
             400,
             "Content-Length and Transfer-Encoding exclude each other",
         )),
         (Some(length), None) => content_length(length),
         (None, None) if !is_coded => Ok(Framing::Absent),
-        (None, None) if !is_http11 => Err(Refused::new(400, "HTTP/1.0 has no Transfer-Encoding")),
+        (None, None) if !is_http11 => Err(HttpError::new(400, "HTTP/1.0 has no Transfer-Encoding")),
         (None, None) => transfer_coding(headers),
     }
 }
 
-fn content_length(text: &str) -> Result<Framing, Refused> {
+fn content_length(text: &str) -> Result<Framing, HttpError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Refused::new(
+        return Err(HttpError::new(
             400,
             "Content-Length must be one decimal number",
         ));
@@ -398,23 +401,23 @@ fn content_length(text: &str) -> Result<Framing, Refused> {
 }
 
 /// Without a final `chunked` nobody knows where the body ends (RFC 9112, section 6.3).
-fn transfer_coding(headers: &Headers) -> Result<Framing, Refused> {
+fn transfer_coding(headers: &Headers) -> Result<Framing, HttpError> {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let codings = headers.tokens("transfer-encoding").collect::<Vec<_>>();
     let Some((last, others)) = codings.split_last() else {
-        return Err(Refused::new(400, "Transfer-Encoding is empty"));
+        return Err(HttpError::new(400, "Transfer-Encoding is empty"));
     };
     if !is_chunked(last) {
-        return Err(Refused::new(
+        return Err(HttpError::new(
             400,
             "the last Transfer-Encoding must be chunked",
         ));
     }
     if others.iter().any(|coding| is_chunked(coding)) {
-        return Err(Refused::new(400, "Transfer-Encoding names chunked twice"));
+        return Err(HttpError::new(400, "Transfer-Encoding names chunked twice"));
     }
     if !others.is_empty() {
-        return Err(Refused::new(
+        return Err(HttpError::new(
             501,
             "the only Transfer-Encoding here is chunked",
         ));
@@ -422,11 +425,11 @@ fn transfer_coding(headers: &Headers) -> Result<Framing, Refused> {
     Ok(Framing::Chunked)
 }
 
-fn expectation(headers: &Headers) -> Result<bool, Refused> {
+fn expectation(headers: &Headers) -> Result<bool, HttpError> {
     let mut expects = false;
     for token in headers.tokens("expect") {
         if !token.eq_ignore_ascii_case(b"100-continue") {
-            return Err(Refused::new(
+            return Err(HttpError::new(
                 417,
                 "the only expectation here is 100-continue",
             ));
@@ -436,13 +439,13 @@ fn expectation(headers: &Headers) -> Result<bool, Refused> {
     Ok(expects)
 }
 
-fn syntax_error(error: httparse::Error, head: &[u8]) -> Refused {
+fn syntax_error(error: httparse::Error, head: &[u8]) -> HttpError {
     let message: Cow<'static, str> = match error {
         httparse::Error::Version if version(head).is_some() => {
-            return Refused::new(505, "the only versions here are HTTP/1.1 and HTTP/1.0");
+            return HttpError::new(505, "the only versions here are HTTP/1.1 and HTTP/1.0");
         }
         httparse::Error::TooManyHeaders => {
-            return Refused::new(431, format!("more than {HEADERS_MAX} header fields"));
+            return HttpError::new(431, format!("more than {HEADERS_MAX} header fields"));
         }
         httparse::Error::HeaderName => {
             "a header field's name is followed by no colon, or is no token".into()
@@ -453,7 +456,7 @@ fn syntax_error(error: httparse::Error, head: &[u8]) -> Refused {
             "expected a request line: method, target and HTTP/1.1, one space between them".into()
         }
     };
-    Refused::new(400, message)
+    HttpError::new(400, message)
 }
 
 /// Reads a head of HTTP/1.2 or later as one of HTTP/1.1 (RFC 9110, section 6.2). `minor_at` is where its
@@ -463,7 +466,7 @@ fn read_as_http11(
     received: &[u8],
     minor_at: usize,
     request: &mut Request,
-) -> Result<Option<u8>, Refused> {
+) -> Result<Option<u8>, HttpError> {
     let mut copy = received.to_vec();
     copy[minor_at] = b'1';
     read_lines::<HEADERS_MAX>(&copy, request)

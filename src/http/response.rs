@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use super::Refused;
+use super::HttpError;
 
 /// A complete answer; framing (`Date`, `Connection`, `Keep-Alive`, `Content-Length`) is added when
 /// it is written.
@@ -139,8 +139,8 @@ fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-impl From<&Refused> for Response {
-    fn from(refused: &Refused) -> Self {
+impl From<&HttpError> for Response {
+    fn from(refused: &HttpError) -> Self {
         let response = Self::error(refused.status, &refused.message);
         match refused.status {
             503 => response.with("Retry-After", "1"),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-use super::Refused;
+use super::HttpError;
 
 /// What a request is aimed at.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,12 +24,12 @@ pub const TARGET_BYTES_MAX: usize = 2 * 1024;
 ///
 /// # Errors
 /// 414 when it is too long, 501 for CONNECT, 400 for all that RFC 3986 does not allow here.
-pub fn parse<'t>(method: &str, target: &'t str) -> Result<Target<'t>, Refused> {
+pub fn parse<'t>(method: &str, target: &'t str) -> Result<Target<'t>, HttpError> {
     if target.len() > TARGET_BYTES_MAX {
         return Err(too_long());
     }
     if method == "CONNECT" {
-        return Err(Refused::new(
+        return Err(HttpError::new(
             501,
             "CONNECT is not supported: this is no proxy",
         ));
@@ -82,8 +82,8 @@ pub fn parse<'t>(method: &str, target: &'t str) -> Result<Target<'t>, Refused> {
 }
 
 /// The answer to a target beyond [`TARGET_BYTES_MAX`].
-pub fn too_long() -> Refused {
-    Refused::new(
+pub fn too_long() -> HttpError {
+    HttpError::new(
         414,
         format!("the request target is longer than {TARGET_BYTES_MAX} bytes"),
     )
@@ -144,7 +144,7 @@ fn without_scheme(target: &str) -> Option<&str> {
     })
 }
 
-fn normal(path: &str) -> Result<Cow<'_, str>, Refused> {
+fn normal(path: &str) -> Result<Cow<'_, str>, HttpError> {
     let decoded = decode_unreserved(path)?;
     if !decoded.contains("/.") {
         return Ok(if decoded.is_empty() {
@@ -171,7 +171,7 @@ fn normal(path: &str) -> Result<Cow<'_, str>, Refused> {
     Ok(format!("/{}", kept.join("/")).into())
 }
 
-fn decode_unreserved(path: &str) -> Result<String, Refused> {
+fn decode_unreserved(path: &str) -> Result<String, HttpError> {
     let mut decoded = String::with_capacity(path.len());
     let mut rest = path.bytes();
     while let Some(byte) = rest.next() {
@@ -230,6 +230,6 @@ const fn table(more: &[u8]) -> [bool; 256] {
     table
 }
 
-fn bad(message: &'static str) -> Refused {
-    Refused::new(400, message)
+fn bad(message: &'static str) -> HttpError {
+    HttpError::new(400, message)
 }

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::keystore::{OpenError, malformed, unknown};
+use super::keystore::{KeystoreError, malformed, unknown};
 use crate::hex;
 use crate::json;
 
@@ -131,7 +131,7 @@ impl Kdf {
     }
 
     /// Whether all parameters are within the limits.
-    pub(super) fn check(&self) -> Result<(), OpenError> {
+    pub(super) fn check(&self) -> Result<(), KeystoreError> {
         let (dklen, salt) = match self {
             Self::Scrypt {
                 dklen,
@@ -164,7 +164,7 @@ impl Kdf {
     pub(super) fn derive(
         &self,
         password: &[u8],
-    ) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
+    ) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, KeystoreError> {
         let mut key = Zeroizing::new([0; DERIVED_KEY_BYTES]);
         match self {
             Self::Scrypt { n, r, p, salt, .. } => {
@@ -180,7 +180,7 @@ impl Kdf {
     }
 }
 
-fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), OpenError> {
+fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), KeystoreError> {
     if !n.is_power_of_two() || n == 1 {
         return Err(malformed(format_args!(
             "crypto.kdf.params.n is {n}, expected a power of two above 1"
@@ -194,7 +194,7 @@ fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), OpenError> {
         (work, SCRYPT_WORK_BYTES_MAX),
     ] {
         if asked_bytes > limit_bytes {
-            return Err(OpenError::Memory {
+            return Err(KeystoreError::Memory {
                 asked_bytes,
                 limit_bytes,
             });
@@ -208,7 +208,7 @@ fn scrypt_memory_bytes(n: u64, r: u64, p: u64) -> u64 {
     n.saturating_add(p).saturating_mul(128).saturating_mul(r)
 }
 
-fn scrypt_params(n: u64, r: u64, p: u64) -> Result<scrypt::Params, OpenError> {
+fn scrypt_params(n: u64, r: u64, p: u64) -> Result<scrypt::Params, KeystoreError> {
     let narrow = |number| u32::try_from(number).map_err(malformed);
     let log_n = u8::try_from(n.ilog2()).map_err(malformed)?;
     scrypt::Params::new(log_n, narrow(r)?, narrow(p)?).map_err(|_| {
@@ -218,7 +218,7 @@ fn scrypt_params(n: u64, r: u64, p: u64) -> Result<scrypt::Params, OpenError> {
     })
 }
 
-fn within(name: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), OpenError> {
+fn within(name: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), KeystoreError> {
     let (least, most) = (range.start(), range.end());
     let refused = || {
         malformed(format_args!(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::key_source::{OpenContext, ReadError, ReadSource};
-use super::pool::{Pool, Urgency};
+use super::pool::{DerivationPool, Urgency};
 use super::reader::Reader;
 use super::secret::SecretKey;
 use super::sources::Sources;
@@ -69,7 +69,7 @@ pub(crate) fn open_sources(
         tasks.entry((declared, place)).or_default().push(read);
     }
     let context = OpenContext {
-        pool: Pool::new(decrypt_memory_bytes),
+        pool: DerivationPool::new(decrypt_memory_bytes),
         urgency: Urgency::Load,
         allow_insecure_permissions: sources.allow_insecure_permissions,
         cache: None,

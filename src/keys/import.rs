@@ -16,7 +16,7 @@ use super::keyring_state::{KeyringShared, KnownSource, SourceCondition};
 use super::keystore::Keystore;
 use super::locked;
 use super::pool::Urgency;
-use super::table::{Found, Origin};
+use super::table::{Found, KeyOrigin};
 use crate::consensus::primitives::PublicKey;
 use crate::slashing::ImportError;
 use crate::wait::lock;
@@ -106,7 +106,7 @@ fn open(shared: &KeyringShared, new: &NewKey) -> Item {
     let secret = keystore
         .open(&new.password)
         .map_err(|fault| error(fault.to_string()))?;
-    let origin = Origin {
+    let origin = KeyOrigin {
         derivation_path: keystore.path().map(str::to_owned),
         readonly: false,
         file: None,

@@ -20,11 +20,11 @@ use zeroize::Zeroizing;
 use super::cache::{Cache, CacheEntryName};
 use super::derive::{self, Parent};
 use super::keyconfig;
-use super::keystore::{FILE_BYTES_MAX, Keystore, OpenError, WALLET_BYTES_MAX};
-use super::pool::{Pool, Urgency};
+use super::keystore::{FILE_BYTES_MAX, Keystore, KeystoreError, WALLET_BYTES_MAX};
+use super::pool::{DerivationPool, Urgency};
 use super::reader::Reader;
 use super::secret::SecretKey;
-use super::table::Origin;
+use super::table::KeyOrigin;
 use crate::consensus::primitives::PublicKey;
 use crate::files::{self, FileError, PathKind};
 
@@ -81,7 +81,7 @@ pub(crate) enum ReadError {
 }
 
 /// A key with its origin, ready for the table.
-pub(crate) type OpenedKey = (SecretKey, Origin);
+pub(crate) type OpenedKey = (SecretKey, KeyOrigin);
 
 /// What a source has brought.
 pub(crate) struct OpenedSource {
@@ -94,7 +94,7 @@ pub(crate) struct OpenedSource {
 
 /// What opening needs beside the source itself.
 pub(crate) struct OpenContext {
-    pub(crate) pool: Pool,
+    pub(crate) pool: DerivationPool,
     pub(crate) urgency: Urgency,
     pub(crate) allow_insecure_permissions: bool,
     /// The keys sealed at the last start, while the first load runs.
@@ -176,7 +176,7 @@ impl KeySource {
 fn read_keystore(
     file: &Path,
     bytes_max: usize,
-    parse: fn(&[u8]) -> Result<Keystore, OpenError>,
+    parse: fn(&[u8]) -> Result<Keystore, KeystoreError>,
 ) -> Result<ReadKeystore, ReadError> {
     let failed = |reason: String| ReadError::Failed(FileError::new(file, reason));
     let unreadable = |error: io::Error| {
@@ -306,7 +306,7 @@ impl ReadSource {
                 let mut keys = Vec::with_capacity(range.len());
                 for index in range.clone() {
                     let secret = derive::interop(index).map_err(|error| error.to_string())?;
-                    keys.push((secret, Origin::read_only(None, None)));
+                    keys.push((secret, KeyOrigin::read_only(None, None)));
                 }
                 Ok(OpenedSource::without_password(keys))
             }
@@ -317,7 +317,10 @@ impl ReadSource {
                     let secret = parent
                         .signing_key(index)
                         .map_err(|error| error.to_string())?;
-                    keys.push((secret, Origin::read_only(None, Some(derive::path(index)))));
+                    keys.push((
+                        secret,
+                        KeyOrigin::read_only(None, Some(derive::path(index))),
+                    ));
                 }
                 Ok(OpenedSource::without_password(keys))
             }
@@ -349,7 +352,7 @@ impl ReadSource {
                     .map_err(|error| error.to_string())?
             }
         };
-        let origin = Origin {
+        let origin = KeyOrigin {
             derivation_path: keystore.path().map(str::to_owned),
             readonly: !is_imported,
             file: Some(file.to_path_buf()),
@@ -382,7 +385,7 @@ impl OpenedSource {
 fn of_file(file: &Path, secrets: Vec<SecretKey>) -> OpenedSource {
     let keys = secrets
         .into_iter()
-        .map(|secret| (secret, Origin::read_only(Some(file), None)))
+        .map(|secret| (secret, KeyOrigin::read_only(Some(file), None)))
         .collect();
     OpenedSource::without_password(keys)
 }

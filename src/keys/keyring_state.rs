@@ -19,11 +19,11 @@ use zeroize::Zeroizing;
 
 use super::key_source::{KeySource, OpenedSource, Stamp};
 use super::keystore::scrubbed;
-use super::pool::Pool;
+use super::pool::DerivationPool;
 use super::progress::{Progress, ReloadStage, ReloadState};
 use super::scan::ListedSource;
 use super::sources::Sources;
-use super::table::{Found, KeyTable, OriginFile};
+use super::table::{Found, KeyOriginFile, KeyTable};
 use crate::consensus::primitives::PublicKey;
 use crate::files::FileError;
 use crate::slashing::Protection;
@@ -48,7 +48,7 @@ pub(super) struct KeyringShared {
     pub(super) settings: KeyringSettings,
     pub(super) table: Arc<KeyTable>,
     pub(super) protection: Arc<Protection>,
-    pub(super) pool: Pool,
+    pub(super) pool: DerivationPool,
     /// What the marks of passwords are made with.
     pub(super) mark_key: Box<Zeroizing<[u8; 32]>>,
     state: Mutex<KeyringState>,
@@ -152,7 +152,7 @@ impl KeyringShared {
         protection: Arc<Protection>,
     ) -> Result<Self, String> {
         Ok(Self {
-            pool: Pool::new(settings.decrypt_memory_bytes),
+            pool: DerivationPool::new(settings.decrypt_memory_bytes),
             mark_key: Box::new(crate::files::random()?),
             sources,
             settings,
@@ -320,7 +320,7 @@ impl KeyringState {
             match holders.get(key) {
                 Some(holder) => origins.push((
                     *key,
-                    OriginFile {
+                    KeyOriginFile {
                         readonly: !holder.is_imported(),
                         file: holder.file().map(Path::to_owned),
                     },

@@ -43,7 +43,7 @@ const MESSAGE_BYTES_MAX: usize = 512;
 
 /// Why a keystore did not open.
 #[derive(Debug, PartialEq, Eq)]
-pub enum OpenError {
+pub enum KeystoreError {
     /// Not the JSON of a keystore: which field, its value, and what was expected.
     Malformed(String),
     /// The file asks for more than one derivation may take.
@@ -75,8 +75,8 @@ impl Keystore {
     /// Reads the JSON of a keystore and checks all limits; spends no memory on the derivation.
     ///
     /// # Errors
-    /// Every [`OpenError`] that does not need the password.
-    pub fn parse(json: &[u8]) -> Result<Self, OpenError> {
+    /// Every [`KeystoreError`] that does not need the password.
+    pub fn parse(json: &[u8]) -> Result<Self, KeystoreError> {
         Self::parse_up_to(FILE_BYTES_MAX, json)
     }
 
@@ -84,11 +84,11 @@ impl Keystore {
     ///
     /// # Errors
     /// As there.
-    pub fn parse_wallet(json: &[u8]) -> Result<Self, OpenError> {
+    pub fn parse_wallet(json: &[u8]) -> Result<Self, KeystoreError> {
         Self::parse_up_to(WALLET_BYTES_MAX, json)
     }
 
-    fn parse_up_to(bytes_max: usize, json: &[u8]) -> Result<Self, OpenError> {
+    fn parse_up_to(bytes_max: usize, json: &[u8]) -> Result<Self, KeystoreError> {
         if json.len() > bytes_max {
             return Err(malformed(format_args!("longer than {bytes_max} bytes")));
         }
@@ -131,7 +131,7 @@ impl Keystore {
     ///
     /// # Errors
     /// A wrong password, a secret that is none, another public key, or no locked memory.
-    pub fn open(&self, password: &str) -> Result<SecretKey, OpenError> {
+    pub fn open(&self, password: &str) -> Result<SecretKey, KeystoreError> {
         let cipher = &self.0.crypto.cipher;
         let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
             malformed(format_args!(
@@ -145,10 +145,10 @@ impl Keystore {
                 *slot = *message;
                 cipher.apply(&key, slot);
             });
-            filled.map_err(OpenError::Secret)
+            filled.map_err(KeystoreError::Secret)
         })?;
         match self.0.pubkey {
-            Some(declared) if declared != secret.public_key() => Err(OpenError::PublicKey {
+            Some(declared) if declared != secret.public_key() => Err(KeystoreError::PublicKey {
                 declared,
                 derived: secret.public_key(),
             }),
@@ -159,8 +159,8 @@ impl Keystore {
     /// Opens a keystore that holds something else than one key (Prysm's wallet).
     ///
     /// # Errors
-    /// [`OpenError::Checksum`] when the password is wrong.
-    pub fn open_bytes(&self, password: &str) -> Result<Vec<u8>, OpenError> {
+    /// [`KeystoreError::Checksum`] when the password is wrong.
+    pub fn open_bytes(&self, password: &str) -> Result<Vec<u8>, KeystoreError> {
         let cipher = &self.0.crypto.cipher;
         scrubbed(|| {
             let key = self.unlock(password)?;
@@ -171,7 +171,7 @@ impl Keystore {
     }
 
     /// The derived key, once the checksum says that it is the right one.
-    fn unlock(&self, password: &str) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, OpenError> {
+    fn unlock(&self, password: &str) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, KeystoreError> {
         let crypto = &self.0.crypto;
         let key = crypto.kdf.derive(normalise(password)?.as_bytes())?;
         let sum = Sha256::new()
@@ -181,21 +181,21 @@ impl Keystore {
         if sum.as_slice().ct_eq(&crypto.checksum.message.0).into() {
             Ok(key)
         } else {
-            Err(OpenError::Checksum)
+            Err(KeystoreError::Checksum)
         }
     }
 }
 
 /// NFKD, then without C0, C1 and Delete: a line end goes, spaces stay. Bounded before and after, since
 /// a character may become 18 (UAX #15), and a row of combining marks is sorted as a whole.
-fn normalise(password: &str) -> Result<String, OpenError> {
+fn normalise(password: &str) -> Result<String, KeystoreError> {
     if password.len() > RAW_PASSWORD_BYTES_MAX {
-        return Err(OpenError::PasswordLength);
+        return Err(KeystoreError::PasswordLength);
     }
     let characters = password.nfkd().filter(|character| !character.is_control());
     let normalised: String = characters.collect();
     if normalised.len() > PASSWORD_BYTES_MAX {
-        return Err(OpenError::PasswordLength);
+        return Err(KeystoreError::PasswordLength);
     }
     Ok(normalised)
 }
@@ -220,17 +220,17 @@ pub fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
 
 const VERSION: u64 = 4;
 
-fn read<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, OpenError> {
+fn read<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, KeystoreError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(malformed)?;
     deserializer.end().map_err(malformed)?;
     Ok(value)
 }
 
-pub(super) fn malformed(what: impl fmt::Display) -> OpenError {
+pub(super) fn malformed(what: impl fmt::Display) -> KeystoreError {
     let mut what = what.to_string();
     what.truncate(what.floor_char_boundary(MESSAGE_BYTES_MAX));
-    OpenError::Malformed(what)
+    KeystoreError::Malformed(what)
 }
 
 #[derive(Deserialize)]
@@ -380,7 +380,7 @@ impl Cipher {
     }
 }
 
-impl fmt::Display for OpenError {
+impl fmt::Display for KeystoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "not an EIP-2335 keystore: {what}"),
@@ -412,4 +412,4 @@ impl fmt::Display for OpenError {
     }
 }
 
-impl std::error::Error for OpenError {}
+impl std::error::Error for KeystoreError {}

@@ -30,7 +30,7 @@ const SLAB_BYTES: usize = 64 * 1024;
 const SLAB_SLOTS: usize = SLAB_BYTES / SLOT_BYTES - 1;
 
 /// The place of one scalar. Nobody else sees it; dropping wipes it and hands it back.
-pub struct Slot(Place);
+pub struct ArenaSlot(Place);
 
 /// What is known of the locked memory, for health and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum ArenaError {
     Lock,
 }
 
-impl Slot {
+impl ArenaSlot {
     /// A free slot, all zero.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Slot {
     /// What the slot holds.
     pub fn bytes(&self) -> &[u8; SLOT_BYTES] {
         // SAFETY: the place lies in a slab, which lives as long as the process, and was initialised
-        // with it; this `Slot` is its only owner, so a shared borrow of it admits no writer.
+        // with it; this `ArenaSlot` is its only owner, so a shared borrow of it admits no writer.
         unsafe { self.0.0.as_ref() }
     }
 
@@ -91,7 +91,7 @@ impl Slot {
     }
 
     /// The compressed product of the scalar and a message: a signature.
-    pub(super) fn sign(&self, message: &Message) -> [u8; 96] {
+    pub(super) fn sign(&self, message: &MessagePoint) -> [u8; 96] {
         let (mut point, mut compressed) = (blst_p2::default(), [0; 96]);
         // SAFETY: the scalar is 32 live bytes, the points are live, and 96 bytes is what a compressed
         // point of G2 takes.
@@ -110,9 +110,9 @@ impl Slot {
 
 /// A message as a point of G2.
 #[derive(Clone, Copy)]
-pub(super) struct Message(blst_p2);
+pub(super) struct MessagePoint(blst_p2);
 
-impl Message {
+impl MessagePoint {
     /// Hashes to the curve, in the ciphersuite of this domain separation tag (RFC 9380).
     pub(super) fn new(bytes: &[u8], tag: &[u8]) -> Self {
         let mut point = blst_p2::default();
@@ -133,7 +133,7 @@ impl Message {
     }
 }
 
-impl Drop for Slot {
+impl Drop for ArenaSlot {
     fn drop(&mut self) {
         arena().give_back(self.0);
     }
@@ -205,13 +205,13 @@ pub fn lower_priority() {
 /// The lowest priority of `nice(2)`.
 const NICE_MAX: libc::c_int = 19;
 
-/// A slot's address. It has one holder: the free list or a [`Slot`].
+/// A slot's address. It has one holder: the free list or a [`ArenaSlot`].
 #[derive(Clone, Copy)]
 struct Place(NonNull<[u8; SLOT_BYTES]>);
 
 // SAFETY: a place is plain memory without ties to a thread, and has one holder at a time.
 unsafe impl Send for Place {}
-// SAFETY: a shared `Slot` gives out shared borrows only.
+// SAFETY: a shared `ArenaSlot` gives out shared borrows only.
 unsafe impl Sync for Place {}
 
 /// All slabs, and the slots that are free.
@@ -454,7 +454,7 @@ mod tests {
             for byte in 1..=4 {
                 scope.spawn(move || {
                     for _ in 0..100 {
-                        let mut slot = Slot::take().unwrap();
+                        let mut slot = ArenaSlot::take().unwrap();
                         assert_eq!(slot.bytes(), &[0; SLOT_BYTES]);
                         *slot.bytes_mut() = [byte; SLOT_BYTES];
                         assert_eq!(slot.bytes(), &[byte; SLOT_BYTES]);

@@ -1,6 +1,6 @@
 //! Permits to derive keys: as many at a time as there are cores, within a bound of memory.
 //!
-//! Whoever derives takes a [`Permit`] first and waits for it. Permits are given in the order in which they
+//! Whoever derives takes a [`DerivationPermit`] first and waits for it. Permits are given in the order in which they
 //! were asked for, those that a client waits for before all others.
 
 use std::collections::VecDeque;
@@ -19,10 +19,10 @@ const MEMORY_BYTES_OF_PROCESS: u64 = 8 << 20;
 
 /// Gives permits. Cheap to clone; clones share the bounds.
 #[derive(Clone)]
-pub(crate) struct Pool(Arc<Shared>);
+pub(crate) struct DerivationPool(Arc<Shared>);
 
 /// The right to derive one key; given back when dropped.
-pub(crate) struct Permit {
+pub(crate) struct DerivationPermit {
     shared: Arc<Shared>,
     memory_bytes: u64,
 }
@@ -57,7 +57,7 @@ struct State {
     loads: VecDeque<u64>,
 }
 
-impl Pool {
+impl DerivationPool {
     /// A pool that uses at most `memory_bytes_max`, or else half of what the machine or the container
     /// has left.
     pub(crate) fn new(memory_bytes_max: Option<u64>) -> Self {
@@ -80,7 +80,11 @@ impl Pool {
     ///
     /// # Errors
     /// When the machine or the control group does not have that much: the system would kill the process.
-    pub(crate) fn acquire(&self, memory_bytes: u64, urgency: Urgency) -> Result<Permit, String> {
+    pub(crate) fn acquire(
+        &self,
+        memory_bytes: u64,
+        urgency: Urgency,
+    ) -> Result<DerivationPermit, String> {
         let limit = self.0.memory_bytes_limit;
         if memory_bytes > 0 && memory_bytes.saturating_add(MEMORY_BYTES_OF_PROCESS) > limit {
             let needed = memory_bytes >> 20;
@@ -104,14 +108,14 @@ impl Pool {
         drop(state);
         // The next in the line may fit as well.
         self.0.changed.notify_all();
-        Ok(Permit {
+        Ok(DerivationPermit {
             shared: Arc::clone(&self.0),
             memory_bytes,
         })
     }
 }
 
-impl Drop for Permit {
+impl Drop for DerivationPermit {
     fn drop(&mut self) {
         let mut state = lock(&self.shared.state);
         state.permits -= 1;
@@ -279,8 +283,8 @@ mod tests {
         let _ = fs::remove_dir_all(&root);
     }
 
-    fn pool(memory_bytes_max: u64, memory_bytes_limit: u64, threads_max: usize) -> Pool {
-        Pool(Arc::new(Shared {
+    fn pool(memory_bytes_max: u64, memory_bytes_limit: u64, threads_max: usize) -> DerivationPool {
+        DerivationPool(Arc::new(Shared {
             memory_bytes_max,
             memory_bytes_limit,
             threads_max,

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use zeroize::Zeroizing;
 
-use super::locked::{ArenaError, Message, SLOT_BYTES, Slot};
+use super::locked::{ArenaError, ArenaSlot, MessagePoint, SLOT_BYTES};
 use crate::consensus::primitives::{PublicKey, Root, Signature};
 use crate::slashing::Cleared;
 use crate::wait::lock;
@@ -45,7 +45,7 @@ const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 /// ```
 pub struct SecretKey {
     /// Little-endian, as blst wants it; never zero, below the order of the curve's groups.
-    scalar: Slot,
+    scalar: ArenaSlot,
     public_key: PublicKey,
 }
 
@@ -67,7 +67,7 @@ impl SecretKey {
     /// # Errors
     /// [`FillError`]; the bytes are wiped then.
     pub fn fill(write: impl FnOnce(&mut [u8; SLOT_BYTES])) -> Result<Self, FillError> {
-        let mut scalar = Slot::take().map_err(FillError::Arena)?;
+        let mut scalar = ArenaSlot::take().map_err(FillError::Arena)?;
         write(scalar.bytes_mut());
         scalar.bytes_mut().reverse();
         if !scalar.is_secret_key() {
@@ -114,13 +114,13 @@ impl fmt::Display for FillError {
 impl std::error::Error for FillError {}
 
 /// The signing root as a point of G2, from the cache or made now.
-fn message_of(root: &Root) -> Message {
+fn message_of(root: &Root) -> MessagePoint {
     if let Some(message) = line(root).find(root) {
         HITS.fetch_add(1, Ordering::Relaxed);
         return message;
     }
     MISSES.fetch_add(1, Ordering::Relaxed);
-    let message = Message::new(&root.0, DST);
+    let message = MessagePoint::new(&root.0, DST);
     line(root).store(*root, message);
     message
 }
@@ -141,7 +141,7 @@ const CACHE_LINES: usize = 64;
 const LINE_MESSAGES: usize = 4;
 
 struct Line {
-    messages: [Option<(Root, Message)>; LINE_MESSAGES],
+    messages: [Option<(Root, MessagePoint)>; LINE_MESSAGES],
     /// The one that goes next.
     oldest: usize,
 }
@@ -157,7 +157,7 @@ impl Line {
         oldest: 0,
     };
 
-    fn find(&self, root: &Root) -> Option<Message> {
+    fn find(&self, root: &Root) -> Option<MessagePoint> {
         self.messages
             .iter()
             .flatten()
@@ -165,7 +165,7 @@ impl Line {
             .map(|&(_, message)| message)
     }
 
-    fn store(&mut self, root: Root, message: Message) {
+    fn store(&mut self, root: Root, message: MessagePoint) {
         // Two signers that missed at the same time bring the same point.
         if self.find(&root).is_none() {
             self.messages[self.oldest] = Some((root, message));

@@ -28,7 +28,7 @@ pub struct KeyTable {
 
 /// Where a key came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct KeyOrigin {
     /// EIP-2334 path, as its keystore tells it.
     pub derivation_path: Option<String>,
     /// Whether the Keymanager API must leave it alone, because others own its file.
@@ -37,13 +37,13 @@ pub struct Origin {
     pub file: Option<PathBuf>,
 }
 
-/// The part of an [`Origin`] that changes when one of several sources goes.
-pub(super) struct OriginFile {
+/// The part of an [`KeyOrigin`] that changes when one of several sources goes.
+pub(super) struct KeyOriginFile {
     pub(super) readonly: bool,
     pub(super) file: Option<PathBuf>,
 }
 
-impl Origin {
+impl KeyOrigin {
     /// Of a key that the Keymanager API must leave alone.
     pub(super) fn read_only(file: Option<&Path>, derivation_path: Option<String>) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl KeyTable {
 
     /// Publishes these keys at once, and returns those that were new; of a key that is there already
     /// the second copy is wiped.
-    pub fn insert(&self, keys: Vec<(SecretKey, Origin)>) -> Vec<PublicKey> {
+    pub fn insert(&self, keys: Vec<(SecretKey, KeyOrigin)>) -> Vec<PublicKey> {
         self.change(|map| {
             keys.into_iter()
                 .filter_map(|(secret, origin)| map.insert(secret, origin))
@@ -138,7 +138,7 @@ impl KeyTable {
     }
 
     /// Says anew where these keys come from.
-    pub(super) fn set_origins(&self, origins: Vec<(PublicKey, OriginFile)>) {
+    pub(super) fn set_origins(&self, origins: Vec<(PublicKey, KeyOriginFile)>) {
         self.change(|map| {
             for (key, origin) in origins {
                 map.set_origin(&key, origin);
@@ -156,10 +156,10 @@ impl KeyTable {
     }
 
     /// As [`KeyTable::list`], each with its origin.
-    pub fn entries(&self) -> Vec<(PublicKey, Origin)> {
+    pub fn entries(&self) -> Vec<(PublicKey, KeyOrigin)> {
         let map = self.map.load();
         map.loaded()
-            .map(|loaded| (loaded.secret.public_key(), Origin::clone(&loaded.origin)))
+            .map(|loaded| (loaded.secret.public_key(), KeyOrigin::clone(&loaded.origin)))
             .collect()
     }
 
@@ -239,10 +239,10 @@ struct Leaf {
 #[derive(Clone)]
 struct Loaded {
     secret: Arc<SecretKey>,
-    origin: Arc<Origin>,
+    origin: Arc<KeyOrigin>,
 }
 
-impl Origin {
+impl KeyOrigin {
     /// Without the room that the texts grew in: it would be half of what a key costs.
     fn shrunk(mut self) -> Self {
         self.derivation_path.as_mut().map(String::shrink_to_fit);
@@ -252,7 +252,7 @@ impl Origin {
 }
 
 impl Map {
-    fn insert(&mut self, secret: SecretKey, origin: Origin) -> Option<PublicKey> {
+    fn insert(&mut self, secret: SecretKey, origin: KeyOrigin) -> Option<PublicKey> {
         let key = secret.public_key();
         self.forget(&key);
         let position = self.leaf(&key).position(&key).err()?;
@@ -278,10 +278,10 @@ impl Map {
         Some(self.leaf_mut(key).ready.remove(position))
     }
 
-    fn set_origin(&mut self, key: &PublicKey, origin: OriginFile) {
+    fn set_origin(&mut self, key: &PublicKey, origin: KeyOriginFile) {
         if let Ok(position) = self.leaf(key).position(key) {
             let loaded = &mut self.leaf_mut(key).ready[position];
-            let changed = Origin {
+            let changed = KeyOrigin {
                 derivation_path: loaded.origin.derivation_path.clone(),
                 readonly: origin.readonly,
                 file: origin.file,

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::api::Service;
-use crate::http::Refused;
+use crate::http::HttpError;
 
 use super::control::ControlSocket;
 use super::places::{Place, Places, Room};
@@ -169,7 +169,7 @@ fn serve(
 
 #[inline(never)]
 fn turn_away(stream: impl Stream, service: &Arc<dyn Service>, state: &ServerState) {
-    let refused = Refused::new(503, "too many connections, try again");
+    let refused = HttpError::new(503, "too many connections, try again");
     connection::turn_away(stream, service, state, &refused);
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::http::Refused;
+use crate::http::HttpError;
 
 /// Bodies up to this size are always taken, so that a few huge ones cannot keep out the duties (1 to 4
 /// KiB each); all connections together hold at most 16 MiB of these. They are read by the worker: with
@@ -147,7 +147,7 @@ impl<'a> Body<'a> {
         &mut self,
         data: &[u8],
         announced_bytes: Option<usize>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), HttpError> {
         if self.bytes + data.len() > self.bytes_max {
             return Err(too_large(self.bytes_max));
         }
@@ -207,7 +207,7 @@ impl<'a> Body<'a> {
     }
 
     /// Makes room for as much again as has arrived, within bounds.
-    fn add_segment(&mut self, announced_bytes: Option<usize>) -> Result<(), Refused> {
+    fn add_segment(&mut self, announced_bytes: Option<usize>) -> Result<(), HttpError> {
         let left = announced_bytes.unwrap_or(self.bytes_max) - self.bytes;
         let room = self.bytes.min(SEGMENT_BYTES_MAX).min(left);
         let is_there = match &mut self.share {
@@ -242,16 +242,16 @@ pub(super) fn join(pieces: Vec<Vec<u8>>, bytes: usize) -> Vec<u8> {
 }
 
 /// The answer to a body that is larger than its route takes.
-pub(super) fn too_large(bytes_max: usize) -> Refused {
-    Refused::new(
+pub(super) fn too_large(bytes_max: usize) -> HttpError {
+    HttpError::new(
         413,
         format!("the body is larger than {bytes_max} bytes, the most that this route takes"),
     )
 }
 
 /// The answer when others hold all the memory that there is for requests.
-pub(super) fn memory_in_use() -> Refused {
-    Refused::new(503, "the memory for requests is in use, try again")
+pub(super) fn memory_in_use() -> HttpError {
+    HttpError::new(503, "the memory for requests is in use, try again")
 }
 
 #[cfg(test)]

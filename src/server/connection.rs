@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::api::{BodyRule, Cost, Service};
-use crate::http::Refused;
+use crate::http::HttpError;
 use crate::http::body::{Decoder, Part};
 use crate::http::request::{self, Framing, Head, Method, Request};
 use crate::http::response::Response;
@@ -64,7 +64,7 @@ pub(super) fn serve(
     match connection.run() {
         Ok(()) => connection.linger(),
         Err(End::Gone) => connection.part(),
-        Err(End::Refused(refused)) => connection.refuse(&refused),
+        Err(End::HttpError(refused)) => connection.refuse(&refused),
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn turn_away(
     stream: impl Stream,
     service: &Arc<dyn Service>,
     state: &ServerState,
-    refused: &Refused,
+    refused: &HttpError,
 ) {
     Connection::new(stream, service, state, None).refuse(refused);
 }
@@ -100,12 +100,12 @@ enum End {
     /// The client left, or is not worth an answer.
     Gone,
     /// The client gets this answer.
-    Refused(Refused),
+    HttpError(HttpError),
 }
 
-impl From<Refused> for End {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
+impl From<HttpError> for End {
+    fn from(refused: HttpError) -> Self {
+        Self::HttpError(refused)
     }
 }
 
@@ -296,7 +296,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn answer(&mut self, head: Head, rule: BodyRule) -> Result<Response, End> {
         let arrived = match head.framing {
             Framing::Absent if rule.is_required => {
-                return Err(Refused::new(
+                return Err(HttpError::new(
                     411,
                     "expected Content-Length or Transfer-Encoding: chunked",
                 )
@@ -351,7 +351,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         match readers.run(work) {
             Ok(response) => response,
             Err(PoolError::Panicked) => internal_error(),
-            Err(PoolError::Full) => Response::from(&Refused::new(
+            Err(PoolError::Full) => Response::from(&HttpError::new(
                 503,
                 "too many large requests are waiting, try again",
             )),
@@ -365,7 +365,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         work: impl FnOnce() -> Response + Send + 'static,
     ) -> Response {
         let Some(_permit) = self.state.long_requests.take(1) else {
-            return Response::from(&Refused::new(
+            return Response::from(&HttpError::new(
                 503,
                 "too many large requests are being answered, try again",
             ));
@@ -428,10 +428,10 @@ impl<'a, S: Stream> Connection<'a, S> {
         match self.inbox.receive(&mut self.stream) {
             Ok(1..) => Ok(()),
             Ok(0) if has_begun => {
-                Err(Refused::new(400, "the request ends before it is complete").into())
+                Err(HttpError::new(400, "the request ends before it is complete").into())
             }
             Err(error) if error.kind() == ErrorKind::TimedOut && has_begun => {
-                Err(Refused::new(408, "the request did not arrive in time").into())
+                Err(HttpError::new(408, "the request did not arrive in time").into())
             }
             Err(error) if error.kind() == ErrorKind::OutOfMemory => Err(memory_in_use().into()),
             Ok(0) | Err(_) => Err(End::Gone),
@@ -470,7 +470,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         }
     }
 
-    fn share_of(&self, response: &Response) -> Result<Option<Share<'a>>, Refused> {
+    fn share_of(&self, response: &Response) -> Result<Option<Share<'a>>, HttpError> {
         if response.body.len() <= SMALL_ANSWER_BYTES_MAX {
             return Ok(None);
         }
@@ -509,7 +509,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     #[inline(never)]
-    fn refuse(&mut self, refused: &Refused) {
+    fn refuse(&mut self, refused: &HttpError) {
         self.write(&Response::from(refused), false, self.head_only);
         if self.flush().is_ok() {
             // Many may be refused at once because there is no memory left.

@@ -40,24 +40,24 @@ pub use self::runtime::Runtime;
 use self::accept::Listener;
 use self::bodies::Supply;
 use self::penalty::Penalties;
-use self::pool::Pool;
+use self::pool::WorkerPool;
 use self::sweeper::Sweeper;
 use self::system::Signal;
 
 /// What to serve, where, and within which limits.
 #[derive(Default)]
-pub struct Settings {
+pub struct ServerSettings {
     /// Where to listen, and who answers there.
     pub listeners: Vec<(Bind, Arc<dyn Service>)>,
     /// The limits of all connections.
-    pub limits: Limits,
+    pub limits: ConnectionLimits,
     /// What runs a connection.
     pub runtime: Runtime,
 }
 
 /// Bounds of number, memory and time. The defaults are the ones to use; tests make them smaller.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Connections at the same time. A validator client has a handful; each costs 16 KiB when idle.
     pub connections_max: usize,
     /// Those of one remote address (of IPv6, of one network of 64 bits): a quarter of all.
@@ -88,7 +88,7 @@ pub struct Limits {
 /// Connections of all addresses together, but those with reserved places.
 pub const CONNECTIONS_MAX: usize = 4_096;
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections_max: CONNECTIONS_MAX,
@@ -109,7 +109,7 @@ impl Default for Limits {
 /// Bound to its addresses, not yet serving.
 pub struct Server {
     listeners: Vec<Listener>,
-    limits: Limits,
+    limits: ConnectionLimits,
     runtime: Runtime,
 }
 
@@ -124,14 +124,14 @@ pub struct Running {
 /// What all connections share.
 struct ServerState {
     sweeper: Arc<Sweeper>,
-    limits: Arc<Limits>,
+    limits: Arc<ConnectionLimits>,
     runtime: Runtime,
     memory: Supply,
     /// Read large bodies, and make large answers.
-    readers: Pool,
+    readers: WorkerPool,
     /// Reads bodies over 1 MiB, one after the other.
-    huge_reader: Pool,
-    handshakes: Arc<Pool>,
+    huge_reader: WorkerPool,
+    handshakes: Arc<WorkerPool>,
     /// Requests that may wait for long, a thread each.
     long_requests: Supply,
     penalties: Penalties,
@@ -171,9 +171,9 @@ impl Server {
     ///
     /// # Errors
     /// [`BindError`] names the first address that cannot be had.
-    pub fn bind(settings: Settings) -> Result<Self, BindError> {
+    pub fn bind(settings: ServerSettings) -> Result<Self, BindError> {
         system::block_signals();
-        let Settings {
+        let ServerSettings {
             listeners,
             limits,
             runtime,
@@ -202,7 +202,7 @@ impl Server {
     pub fn start(self) -> io::Result<Running> {
         self.runtime.start()?;
         let cores: usize = thread::available_parallelism().map_or(1, Into::into);
-        let handshakes = Pool::start(
+        let handshakes = WorkerPool::start(
             "handshake",
             cores.min(HANDSHAKE_THREADS_MAX),
             HANDSHAKES_WAITING_MAX,
@@ -212,8 +212,8 @@ impl Server {
             // an eighth longer.
             sweeper: Arc::new(Sweeper::new(self.limits.idle.mul_f32(0.875).as_secs())),
             memory: Supply::new(self.limits.bodies_bytes_max),
-            readers: Pool::start("read", cores.min(READERS_MAX), READINGS_WAITING_MAX)?,
-            huge_reader: Pool::start("read-huge", 1, READINGS_WAITING_MAX)?,
+            readers: WorkerPool::start("read", cores.min(READERS_MAX), READINGS_WAITING_MAX)?,
+            huge_reader: WorkerPool::start("read-huge", 1, READINGS_WAITING_MAX)?,
             handshakes: Arc::new(handshakes),
             long_requests: Supply::new(LONG_REQUESTS_MAX),
             penalties: Penalties::default(),
@@ -238,7 +238,7 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, and calls `on_reload` at SIGHUP. Returns when the requests at hand
-    /// are answered, after [`Limits::drain`], or at once when a second signal comes.
+    /// are answered, after [`ConnectionLimits::drain`], or at once when a second signal comes.
     pub fn run(self, on_reload: impl Fn()) -> ExitCode {
         let running = match self.start() {
             Ok(running) => running,
@@ -291,7 +291,7 @@ impl Running {
     }
 
     /// Stops: accepts no more, ends idle connections, finishes requests at hand within
-    /// [`Limits::drain`]. Says whether all were finished.
+    /// [`ConnectionLimits::drain`]. Says whether all were finished.
     pub fn stop(self) -> bool {
         self.drain(|| {
             thread::sleep(DRAIN_STEP);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::wait::lock;
 
-use super::Limits;
+use super::ConnectionLimits;
 use super::sweeper::{Sweeper, Watch};
 
 /// The places of some listeners.
@@ -74,7 +74,7 @@ const CANDIDATES_MAX: usize = 64;
 
 impl Places {
     /// Places for clients.
-    pub(super) fn new(limits: &Limits) -> Arc<Self> {
+    pub(super) fn new(limits: &ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             places_max: limits.connections_max,
             per_address_max: limits.per_address_max,
@@ -84,7 +84,7 @@ impl Places {
     }
 
     /// Places that no other listener's clients can take, shared by all who come there.
-    pub(super) fn reserved(limits: &Limits) -> Arc<Self> {
+    pub(super) fn reserved(limits: &ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             places_max: limits.reserved_max,
             per_address_max: limits.reserved_max,
@@ -196,11 +196,11 @@ mod tests {
 
     #[test]
     fn an_address_has_its_own_bound_and_local_clients_have_another() {
-        let places = Places::new(&Limits {
+        let places = Places::new(&ConnectionLimits {
             connections_max: 7,
             per_address_max: 2,
             per_local_max: 3,
-            ..Limits::default()
+            ..ConnectionLimits::default()
         });
         let mut taken = Vec::new();
         let mut take = |peer: &str| {

@@ -15,7 +15,7 @@ use crate::wait::{self, lock};
 use super::system;
 
 /// Threads behind one bounded queue. They end when the pool is dropped.
-pub(super) struct Pool {
+pub(super) struct WorkerPool {
     jobs: SyncSender<Job>,
 }
 
@@ -30,7 +30,7 @@ pub(super) enum PoolError {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-impl Pool {
+impl WorkerPool {
     /// Starts `threads` threads of this name; `waiting_max` pieces of work may wait for one of them.
     pub(super) fn start(name: &str, threads: usize, waiting_max: usize) -> io::Result<Self> {
         let (jobs, receiver) = mpsc::sync_channel(waiting_max);
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_a_panic_is_told_and_the_thread_goes_on() {
-        let pool = Pool::start("test", 1, 1).expect("a thread");
+        let pool = WorkerPool::start("test", 1, 1).expect("a thread");
         assert_eq!(pool.run(|| 1), Ok(1));
         assert_eq!(
             pool.run(|| panic!("as asked")),

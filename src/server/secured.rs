@@ -11,7 +11,7 @@ use rustls::{ServerConnection, Stream as TlsStream};
 
 use crate::http::wipe;
 
-use super::pool::{Pool, PoolError};
+use super::pool::{PoolError, WorkerPool};
 use super::socket::Socket;
 use super::stream::{Phase, Stream};
 use super::tls::{Client, Tls};
@@ -21,7 +21,7 @@ pub(super) struct Secured {
     /// Away while a step of the handshake is computed; gone for ever when that failed.
     connection: Option<Box<ServerConnection>>,
     socket: Socket,
-    handshakes: Arc<Pool>,
+    handshakes: Arc<WorkerPool>,
     tls: Arc<Tls>,
     /// The reading of the files that it was made with.
     number: u64,
@@ -32,7 +32,7 @@ impl Secured {
     pub(super) fn new(
         connection: ServerConnection,
         socket: Socket,
-        handshakes: &Arc<Pool>,
+        handshakes: &Arc<WorkerPool>,
         tls: &Arc<Tls>,
         number: u64,
     ) -> Self {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use may::io::{CoIo, WaitIo};
 
-use super::Limits;
+use super::ConnectionLimits;
 use super::places::Place;
 use super::runtime::{self, Runtime};
 use super::stream::{Phase, Stream};
@@ -38,7 +38,7 @@ pub(super) struct Socket {
     stream: TcpStream,
     sweeper: Arc<Sweeper>,
     watch: Arc<Watch>,
-    limits: Arc<Limits>,
+    limits: Arc<ConnectionLimits>,
     /// An address near the top of the coroutine's stack.
     stack_top: usize,
     is_drained: bool,
@@ -65,7 +65,7 @@ impl Socket {
         stream: TcpStream,
         runtime: Runtime,
         sweeper: &Arc<Sweeper>,
-        limits: &Arc<Limits>,
+        limits: &Arc<ConnectionLimits>,
         place: &Place,
     ) -> io::Result<Self> {
         stream.set_nonblocking(true)?;

@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files::read_private;
 
-use super::pool::Pool;
+use super::pool::WorkerPool;
 use super::secured::Secured;
 use super::socket::Socket;
 
@@ -112,7 +112,7 @@ impl Tls {
     pub(super) fn wrap(
         self: &Arc<Self>,
         socket: Socket,
-        handshakes: &Arc<Pool>,
+        handshakes: &Arc<WorkerPool>,
     ) -> Result<Secured, Error> {
         let loaded = self.current.load_full();
         let connection = ServerConnection::new(Arc::clone(&loaded.config))?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::api::guard::{Allowlist, Guard, Token};
-use crate::cli::{TokenSource, Usage};
+use crate::cli::TokenSource;
+use crate::cli::error::StartError;
 use crate::config::{Keymanager, Settings};
 use crate::data_dir::read_or_make_token;
 use crate::server::control::{ControlSocket, path_in, runtime_directory};
@@ -23,14 +24,14 @@ pub(super) struct Guards {
 /// A token from a file, which is read again at SIGHUP.
 pub(super) struct TokenFile {
     token: Arc<Token>,
-    read: Box<dyn Fn() -> Result<Zeroizing<String>, Usage>>,
+    read: Box<dyn Fn() -> Result<Zeroizing<String>, StartError>>,
 }
 
 impl Guards {
     /// Takes the tokens out of the settings: what is kept of them does not tell them.
-    pub(super) fn new(settings: &mut Settings) -> Result<Self, Usage> {
+    pub(super) fn new(settings: &mut Settings) -> Result<Self, StartError> {
         let mut token_files = Vec::new();
-        let mut token_of = |read: Box<dyn Fn() -> Result<Zeroizing<String>, Usage>>| {
+        let mut token_of = |read: Box<dyn Fn() -> Result<Zeroizing<String>, StartError>>| {
             let token = Arc::new(Token::new(&read()?));
             token_files.push(TokenFile {
                 token: Arc::clone(&token),

@@ -3,7 +3,7 @@
 use redb::WriteTransaction;
 
 use super::limits::Limits;
-use super::rule::{self, HighWatermark, Marks, Message, Position, Refused, Verdict};
+use super::rule::{self, HighWatermark, Marks, Position, Refused, SlashableMessage, Verdict};
 use super::tables::{self, Record, Records, Room};
 use crate::consensus::primitives::{PublicKey, Root};
 
@@ -11,7 +11,7 @@ use crate::consensus::primitives::{PublicKey, Root};
 pub(super) struct Asked {
     pub(super) key: PublicKey,
     pub(super) chain: Root,
-    pub(super) message: Message,
+    pub(super) message: SlashableMessage,
     pub(super) root: Root,
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use redb::{Builder, Database};
 
-use super::error::OpenError;
+use super::error::StoreOpenError;
 
 /// The database's name in its directory.
 pub(crate) const DATABASE_FILE: &str = "slashing-protection.redb";
@@ -100,9 +100,9 @@ type FileId = (u64, u64);
 
 impl Directory {
     /// Takes the directory for this process.
-    pub(super) fn lock(path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn lock(path: &Path) -> Result<Self, StoreOpenError> {
         let lock_path = path.join(LOCK_FILE);
-        let io_error = |error| OpenError::Io(lock_path.clone(), error);
+        let io_error = |error| StoreOpenError::Io(lock_path.clone(), error);
         let lock = private().create(true).open(&lock_path).map_err(io_error)?;
         let mut pid = Vec::new();
         let locked = lock.try_lock();
@@ -114,7 +114,7 @@ impl Directory {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let pid = String::from_utf8_lossy(&pid).trim().parse().ok();
-                return Err(OpenError::InUse(path.to_owned(), pid));
+                return Err(StoreOpenError::InUse(path.to_owned(), pid));
             }
             Err(TryLockError::Error(error)) => return Err(io_error(error)),
         }

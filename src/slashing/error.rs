@@ -11,9 +11,9 @@ use crate::consensus::primitives::Root;
 /// So many chains are named in a message.
 const CHAINS_NAMED_MAX: usize = 16;
 
-/// Why the store does not open. `main` prints [`OpenError::hint`] below it.
+/// Why the store does not open. `main` prints [`StoreOpenError::hint`] below it.
 #[derive(Debug)]
-pub enum OpenError {
+pub enum StoreOpenError {
     /// Another process uses it: the directory, and the process id where it is known.
     InUse(PathBuf, Option<u32>),
     /// There was a store in this directory, and it is gone.
@@ -24,7 +24,7 @@ pub enum OpenError {
     Damaged(PathBuf, String),
 }
 
-impl OpenError {
+impl StoreOpenError {
     pub(super) fn of(directory: &Path, error: redb::Error) -> Self {
         let path = directory.join(DATABASE_FILE);
         if matches!(error, redb::Error::DatabaseAlreadyOpen) {
@@ -65,7 +65,7 @@ fn is_damage(error: &io::Error) -> bool {
     )
 }
 
-impl fmt::Display for OpenError {
+impl fmt::Display for StoreOpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InUse(path, Some(pid)) => {
@@ -95,7 +95,7 @@ impl fmt::Display for OpenError {
     }
 }
 
-impl std::error::Error for OpenError {}
+impl std::error::Error for StoreOpenError {}
 
 /// Why there is no interchange file.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::rule::{BlockMark, Marks, Message, Position, Unavailable, VoteMark};
+use super::rule::{BlockMark, Marks, Position, SlashableMessage, Unavailable, VoteMark};
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot, Uint64};
 
 const VERSION: Uint64 = Uint64(5);
@@ -63,10 +63,10 @@ pub(super) fn check_future(
     last: Position,
 ) -> Result<(), ImportError> {
     for (key, marks) in keys {
-        let block = marks.block.map(|mark| Message::Block(mark.slot));
+        let block = marks.block.map(|mark| SlashableMessage::Block(mark.slot));
         let vote = marks
             .vote
-            .map(|mark| Message::Vote(mark.source, mark.target));
+            .map(|mark| SlashableMessage::Vote(mark.source, mark.target));
         let late = [block, vote]
             .into_iter()
             .flatten()

@@ -177,7 +177,7 @@ pub(super) fn unix_seconds() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slashing::rule::{Marks, Message, Refused, check};
+    use crate::slashing::rule::{Marks, Refused, SlashableMessage, check};
 
     const OURS: Root = Root([1; 32]);
     const OTHER: Root = Root([2; 32]);
@@ -209,14 +209,34 @@ mod tests {
     fn the_clock_allows_four_epochs_back_and_two_ahead_on_its_own_chain_alone() {
         // Slot 801: epoch 100.
         let limits = limits(Some(at(|| 1_000 + 8_010)));
-        let vote = |target| Message::Vote(Epoch(0), Epoch(target));
+        let vote = |target| SlashableMessage::Vote(Epoch(0), Epoch(target));
         for (case, message, passes) in [
-            ("the present", Message::Block(Slot(801)), true),
-            ("four epochs back", Message::Block(Slot(96 * 8)), true),
-            ("one slot more", Message::Block(Slot(96 * 8 - 1)), false),
-            ("two epochs ahead", Message::Block(Slot(801 + 16)), true),
-            ("one slot more", Message::Block(Slot(801 + 17)), false),
-            ("the end of time", Message::Block(Slot(u64::MAX)), false),
+            ("the present", SlashableMessage::Block(Slot(801)), true),
+            (
+                "four epochs back",
+                SlashableMessage::Block(Slot(96 * 8)),
+                true,
+            ),
+            (
+                "one slot more",
+                SlashableMessage::Block(Slot(96 * 8 - 1)),
+                false,
+            ),
+            (
+                "two epochs ahead",
+                SlashableMessage::Block(Slot(801 + 16)),
+                true,
+            ),
+            (
+                "one slot more",
+                SlashableMessage::Block(Slot(801 + 17)),
+                false,
+            ),
+            (
+                "the end of time",
+                SlashableMessage::Block(Slot(u64::MAX)),
+                false,
+            ),
             ("the present", vote(100), true),
             ("four epochs back", vote(96), true),
             ("five epochs back", vote(95), false),
@@ -242,7 +262,7 @@ mod tests {
         let limits = limits(Some(clock));
         let bounds = limits.on(OURS, limits.now(), None);
         for (epoch, passes) in [(0, true), (2, true), (3, false)] {
-            let vote = Message::Vote(Epoch(0), Epoch(epoch));
+            let vote = SlashableMessage::Vote(Epoch(0), Epoch(epoch));
             let checked = check(&Marks::default(), &bounds, vote, OURS);
             assert_eq!(checked.is_ok(), passes, "epoch {epoch}");
         }
@@ -293,7 +313,12 @@ mod tests {
             ..limits(None)
         };
         let bounds = without_clock.on(OURS, None, None);
-        let refused = check(&Marks::default(), &bounds, Message::Block(Slot(807)), OTHER);
+        let refused = check(
+            &Marks::default(),
+            &bounds,
+            SlashableMessage::Block(Slot(807)),
+            OTHER,
+        );
         assert!(
             matches!(refused, Err(Refused::BelowFloor(..))),
             "{refused:?}"

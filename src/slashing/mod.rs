@@ -31,7 +31,7 @@ use store::Store;
 use tables::View;
 
 pub use disk::{Disk, Draft};
-pub use error::{ExportError, OpenError};
+pub use error::{ExportError, StoreOpenError};
 pub use interchange::ImportError;
 pub use limits::ChainClock;
 pub use repair::{MarkChange, RepairError};
@@ -64,7 +64,7 @@ impl Cleared {
 
 /// How the store is opened.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ProtectionSettings {
     /// An existing directory; one process at a time uses it.
     pub directory: PathBuf,
     /// The lowest slot for a key without a block on record, in the place of the clock's.
@@ -111,8 +111,8 @@ impl Protection {
     /// Protection by the store in `settings.directory`, which is made when there is none.
     ///
     /// # Errors
-    /// [`OpenError`]: in use by another process, lost, damaged, or whatever the system says.
-    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
+    /// [`StoreOpenError`]: in use by another process, lost, damaged, or whatever the system says.
+    pub fn open(settings: &ProtectionSettings) -> Result<Self, StoreOpenError> {
         let directory = Directory::lock(&settings.directory)?;
         Self::open_on(Box::new(directory), settings)
     }
@@ -121,14 +121,17 @@ impl Protection {
     ///
     /// # Errors
     /// As [`Protection::open`].
-    pub fn open_on(disk: Box<dyn Disk>, settings: &Settings) -> Result<Self, OpenError> {
-        let failed = |error| OpenError::of(&settings.directory, error);
+    pub fn open_on(
+        disk: Box<dyn Disk>,
+        settings: &ProtectionSettings,
+    ) -> Result<Self, StoreOpenError> {
+        let failed = |error| StoreOpenError::of(&settings.directory, error);
         let database = match tables::open(&*disk).map_err(failed)? {
             Some(database) => database,
             None => {
                 let was_lost = disk.had_database().map_err(|error| failed(error.into()))?;
                 if was_lost && !settings.replaces_lost_store {
-                    return Err(OpenError::Lost(settings.directory.clone()));
+                    return Err(StoreOpenError::Lost(settings.directory.clone()));
                 }
                 let floor = settings.new_store_floor(was_lost);
                 tables::create(&*disk, floor).map_err(failed)?
@@ -367,7 +370,7 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result
     done.ok_or_else(|| Unavailable("its reader has ended".to_owned()))
 }
 
-impl Settings {
+impl ProtectionSettings {
     /// Whether an interchange file can be imported under these settings, as far as the file tells.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::consensus::primitives::{Epoch, Root, Slot};
-pub use crate::consensus::slashable::Message;
+pub use crate::consensus::slashable::SlashableMessage;
 
 /// So many chains have a record of one key: devnets are made anew under the same keys, but nobody
 /// needs more of them at a time.
@@ -104,32 +104,32 @@ pub enum Refused {
     /// A message on another chain than that of the network that was chosen.
     OtherChain {
         /// What is to be signed.
-        asked: Message,
+        asked: SlashableMessage,
         /// The chain of the message.
         chain: Root,
         /// The chain of the network.
         expected: Root,
     },
     /// The key has records on as many chains as are kept, and none of them is old.
-    ManyChains(Message),
+    ManyChains(SlashableMessage),
     /// Too far in the future: the last position that is signed.
-    InFuture(Message, Position),
+    InFuture(SlashableMessage, Position),
     /// A vote whose source is after its target: no chain makes one.
-    SourceAfterTarget(Message),
+    SourceAfterTarget(SlashableMessage),
     /// At or above the high watermark.
-    AboveHighWatermark(Message, HighWatermark),
+    AboveHighWatermark(SlashableMessage, HighWatermark),
     /// It is below the floor.
-    BelowFloor(Message, Floor),
+    BelowFloor(SlashableMessage, Floor),
     /// In conflict with what the key has signed.
     Conflict {
         /// The condition of EIP-3076 and its name.
         rule: Rule,
         /// What is to be signed.
-        asked: Message,
+        asked: SlashableMessage,
         /// Its signing root.
         root: Root,
         /// The mark on record.
-        signed: Message,
+        signed: SlashableMessage,
         /// The mark's signing root, where it is known.
         signed_root: Option<Root>,
     },
@@ -167,7 +167,7 @@ pub enum Rule {
 pub fn check(
     marks: &Marks,
     bounds: &Bounds,
-    message: Message,
+    message: SlashableMessage,
     root: Root,
 ) -> Result<Verdict, Refused> {
     if let Some(high) = bounds.high.filter(|high| high.stops(message)) {
@@ -177,8 +177,8 @@ pub fn check(
         return Err(Refused::InFuture(message, last));
     }
     match message {
-        Message::Block(slot) => check_block(marks, bounds, slot, root),
-        Message::Vote(source, target) => check_vote(marks, bounds, source, target, root),
+        SlashableMessage::Block(slot) => check_block(marks, bounds, slot, root),
+        SlashableMessage::Vote(source, target) => check_vote(marks, bounds, source, target, root),
     }
 }
 
@@ -191,7 +191,7 @@ fn check_block(marks: &Marks, bounds: &Bounds, slot: Slot, root: Root) -> Result
         block: Some(asked),
         ..*marks
     }));
-    let message = Message::Block(slot);
+    let message = SlashableMessage::Block(slot);
     let Some(signed) = marks.block else {
         return bounds.block.admit(message, false).and(record);
     };
@@ -201,7 +201,7 @@ fn check_block(marks: &Marks, bounds: &Bounds, slot: Slot, root: Root) -> Result
         Ordering::Equal => Rule::DoubleProposal,
         Ordering::Less => Rule::SlotBelow,
     };
-    let (signed, signed_root) = (Message::Block(signed.slot), signed.root);
+    let (signed, signed_root) = (SlashableMessage::Block(signed.slot), signed.root);
     Err(Refused::Conflict {
         rule,
         asked: message,
@@ -227,7 +227,7 @@ fn check_vote(
         vote: Some(asked),
         ..*marks
     }));
-    let message = Message::Vote(source, target);
+    let message = SlashableMessage::Vote(source, target);
     if source > target {
         return Err(Refused::SourceAfterTarget(message));
     }
@@ -245,7 +245,10 @@ fn check_vote(
         (Ordering::Less, Ordering::Equal) => Rule::TargetBelow,
         (Ordering::Less, Ordering::Less) => Rule::SourceBelow,
     };
-    let (signed, signed_root) = (Message::Vote(signed.source, signed.target), signed.root);
+    let (signed, signed_root) = (
+        SlashableMessage::Vote(signed.source, signed.target),
+        signed.root,
+    );
     Err(Refused::Conflict {
         rule,
         asked: message,
@@ -257,10 +260,10 @@ fn check_vote(
 
 impl Position {
     /// Whether the message comes after it.
-    pub fn is_before(self, message: Message) -> bool {
+    pub fn is_before(self, message: SlashableMessage) -> bool {
         match message {
-            Message::Block(slot) => slot > self.slot,
-            Message::Vote(source, target) => source.max(target) > self.epoch,
+            SlashableMessage::Block(slot) => slot > self.slot,
+            SlashableMessage::Vote(source, target) => source.max(target) > self.epoch,
         }
     }
 }
@@ -272,12 +275,12 @@ impl Floor {
         lowest
     }
 
-    fn admit(self, message: Message, is_on_record: bool) -> Result<(), Refused> {
+    fn admit(self, message: SlashableMessage, is_on_record: bool) -> Result<(), Refused> {
         let asked = match (self, message) {
             (Self::Set(_), _) if is_on_record => return Ok(()),
-            (_, Message::Block(slot)) => slot.0,
-            (Self::Set(_), Message::Vote(source, _)) => source.0,
-            (Self::Clock(_) | Self::NewStore(_), Message::Vote(_, target)) => target.0,
+            (_, SlashableMessage::Block(slot)) => slot.0,
+            (Self::Set(_), SlashableMessage::Vote(source, _)) => source.0,
+            (Self::Clock(_) | Self::NewStore(_), SlashableMessage::Vote(_, target)) => target.0,
         };
         if asked >= self.lowest() {
             Ok(())
@@ -318,10 +321,10 @@ impl VoteMark {
 }
 
 impl HighWatermark {
-    fn stops(self, message: Message) -> bool {
+    fn stops(self, message: SlashableMessage) -> bool {
         match message {
-            Message::Block(slot) => slot >= self.slot,
-            Message::Vote(source, target) => source.max(target) >= self.epoch,
+            SlashableMessage::Block(slot) => slot >= self.slot,
+            SlashableMessage::Vote(source, target) => source.max(target) >= self.epoch,
         }
     }
 }
@@ -366,10 +369,14 @@ impl fmt::Display for Refused {
     }
 }
 
-fn write_below_floor(f: &mut fmt::Formatter<'_>, asked: Message, floor: Floor) -> fmt::Result {
+fn write_below_floor(
+    f: &mut fmt::Formatter<'_>,
+    asked: SlashableMessage,
+    floor: Floor,
+) -> fmt::Result {
     let (kind, option) = match asked {
-        Message::Block(_) => ("block", "--slashing-protection-min-slot"),
-        Message::Vote(..) => ("vote", "--slashing-protection-min-epoch"),
+        SlashableMessage::Block(_) => ("block", "--slashing-protection-min-slot"),
+        SlashableMessage::Vote(..) => ("vote", "--slashing-protection-min-epoch"),
     };
     let lowest = floor.lowest();
     write!(f, "{asked} is below {lowest}, ")?;

@@ -23,7 +23,7 @@ use redb::{Database, WriteTransaction};
 use super::changes::{self, Asked, Changes, Present};
 use super::disk::{Disk, Draft};
 use super::limits::Limits;
-use super::rule::{HighWatermark, Message, Refused, Unavailable};
+use super::rule::{HighWatermark, Refused, SlashableMessage, Unavailable};
 use super::tables::{self, View};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::critical_thread;
@@ -136,7 +136,7 @@ impl Store {
         &self,
         key: PublicKey,
         chain: Root,
-        message: Message,
+        message: SlashableMessage,
         root: Root,
     ) -> Result<(), Refused> {
         let asked = Asked {
