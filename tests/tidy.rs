@@ -279,8 +279,7 @@ fn every_dependency_has_its_reason() {
 
 #[test]
 fn the_top_level_is_what_it_should_be() {
-    let expected =
-        "benches packaging scripts src systemd tests Cargo.lock Cargo.toml LICENSE README.md";
+    let expected = "packaging scripts src systemd tests Cargo.lock Cargo.toml LICENSE README.md";
     let expected: BTreeSet<&str> = expected.split(' ').collect();
     let found = fs::read_dir(root())
         .expect("the repository")

@@ -9,7 +9,7 @@
 //! `SIGNERD_TEST_BINARY` names another build, such as the static one. Times of this process and of others
 //! that are compared are CPU times where they can be: a busy machine then disturbs them less.
 
-#[path = "../tests/support/mod.rs"]
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;
