@@ -448,6 +448,8 @@ fn slashing(
     match (enabled, data_dir) {
         (Some(true) | None, Some(directory)) => Ok(Some(slashing::ProtectionSettings {
             directory: directory.to_owned(),
+            database: None,
+            pruning: None,
             min_slot: min_slot.map(Slot),
             min_epoch: min_epoch.map(Epoch),
             // Only a network that was chosen by name tells which chains are not meant.

@@ -150,10 +150,21 @@ fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
         ),
         ("/data", json!({}), "data"),
         ("/data/0/pubkey", json!("0xaa"), "data[0].pubkey"),
+        ("/data/0/signed_blocks", json!(""), "data[0].signed_blocks"),
         (
-            "/data/0/signed_blocks",
-            Value::Null,
-            "data[0].signed_blocks",
+            "/data/0/signed_attestations/1",
+            json!({"source_epoch": "1"}),
+            "data[0].signed_attestations[1]",
+        ),
+        (
+            "/data/0/signed_attestations/1",
+            json!({"signing_root": ""}),
+            "data[0].signed_attestations[1]",
+        ),
+        (
+            "/data/0/signed_blocks/0",
+            json!({"signing_root": Root::ZERO.to_string()}),
+            "data[0].signed_blocks[0]",
         ),
         (
             "/data/0/signed_blocks/0/slot",
@@ -198,6 +209,79 @@ fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
         assert!(matches!(error, ImportError::Invalid(_)), "{case}: {error}");
     }
     assert_eq!(protection.export(None, None).unwrap(), before);
+}
+
+#[test]
+fn what_other_programs_write_for_nothing_is_nothing_and_the_rest_is_imported() {
+    let block_alone = json!({"slot": "7"});
+    for (case, pointer, value, expected_votes) in [
+        ("no data", "/data", Value::Null, None),
+        ("an empty entry", "/data/0", json!({}), None),
+        ("no entry", "/data/0", Value::Null, None),
+        (
+            "no votes",
+            "/data/0/signed_attestations",
+            Value::Null,
+            Some(json!([])),
+        ),
+        (
+            "an empty vote",
+            "/data/0/signed_attestations/1",
+            json!({}),
+            Some(json!([{"source_epoch": "2", "target_epoch": "3"}])),
+        ),
+        (
+            "a vote that is null",
+            "/data/0/signed_attestations/0",
+            Value::Null,
+            Some(json!([{"source_epoch": "1", "target_epoch": "4"}])),
+        ),
+        (
+            "an empty root",
+            "/data/0/signed_attestations/0/signing_root",
+            json!(""),
+            Some(json!([{"source_epoch": "2", "target_epoch": "4"}])),
+        ),
+        (
+            "a root that is null",
+            "/data/0/signed_attestations/0/signing_root",
+            Value::Null,
+            Some(json!([{"source_epoch": "2", "target_epoch": "4"}])),
+        ),
+    ] {
+        let mut file = file();
+        *file.pointer_mut(pointer).unwrap() = value;
+        let scratch = Scratch::new();
+        let protection = scratch.open().unwrap();
+        let imported = protection.import(&file.to_string());
+        assert!(imported.is_ok(), "{case}: {imported:?}");
+        let data = exported(&protection)["data"].clone();
+        match expected_votes {
+            None => assert_eq!(data, json!([]), "{case}"),
+            Some(votes) => {
+                assert_eq!(data[0]["signed_attestations"], votes, "{case}");
+                assert_eq!(data[0]["signed_blocks"], json!([block_alone]), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_line_ends_and_white_space_around_a_file_do_not_matter() {
+    for (case, before, after) in [
+        ("a byte order mark", "\u{feff}", ""),
+        ("lines of Windows", "\u{feff}\r\n", "\r\n"),
+        ("white space", " \t\n", "\n\n "),
+    ] {
+        let scratch = Scratch::new();
+        let protection = scratch.open().unwrap();
+        let text = format!("{before}{}{after}", file());
+        let imported = protection.import(&text);
+        assert!(
+            imported.as_ref().is_ok_and(|imported| imported.keys == 1),
+            "{case}: {imported:?}"
+        );
+    }
 }
 
 #[test]

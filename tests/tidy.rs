@@ -25,15 +25,16 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Foreign crates, and the only places that may name them.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 17] = [
     ("may", &["server/"]),
-    ("rustls", &["server/"]),
+    ("rustls", &["server/", "slashing/postgres/"]),
     ("p12_keystore", &["server/"]),
     ("blst", &["keys/locked.rs", "keys/derive.rs"]),
     ("memsec", &["keys/locked.rs"]),
     ("libc", &["keys/locked.rs", "server/"]),
     ("httparse", &["http/request.rs"]),
     ("redb", &["slashing/"]),
+    ("postgres_protocol", &["slashing/postgres/"]),
     ("simd_json", &["consensus/"]),
     ("scrypt", &["keys/"]),
     ("pbkdf2", &["keys/"]),

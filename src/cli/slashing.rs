@@ -226,6 +226,7 @@ fn set_marks(
             RepairError::Sinks(..)
             | RepairError::Vote(..)
             | RepairError::Future(_)
+            | RepairError::OtherChain(..)
             | RepairError::ManyChains(_) => exit::CONFIG,
         };
         StartError::new(code, format!("slashing watermark: {error}"))

@@ -27,7 +27,6 @@ pub(super) enum RecordOutcome {
     Recorded,
     Refused(Refused),
     /// Not decided, since something else holds the key: ask again in the next batch.
-    #[expect(dead_code, reason = "the embedded store decides every request at once")]
     Deferred,
 }
 
@@ -96,6 +95,12 @@ pub(super) trait Backend: Send {
 
     /// Sets or removes that line.
     fn set_high_watermark(&mut self, high: Option<HighWatermark>) -> Result<(), Unavailable>;
+
+    /// Allows or forbids keys to sign, for all users of the store. A store of one process has nobody to
+    /// tell.
+    fn set_enabled(&mut self, _keys: &[PublicKey], _enabled: bool) -> Result<(), Unavailable> {
+        Ok(())
+    }
 
     /// Returns the records as they are now, to be read by another thread.
     fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, Unavailable>;

@@ -21,6 +21,8 @@ pub enum StoreOpenError {
     Io(PathBuf, io::Error),
     /// The file is not our database, or it is damaged: the file, and what is wrong.
     Damaged(PathBuf, String),
+    /// The database cannot be used: which one, and why.
+    Database(String, String),
 }
 
 impl StoreOpenError {
@@ -47,6 +49,9 @@ impl StoreOpenError {
                 "restore an up-to-date backup of the file; or import an interchange file with \
                  `signerd slashing import`; or start once with --slashing-protection-new-store, which signs \
                  nothing of the present epoch"
+            }
+            Self::Database(..) => {
+                "correct --slashing-protection-db-url and its options, or the database"
             }
             Self::Io(..) => "the directory must exist and be writable for this user",
             Self::Damaged(..) => {
@@ -84,6 +89,7 @@ impl fmt::Display for StoreOpenError {
                 path.display()
             ),
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Database(database, reason) => write!(f, "{database}: {reason}"),
             Self::Damaged(path, reason) => {
                 write!(
                     f,

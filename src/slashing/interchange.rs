@@ -2,6 +2,10 @@
 //!
 //! An imported file is reduced to its maxima (the EIP's "minimal" strategy), key by key while it is
 //! read. Its signing roots are checked and dropped: what another signer has signed is not signed again.
+//!
+//! Other programs write more than the EIP allows, and it is accepted where it means nothing: a byte order
+//! mark, `null` for a list, an empty object in a list, `null` or `""` for a signing root. A message with
+//! a missing field is refused.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -9,7 +13,9 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
 
 use super::rule::{BlockMark, Marks, Position, SlashableMessage, Unavailable, VoteMark};
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot, Uint64};
@@ -35,6 +41,7 @@ pub(super) fn read(
     json: &str,
     expected: Option<Root>,
 ) -> Result<(Root, BTreeMap<PublicKey, Marks>), ImportError> {
+    let json = json.trim_matches(is_blank);
     check_depth(json)?;
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let JsonObject(file): JsonObject<InterchangeFile> =
@@ -128,6 +135,11 @@ fn write_root(text: &mut String, root: Option<Root>) -> fmt::Result {
     Ok(())
 }
 
+/// White space and the byte order mark.
+fn is_blank(character: char) -> bool {
+    character.is_ascii_whitespace() || character == '\u{feff}'
+}
+
 fn invalid(field: &str, what: &dyn fmt::Display) -> ImportError {
     ImportError::Invalid(format!("{field}: {what}"))
 }
@@ -180,6 +192,65 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for JsonObjectVisitor<T> {
     }
 }
 
+/// An item of a list: an object, or nothing in the form of `null` or `{}`.
+struct ListItem<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ListItem<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListItemVisitor(PhantomData))
+    }
+}
+
+struct ListItemVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListItemVisitor<T> {
+    type Value = ListItem<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(ListItem(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let Some(name) = fields.next_key::<String>()? else {
+            return Ok(ListItem(None));
+        };
+        let fields = FieldsAfterFirstName {
+            first_name: Some(name),
+            fields,
+        };
+        let item = T::deserialize(MapAccessDeserializer::new(fields))?;
+        Ok(ListItem(Some(item)))
+    }
+}
+
+/// The fields of an object whose first name was read to see that there is one.
+struct FieldsAfterFirstName<A> {
+    first_name: Option<String>,
+    fields: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for FieldsAfterFirstName<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        match self.first_name.take() {
+            Some(name) => seed.deserialize(name.into_deserializer()).map(Some),
+            None => self.fields.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.fields.next_value_seed(seed)
+    }
+}
+
 #[derive(Deserialize)]
 struct InterchangeFile {
     metadata: JsonObject<InterchangeMetadata>,
@@ -197,7 +268,7 @@ struct MarksByKey(BTreeMap<PublicKey, Marks>);
 
 impl<'de> Deserialize<'de> for MarksByKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(MarksByKeyVisitor)
+        deserializer.deserialize_any(MarksByKeyVisitor)
     }
 }
 
@@ -210,9 +281,16 @@ impl<'de> Visitor<'de> for MarksByKeyVisitor {
         f.write_str("an array")
     }
 
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(MarksByKey(BTreeMap::new()))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
         let mut keys = BTreeMap::<PublicKey, Marks>::new();
-        while let Some(JsonObject(history)) = sequence.next_element::<JsonObject<KeyHistory>>()? {
+        while let Some(ListItem(history)) = sequence.next_element::<ListItem<KeyHistory>>()? {
+            let Some(history) = history else {
+                continue;
+            };
             let marks = keys.entry(history.pubkey).or_default();
             *marks = marks
                 .merge(history.signed_blocks.marks)
@@ -237,44 +315,65 @@ struct MaximaOf<T> {
 
 impl<'de, T: Deserialize<'de> + Into<Marks>> Deserialize<'de> for MaximaOf<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(MaximaVisitor(PhantomData))
-    }
-}
-
-struct MaximaVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de> + Into<Marks>> Visitor<'de> for MaximaVisitor<T> {
-    type Value = MaximaOf<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        let mut marks = Marks::default();
-        while let Some(JsonObject(message)) = sequence.next_element::<JsonObject<T>>()? {
-            marks = marks.merge(message.into());
-        }
-        Ok(MaximaOf {
+        let marks = deserializer.deserialize_any(MaximaVisitor::<T>(PhantomData))?;
+        Ok(Self {
             marks,
             messages: PhantomData,
         })
     }
 }
 
+struct MaximaVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + Into<Marks>> Visitor<'de> for MaximaVisitor<T> {
+    type Value = Marks;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Marks, E> {
+        Ok(Marks::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Marks, A::Error> {
+        let mut marks = Marks::default();
+        while let Some(ListItem(message)) = sequence.next_element::<ListItem<T>>()? {
+            if let Some(message) = message {
+                marks = marks.merge(message.into());
+            }
+        }
+        Ok(marks)
+    }
+}
+
 #[derive(Deserialize)]
 struct SignedBlock {
     slot: Slot,
-    #[serde(rename = "signing_root")]
-    _signing_root: Option<Root>,
+    #[serde(rename = "signing_root", default)]
+    _signing_root: CheckedRoot,
 }
 
 #[derive(Deserialize)]
 struct SignedAttestation {
     source_epoch: Epoch,
     target_epoch: Epoch,
-    #[serde(rename = "signing_root")]
-    _signing_root: Option<Root>,
+    #[serde(rename = "signing_root", default)]
+    _signing_root: CheckedRoot,
+}
+
+/// A signing root that is checked and dropped; it may be empty.
+#[derive(Default)]
+struct CheckedRoot;
+
+impl<'de> Deserialize<'de> for CheckedRoot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+        if !text.is_empty() {
+            text.parse::<Root>().map_err(de::Error::custom)?;
+        }
+        Ok(Self)
+    }
 }
 
 impl From<SignedBlock> for Marks {

@@ -11,18 +11,21 @@ mod embedded;
 mod error;
 mod interchange;
 mod limits;
+mod postgres;
 mod repair;
 pub mod rule;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
 
-use backend::{RecordRequest, Snapshot};
+use backend::{Backend, RecordRequest, Snapshot};
 use embedded::EmbeddedStore;
 use limits::{NewStoreFloor, SigningLimits};
+use postgres::{PostgresStore, start_pruning};
 use store::Store;
 
 pub(crate) use embedded::DATABASE_FILE;
@@ -30,6 +33,9 @@ pub use embedded::{Disk, Draft};
 pub use error::{ExportError, StoreOpenError};
 pub use interchange::ImportError;
 pub use limits::ChainClock;
+pub use postgres::{
+    DatabaseHost, DatabaseSettings, PruningSettings, SCHEMA as DATABASE_SCHEMA, SslMode,
+};
 pub use repair::{MarkChange, RepairError};
 pub use rule::{Floor, HighWatermark, Marks, Refused, Unavailable};
 
@@ -62,6 +68,10 @@ impl Cleared {
 pub struct ProtectionSettings {
     /// An existing directory; one process at a time uses it.
     pub directory: PathBuf,
+    /// A database for several instances; it is used instead of the directory.
+    pub database: Option<DatabaseSettings>,
+    /// How the database is pruned, if at all.
+    pub pruning: Option<PruningSettings>,
     /// The lowest slot for a key without a block on record; replaces the clock's floor.
     pub min_slot: Option<Slot>,
     /// The lowest epoch for a key without a vote on record; replaces the clock's floor.
@@ -88,6 +98,8 @@ pub enum Protection {
 /// An open store, the chain that it is for, and its counters.
 pub struct ProtectionStore {
     store: Arc<Store>,
+    /// Dropped with the store, which ends the pruning.
+    _pruning: Option<Mutex<Sender<()>>>,
     chain: Option<Root>,
     permitted: AtomicU64,
     prevented: AtomicU64,
@@ -108,6 +120,14 @@ impl Protection {
     /// # Errors
     /// [`StoreOpenError`]: in use by another process, lost, damaged, or an error of the system.
     pub fn open(settings: &ProtectionSettings) -> Result<Self, StoreOpenError> {
+        if let Some(database) = &settings.database {
+            let backend = PostgresStore::open(database)?;
+            let pruning = match &settings.pruning {
+                None => None,
+                Some(pruning) => Some(Mutex::new(start_pruning(database, pruning)?)),
+            };
+            return Self::start(Box::new(backend), settings, None, pruning);
+        }
         let directory = embedded::lock_directory(&settings.directory)?;
         Self::open_on(directory, settings)
     }
@@ -126,10 +146,20 @@ impl Protection {
             settings.replaces_lost_store,
             |was_lost| settings.new_store_floor(was_lost),
         )?;
-        let store = Store::start(Box::new(backend), settings.limits(floor))
+        Self::start(Box::new(backend), settings, floor, None)
+    }
+
+    fn start(
+        backend: Box<dyn Backend>,
+        settings: &ProtectionSettings,
+        floor: Option<NewStoreFloor>,
+        pruning: Option<Mutex<Sender<()>>>,
+    ) -> Result<Self, StoreOpenError> {
+        let store = Store::start(backend, settings.limits(floor))
             .map_err(|error| StoreOpenError::Io(settings.directory.clone(), error))?;
         Ok(Self::On(ProtectionStore {
             store: Arc::new(store),
+            _pruning: pruning,
             chain: settings.chain,
             permitted: AtomicU64::new(0),
             prevented: AtomicU64::new(0),
@@ -311,6 +341,53 @@ impl Protection {
     /// [`Unavailable`] when it could not be written, or when protection is off.
     pub fn set_high_watermark(&self, high: Option<HighWatermark>) -> Result<(), Unavailable> {
         self.open_store()?.store.set_high_watermark(high)
+    }
+
+    /// Allows or forbids keys to sign, in all instances that share a database. Does nothing for a store
+    /// in a directory, which is of one instance.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the database could not be changed.
+    pub fn set_enabled(&self, keys: Vec<PublicKey>, enabled: bool) -> Result<(), Unavailable> {
+        match self {
+            Self::Off => Ok(()),
+            Self::On(protection) => protection.store.set_enabled(keys, enabled),
+        }
+    }
+
+    /// Copies the marks of one chain into another store, all of them or none; marks there only rise.
+    ///
+    /// # Errors
+    /// [`ImportError`]: a store is unavailable, or there are several chains and none is chosen.
+    pub fn copy_to(
+        &self,
+        target: &Self,
+        chain: Option<Root>,
+    ) -> Result<ImportSummary, ImportError> {
+        let chains = BTreeSet::from_iter(self.marks(None)?.into_iter().map(|(_, chain, _)| chain));
+        let mut chains = Vec::from_iter(chains);
+        if let Some(chain) = chain {
+            chains.retain(|its_chain| *its_chain == chain);
+        }
+        let (Some(chain), 0..=1) = (chains.first().copied(), chains.len()) else {
+            let error = if chains.is_empty() {
+                "there is nothing on record to copy".to_owned()
+            } else {
+                ExportError::SeveralChains(chains).to_string()
+            };
+            return Err(ImportError::Invalid(error));
+        };
+        let mut marks = BTreeMap::new();
+        for (key, its_chain, its_marks) in self.marks(None)? {
+            if its_chain == chain {
+                marks.insert(key, its_marks);
+            }
+        }
+        let keys = marks.len();
+        let store = &target.open_store()?.store;
+        let _alone = lock(&store.large_import);
+        merge(store, chain, marks, true)?;
+        Ok(ImportSummary { chain, keys })
     }
 
     /// Returns how many messages that can be slashed were cleared since the start, repeats included,

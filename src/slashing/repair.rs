@@ -34,6 +34,8 @@ pub enum RepairError {
     Future(Position),
     /// The key has records on too many chains.
     ManyChains(PublicKey),
+    /// The database is about one chain: the chain that was asked for, and its own.
+    OtherChain(Root, Root),
     /// The store cannot be read or written.
     Unavailable(Unavailable),
 }
@@ -135,6 +137,11 @@ impl fmt::Display for RepairError {
             Self::ManyChains(key) => write!(
                 f,
                 "{key} has records on {CHAINS_PER_KEY_MAX} chains, all of them used within the last day"
+            ),
+            Self::OtherChain(chain, own_chain) => write!(
+                f,
+                "genesis_validators_root: got {chain}, but the slashing protection database is about the \
+                 chain {own_chain}"
             ),
             Self::Unavailable(unavailable) => unavailable.fmt(f),
         }

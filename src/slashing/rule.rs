@@ -110,6 +110,17 @@ pub enum Refused {
         /// The chain of the network.
         expected: Root,
     },
+    /// The message is not on the chain that the shared database is about.
+    DatabaseChain {
+        /// The message to sign.
+        asked: SlashableMessage,
+        /// The chain of the message.
+        chain: Root,
+        /// The chain of the database.
+        expected: Root,
+    },
+    /// The key is disabled in the shared database, for all instances.
+    Disabled(SlashableMessage),
     /// The key has records on [`CHAINS_PER_KEY_MAX`] chains, and none of them is old.
     ManyChains(SlashableMessage),
     /// The message is too far in the future: the last position that is signed.
@@ -277,15 +288,20 @@ impl Floor {
         }
     }
 
-    /// Refuses a message below the floor.
-    fn check(self, message: SlashableMessage, is_on_record: bool) -> Result<(), Refused> {
+    /// Returns whether the message is at or above the floor.
+    pub(super) fn admits(self, message: SlashableMessage) -> bool {
         let asked = match (self, message) {
-            (Self::Set(_), _) if is_on_record => return Ok(()),
             (_, SlashableMessage::Block(slot)) => slot.0,
             (Self::Set(_), SlashableMessage::Vote(source, _)) => source.0,
             (Self::Clock(_) | Self::NewStore(_), SlashableMessage::Vote(_, target)) => target.0,
         };
-        if asked >= self.lowest() {
+        asked >= self.lowest()
+    }
+
+    /// Refuses a message below the floor.
+    fn check(self, message: SlashableMessage, is_on_record: bool) -> Result<(), Refused> {
+        let is_exempt = is_on_record && matches!(self, Self::Set(_));
+        if is_exempt || self.admits(message) {
             Ok(())
         } else {
             Err(Refused::BelowFloor(message, self))
@@ -346,6 +362,16 @@ impl fmt::Display for Refused {
             Self::OtherChain { asked, chain, expected } => write!(
                 f,
                 "{asked}: genesis_validators_root: got {chain}, but the chain of --network is {expected}"
+            ),
+            Self::DatabaseChain { asked, chain, expected } => write!(
+                f,
+                "{asked}: genesis_validators_root: got {chain}, but the slashing protection database is about \
+                 the chain {expected}; each chain needs its own database"
+            ),
+            Self::Disabled(asked) => write!(
+                f,
+                "{asked}: this key is disabled in the slashing protection database, for all instances, since \
+                 it was deleted on one of them; import it through the Keymanager API to enable it"
             ),
             Self::ManyChains(asked) => write!(
                 f,

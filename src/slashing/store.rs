@@ -78,17 +78,17 @@ struct StoreWriter {
 
 impl Store {
     /// Starts the writer thread.
-    pub(super) fn start(backend: Box<dyn Backend>, limits: SigningLimits) -> io::Result<Self> {
-        let status = Arc::new(StoreStatus {
-            high: Mutex::new(backend.high_watermark()),
-            ..StoreStatus::default()
-        });
+    pub(super) fn start(mut backend: Box<dyn Backend>, limits: SigningLimits) -> io::Result<Self> {
+        let checked = backend.check_idle().unwrap_or(Ok(()));
+        let status = Arc::new(StoreStatus::default());
         let writer = StoreWriter {
             backend,
             limits,
             status: Arc::clone(&status),
             deferred: Vec::new(),
         };
+        // A database may be away at the start; the status has the failure.
+        let _ = writer.publish(checked);
         let (tasks, inbox) = mpsc::channel();
         let thread = critical_thread::spawn("store", move || writer.run(&inbox))?;
         Ok(Self {
@@ -168,6 +168,15 @@ impl Store {
         high: Option<HighWatermark>,
     ) -> Result<(), Unavailable> {
         self.run(move |backend, _| backend.set_high_watermark(high))
+    }
+
+    /// Allows or forbids keys to sign, for all users of the store.
+    pub(super) fn set_enabled(
+        &self,
+        keys: Vec<PublicKey>,
+        enabled: bool,
+    ) -> Result<(), Unavailable> {
+        self.run(move |backend, _| backend.set_enabled(&keys, enabled))
     }
 
     /// Returns the high watermark without waiting.

@@ -61,6 +61,8 @@ fn main() {
 
     let settings = ProtectionSettings {
         directory: directory.clone(),
+        database: None,
+        pruning: None,
         min_slot: None,
         min_epoch: None,
         chain: None,
