@@ -295,7 +295,12 @@ impl DatabaseConnection {
         let mut rows = Vec::new();
         let mut error = None;
         loop {
-            match self.read(deadline)? {
+            let message = match self.read(deadline) {
+                Ok(message) => message,
+                // The server says why it closes the connection.
+                Err(closed) => return Err(error.unwrap_or(closed)),
+            };
+            match message {
                 Message::DataRow(row) => rows.push(text_row(&row)?),
                 Message::ErrorResponse(body) => {
                     let failed = server_error(body.fields());

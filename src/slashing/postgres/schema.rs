@@ -79,18 +79,16 @@ fn tables(connection: &mut DatabaseConnection) -> Result<Vec<String>, DatabaseEr
 }
 
 fn create(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
-    connection.query(&format!(
-        "BEGIN; SELECT pg_advisory_xact_lock({SCHEMA_LOCK})"
-    ))?;
-    // Another instance may have made them while we waited for the lock.
-    let made = if tables(connection)?.is_empty() {
+    // The lock comes before the transaction, which then sees what the holder before us has made.
+    connection.query(&format!("SELECT pg_advisory_lock({SCHEMA_LOCK})"))?;
+    connection.query("BEGIN")?;
+    if tables(connection)?.is_empty() {
         connection.query(SCHEMA)?;
         log::info!("slashing protection tables are made in the empty database");
-        connection.query("COMMIT")
-    } else {
-        connection.query("ROLLBACK")
-    };
-    made.map(|_| ())
+    }
+    connection.query("COMMIT")?;
+    connection.query(&format!("SELECT pg_advisory_unlock({SCHEMA_LOCK})"))?;
+    Ok(())
 }
 
 fn check_version(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
