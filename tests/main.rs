@@ -65,4 +65,5 @@ mod service;
 mod tokens;
 
 // The rules of the source.
+mod circles;
 mod tidy;
