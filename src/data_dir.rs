@@ -7,8 +7,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::cli;
 use crate::cli::error::{StartError, exit};
+use crate::cli::token::read_token;
 use crate::config::Settings;
 use crate::files::{self, random};
 use crate::keys::imported;
@@ -44,5 +44,5 @@ pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, Start
             StartError::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
         })?;
     }
-    cli::read_token(path, false)
+    read_token(path, false)
 }

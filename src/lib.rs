@@ -30,7 +30,8 @@ use zeroizing_alloc::ZeroAlloc;
 
 pub mod api;
 pub mod cli;
-mod config;
+pub mod commands;
+pub mod config;
 pub mod consensus;
 pub mod critical_thread;
 mod data_dir;
@@ -42,7 +43,7 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod server;
-mod service;
+pub mod service;
 pub mod slashing;
 pub mod wait;
 pub mod yaml;
