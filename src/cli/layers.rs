@@ -49,7 +49,7 @@ pub(super) fn add_environment(
         for (variable, text) in variables {
             if let Some(name) = variable.strip_prefix(prefix) {
                 let name = name.to_ascii_lowercase().replace('_', "-");
-                add_variable(values, &name, variable, text)?;
+                add_variable(values, prefix, &name, variable, text)?;
             }
         }
     }
@@ -64,6 +64,7 @@ pub(super) fn add_environment(
 /// Sets the option `name` to what the variable says, if there is such an option.
 fn add_variable(
     values: &mut OptionValues,
+    prefix: &str,
     name: &str,
     variable: &str,
     text: &OsString,
@@ -73,9 +74,13 @@ fn add_variable(
             && !name.starts_with("eth2-")
             && let Some(nearest) = known_names::nearest_names(name)
         {
+            let meant: Vec<_> = nearest
+                .iter()
+                .map(|name| format!("{prefix}{}", name.to_ascii_uppercase().replace('-', "_")))
+                .collect();
             values.notices.push(format!(
-                "{variable} is not an option: did you mean that of {}?",
-                nearest.join(" or ")
+                "{variable} is not the name of an option: did you mean {}?",
+                meant.join(" or ")
             ));
         }
         return Ok(());
