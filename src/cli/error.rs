@@ -27,6 +27,8 @@ pub(crate) mod exit {
     pub(crate) const PERMISSION: u8 = 77;
     /// The configuration is wrong.
     pub(crate) const CONFIG: u8 = 78;
+    /// The reader of standard output has gone: as a shell reports a process that SIGPIPE ended.
+    pub(crate) const READER_GONE: u8 = 141;
 }
 
 /// Why the program ends before it serves: printed as an `error:` line and a `hint:` line.
@@ -81,9 +83,16 @@ impl StartError {
         Self::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
     }
 
+    /// Makes the error for a reader of standard output that has gone. Nothing is written about it.
+    pub(crate) fn reader_gone() -> Self {
+        Self::new(exit::READER_GONE, "")
+    }
+
     /// Writes the error to standard error, and returns the exit code of the process.
     pub fn report(&self) -> ExitCode {
-        critical_thread::write_last(&self.to_string());
+        if self.code != exit::READER_GONE {
+            critical_thread::write_last(&self.to_string());
+        }
         ExitCode::from(self.code)
     }
 }
