@@ -42,6 +42,7 @@ pub mod json;
 pub mod keys;
 pub mod log;
 pub mod metrics;
+mod path_advice;
 pub mod server;
 pub mod service;
 pub mod slashing;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::critical_thread;
+use crate::path_advice;
 
 /// Exit codes, as BSD's `sysexits.h` names them.
 pub(crate) mod exit {
@@ -67,15 +68,13 @@ impl StartError {
 
     /// Makes the error for a file that was named and cannot be read.
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
-        let message = format!("{}: {error}", path.display());
-        if error.kind() == io::ErrorKind::PermissionDenied {
-            Self::new(exit::PERMISSION, message)
-                .hint("let the user that signerd runs as read it, by chown or chmod")
+        let code = if error.kind() == io::ErrorKind::PermissionDenied {
+            exit::PERMISSION
         } else {
-            Self::new(exit::NO_INPUT, message).hint(
-                "give a path that this process sees: a container sees only what is mounted into it",
-            )
-        }
+            exit::NO_INPUT
+        };
+        Self::new(code, format!("{}: {error}", path.display()))
+            .hint(path_advice::advice(path, error))
     }
 
     /// Makes the error for a file that cannot be made.
