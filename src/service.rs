@@ -32,8 +32,24 @@ use crate::server::tls::Tls;
 use crate::server::{self, Bind, ConnectionLimits, Server};
 use crate::slashing::Protection;
 
-/// Serves until a signal ends it. An error is whatever keeps the service from starting.
-pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
+/// Closes the process to debuggers and core dumps. To be called before anything else: arguments and
+/// environment may hold a token.
+///
+/// # Errors
+/// The system refuses it.
+pub fn harden_process() -> Result<(), StartError> {
+    locked::harden().map_err(|error| {
+        let message = format!("core dumps cannot be switched off: {error}");
+        StartError::new(exit::OS, message)
+            .hint("allow prctl(2) and setrlimit(2): a filter of system calls forbids them")
+    })
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// What keeps the service from starting.
+pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     secure_memory(&settings)?;
     data_dir::prepare(&settings)?;
     let guards = Guards::new(&mut settings)?;
@@ -308,7 +324,12 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> std::io::Result
                 let verdict = keyring.wait_loaded().verdict(expect_keys);
                 verdict.map_err(|reason| (exit::CONFIG, format!("--strict: {reason}")))
             }
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if keyring.wait_loaded().loaded == 0 {
+                    log::warn!("{NO_KEYS}");
+                }
+                Ok(())
+            }
         };
         if let Err((code, reason)) = verdict {
             critical_thread::end_process(code, &StartError::new(code, reason).to_string());
@@ -316,6 +337,12 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> std::io::Result
     })?;
     Ok(())
 }
+
+/// What is worth a warning when nothing can be signed.
+const NO_KEYS: &str = "there are no keys, so nothing can be signed. Add some in one of three ways: give a directory of \
+                       keystores by --keys DIR; import keystores by the Keymanager API, POST /eth/v1/keystores; or \
+                       put NAME.json and NAME.txt into DATA-DIR/keystores and reload, by SIGHUP or POST /reload. \
+                       For tests there is --interop-keys 0..64";
 
 fn no_thread(error: &std::io::Error) -> StartError {
     StartError::new(exit::OS, format!("the system gives no thread: {error}"))

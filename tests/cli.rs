@@ -3,8 +3,8 @@
 //!
 //! A case is text in sections, each after a line `-- name --`: `args` (the words of a server's command
 //! line, run with `check` behind it) or `command` (run as it is), `env` (lines of NAME=value), `file
-//! PATH MODE` (any number), then `report` (lines that must be printed) or `error` (all of standard
-//! error), and `exit` (a code; 0 when left out). Absolute paths lie below a fresh directory, which is
+//! PATH MODE` (any number), then `report` (lines that must be printed) and `absent` (texts that must not
+//! be), or `error` (all of standard error), and `exit` (a code; 0 when left out). Absolute paths lie below a fresh directory, which is
 //! the working directory. A first word that ends in /web3signer is the name that the program runs by.
 
 use std::collections::BTreeMap;
@@ -95,6 +95,7 @@ struct Case {
     env: String,
     files: Vec<(String, u32, String)>,
     report: Vec<String>,
+    absent: Vec<String>,
     error: Option<String>,
     exit: i32,
 }
@@ -131,6 +132,7 @@ impl Case {
                 ["report"] => {
                     case.report = body.lines().map(|line| line.trim().to_owned()).collect()
                 }
+                ["absent"] => case.absent = body.lines().map(str::to_owned).collect(),
                 ["error"] => case.error = Some(body),
                 ["exit"] => case.exit = body.trim().parse().expect("an exit code"),
                 _ => panic!("unknown section {title:?}"),
@@ -161,6 +163,11 @@ impl Case {
             .is_some_and(|expected| *expected != stderr)
         {
             return Err(format!("expected {:?}, got {everything}", self.error));
+        }
+        for text in &self.absent {
+            if stdout.contains(text) || stderr.contains(text) {
+                return Err(format!("expected nothing of {text:?}, got {everything}"));
+            }
         }
         let lines: Vec<_> = stdout.lines().map(str::trim).collect();
         match self

@@ -5,9 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of their imports: each may import itself and those below it.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 12] = [
     &["main"],
-    &["cli", "config", "data_dir", "service", "log"],
+    &["commands"],
+    &["service"],
+    &["data_dir"],
+    &["config"],
+    &["cli", "log"],
     &["server"],
     &["api"],
     &["keys", "metrics"],
@@ -18,6 +22,7 @@ const LAYERS: [&[&str]; 8] = [
         "files",
         "hex",
         "json",
+        "path_advice",
         "wait",
         "yaml",
         "http",
@@ -40,7 +45,7 @@ const HOMES: [(&str, &[&str]); 17] = [
     ("pbkdf2", &["keys/"]),
     ("bip39", &["keys/derive.rs"]),
     ("arc_swap", &["keys/table.rs", "server/"]),
-    ("argh", &["cli/"]),
+    ("argh", &["cli/subcommands.rs", "cli/completions.rs"]),
     ("prometheus_client", &["metrics.rs"]),
     ("saphyr_parser", &["yaml.rs"]),
 ];

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::api::guard::{Allowlist, Guard, Token};
-use crate::cli::TokenSource;
 use crate::cli::error::StartError;
+use crate::cli::options::KeymanagerAuth;
+use crate::cli::token::TokenSource;
 use crate::config::{Keymanager, Settings};
 use crate::data_dir::read_or_make_token;
 use crate::server::control::{ControlSocket, path_in, runtime_directory};
@@ -58,8 +59,9 @@ impl Guards {
                 token: auth_token.clone(),
                 key_manager_token,
                 // Who reaches a socket of systemd is not known here.
-                key_manager_needs_token: !matches!(settings.keymanager, Keymanager::Open)
-                    || !inherited_listeners().is_empty(),
+                key_manager_needs_token: settings.keymanager_auth != KeymanagerAuth::NotAsked
+                    && (!matches!(settings.keymanager, Keymanager::Open)
+                        || !inherited_listeners().is_empty()),
                 hosts: hosts(&settings.http.hosts),
                 origins: Allowlist::new(settings.cors_origins.clone()),
             },
