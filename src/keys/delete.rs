@@ -146,7 +146,10 @@ fn delete_reserved(
     drop(state);
     withdrawn.wait();
 
-    let interchange = match export(shared, chain, &told) {
+    // In a shared database no other instance signs with these keys from now on.
+    let disabled = shared.protection.set_enabled(gone.clone(), false);
+    let disabled = disabled.map_err(|unavailable| ChangeError::Unavailable(unavailable.0));
+    let interchange = match disabled.and_then(|()| export(shared, chain, &told)) {
         Ok(interchange) => interchange,
         Err(error) => {
             let mut state = shared.state();

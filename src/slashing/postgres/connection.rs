@@ -212,6 +212,19 @@ impl DatabaseConnection {
         Ok(())
     }
 
+    /// Runs `work` with another time-out of the socket.
+    pub(super) fn wait_at_most<T>(
+        &mut self,
+        timeout: Option<Duration>,
+        work: impl FnOnce(&mut Self) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let usual = self.socket_timeout;
+        self.socket_timeout = timeout.unwrap_or(usual);
+        let done = work(self);
+        self.socket_timeout = usual;
+        done
+    }
+
     /// Runs statements without parameters, and returns all their rows.
     pub(super) fn query(&mut self, statements: &str) -> Result<Vec<TextRow>, DatabaseError> {
         frontend::query(statements, &mut self.output)?;

@@ -481,7 +481,10 @@ impl Backend for PostgresStore {
 
     fn recover(&mut self) -> Result<(), Unavailable> {
         self.last_check = Instant::now();
-        let high = self.with_connection(|_, connection| marks::read_high_watermark(connection))?;
+        let timeout = self.connector.settings.health_timeout;
+        let high = self.with_connection(|_, connection| {
+            connection.wait_at_most(timeout, marks::read_high_watermark)
+        })?;
         self.high = high;
         Ok(())
     }

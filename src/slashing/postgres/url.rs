@@ -75,6 +75,8 @@ pub struct DatabaseSettings {
     pub socket_timeout: Duration,
     /// How often an idle connection is checked.
     pub health_interval: Duration,
+    /// For one check of an idle connection; without it, as for any statement.
+    pub health_timeout: Option<Duration>,
     /// What is ignored, for the log.
     pub notices: Vec<String>,
 }
@@ -263,6 +265,7 @@ impl Default for DatabaseSettings {
             connect_timeout: CONNECT_TIMEOUT,
             socket_timeout: SOCKET_TIMEOUT,
             health_interval: Duration::from_secs(1),
+            health_timeout: None,
             notices: Vec::new(),
         }
     }
