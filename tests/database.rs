@@ -338,6 +338,103 @@ fn marks_are_exported_imported_copied_and_never_lowered() {
 }
 
 #[test]
+fn of_the_eip_3076_suite_nothing_that_must_be_refused_is_signed() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let mut checks = 0;
+    for entry in std::fs::read_dir(crate::support::vectors::path("eip3076")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let case: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let database = server.create_database();
+        let chain: Root = case["genesis_validators_root"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let scratch = Scratch::new();
+        let protection = Protection::open(&ProtectionSettings {
+            database: Some(DatabaseSettings::from_url(&server.url(&database)).unwrap()),
+            chain: Some(chain),
+            ..scratch.settings()
+        })
+        .unwrap();
+        for step in case["steps"].as_array().unwrap() {
+            let imported = protection.import(&step["interchange"].to_string());
+            let should_succeed = step["should_succeed"] == true;
+            assert_eq!(
+                imported.is_ok(),
+                should_succeed,
+                "{}: {imported:?}",
+                case["name"]
+            );
+            for message in crate::interchange::messages(step, chain) {
+                let cleared = protection.clear(&message.key, &message.slashable, message.root);
+                // All that was signed here is known, so some is signed that the minimal form refuses.
+                let may_succeed = message.should_succeed || message.should_succeed_complete;
+                assert!(
+                    cleared.is_ok() == message.should_succeed || cleared.is_ok() && may_succeed,
+                    "{}: {:?}: {cleared:?}",
+                    case["name"],
+                    message.slashable
+                );
+                checks += 1;
+            }
+        }
+    }
+    assert_eq!(checks, 150);
+}
+
+#[test]
+fn the_commands_copy_both_ways_and_print_the_schema() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let url = server.url(&database);
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(crate::support::binary())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.success(),
+            text(&output.stdout) + &text(&output.stderr),
+        )
+    };
+    assert_eq!(
+        run(&["slashing", "schema"]),
+        (true, DATABASE_SCHEMA.to_owned())
+    );
+    let here = Scratch::new();
+    let there = Scratch::new();
+    here.open().unwrap().clear(&KEY, &vote(3, 4), OURS).unwrap();
+    let directory = |scratch: &Scratch| scratch.path().to_str().unwrap().to_owned();
+    for (from, to) in [
+        (directory(&here), url.clone()),
+        (url.clone(), directory(&there)),
+    ] {
+        let (succeeded, text) = run(&["slashing", "copy", "--from", &from, "--to", &to]);
+        assert!(succeeded && text.starts_with("1 keys of chain"), "{text}");
+    }
+    there
+        .open()
+        .unwrap()
+        .clear(&KEY, &vote(3, 4), OTHER)
+        .expect_err("copied twice");
+    let option = format!("--slashing-protection-db-url={url}");
+    let (succeeded, text) = run(&["slashing", "export", &option]);
+    assert!(succeeded && text.contains(&KEY.to_string()), "{text}");
+    let (succeeded, text) = run(&["slashing", "watermark", &option]);
+    assert!(succeeded && text.contains("target epoch 4"), "{text}");
+}
+
+#[test]
 fn pruning_keeps_the_last_epochs_and_refuses_what_is_older() {
     let Some(server) = PostgresServer::shared() else {
         return;

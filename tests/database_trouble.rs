@@ -236,8 +236,31 @@ fn each_way_to_log_in_and_to_encrypt_works_or_has_its_own_sentence() {
 /// A proxy between signerd and the database, which can cut and stall.
 struct Proxy {
     port: u16,
-    /// Bytes that still pass, both directions together; negative once it is cut.
-    left: Arc<AtomicI64>,
+    traffic: Arc<Traffic>,
+}
+
+struct Traffic {
+    /// Bytes that still pass, both directions together.
+    left: AtomicI64,
+    /// How often a connection is still cut when they are used up.
+    cuts_left: AtomicI64,
+    cuts: AtomicI64,
+}
+
+impl Traffic {
+    /// Cuts connections so often, each after so many bytes.
+    fn cut_after(&self, bytes: u64, cuts: i64) {
+        self.cuts_left.store(cuts, Ordering::SeqCst);
+        self.left
+            .store(i64::try_from(bytes).unwrap(), Ordering::SeqCst);
+    }
+
+    fn note_cut(&self) {
+        self.cuts.fetch_add(1, Ordering::SeqCst);
+        let is_last = self.cuts_left.fetch_sub(1, Ordering::SeqCst) <= 1;
+        let left = if is_last { i64::MAX } else { 700 };
+        self.left.store(left, Ordering::SeqCst);
+    }
 }
 
 /// What happens when the bytes are used up.
@@ -252,8 +275,12 @@ impl Proxy {
     fn start(target: u16, cut: Cut) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let left = Arc::new(AtomicI64::new(i64::MAX));
-        let shared = Arc::clone(&left);
+        let traffic = Arc::new(Traffic {
+            left: AtomicI64::new(i64::MAX),
+            cuts_left: AtomicI64::new(0),
+            cuts: AtomicI64::new(0),
+        });
+        let shared = Arc::clone(&traffic);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
@@ -262,30 +289,29 @@ impl Proxy {
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     let from = from.try_clone().unwrap();
                     let to = to.try_clone().unwrap();
-                    let left = Arc::clone(&shared);
-                    thread::spawn(move || pass(from, to, &left, cut));
+                    let traffic = Arc::clone(&shared);
+                    thread::spawn(move || pass(from, to, &traffic, cut));
                 }
             }
         });
-        Self { port, left }
+        Self { port, traffic }
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, left: &AtomicI64, cut: Cut) {
+fn pass(mut from: TcpStream, mut to: TcpStream, traffic: &Traffic, cut: Cut) {
     let mut buffer = [0; 4096];
     while let Ok(count) = from.read(&mut buffer) {
-        let allowed = left.fetch_sub(count as i64, Ordering::SeqCst);
+        let allowed = traffic.left.fetch_sub(count as i64, Ordering::SeqCst);
         let passed = usize::try_from(allowed).unwrap_or(0).min(count);
         if count == 0 || to.write_all(&buffer[..passed]).is_err() {
             break;
         }
         if passed < count {
+            traffic.note_cut();
             if cut == Cut::HalfOpen {
                 // The connection stays; later ones pass.
-                left.store(i64::MAX, Ordering::SeqCst);
                 thread::sleep(Duration::from_secs(6));
             }
-            left.store(i64::MAX, Ordering::SeqCst);
             break;
         }
     }
@@ -309,9 +335,8 @@ fn a_connection_cut_at_any_byte_forgets_nothing_that_was_signed() {
     let mut signed = Vec::new();
     let mut failures = 0;
     for round in 1..=rounds {
-        proxy
-            .left
-            .store(i64::try_from(round * 13 % 1500).unwrap(), Ordering::SeqCst);
+        let cuts = 1 + i64::from(round % 3 == 0);
+        proxy.traffic.cut_after(round * 13 % 1500, cuts);
         // The same target with two roots, whatever became of the first.
         for root in [1, 2] {
             let root = Root([root; 32]);
@@ -322,12 +347,16 @@ fn a_connection_cut_at_any_byte_forgets_nothing_that_was_signed() {
                 Err(_) => {}
             }
         }
-        proxy.left.store(i64::MAX, Ordering::SeqCst);
+        proxy.traffic.cut_after(1 << 40, 0);
         while protection.health().is_err() {
             thread::sleep(Duration::from_millis(10));
         }
     }
-    assert!(failures > 10, "the cuts were felt {failures} times only");
+    let cuts = proxy.traffic.cuts.load(Ordering::SeqCst);
+    assert!(
+        cuts > 50 && failures > 5,
+        "{cuts} cuts, felt {failures} times"
+    );
     for (index, (round, root)) in signed.iter().enumerate() {
         let twice = signed[..index]
             .iter()
@@ -364,7 +393,7 @@ fn a_database_that_stops_answering_is_given_up_within_the_time_of_a_client() {
         protection.clear(&key, &Slashable::On(Root::ZERO, vote), Root::ZERO)
     };
     clear(1).unwrap();
-    proxy.left.store(300, Ordering::SeqCst);
+    proxy.traffic.cut_after(300, 1);
     let begun = Instant::now();
     let refused = clear(2).unwrap_err();
     assert!(matches!(refused, Refused::Unavailable(_)), "{refused}");
@@ -416,6 +445,111 @@ fn a_key_that_another_signer_holds_delays_no_other_key() {
             "{refused}"
         );
     });
+}
+
+#[test]
+fn after_a_failover_under_load_every_signature_is_on_record_and_signing_goes_on() {
+    let Some(mut primary) = PostgresServer::start("") else {
+        return;
+    };
+    let database = primary.create_database();
+    let standby = primary.start_standby();
+    let replica = format!(
+        "postgresql://postgres@127.0.0.1:{}/{database}",
+        standby.port
+    );
+    let refused = open(&replica).err().expect("a replica").to_string();
+    assert!(refused.contains("is a replica"), "{refused}");
+    let url = format!(
+        "jdbc:postgresql://127.0.0.1:{},127.0.0.1:{}/{database}?user=postgres&targetServerType=primary",
+        primary.port, standby.port
+    );
+    let signer = start(&url);
+    let address = signer.address.clone();
+    let (sender, answers) = std::sync::mpsc::channel();
+    let writer = thread::spawn(move || {
+        let mut client = Client::connect(&address);
+        let mut last = Instant::now();
+        let mut longest = Duration::ZERO;
+        let mut after_failure = 0;
+        for epoch in 1..100_000 {
+            match signed(&mut client, epoch, ZERO) {
+                200 => {
+                    longest = longest.max(last.elapsed());
+                    last = Instant::now();
+                    sender.send(epoch).unwrap();
+                    after_failure += u32::from(longest > Duration::from_millis(300));
+                }
+                503 => thread::sleep(Duration::from_millis(20)),
+                status => panic!("status {status}"),
+            }
+            if after_failure > 20 {
+                break;
+            }
+        }
+        longest
+    });
+    thread::sleep(Duration::from_millis(700));
+    primary.kill("immediate");
+    let promoted = standby
+        .command("pg_ctl")
+        .args(["promote", "-s", "-w", "-D"])
+        .arg(standby.data())
+        .status();
+    assert!(
+        promoted.is_ok_and(|status| status.success()),
+        "pg_ctl promote"
+    );
+    let longest = writer.join().unwrap();
+    println!("longest time without a signature: {longest:?}");
+    assert!(longest < Duration::from_secs(15), "{longest:?}");
+    let recorded = standby.psql(&database, "SELECT target_epoch FROM signed_attestations");
+    let recorded: Vec<u64> = recorded.lines().map(|line| line.parse().unwrap()).collect();
+    for epoch in answers.try_iter() {
+        assert!(
+            recorded.contains(&epoch),
+            "{epoch} is signed and not on record"
+        );
+    }
+}
+
+#[test]
+fn the_keymanager_disables_and_enables_keys_for_all_instances() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let data = crate::support::Scratch::new("database-keymanager");
+    let url = server.url(&database);
+    let option = format!("--slashing-protection-db-url={url}");
+    let directory = data.path().to_str().unwrap();
+    let first = Signer::start(&["--data-dir", directory, &option]);
+    let second = start(&url);
+    let token = fs::read_to_string(data.path().join("api-token.txt")).unwrap();
+    let bearer = format!("Bearer {}", token.trim());
+    let headers = [("Authorization", bearer.as_str())];
+    let mut keymanager = first.client();
+    let keystore =
+        fs::read_to_string(crate::support::vectors::path("keystores/interop-0.json")).unwrap();
+    let import = json!({"keystores": [keystore], "passwords": ["password"]}).to_string();
+    let mut change = |method: &str, body: &str| {
+        let answer = keymanager.request(method, "/eth/v1/keystores", &headers, body.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    let imported = change("POST", &import);
+    assert_eq!(imported["data"][0]["status"], "imported", "{imported}");
+    let mut client = second.client();
+    assert_eq!(signed(&mut client, 5, ZERO), 200);
+    let deleted = change("DELETE", &json!({"pubkeys": [KEY]}).to_string());
+    assert_eq!(deleted["data"][0]["status"], "deleted", "{deleted}");
+    let history = deleted["slashing_protection"].as_str().unwrap();
+    assert!(history.contains("\"target_epoch\":\"5\""), "{history}");
+    let answer = sign(&mut client, &vote(ZERO, "5", "6", ZERO));
+    assert_eq!(answer.status, 412);
+    assert!(answer.text().contains("disabled"), "{}", answer.text());
+    change("POST", &import);
+    assert_eq!(signed(&mut client, 6, ZERO), 200);
 }
 
 #[test]

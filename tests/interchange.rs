@@ -67,15 +67,16 @@ fn run_case(case: &Value) -> usize {
     checks
 }
 
-struct SlashableMessage {
-    key: PublicKey,
-    slashable: Slashable,
-    root: Root,
-    should_succeed: bool,
+pub(crate) struct SlashableMessage {
+    pub(crate) key: PublicKey,
+    pub(crate) slashable: Slashable,
+    pub(crate) root: Root,
+    pub(crate) should_succeed: bool,
+    pub(crate) should_succeed_complete: bool,
 }
 
 /// Blocks first, then attestations, as the suite asks. A message without a signing root gets zeros.
-fn messages(step: &Value, chain: Root) -> Vec<SlashableMessage> {
+pub(crate) fn messages(step: &Value, chain: Root) -> Vec<SlashableMessage> {
     let message = |value: &Value, slashable| SlashableMessage {
         key: field(value, "pubkey"),
         slashable,
@@ -83,6 +84,7 @@ fn messages(step: &Value, chain: Root) -> Vec<SlashableMessage> {
             .as_str()
             .map_or(Root::ZERO, |root| root.parse().unwrap()),
         should_succeed: value["should_succeed"].as_bool().unwrap(),
+        should_succeed_complete: value["should_succeed_complete"] == true,
     };
     let blocks = step["blocks"].as_array().unwrap().iter().map(|block| {
         let slot = Slot(field(block, "slot"));

@@ -80,6 +80,41 @@ impl PostgresServer {
         SHARED.get_or_init(|| Self::start("")).as_ref()
     }
 
+    /// Starts a standby of this server, to which every commit is sent before it is reported.
+    pub(crate) fn start_standby(&self) -> Self {
+        let directory = self.directory.with_extension("standby");
+        fs::create_dir(&directory).expect("a writable directory");
+        give_to_postgres(&directory);
+        let mut standby = Self {
+            directory,
+            port: free_port(),
+            process: None,
+        };
+        let copied = self
+            .command("pg_basebackup")
+            .args(["-R", "--no-sync", "-c", "fast", "-X", "stream", "-D"])
+            .arg(standby.data())
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()), "pg_basebackup");
+        let text = format!(
+            "unix_socket_directories = '{}'\nport = {}\n",
+            standby.directory.display(),
+            standby.port
+        );
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .open(standby.data().join("postgresql.conf"))
+            .expect("it is copied");
+        file.write_all(text.as_bytes()).expect("written");
+        standby.resume();
+        self.psql(
+            "postgres",
+            "ALTER SYSTEM SET synchronous_standby_names = '*'",
+        );
+        self.psql("postgres", "SELECT pg_reload_conf()");
+        standby
+    }
+
     /// Replaces the rules of who may log in, and how.
     pub(crate) fn set_access(&self, rules: &str) {
         fs::write(self.data().join("pg_hba.conf"), rules).expect("written");
