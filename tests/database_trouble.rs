@@ -519,37 +519,30 @@ fn the_keymanager_disables_and_enables_keys_for_all_instances() {
         return;
     };
     let database = server.create_database();
-    let data = crate::support::Scratch::new("database-keymanager");
-    let url = server.url(&database);
-    let option = format!("--slashing-protection-db-url={url}");
-    let directory = data.path().to_str().unwrap();
-    let first = Signer::start(&["--data-dir", directory, &option]);
-    let second = start(&url);
-    let token = fs::read_to_string(data.path().join("api-token.txt")).unwrap();
-    let bearer = format!("Bearer {}", token.trim());
-    let headers = [("Authorization", bearer.as_str())];
-    let mut keymanager = first.client();
-    let keystore =
-        fs::read_to_string(crate::support::vectors::path("keystores/interop-0.json")).unwrap();
-    let import = json!({"keystores": [keystore], "passwords": ["password"]}).to_string();
-    let mut change = |method: &str, body: &str| {
-        let answer = keymanager.request(method, "/eth/v1/keystores", &headers, body.as_bytes());
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()
+    let option = format!("--slashing-protection-db-url={}", server.url(&database));
+    let here = crate::support::Scratch::new("database-keymanager-here");
+    let there = crate::support::Scratch::new("database-keymanager-there");
+    let first = crate::keymanager::Manager::start(&here, &[&option]);
+    let second = crate::keymanager::Manager::start(&there, &[&option]);
+    let (key, _, _) = crate::keymanager::keystore(1);
+    assert_eq!(first.import([1]), ["imported"]);
+    assert_eq!(second.import([1]), ["imported"]);
+    let mut client = second.signer.client();
+    let mut sign = |epoch: u64| {
+        let request = vote(ZERO, &(epoch - 1).to_string(), &epoch.to_string(), ZERO);
+        let path = format!("/api/v1/eth2/sign/{key}");
+        client.post(&path, request.to_string().as_bytes())
     };
-    let imported = change("POST", &import);
-    assert_eq!(imported["data"][0]["status"], "imported", "{imported}");
-    let mut client = second.client();
-    assert_eq!(signed(&mut client, 5, ZERO), 200);
-    let deleted = change("DELETE", &json!({"pubkeys": [KEY]}).to_string());
+    assert_eq!(sign(5).status, 200);
+    let deleted = first.delete(&[key]).json();
     assert_eq!(deleted["data"][0]["status"], "deleted", "{deleted}");
     let history = deleted["slashing_protection"].as_str().unwrap();
     assert!(history.contains("\"target_epoch\":\"5\""), "{history}");
-    let answer = sign(&mut client, &vote(ZERO, "5", "6", ZERO));
+    let answer = sign(6);
     assert_eq!(answer.status, 412);
     assert!(answer.text().contains("disabled"), "{}", answer.text());
-    change("POST", &import);
-    assert_eq!(signed(&mut client, 6, ZERO), 200);
+    assert_eq!(first.import([1]), ["imported"]);
+    assert_eq!(sign(6).status, 200);
 }
 
 #[test]

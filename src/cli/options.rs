@@ -173,17 +173,17 @@ option_groups! {
         SLASHING_PROTECTION_DB_PASSWORD_FILE: Optional<ReadableFile> =
             file("slashing-protection-db-password-file", "FILE", "the same, from a file");
         SLASHING_PROTECTION_DB_POOL_CONFIGURATION_FILE: Optional<ReadableFile> =
-            file("slashing-protection-db-pool-configuration-file", "FILE", "properties of its connection");
+            file("slashing-protection-db-pool-configuration-file", "FILE", "its properties");
         SLASHING_PROTECTION_DB_HEALTH_INTERVAL: Optional<Number<u64>> = number(
             "slashing-protection-db-health-check-interval-milliseconds",
-            "MS", 100, 3_600_000, "between two checks",
+            "MS", 100, 3_600_000, "between checks",
         );
         SLASHING_PROTECTION_DB_HEALTH_TIMEOUT: Optional<Number<u64>> = number(
             "slashing-protection-db-health-check-timeout-milliseconds",
             "MS", 100, 60_000, "for one check",
         );
         SLASHING_PROTECTION_PRUNING_ENABLED: Switch =
-            switch("slashing-protection-pruning-enabled", "true", "remove old records of the database");
+            switch("slashing-protection-pruning-enabled", "true", "remove old records");
         SLASHING_PROTECTION_PRUNING_EPOCHS_TO_KEEP: Number<u64> =
             number("slashing-protection-pruning-epochs-to-keep", "N", 1, u64::MAX >> 20, "kept below the last")
             .default("250");

@@ -31,13 +31,13 @@ pub(super) enum RecordOutcome {
 }
 
 /// The time of a batch, read once for all of its requests.
-pub(super) struct Moment<'l> {
+pub(super) struct BatchTime<'l> {
     limits: &'l SigningLimits,
     position: Option<Position>,
     pub(super) unix_seconds: u64,
 }
 
-impl<'l> Moment<'l> {
+impl<'l> BatchTime<'l> {
     pub(super) fn now(limits: &'l SigningLimits) -> Self {
         Self {
             limits,
@@ -64,7 +64,7 @@ pub(super) trait Backend: Send {
     fn record(
         &mut self,
         requests: &[RecordRequest],
-        moment: &Moment<'_>,
+        time: &BatchTime<'_>,
     ) -> Result<Vec<RecordOutcome>, Unavailable>;
 
     /// Changes the marks of some keys on a chain: all of them, or none when one change is refused.
@@ -73,7 +73,7 @@ pub(super) trait Backend: Send {
         chain: Root,
         keys: &[PublicKey],
         change: &mut ChangeMarks<'_>,
-        moment: &Moment<'_>,
+        time: &BatchTime<'_>,
     ) -> Result<Result<(), RepairError>, Unavailable>;
 
     /// Prepares an import of many keys, which is written by another thread.
@@ -81,7 +81,7 @@ pub(super) trait Backend: Send {
         &mut self,
         chain: Root,
         marks: BTreeMap<PublicKey, Marks>,
-        moment: &Moment<'_>,
+        time: &BatchTime<'_>,
     ) -> Result<Box<dyn LargeImport>, Unavailable>;
 
     /// Makes a large import valid once [`LargeImport::write`] has returned.
@@ -127,7 +127,7 @@ pub(super) enum LargeImportProgress {
     Done,
 }
 
-/// Records as they were at one moment. All keys are meant where `keys` is `None`.
+/// Records as they were at one time. All keys are meant where `keys` is `None`.
 pub(super) trait Snapshot: Send {
     /// The chains on which these keys have records.
     fn chains(&mut self, keys: Option<&BTreeSet<PublicKey>>)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use std::{io, iter};
 
 use super::backend::{
-    Backend, LargeImportProgress, Moment, RecordOutcome, RecordRequest, Snapshot,
+    Backend, BatchTime, LargeImportProgress, RecordOutcome, RecordRequest, Snapshot,
 };
 use super::limits::SigningLimits;
 use super::repair::RepairError;
@@ -123,7 +123,7 @@ impl Store {
         keys: Vec<PublicKey>,
         mut change: impl FnMut(PublicKey, Option<Marks>) -> Result<Marks, RepairError> + Send + 'static,
     ) -> Result<Result<(), RepairError>, Unavailable> {
-        self.run(move |backend, moment| backend.change_marks(chain, &keys, &mut change, moment))
+        self.run(move |backend, time| backend.change_marks(chain, &keys, &mut change, time))
     }
 
     /// Merges many marks into those on record: all or none. The calling thread holds
@@ -150,7 +150,7 @@ impl Store {
         marks: BTreeMap<PublicKey, Marks>,
     ) -> Result<Result<(), RepairError>, Unavailable> {
         let mut import =
-            self.run(move |backend, moment| backend.begin_large_import(chain, marks, moment))?;
+            self.run(move |backend, time| backend.begin_large_import(chain, marks, time))?;
         loop {
             if let Err(refused) = import.write()? {
                 return Ok(Err(refused));
@@ -205,12 +205,12 @@ impl Store {
     /// Runs `work` on the writer thread, and publishes whether it failed.
     fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Backend, &Moment<'_>) -> Result<T, Unavailable> + Send + 'static,
+        work: impl FnOnce(&mut dyn Backend, &BatchTime<'_>) -> Result<T, Unavailable> + Send + 'static,
     ) -> Result<T, Unavailable> {
         self.send(|promise| {
             StoreTask::Other(Box::new(|writer| {
-                let moment = Moment::now(&writer.limits);
-                let result = work(&mut *writer.backend, &moment);
+                let time = BatchTime::now(&writer.limits);
+                let result = work(&mut *writer.backend, &time);
                 promise.keep(writer.publish(result));
             }))
         })
@@ -286,7 +286,9 @@ impl StoreWriter {
 
     fn record(&mut self, batch: Vec<PendingRecord>) {
         let requests: Vec<_> = batch.iter().map(|pending| pending.request).collect();
-        let recorded = self.backend.record(&requests, &Moment::now(&self.limits));
+        let recorded = self
+            .backend
+            .record(&requests, &BatchTime::now(&self.limits));
         let outcomes = match self.publish(recorded) {
             Ok(outcomes) => outcomes,
             Err(error) => {

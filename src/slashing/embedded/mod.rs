@@ -27,8 +27,8 @@ use rebuild::{ImportedMarks, Rebuild, RebuildImport, RebuildSource, copy_last};
 use records::{Record, RecordSnapshot, RecordTable, set_high_watermark};
 
 use super::backend::{
-    Backend, ChangeMarks, LargeImport, LargeImportProgress, Moment, RecordOutcome, RecordRequest,
-    Snapshot,
+    Backend, BatchTime, ChangeMarks, LargeImport, LargeImportProgress, RecordOutcome,
+    RecordRequest, Snapshot,
 };
 use super::error::StoreOpenError;
 use super::limits::NewStoreFloor;
@@ -149,14 +149,14 @@ impl EmbeddedStore {
     fn check_and_record(
         &mut self,
         requests: &[RecordRequest],
-        moment: &Moment<'_>,
+        time: &BatchTime<'_>,
     ) -> Result<Vec<RecordOutcome>, Error> {
         let high = self.high;
         let (outcomes, changed) = self.write(|transaction| {
             let mut table = RecordTable::open(transaction)?;
             let mut outcomes = Vec::with_capacity(requests.len());
             for request in requests {
-                outcomes.push(check_and_put(&mut table, request, moment, high)?);
+                outcomes.push(check_and_put(&mut table, request, time, high)?);
             }
             let is_changed = !table.changed.is_empty();
             Ok(((outcomes, table.changed), is_changed))
@@ -244,7 +244,7 @@ impl EmbeddedStore {
 fn check_and_put(
     table: &mut RecordTable<'_>,
     request: &RecordRequest,
-    moment: &Moment<'_>,
+    time: &BatchTime<'_>,
     high: Option<HighWatermark>,
 ) -> Result<RecordOutcome, Error> {
     let RecordRequest {
@@ -255,19 +255,19 @@ fn check_and_put(
     } = *request;
     let record = table.find(key, chain)?;
     let marks = record.map_or_else(Marks::default, |record| record.marks);
-    let marks = match rule::check(&marks, &moment.bounds(chain, high), message, root) {
+    let marks = match rule::check(&marks, &time.bounds(chain, high), message, root) {
         Err(refused) => return Ok(RecordOutcome::Refused(refused)),
         Ok(Verdict::Repeat) => return Ok(RecordOutcome::Recorded),
         Ok(Verdict::Record(marks)) => marks,
     };
-    if !table.admit(key, chain, moment.unix_seconds)? {
+    if !table.admit(key, chain, time.unix_seconds)? {
         return Ok(RecordOutcome::Refused(Refused::ManyChains(message)));
     }
     table.put(&Record {
         key,
         chain,
         marks,
-        used_seconds: moment.unix_seconds,
+        used_seconds: time.unix_seconds,
     })?;
     Ok(RecordOutcome::Recorded)
 }
@@ -302,9 +302,9 @@ impl Backend for EmbeddedStore {
     fn record(
         &mut self,
         requests: &[RecordRequest],
-        moment: &Moment<'_>,
+        time: &BatchTime<'_>,
     ) -> Result<Vec<RecordOutcome>, Unavailable> {
-        let recorded = self.check_and_record(requests, moment);
+        let recorded = self.check_and_record(requests, time);
         self.guard(recorded)
     }
 
@@ -313,9 +313,9 @@ impl Backend for EmbeddedStore {
         chain: Root,
         keys: &[PublicKey],
         change: &mut ChangeMarks<'_>,
-        moment: &Moment<'_>,
+        time: &BatchTime<'_>,
     ) -> Result<Result<(), RepairError>, Unavailable> {
-        let changed = self.change_records(chain, keys, change, moment.unix_seconds);
+        let changed = self.change_records(chain, keys, change, time.unix_seconds);
         self.guard(changed)
     }
 
@@ -323,12 +323,12 @@ impl Backend for EmbeddedStore {
         &mut self,
         chain: Root,
         marks: BTreeMap<PublicKey, Marks>,
-        moment: &Moment<'_>,
+        time: &BatchTime<'_>,
     ) -> Result<Box<dyn LargeImport>, Unavailable> {
         let begun = self.begin_rebuild(ImportedMarks {
             chain,
             marks,
-            now_seconds: moment.unix_seconds,
+            now_seconds: time.unix_seconds,
         });
         Ok(Box::new(RebuildImport(self.guard(begun)?)))
     }

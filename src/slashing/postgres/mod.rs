@@ -31,8 +31,8 @@ use signing::{CheckedRequest, record_batch};
 pub use url::{DatabaseHost, DatabaseSettings, SslMode};
 
 use super::backend::{
-    Backend, ChangeMarks, LargeImport, LargeImportProgress, Moment, RecordOutcome, RecordRequest,
-    Snapshot,
+    Backend, BatchTime, ChangeMarks, LargeImport, LargeImportProgress, RecordOutcome,
+    RecordRequest, Snapshot,
 };
 use super::error::StoreOpenError;
 use super::repair::RepairError;
@@ -311,7 +311,7 @@ impl PostgresStore {
         &mut self,
         connection: &mut DatabaseConnection,
         requests: &[RecordRequest],
-        moment: &Moment<'_>,
+        time: &BatchTime<'_>,
     ) -> Result<Vec<RecordOutcome>, DatabaseError> {
         let mut outcomes: Vec<Option<RecordOutcome>> = Vec::new();
         outcomes.resize_with(requests.len(), || None);
@@ -338,7 +338,7 @@ impl PostgresStore {
                 DatabaseError::Connection(format!("the database gave no id for {}", request.key))
             })?;
             // The high watermark of the database is checked by the statement.
-            let bounds = moment.bounds(request.chain, None);
+            let bounds = time.bounds(request.chain, None);
             match CheckedRequest::new(request, id, &bounds) {
                 Err(refused) => outcomes[index] = Some(RecordOutcome::Refused(refused)),
                 Ok(checked) => match request.message {
@@ -404,11 +404,9 @@ impl Backend for PostgresStore {
     fn record(
         &mut self,
         requests: &[RecordRequest],
-        moment: &Moment<'_>,
+        time: &BatchTime<'_>,
     ) -> Result<Vec<RecordOutcome>, Unavailable> {
-        self.with_connection(|store, connection| {
-            store.check_and_record(connection, requests, moment)
-        })
+        self.with_connection(|store, connection| store.check_and_record(connection, requests, time))
     }
 
     fn change_marks(
@@ -416,7 +414,7 @@ impl Backend for PostgresStore {
         chain: Root,
         keys: &[PublicKey],
         change: &mut ChangeMarks<'_>,
-        _: &Moment<'_>,
+        _: &BatchTime<'_>,
     ) -> Result<Result<(), RepairError>, Unavailable> {
         self.with_connection(|_, connection| marks::change(connection, chain, keys, change))
     }
@@ -425,7 +423,7 @@ impl Backend for PostgresStore {
         &mut self,
         chain: Root,
         marks: BTreeMap<PublicKey, Marks>,
-        _: &Moment<'_>,
+        _: &BatchTime<'_>,
     ) -> Result<Box<dyn LargeImport>, Unavailable> {
         self.connect()?;
         Ok(Box::new(PostgresImport {
