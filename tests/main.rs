@@ -65,4 +65,5 @@ mod tokens;
 
 // The rules of the source.
 mod circles;
+mod readme;
 mod tidy;
