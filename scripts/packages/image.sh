@@ -87,6 +87,32 @@ test_images() {
     fi
 }
 
+# From a checkout, as the comment of packaging/Dockerfile says. The Rust image is replaced by Debian 12 with the
+# toolchain of this machine, so that no registry is needed. Takes minutes: not one of the default parts.
+build_from_checkout() {
+    local base mounted
+    git clone -q . "$work/checkout"
+    base=$(buildah from scratch)
+    buildah add -q "$base" "$roots/debian-12" /
+    buildah config --env PATH=/root/.cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin "$base"
+    mounted=$(buildah mount "$base")
+    mkdir -p "$mounted/root/.cargo"
+    cp -a "${CARGO_HOME:-$HOME/.cargo}/bin" "$mounted/root/.cargo/"
+    buildah commit -q --rm "$base" localhost/signerd-test-rust
+    cd "$work/checkout"
+    buildah build --format docker --build-arg RUST=localhost/signerd-test-rust \
+        --volume "${RUSTUP_HOME:-$HOME/.rustup}:/root/.rustup:ro" -f packaging/Dockerfile -t localhost/signerd-test .
+}
+
+test_dockerfile() {
+    section "packaging/Dockerfile"
+    try "it builds from a checkout" build_from_checkout
+    container=$(buildah from localhost/signerd-test)
+    try "the program in it runs" "$(buildah mount "$container")/signerd" --version
+    buildah rm "$container" >/dev/null
+    container=
+}
+
 test_scratch_image() {
     section "the image from scratch, under crun"
     try "buildah builds it" scripts/build-image "$architecture" "$binary"
