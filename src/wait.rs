@@ -1,7 +1,7 @@
 //! Waiting for an answer that another thread makes: the one place where a request waits.
 //!
 //! The caller may be a coroutine, whose thread must never block, or a plain thread. `server` chooses once,
-//! with [`install`], how coroutines park; without it every caller is a plain thread. No lock is held while
+//! with `install`, how coroutines park; without it every caller is a plain thread. No lock is held while
 //! parked.
 
 use std::io;
