@@ -1,5 +1,5 @@
-//! What the README and CONTRIBUTING say exists, exists: options, commands, routes, files. The Quick start
-//! works as written.
+//! What the README, CONTRIBUTING and the tour in `src/lib.rs` say exists, exists: options, commands, routes,
+//! files. The Quick start works as written.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -188,6 +188,23 @@ fn every_file_that_the_documents_name_exists() {
                 assert!(path.exists(), "{document} names {folder}{name}");
             }
         }
+    }
+}
+
+#[test]
+fn every_file_of_the_tour_exists() {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "/._".contains(c);
+    let source = text("src/lib.rs");
+    let (tour, _) = source.split_once("use std::").expect("imports follow");
+    let files: Vec<&str> = words_after(tour, "`", is_path)
+        .into_iter()
+        .filter(|word| word.ends_with(".rs"))
+        .collect();
+    assert!(files.len() > 20, "only {files:?}");
+    for file in files {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let exists = root.join("src").join(file).exists() || root.join(file).exists();
+        assert!(exists, "the tour names {file}");
     }
 }
 
