@@ -11,20 +11,19 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use self::access::Guards;
-use crate::api::guard::{Guard, Scope};
-use crate::api::refusal::Refusal;
-use crate::api::{Api, BodyRule, ControlApi, Service};
+use crate::api::state::{Api, ListenerApi, ListenerRole};
+use crate::api::{BodyRule, Service};
 use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
 use crate::data_dir;
-use crate::http::request::{Method, Request};
+use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::keys::keyring::Keyring;
 use crate::keys::table::KeyTable;
 use crate::keys::{locked, secret};
 use crate::log as log_lines;
-use crate::metrics::{Metrics, Readings};
+use crate::metrics::{Metrics, ServiceSnapshot};
 use crate::server::control::ControlSocket;
 use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
@@ -52,7 +51,7 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         Arc::clone(&protection),
     )
     .map_err(|reason| StartError::new(exit::OS, reason))?;
-    let counters = Metrics::new(readings(&keys, &keyring, &protection));
+    let metrics = Metrics::new(snapshots(&keys, &keyring, &protection));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     access::warn_of_open_port(&settings, &guards.signing, &server, &names);
     announce(&settings, &server, &names, &protection);
@@ -63,25 +62,29 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         );
     }
     watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
-    services.metrics.serve(MetricsPage {
-        metrics: Arc::clone(&counters),
-        guard: guards.metrics,
-        signing: Arc::clone(&services.signing),
-    });
     let api = Arc::new(Api {
         keys,
         keyring: Arc::clone(&keyring),
         protection,
         networks: settings.networks,
         signer: Box::new(signer),
-        guard: guards.signing,
-        metrics: counters,
+        metrics,
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
-    services.control.serve(ControlApi(Arc::clone(&api)));
-    services.signing.serve(api);
+    let serving = |role, guard| ListenerApi {
+        api: Arc::clone(&api),
+        role,
+        guard,
+    };
+    services
+        .signing
+        .serve(serving(ListenerRole::Signing, Some(guards.signing)));
+    services
+        .metrics
+        .serve(serving(ListenerRole::Metrics, Some(guards.metrics)));
+    services.control.serve(serving(ListenerRole::Control, None));
     let code = server.run(|| {
         log::info!("SIGHUP: reloading");
         keyring.reload();
@@ -226,11 +229,11 @@ fn protection(settings: &Settings) -> Result<Protection, StartError> {
     })
 }
 
-fn readings(
+fn snapshots(
     keys: &Arc<KeyTable>,
     keyring: &Arc<Keyring>,
     protection: &Arc<Protection>,
-) -> impl Fn() -> Readings + Send + Sync + use<> {
+) -> impl Fn() -> ServiceSnapshot + Send + Sync + use<> {
     let (keys, keyring, protection) = (
         Arc::clone(keys),
         Arc::clone(keyring),
@@ -238,7 +241,7 @@ fn readings(
     );
     move || {
         let (progress, memory) = (keyring.progress(), locked::report());
-        Readings {
+        ServiceSnapshot {
             keys_loaded: keys.len() as u64,
             keys_pending: progress.pending.unwrap_or(0) as u64,
             keys_failed: progress.failed as u64,
@@ -363,50 +366,3 @@ impl Service for Late {
         self.service().has_reserved_places()
     }
 }
-
-/// The metrics listener: one page, and health.
-struct MetricsPage {
-    metrics: Arc<Metrics>,
-    guard: Guard,
-    signing: Arc<Late>,
-}
-
-impl Service for MetricsPage {
-    fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
-        match request.path.as_str() {
-            // Without TLS here: for probes that have no client certificate.
-            HEALTHCHECK => self.signing.admit(request),
-            _ => self.judge(request).map_err(Response::from),
-        }
-    }
-
-    fn answer(&self, request: &mut Request) -> Response {
-        match request.path.as_str() {
-            HEALTHCHECK => self.signing.answer(request),
-            _ => Response::new(200, OPEN_METRICS, self.metrics.text().into_bytes()),
-        }
-    }
-
-    fn has_reserved_places(&self) -> bool {
-        true
-    }
-}
-
-impl MetricsPage {
-    fn judge(&self, request: &Request) -> Result<BodyRule, Refusal> {
-        self.guard.admit_host(request)?;
-        if request.path != "/metrics" {
-            return Err(Refusal::UnknownPath(request.path.clone()));
-        }
-        self.guard.admit_token(request, Scope::Everything)?;
-        match matches!(request.method, Method::Get | Method::Head) {
-            true => Ok(BodyRule::default()),
-            false => Err(Refusal::Method("GET, HEAD")),
-        }
-    }
-}
-
-const HEALTHCHECK: &str = "/healthcheck";
-
-/// The media type of Prometheus' text in the form of OpenMetrics.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -16,7 +16,6 @@ mod clients;
 mod floods;
 mod http;
 mod load;
-mod messages;
 mod runtime;
 mod tls;
 

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::api::{BodyRule, Cost, Service};
+use crate::api::{AnswerCost, BodyRule, Service};
 use crate::http::HttpError;
-use crate::http::body::{Decoder, Part};
-use crate::http::request::{self, Framing, Head, Method, Request};
+use crate::http::body::{BodyDecoder, BodyPart};
+use crate::http::request::{self, BodyFraming, Method, Request, RequestHead};
 use crate::http::response::Response;
 use crate::wait;
 
@@ -147,7 +147,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         }
     }
 
-    fn read_head(&mut self) -> Result<Head, End> {
+    fn read_head(&mut self) -> Result<RequestHead, End> {
         let mut tried = 0;
         if !self.inbox.unread().is_empty()
             && let Some(head) = self.take_head(&mut tried)?
@@ -179,7 +179,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     /// Waits until the answers that are held back may go out, or the next request is there: a good one
     /// sets them free.
     #[inline(never)]
-    fn wait_for_held(&mut self, tried: &mut usize) -> Result<Option<Head>, End> {
+    fn wait_for_held(&mut self, tried: &mut usize) -> Result<Option<RequestHead>, End> {
         while let Some(left) = self.held_for() {
             self.stream.enter(Phase::Held(left));
             let received = self
@@ -235,7 +235,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     #[inline(never)]
-    fn take_head(&mut self, tried: &mut usize) -> Result<Option<Head>, End> {
+    fn take_head(&mut self, tried: &mut usize) -> Result<Option<RequestHead>, End> {
         // RFC 9112, section 2.2: empty lines before a request are noise.
         while self.inbox.unread().starts_with(b"\r\n") {
             self.inbox.consume(2);
@@ -249,8 +249,8 @@ impl<'a, S: Stream> Connection<'a, S> {
     // Not inlined, as others below: an idle connection must not keep the room for what it does at work.
     /// Judges, reads the body, answers; says whether the connection goes on.
     #[inline(never)]
-    fn exchange(&mut self, head: Head) -> Result<bool, End> {
-        let has_body = !matches!(head.framing, Framing::Absent | Framing::Length(0));
+    fn exchange(&mut self, head: RequestHead) -> Result<bool, End> {
+        let has_body = !matches!(head.framing, BodyFraming::Absent | BodyFraming::Length(0));
         let (response, is_read) = match caught(|| self.service.admit(&self.request)).flatten() {
             Ok(rule) => {
                 if rule.is_trusted {
@@ -293,24 +293,26 @@ impl<'a, S: Stream> Connection<'a, S> {
         self.held_answers += 1;
     }
 
-    fn answer(&mut self, head: Head, rule: BodyRule) -> Result<Response, End> {
+    fn answer(&mut self, head: RequestHead, rule: BodyRule) -> Result<Response, End> {
         let arrived = match head.framing {
-            Framing::Absent if rule.is_required => {
+            BodyFraming::Absent if rule.is_required => {
                 return Err(HttpError::new(
                     411,
                     "expected Content-Length or Transfer-Encoding: chunked",
                 )
                 .into());
             }
-            Framing::Absent => None,
-            Framing::Length(_) | Framing::Chunked => Some(self.read_body(head, rule.bytes_max)?),
+            BodyFraming::Absent => None,
+            BodyFraming::Length(_) | BodyFraming::Chunked => {
+                Some(self.read_body(head, rule.bytes_max)?)
+            }
         };
         self.stream.enter(Phase::Answer);
         let bytes = arrived.as_ref().map_or(0, |arrived| arrived.bytes);
         let is_quick = match rule.cost {
-            Cost::Low => bytes <= SMALL_BODY_BYTES_MAX,
-            Cost::High => false,
-            Cost::Long => bytes <= QUICK_BODY_BYTES_MAX,
+            AnswerCost::Low => bytes <= SMALL_BODY_BYTES_MAX,
+            AnswerCost::High => false,
+            AnswerCost::Long => bytes <= QUICK_BODY_BYTES_MAX,
         };
         if !is_quick {
             return Ok(self.answer_elsewhere(arrived, rule.cost));
@@ -323,7 +325,7 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     /// Answers on another thread: to read a large body takes long, and all others would wait.
     #[inline(never)]
-    fn answer_elsewhere(&mut self, arrived: Option<Arrived<'a>>, cost: Cost) -> Response {
+    fn answer_elsewhere(&mut self, arrived: Option<Arrived<'a>>, cost: AnswerCost) -> Response {
         let (pieces, bytes, _share) = match arrived {
             Some(arrived) => (arrived.pieces, arrived.bytes, arrived.share),
             None => (Vec::new(), 0, None),
@@ -340,7 +342,7 @@ impl<'a, S: Stream> Connection<'a, S> {
             }
             service.answer(&mut request)
         };
-        if cost == Cost::Long {
+        if cost == AnswerCost::Long {
             return self.answer_on_a_thread(bytes, work);
         }
         let readers = if bytes > LARGE_BODY_BYTES_MAX {
@@ -383,25 +385,25 @@ impl<'a, S: Stream> Connection<'a, S> {
         answer.wait().unwrap_or_else(internal_error)
     }
 
-    fn read_body(&mut self, head: Head, bytes_max: usize) -> Result<Arrived<'a>, End> {
+    fn read_body(&mut self, head: RequestHead, bytes_max: usize) -> Result<Arrived<'a>, End> {
         let announced = match head.framing {
-            Framing::Absent | Framing::Chunked => None,
-            Framing::Length(length) => match usize::try_from(length) {
+            BodyFraming::Absent | BodyFraming::Chunked => None,
+            BodyFraming::Length(length) => match usize::try_from(length) {
                 Ok(length) if length <= bytes_max => Some(length),
                 _ => return Err(too_large(bytes_max).into()),
             },
         };
         let room = mem::take(&mut self.request.body);
         let mut body = Body::new(room, bytes_max, &self.state.memory);
-        let mut decoder = Decoder::new(head.framing);
+        let mut decoder = BodyDecoder::new(head.framing);
         let mut is_waiting = false;
         loop {
             let mut input = self.inbox.unread();
             let part = decoder.next(&mut input)?;
-            if let Part::Data(data) = part {
+            if let BodyPart::Data(data) = part {
                 body.extend(data, announced)?;
             }
-            let (is_complete, needs_more) = (part == Part::End, part == Part::NeedsMore);
+            let (is_complete, needs_more) = (part == BodyPart::End, part == BodyPart::NeedsMore);
             let used = self.inbox.unread().len() - input.len();
             self.inbox.consume(used);
             if is_complete {

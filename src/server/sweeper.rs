@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use may::io::WaitIoWaker;
 
-use crate::http::response::Control;
+use crate::http::response::CommonFields;
 use crate::wait::{self, Promise, lock};
 
 use super::places::{Place, Places, Source};
@@ -27,7 +27,7 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 pub(super) struct Sweeper {
     started: Instant,
     now_ms: AtomicU64,
-    control: Mutex<Control>,
+    control: Mutex<CommonFields>,
     keep_alive_seconds: u64,
     draining: AtomicBool,
     watches: Mutex<Vec<Arc<Watch>>>,
@@ -136,7 +136,7 @@ impl Sweeper {
     }
 
     /// What answers say now. Not to be held across a wait.
-    pub(super) fn control(&self) -> impl Deref<Target = Control> {
+    pub(super) fn control(&self) -> impl Deref<Target = CommonFields> {
         lock(&self.control)
     }
 
@@ -210,7 +210,7 @@ impl Sweeper {
             .elapsed()
             .unwrap_or_default()
             .as_secs();
-        let control = Control::at(seconds, self.keep_alive_seconds);
+        let control = CommonFields::new(seconds, self.keep_alive_seconds);
         *lock(&self.control) = control;
         self.now_ms
             .store(millis(self.started.elapsed()), Ordering::Release);

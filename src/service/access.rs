@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::api::guard::{Allowlist, Guard, Token};
+use crate::api::guard::{AccessToken, Allowlist, Guard};
 use crate::cli::TokenSource;
 use crate::cli::error::StartError;
 use crate::config::{Keymanager, Settings};
@@ -23,7 +23,7 @@ pub(super) struct Guards {
 
 /// A token from a file, which is read again at SIGHUP.
 pub(super) struct TokenFile {
-    token: Arc<Token>,
+    token: Arc<AccessToken>,
     read: Box<dyn Fn() -> Result<Zeroizing<String>, StartError>>,
 }
 
@@ -32,7 +32,7 @@ impl Guards {
     pub(super) fn new(settings: &mut Settings) -> Result<Self, StartError> {
         let mut token_files = Vec::new();
         let mut token_of = |read: Box<dyn Fn() -> Result<Zeroizing<String>, StartError>>| {
-            let token = Arc::new(Token::new(&read()?));
+            let token = Arc::new(AccessToken::new(&read()?));
             token_files.push(TokenFile {
                 token: Arc::clone(&token),
                 read,
@@ -41,7 +41,7 @@ impl Guards {
         };
         let auth_token = match settings.auth_token.take() {
             None => None,
-            Some(TokenSource::Given(text)) => Some(Arc::new(Token::new(&text))),
+            Some(TokenSource::Given(text)) => Some(Arc::new(AccessToken::new(&text))),
             Some(file) => Some(token_of(Box::new(move || file.read()))?),
         };
         let key_manager_token = match settings.keymanager.clone() {
@@ -56,7 +56,7 @@ impl Guards {
         Ok(Self {
             signing: Guard {
                 token: auth_token.clone(),
-                key_manager_token,
+                key_manager_token: key_manager_token.clone(),
                 // Who reaches a socket of systemd is not known here.
                 key_manager_needs_token: !matches!(settings.keymanager, Keymanager::Open)
                     || !inherited_listeners().is_empty(),
@@ -64,8 +64,8 @@ impl Guards {
                 origins: Allowlist::new(settings.cors_origins.clone()),
             },
             metrics: Guard {
-                token: auth_token.clone(),
-                key_manager_token: None,
+                token: auth_token,
+                key_manager_token,
                 key_manager_needs_token: false,
                 hosts: hosts(
                     &settings
@@ -73,7 +73,7 @@ impl Guards {
                         .as_ref()
                         .and_then(|metrics| metrics.hosts.clone()),
                 ),
-                origins: Allowlist::new([]),
+                origins: Allowlist::new(settings.cors_origins.clone()),
             },
             token_files,
         })
