@@ -20,7 +20,7 @@ pub use self::service::{AnswerCost, BodyRule, Service};
 use self::guard::RouteScope;
 use self::refusal::Refusal;
 use self::routes::RouteBody;
-use self::state::{ListenerApi, ListenerRole};
+use self::state::ListenerApi;
 use crate::http::request::Request;
 use crate::http::response::Response;
 
@@ -36,15 +36,11 @@ impl Service for ListenerApi {
     }
 
     fn answer(&self, request: &mut Request) -> Response {
-        let answer = match routes::find(self.role, request.method, &request.path) {
+        let answer = match routes::find(self.routes, request.method, &request.path) {
             Some(route) => (route.handler)(self, request),
             None => Err(Refusal::UnknownPath(request.path.clone())),
         };
         self.finish(request, answer)
-    }
-
-    fn has_reserved_places(&self) -> bool {
-        self.role != ListenerRole::Signing
     }
 }
 
@@ -54,7 +50,7 @@ impl ListenerApi {
         if let Some(guard) = &self.guard {
             guard.admit_host(request)?;
         }
-        let Some(path) = routes::of_path(self.role, &request.path)
+        let Some(path) = routes::of_path(self.routes, &request.path)
             .next()
             .filter(|route| route.feature.is_enabled(&self.api))
         else {
@@ -63,8 +59,8 @@ impl ListenerApi {
         if let Some(guard) = &self.guard {
             guard.admit_token(request, path.scope)?;
         }
-        let Some(route) = routes::find(self.role, request.method, &request.path) else {
-            let allowed = routes::allowed_methods(self.role, &request.path);
+        let Some(route) = routes::find(self.routes, request.method, &request.path) else {
+            let allowed = routes::allowed_methods(self.routes, &request.path);
             return Err(Refusal::Method(allowed));
         };
         Ok(BodyRule {

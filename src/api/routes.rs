@@ -9,7 +9,7 @@ use self::RouteFeature::{Always, KeyManagerApi, SlashingProtection};
 use super::guard::RouteScope::{self, Everything, KeyManager, Open};
 use super::refusal::Refusal;
 use super::service::AnswerCost;
-use super::state::{Api, ListenerApi, ListenerRole};
+use super::state::{Api, ListenerApi, RouteSet};
 use super::{keymanager, reload, sign, slashing_data, status};
 use crate::http::request::Method::{self, Delete, Get, Post};
 use crate::http::request::Request;
@@ -117,24 +117,24 @@ const fn route(
 }
 
 /// Returns the route of a request; HEAD has that of GET.
-pub(super) fn find(role: ListenerRole, method: Method, path: &str) -> Option<&'static Route> {
+pub(super) fn find(set: RouteSet, method: Method, path: &str) -> Option<&'static Route> {
     let method = if method == Method::Head { Get } else { method };
-    of_path(role, path).find(|route| route.method == method)
+    of_path(set, path).find(|route| route.method == method)
 }
 
 /// Returns the routes of all methods that a path has.
-pub(super) fn of_path(role: ListenerRole, path: &str) -> impl Iterator<Item = &'static Route> {
-    let routes = match role {
-        ListenerRole::Signing | ListenerRole::Control => &SIGNING_ROUTES[..],
-        ListenerRole::Metrics => &METRICS_ROUTES[..],
+pub(super) fn of_path(set: RouteSet, path: &str) -> impl Iterator<Item = &'static Route> {
+    let routes = match set {
+        RouteSet::Signing => &SIGNING_ROUTES[..],
+        RouteSet::Metrics => &METRICS_ROUTES[..],
     };
     routes.iter().filter(|route| route.has_path(path))
 }
 
 /// Returns the methods that a path has, as the field `Allow` lists them.
-pub(super) fn allowed_methods(role: ListenerRole, path: &str) -> String {
+pub(super) fn allowed_methods(set: RouteSet, path: &str) -> String {
     let mut names = Vec::new();
-    for route in of_path(role, path) {
+    for route in of_path(set, path) {
         names.push(route.method.name());
         if route.method == Get {
             names.push(Method::Head.name());

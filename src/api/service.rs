@@ -16,12 +16,6 @@ pub trait Service: Send + Sync + 'static {
 
     /// Answers a request that was admitted.
     fn answer(&self, request: &mut Request) -> Response;
-
-    /// Whether its listeners have connections reserved, so that other clients cannot keep out those who
-    /// watch over the service. Asked once, when the server starts.
-    fn has_reserved_places(&self) -> bool {
-        false
-    }
 }
 
 impl<T: Service> Service for Arc<T> {
@@ -31,10 +25,6 @@ impl<T: Service> Service for Arc<T> {
 
     fn answer(&self, request: &mut Request) -> Response {
         (**self).answer(request)
-    }
-
-    fn has_reserved_places(&self) -> bool {
-        (**self).has_reserved_places()
     }
 }
 

@@ -42,22 +42,20 @@ pub(crate) trait Signer: Send + Sync + 'static {
     fn sign(&self, key: Arc<SecretKey>, cleared: Cleared) -> Result<Signature, Refusal>;
 }
 
-/// The routes of one kind of listener, and the rules of who may use them.
+/// What a listener serves: its routes, and the rules of who may use them.
 pub(crate) struct ListenerApi {
     pub(crate) api: Arc<Api>,
-    pub(crate) role: ListenerRole,
+    pub(crate) routes: RouteSet,
     /// `None` on the control socket, which only the owner of this process can reach: no token is asked for
     /// there, and nothing is concealed.
     pub(crate) guard: Option<Guard>,
 }
 
-/// What a listener is for. It decides which routes it has.
+/// Which routes a listener has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ListenerRole {
-    /// Validator clients.
+pub(crate) enum RouteSet {
+    /// Those of the signing listener and of the control socket.
     Signing,
-    /// Prometheus, and probes without a client certificate.
+    /// Those of the metrics listener, for Prometheus and for probes without a client certificate.
     Metrics,
-    /// The commands of this program.
-    Control,
 }

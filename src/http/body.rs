@@ -136,9 +136,7 @@ impl BodyDecoder {
                 return Err(bad("a chunk is longer than its size"));
             }
             (State::SpaceBeforeExtension { .. }, _) => {
-                return Err(bad(
-                    "expected `;` or the end of the line after a chunk size",
-                ));
+                return Err(bad("expected ; or the end of the line after a chunk size"));
             }
             (State::Data { .. } | State::SizeLf { .. } | State::TrailerLf | State::EndLf, _) => {
                 return Err(bad("a line of the chunked coding does not end with CR LF"));
