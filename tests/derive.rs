@@ -4,7 +4,7 @@
 
 use blst::min_pk;
 use signerd::hex;
-use signerd::keys::derive::{self, Parent};
+use signerd::keys::seed::{self, Parent};
 
 #[test]
 fn interop_keys_are_those_that_every_client_knows() {
@@ -23,7 +23,7 @@ fn interop_keys_are_those_that_every_client_knows() {
         ),
     ] {
         assert_eq!(
-            derive::interop(index).unwrap().public_key().to_string(),
+            seed::interop(index).unwrap().public_key().to_string(),
             expected,
             "{index}"
         );

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use signerd::consensus::primitives::PublicKey;
 use signerd::files::FileError;
-use signerd::keys::derive;
 use signerd::keys::keyring::Keyring;
 use signerd::keys::keyring_state::KeyringSettings;
 use signerd::keys::progress::{Progress, ReloadStage};
+use signerd::keys::seed;
 use signerd::keys::sources::{Mnemonic, Pair, Passwords, Sources};
 use signerd::keys::table::KeyTable;
 use signerd::slashing::Protection;
@@ -56,7 +56,7 @@ fn load(sources: Sources) -> (Vec<PublicKey>, Progress) {
 fn interop(indices: impl IntoIterator<Item = u32>) -> Vec<PublicKey> {
     let mut keys: Vec<_> = indices
         .into_iter()
-        .map(|index| derive::interop(index).unwrap().public_key())
+        .map(|index| seed::interop(index).unwrap().public_key())
         .collect();
     keys.sort();
     keys
@@ -158,7 +158,7 @@ fn web3signers_pair_of_directories_and_a_password_for_all() {
 
 /// Puts the keystore of an interop index and its password into a directory.
 fn put(scratch: &Scratch, index: u32) -> (PublicKey, String) {
-    let key = derive::interop(index).unwrap().public_key();
+    let key = seed::interop(index).unwrap().public_key();
     scratch.write(&format!("{key}.txt"), format!("secret of key {index}"));
     let keystore = fs::read(layouts().join(format!("flat/{key}.json"))).unwrap();
     (key, scratch.write(&format!("{key}.json"), keystore))

@@ -16,8 +16,8 @@ use crate::config::Settings;
 use crate::consensus::network::{Fork, ForkAt, Networks};
 use crate::consensus::primitives::{Epoch, PublicKey};
 use crate::consensus::request::SignRequest;
-use crate::keys::derive::{self, Parent};
 use crate::keys::dry_run::{self, DryRun};
+use crate::keys::seed::{self, Parent};
 use crate::keys::write::NewKeystore;
 use crate::slashing::Protection;
 
@@ -61,7 +61,7 @@ pub(super) fn new_keys(
             )
         }
         None => {
-            let words = derive::new_phrase().map_err(failed)?;
+            let words = seed::new_phrase().map_err(failed)?;
             create(&out.join("mnemonic.phrase"), &words)?;
             (Parent::new(&words, "").map_err(failed)?, 0)
         }

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use super::change::{ChangeError, Outcome};
 use super::imported::{self, RemoveError};
-use super::key_source::{KeySource, OpenContext, Stamp};
 use super::keyring_state::{KeyringShared, KeyringState, KnownSource, SourceCondition};
 use super::pool::Urgency;
 use super::reader::Reader;
 use super::scan::ListedSource;
+use super::source::{KeySource, OpenContext, Stamp};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::slashing::ExportError;
 

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::key_source::{OpenContext, ReadError, ReadSource};
 use super::pool::{DerivationPool, Urgency};
 use super::reader::Reader;
 use super::secret::SecretKey;
+use super::source::{OpenContext, ReadError, ReadSource};
 use super::sources::Sources;
 use crate::consensus::primitives::PublicKey;
 use crate::files::FileError;

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::arena;
 use super::change::{ChangeError, Outcome};
 use super::imported::{self, NewKey};
-use super::key_source::{KeySource, OpenedKey, Stamp};
 use super::keyring_state::{KeyringShared, KnownSource, SourceCondition};
 use super::keystore::Keystore;
-use super::locked;
 use super::pool::Urgency;
+use super::source::{KeySource, OpenedKey, Stamp};
 use super::table::{Found, KeyOrigin};
 use crate::consensus::primitives::PublicKey;
 use crate::slashing::ImportError;
@@ -72,7 +72,7 @@ fn open_all(shared: &KeyringShared, new_keys: &[NewKey]) -> Vec<Item> {
     thread::scope(|scope| {
         for _ in 0..openers {
             scope.spawn(|| {
-                locked::lower_priority();
+                arena::lower_priority();
                 loop {
                     let Some(place) = lock(&queue).pop_front() else {
                         return;

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::key_source::KeySource;
 use super::keystore;
 use super::scan::{Scan, file_name, json_files};
+use super::source::KeySource;
 use crate::consensus::primitives::PublicKey;
 use crate::files::{self, FileError, PathKind};
 

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::key_source::KeySource;
-use super::keyconfig::{self, KeyConfig};
+use super::key_config::{self, KeyConfig};
 use super::scan::{Scan, has_extension};
+use super::source::KeySource;
 use crate::files::{self, FileError, PathKind};
 
 /// Lists what the `*.yaml` and `*.yml` files of a directory name. Relative paths begin there. A file that
@@ -56,7 +56,7 @@ fn read_file(directory: &Path, file: &Path, bytes_max: usize) -> Result<Vec<KeyS
         files::read_bounded(file, bytes_max).map_err(|error| FileError::new(file, error))?;
     let yaml = str::from_utf8(&bytes).map_err(|_| fault("expected UTF-8 text".to_owned()))?;
     let mut sources: Vec<KeySource> = Vec::new();
-    for config in keyconfig::read(yaml, directory).map_err(fault)? {
+    for config in key_config::read(yaml, directory).map_err(fault)? {
         let source = match config {
             KeyConfig::Raw => KeySource::Raw { file: file.into() },
             KeyConfig::Keystore { file, password } => KeySource::read_only(&file, &password),

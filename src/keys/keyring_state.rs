@@ -17,11 +17,11 @@ use std::time::{Duration, Instant, SystemTime};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::key_source::{KeySource, OpenedSource, Stamp};
 use super::keystore::scrubbed;
 use super::pool::DerivationPool;
 use super::progress::{Progress, ReloadStage, ReloadState};
 use super::scan::ListedSource;
+use super::source::{KeySource, OpenedSource, Stamp};
 use super::sources::Sources;
 use super::table::{Found, KeyOriginFile, KeyTable};
 use crate::consensus::primitives::PublicKey;

@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::derivation::{Bytes, DERIVED_KEY_BYTES, Kdf};
+use super::kdf::{Bytes, DERIVED_KEY_BYTES, Kdf};
 use super::secret::{FillError, SecretKey};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::hex;

@@ -11,8 +11,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::cache::Cache;
-use super::derive::Parent;
-use super::key_source::{KeySource, OpenContext, ReadError};
 use super::keyring_state::{KeyringShared, RunningLoad};
 use super::load_plan::{
     ReadResult, Task, drop_sources, failure, note_failed, note_unopened, plan, sources_to_read,
@@ -20,7 +18,9 @@ use super::load_plan::{
 use super::pool::Urgency;
 use super::reader::Reader;
 use super::scan::{ListedSource, Scan};
-use super::{imported, locked, seal};
+use super::seed::Parent;
+use super::source::{KeySource, OpenContext, ReadError};
+use super::{arena, imported, seal};
 use crate::files::FileError;
 use crate::wait::lock;
 
@@ -212,7 +212,7 @@ fn open_all(
     thread::scope(|scope| {
         for _ in 0..openers {
             scope.spawn(|| {
-                locked::lower_priority();
+                arena::lower_priority();
                 let mut reader = Reader::new(unanswered);
                 loop {
                     let Some(task) = lock(&queue).pop_front() else {

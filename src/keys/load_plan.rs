@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::key_source::{KeySource, ReadError, ReadSource};
 use super::keyring_state::{KeyringShared, KeyringState, KnownSource, SourceCondition};
 use super::scan::{ListedSource, Scan};
+use super::source::{KeySource, ReadError, ReadSource};
 use crate::consensus::primitives::PublicKey;
 use crate::files::FileError;
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::key_source::{KeySource, Stamp};
+use super::source::{KeySource, Stamp};
 use crate::files::{self, FileError};
 
 /// A source that was found.

@@ -8,13 +8,13 @@ use std::thread;
 
 use zeroize::Zeroizing;
 
+use super::arena;
 use super::cache::{self, Cache, CacheEntryName, SealedItem};
-use super::key_source::{KeySource, ReadSource, Stamp};
 use super::keyring_state::{KeyringShared, SourceCondition};
-use super::locked;
 use super::pool::Urgency;
 use super::reader::Reader;
 use super::secret::SecretKey;
+use super::source::{KeySource, ReadSource, Stamp};
 use super::table::Found;
 use crate::consensus::primitives::PublicKey;
 
@@ -71,7 +71,7 @@ pub(super) fn seal_in_background(shared: &Arc<KeyringShared>) {
     let started = thread::Builder::new()
         .name("sealer".to_owned())
         .spawn(move || {
-            locked::lower_priority();
+            arena::lower_priority();
             while is_wanted(&sealer) {
                 match seal(&sealer, &path) {
                     Ok(keys) => {

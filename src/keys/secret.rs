@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use zeroize::Zeroizing;
 
-use super::locked::{ArenaError, ArenaSlot, MessagePoint, SLOT_BYTES};
+use super::arena::{ArenaError, ArenaSlot, MessagePoint, SLOT_BYTES};
 use crate::consensus::primitives::{PublicKey, Root, Signature};
 use crate::slashing::Cleared;
 use crate::wait::lock;

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::derive::Parent;
-use super::key_source::KeySource;
 use super::reader::Reader;
 use super::scan::{Scan, json_files};
-use super::{imported, key_config_files, keyconfig, layouts};
+use super::seed::Parent;
+use super::source::KeySource;
+use super::{discover, imported, key_config, key_config_files};
 use crate::files::{self, FileError};
 
 /// How long one root may take to be listed: 100,000 files on a slow mount.
@@ -113,11 +113,11 @@ impl Sources {
             let password = self.keys_password_file.clone();
             let root = directory.clone();
             let list: ListRoot =
-                Box::new(move |scan| layouts::list(&directory, password.as_deref(), scan));
+                Box::new(move |scan| discover::list(&directory, password.as_deref(), scan));
             roots.push((root, list));
         }
         if let Some(directory) = self.key_config_path.clone() {
-            let default = keyconfig::FILE_BYTES_MAX;
+            let default = key_config::FILE_BYTES_MAX;
             let bytes_max = self.key_config_bytes_max.unwrap_or(default);
             let root = directory.clone();
             let list: ListRoot =

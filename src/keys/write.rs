@@ -5,7 +5,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::derive::{self, Parent};
+use super::seed::{self, Parent};
 use crate::consensus::primitives::PublicKey;
 use crate::files::random;
 
@@ -59,11 +59,11 @@ impl NewKeystore {
             },
             "description": "",
             "pubkey": hex(&key.0),
-            "path": derive::path(index),
+            "path": seed::path(index),
             "uuid": uuid_of(uuid),
             "version": 4,
         });
-        let path_in_name = derive::path(index).replace('/', "_");
+        let path_in_name = seed::path(index).replace('/', "_");
         Ok(Self {
             key,
             path_in_name,

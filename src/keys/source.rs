@@ -18,12 +18,12 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::cache::{Cache, CacheEntryName};
-use super::derive::{self, Parent};
-use super::keyconfig;
+use super::key_config;
 use super::keystore::{FILE_BYTES_MAX, Keystore, KeystoreError, WALLET_BYTES_MAX};
 use super::pool::{DerivationPool, Urgency};
 use super::reader::Reader;
 use super::secret::SecretKey;
+use super::seed::{self, Parent};
 use super::table::KeyOrigin;
 use crate::consensus::primitives::PublicKey;
 use crate::files::{self, FileError, PathKind};
@@ -300,12 +300,12 @@ impl ReadSource {
             }
             KeySource::Raw { file } => {
                 let text = reader.read_private(file, context.allow_insecure_permissions)?;
-                Ok(of_file(file, keyconfig::open(&text)?))
+                Ok(of_file(file, key_config::open(&text)?))
             }
             KeySource::Interop(range) => {
                 let mut keys = Vec::with_capacity(range.len());
                 for index in range.clone() {
-                    let secret = derive::interop(index).map_err(|error| error.to_string())?;
+                    let secret = seed::interop(index).map_err(|error| error.to_string())?;
                     keys.push((secret, KeyOrigin::read_only(None, None)));
                 }
                 Ok(OpenedSource::without_password(keys))
@@ -317,10 +317,7 @@ impl ReadSource {
                     let secret = parent
                         .signing_key(index)
                         .map_err(|error| error.to_string())?;
-                    keys.push((
-                        secret,
-                        KeyOrigin::read_only(None, Some(derive::path(index))),
-                    ));
+                    keys.push((secret, KeyOrigin::read_only(None, Some(seed::path(index)))));
                 }
                 Ok(OpenedSource::without_password(keys))
             }

@@ -7,8 +7,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::key_source::KeySource;
 use super::scan::{Scan, file_name, has_extension, json_files};
+use super::source::KeySource;
 use crate::files::{self, FileError, PathKind};
 
 /// One layout: keystores in one directory, passwords in another.
