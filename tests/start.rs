@@ -50,7 +50,7 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
         )
     };
     let words = "abandon ".repeat(11) + "about";
-    let parent = seed::Parent::new(&words, "").unwrap();
+    let parent = seed::ParentKey::new(&words, "").unwrap();
     let key = parent.signing_key(0).unwrap().public_key();
     let body = json!({"signingRoot": format!("0x{}", "5a".repeat(32)), "domain": "0x02000000"})
         .to_string();
@@ -124,7 +124,7 @@ fn what_is_missing_ends_the_start_with_its_exit_code_and_a_reason() {
             "words that are no phrase",
             vec!["--mnemonic-file", &path("phrase")],
             66,
-            "no BIP-39 phrase",
+            "not a BIP-39 mnemonic",
         ),
         (
             "a keystore that does not open, --strict",

@@ -1,4 +1,4 @@
-//! Web3Signer's key configuration files: YAML, several documents a file, of the types `file-raw` and
+//! Web3Signer's key configuration files: YAML with one or more documents, of the types `file-raw` and
 //! `file-keystore`.
 //!
 //! Source: Web3Signer's documentation, "Key configuration file parameters".
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::keystore::scrubbed;
+use super::scrub::scrubbed;
 use super::secret::SecretKey;
 use crate::hex;
 use crate::yaml::{self, Node};
@@ -21,11 +21,14 @@ pub(super) const FILE_BYTES_MAX: usize = 100 << 20;
 pub(super) enum KeyConfig {
     /// A bare key in the file itself.
     Raw,
-    /// A keystore and its password.
+    /// A keystore and its password file.
     Keystore { file: PathBuf, password: PathBuf },
 }
 
-/// What the documents in the text of a file name. Relative paths begin at `directory`.
+/// Reads the documents of a file. Relative paths begin at `directory`.
+///
+/// # Errors
+/// A sentence that repeats no key.
 pub(super) fn read(yaml: &str, directory: &Path) -> Result<Vec<KeyConfig>, String> {
     scrubbed(|| {
         let documents = documents(yaml)?;
@@ -35,78 +38,76 @@ pub(super) fn read(yaml: &str, directory: &Path) -> Result<Vec<KeyConfig>, Strin
         }
         documents
             .iter()
-            .map(|document| document.key_config(directory))
+            .map(|document| read_document(document, directory))
             .collect()
     })
 }
 
-/// The bare keys in the text of a file; an error repeats nothing of it.
-pub(super) fn open(yaml: &str) -> Result<Vec<SecretKey>, String> {
-    scrubbed(|| open_each(yaml))
-}
-
-fn open_each(yaml: &str) -> Result<Vec<SecretKey>, String> {
-    let documents = documents(yaml)?;
-    let keys = documents
-        .iter()
-        .filter_map(|document| document.text("privateKey"));
-    keys.map(|key| {
-        let bytes = Zeroizing::new(hex::decode_any(key).unwrap_or_default());
-        let scalar: &[u8; 32] = bytes
-            .as_slice()
-            .try_into()
-            .map_err(|_| "privateKey: expected 32 bytes of hex".to_owned())?;
-        SecretKey::fill(|slot| *slot = *scalar).map_err(|error| error.to_string())
+/// Reads the bare keys of a file.
+///
+/// # Errors
+/// A sentence that repeats nothing of the text.
+pub(super) fn read_raw_keys(yaml: &str) -> Result<Vec<SecretKey>, String> {
+    scrubbed(|| {
+        let mut keys = Vec::new();
+        for document in documents(yaml)? {
+            let Some(digits) = text(&document, "privateKey") else {
+                continue;
+            };
+            let bytes = Zeroizing::new(hex::decode_any(digits).unwrap_or_default());
+            let scalar: &[u8; 32] = bytes
+                .as_slice()
+                .try_into()
+                .map_err(|_| "privateKey: expected 32 bytes of hex".to_owned())?;
+            let key = SecretKey::fill(|slot| *slot = *scalar).map_err(|error| error.to_string())?;
+            keys.push(key);
+        }
+        Ok(keys)
     })
-    .collect()
 }
 
-/// One document: a key.
-struct Document(BTreeMap<String, Node>);
-
-fn documents(yaml: &str) -> Result<Vec<Document>, String> {
-    let documents = yaml::documents(yaml).map_err(|error| error.to_string())?;
-    let maps = documents.into_iter().map(|document| match document {
-        Node::Map(map) => Ok(Document(map)),
-        Node::Text(_) | Node::List(_) => {
-            Err("expected a key configuration: `type: file-keystore`".to_owned())
+fn documents(yaml: &str) -> Result<Vec<BTreeMap<String, Node>>, String> {
+    let mut maps = Vec::new();
+    for document in yaml::documents(yaml).map_err(|error| error.to_string())? {
+        match document {
+            Node::Map(map) => maps.push(map),
+            Node::Text(_) | Node::List(_) => {
+                return Err("expected a key configuration: `type: file-keystore`".to_owned());
+            }
         }
-    });
-    maps.collect()
+    }
+    Ok(maps)
 }
 
-impl Document {
-    fn text(&self, key: &str) -> Option<&str> {
-        self.0.get(key).and_then(Node::text)
+fn read_document(document: &BTreeMap<String, Node>, directory: &Path) -> Result<KeyConfig, String> {
+    let key_type = text(document, "keyType").unwrap_or("BLS");
+    if !key_type.eq_ignore_ascii_case("BLS") {
+        return Err("keyType: only BLS keys are supported".to_owned());
     }
-
-    fn path(&self, key: &str, directory: &Path) -> Result<PathBuf, String> {
-        match self.text(key) {
-            Some(text) => Ok(directory.join(text)),
-            None => Err(format!("{key} is missing")),
-        }
+    let config_type =
+        text(document, "type").ok_or("type is missing: expected file-raw or file-keystore")?;
+    match config_type {
+        "file-raw" if text(document, "privateKey").is_some() => Ok(KeyConfig::Raw),
+        "file-raw" => Err("privateKey is missing".to_owned()),
+        "file-keystore" => Ok(KeyConfig::Keystore {
+            file: path(document, "keystoreFile", directory)?,
+            password: path(document, "keystorePasswordFile", directory)?,
+        }),
+        other => Err(format!(
+            "type {:?} is not supported: let an agent of the vault write keystores into a directory, and \
+             name it with --keystores-path",
+            hex::shorten(other)
+        )),
     }
+}
 
-    fn key_config(&self, directory: &Path) -> Result<KeyConfig, String> {
-        let key_type = self.text("keyType").unwrap_or("BLS");
-        if !key_type.eq_ignore_ascii_case("BLS") {
-            return Err("keyType: only BLS keys are signed with here".to_owned());
-        }
-        let kind = self
-            .text("type")
-            .ok_or("type is missing: expected file-raw or file-keystore")?;
-        match kind {
-            "file-raw" if self.text("privateKey").is_some() => Ok(KeyConfig::Raw),
-            "file-raw" => Err("privateKey is missing".to_owned()),
-            "file-keystore" => Ok(KeyConfig::Keystore {
-                file: self.path("keystoreFile", directory)?,
-                password: self.path("keystorePasswordFile", directory)?,
-            }),
-            other => Err(format!(
-                "type {:?} is not supported: let an agent of the vault write keystores into a directory, and \
-                 name it with --keystores-path",
-                hex::shorten(other)
-            )),
-        }
+fn text<'a>(document: &'a BTreeMap<String, Node>, key: &str) -> Option<&'a str> {
+    document.get(key).and_then(Node::text)
+}
+
+fn path(document: &BTreeMap<String, Node>, key: &str, directory: &Path) -> Result<PathBuf, String> {
+    match text(document, key) {
+        Some(text) => Ok(directory.join(text)),
+        None => Err(format!("{key} is missing")),
     }
 }
