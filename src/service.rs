@@ -19,7 +19,7 @@ use crate::critical_thread;
 use crate::data_dir;
 use crate::keys::keyring::Keyring;
 use crate::keys::table::KeyTable;
-use crate::keys::{locked, secret};
+use crate::keys::{arena, secret};
 use crate::log as log_lines;
 use crate::metrics::{Metrics, ServiceSnapshot};
 use crate::server::notify::inherited_listeners;
@@ -96,13 +96,13 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
 /// Requires locked memory for keys, or prepares a warning. Core dumps have been off since the process began.
 fn secure_memory(settings: &Settings) -> Result<(), StartError> {
     if settings.require_mlock {
-        locked::require_lock().map_err(|error| {
+        arena::require_lock().map_err(|error| {
             StartError::new(exit::OS, format!("--require-mlock: {error}"))
                 .hint("raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`")
         })?;
-        locked::when_not_locked(end_unlocked);
+        arena::when_not_locked(end_unlocked);
     } else {
-        locked::when_not_locked(warn_unlocked);
+        arena::when_not_locked(warn_unlocked);
     }
     Ok(())
 }
@@ -163,7 +163,7 @@ fn snapshots(
     let protection = Arc::clone(protection);
     move || {
         let progress = keyring.progress();
-        let memory = locked::report();
+        let memory = arena::report();
         ServiceSnapshot {
             keys_loaded: keys.len() as u64,
             keys_pending: progress.pending.unwrap_or(0) as u64,
@@ -189,7 +189,7 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: 
     }
     announce_protection(protection);
     // Logs now whether memory can be locked, not when the first key comes.
-    locked::report();
+    arena::report();
     if let Keymanager::OwnTokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",

@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::state::{Api, ListenerApi};
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response, TEXT};
-use crate::keys::locked;
+use crate::keys::arena;
 use crate::keys::progress::Progress;
 use crate::slashing::Protection;
 
@@ -43,7 +43,7 @@ pub(super) fn health(listener: &ListenerApi, _: &mut Request) -> Result<Response
     let body = json!({
         "status": "healthy",
         "keys_loaded": api.keys.len(),
-        "locked": locked::report().locked,
+        "locked": arena::report().locked,
         "slashing_protection": matches!(*api.protection, Protection::On(_)),
         "network": api.networks.name(),
     });
