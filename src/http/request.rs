@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
-use std::ops::Range;
 
+use super::headers::{FieldPosition, Headers, mark};
 use super::target::{self, TARGET_BYTES_MAX};
 use super::{HttpError, wipe};
 
@@ -29,22 +29,6 @@ pub struct Request {
     pub peer: Option<IpAddr>,
     /// The authority of a target in absolute form. It overrides the field `Host`.
     pub authority: Option<String>,
-}
-
-/// Header fields in their order, as sent.
-#[derive(Default)]
-pub struct Headers {
-    /// The whole head.
-    bytes: Vec<u8>,
-    fields: Vec<FieldPosition>,
-    /// The marks of all names. They save the search for most names that are absent.
-    marks: u64,
-}
-
-/// Where a field's name and value are in the head.
-struct FieldPosition {
-    name: Range<usize>,
-    value: Range<usize>,
 }
 
 /// The methods that some route has. HEAD is answered as GET, without the body.
@@ -157,42 +141,6 @@ impl Request {
     }
 }
 
-impl Headers {
-    /// Returns the values of all fields of this name, whatever its case. A value that is not UTF-8 counts
-    /// as empty: bytes above 0x7f have no agreed meaning (RFC 9110, section 5.5).
-    pub(crate) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.raw_values(name)
-            .map(|value| std::str::from_utf8(value).unwrap_or_default())
-    }
-
-    fn raw_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let is_absent = self.marks & mark(name.as_bytes()) == 0;
-        let fields = if is_absent { &[] } else { &self.fields[..] };
-        fields
-            .iter()
-            .filter(|field| self.at(&field.name).eq_ignore_ascii_case(name.as_bytes()))
-            .map(|field| self.at(&field.value))
-    }
-
-    fn at(&self, position: &Range<usize>) -> &[u8] {
-        &self.bytes[position.clone()]
-    }
-
-    /// Returns the members of a list field, over all its lines (RFC 9110, section 5.6.1). Only spaces and
-    /// tabs around a member are dropped: other readers do not take Unicode's other spaces for such.
-    fn tokens<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.raw_values(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .map(without_spaces)
-            .filter(|token| !token.is_empty())
-    }
-
-    fn has_token(&self, name: &str, token: &str) -> bool {
-        self.tokens(name)
-            .any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
-    }
-}
-
 /// The fields that decide where a request ends and whether its connection goes on.
 const FRAMING_FIELDS: [&str; 4] = [
     "Content-Length",
@@ -200,21 +148,6 @@ const FRAMING_FIELDS: [&str; 4] = [
     "Connection",
     "Expect",
 ];
-
-fn without_spaces(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
-}
-
-/// Returns one bit of 64, chosen by length and first letter.
-const fn mark(name: &[u8]) -> u64 {
-    match name {
-        [] => 1,
-        [first, ..] => 1 << ((name.len() + (*first | 0x20) as usize) % 64),
-    }
-}
 
 /// Reads the head at the front of `received` into `request`, once all of it is there.
 ///
