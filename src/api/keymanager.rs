@@ -9,6 +9,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::readiness;
 use super::refusal::Refusal;
 use super::slashing_data;
 use super::state::ListenerApi;
@@ -78,8 +79,9 @@ struct KeyChangeStatus {
     message: Option<String>,
 }
 
-/// `GET /eth/v1/keystores`: the loaded keys, sorted.
+/// `GET /eth/v1/keystores`: all keys, sorted. 503 until the first load has ended.
 pub(super) fn list(listener: &ListenerApi, _: &mut Request) -> Result<Response, Refusal> {
+    readiness::require_load(&listener.api)?;
     let mut data = Vec::new();
     for (key, origin) in listener.api.keys.entries() {
         data.push(ListedKey {

@@ -6,6 +6,7 @@
 
 pub(crate) mod guard;
 mod keymanager;
+mod readiness;
 pub(crate) mod refusal;
 mod reload;
 mod routes;
@@ -19,7 +20,7 @@ pub use self::service::{AnswerCost, BodyRule, Service};
 
 use self::guard::RouteScope;
 use self::refusal::Refusal;
-use self::routes::RouteBody;
+use self::routes::{RouteBody, RouteWait};
 use self::state::ListenerApi;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -33,6 +34,18 @@ impl Service for ListenerApi {
         }
         self.judge(request)
             .map_err(|refusal| self.finish(request, Err(refusal)))
+    }
+
+    fn wait_until_ready(&self, request: &Request) -> Result<(), Response> {
+        let Some(route) = routes::find(self.routes, request.method, &request.path) else {
+            return Ok(());
+        };
+        let ready = match route.wait {
+            RouteWait::Nothing => Ok(()),
+            RouteWait::FirstLoad => readiness::wait_for_load(&self.api),
+            RouteWait::Key => readiness::wait_for_key(&self.api, request.last_segment()).map(drop),
+        };
+        ready.map_err(|refusal| self.finish(request, Err(refusal)))
     }
 
     fn answer(&self, request: &mut Request) -> Response {

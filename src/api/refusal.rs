@@ -36,6 +36,8 @@ pub(crate) enum Refusal {
     Method(String),
     /// 412 when the message is slashable, 503 when the store cannot tell.
     Slashing(Refused),
+    /// 503: the first load has not ended.
+    Loading,
     /// 503: keys are still being decrypted, and this may be one of them.
     KeyPending(PublicKey),
     /// 503: too many signatures, imports or deletions are waiting.
@@ -53,7 +55,8 @@ impl Refusal {
             Self::WrongToken | Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) => 403,
             Self::UnknownKey(_) | Self::UnknownPath(_) => 404,
             Self::Method(_) => 405,
-            Self::Slashing(Refused::Unavailable(_)) | Self::KeyPending(_) | Self::Overloaded => 503,
+            Self::Slashing(Refused::Unavailable(_)) => 503,
+            Self::Loading | Self::KeyPending(_) | Self::Overloaded => 503,
             Self::Slashing(_) => 412,
             Self::Internal(_) => 500,
         }
@@ -69,6 +72,7 @@ impl Refusal {
             Self::UnknownPath(_) | Self::Method(_) => "unknown_route",
             Self::Slashing(Refused::Unavailable(_)) => "protection_unavailable",
             Self::Slashing(_) => "slashing_protection",
+            Self::Loading => "loading",
             Self::KeyPending(_) => "key_pending",
             Self::Overloaded => "overloaded",
             Self::Internal(_) => "internal",
@@ -79,7 +83,7 @@ impl Refusal {
     fn retry_after_seconds(&self) -> Option<&'static str> {
         match self {
             Self::KeyPending(_) => Some("5"),
-            Self::Overloaded | Self::Slashing(Refused::Unavailable(_)) => Some("1"),
+            Self::Loading | Self::Overloaded | Self::Slashing(Refused::Unavailable(_)) => Some("1"),
             Self::Request(_) | Self::Malformed(_) | Self::NoToken | Self::WrongToken => None,
             Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) | Self::UnknownKey(_) => {
                 None
@@ -121,6 +125,7 @@ impl fmt::Display for Refusal {
             Self::UnknownPath(path) => write!(f, "no such path: {:?}", hex::shorten(path)),
             Self::Method(methods) => write!(f, "method not allowed: this path has {methods}"),
             Self::Slashing(refused) => refused.fmt(f),
+            Self::Loading => f.write_str("keystores are still being decrypted, try again"),
             Self::KeyPending(key) => write!(
                 f,
                 "{key} is not loaded yet: keystores are still being decrypted, try again"

@@ -6,6 +6,7 @@
 use self::RouteBody::{Ignored, Optional, Required};
 use self::RouteCost::{High, Long, Low, PerKey};
 use self::RouteFeature::{Always, KeyManagerApi, SlashingProtection};
+use self::RouteWait::{FirstLoad, Key};
 use super::guard::RouteScope::{self, Everything, KeyManager, Open};
 use super::refusal::Refusal;
 use super::service::AnswerCost;
@@ -25,6 +26,7 @@ pub(super) struct Route {
     pub(super) feature: RouteFeature,
     pub(super) body: RouteBody,
     cost: RouteCost,
+    pub(super) wait: RouteWait,
     pub(super) handler: Handler,
 }
 
@@ -59,6 +61,16 @@ enum RouteCost {
     Long,
 }
 
+/// What a request waits for.
+#[derive(Clone, Copy)]
+pub(super) enum RouteWait {
+    Nothing,
+    /// The end of the first load.
+    FirstLoad,
+    /// The key that the path names.
+    Key,
+}
+
 /// A Gloas envelope holds a whole execution payload, in hex.
 const SIGN_BYTES_MAX: usize = 32 << 20;
 
@@ -74,8 +86,8 @@ const KEYS_LISTED_AT_ONCE: usize = 1_000;
 /// The routes of the signing listener and of the control socket.
 #[rustfmt::skip] // One row a line.
 static SIGNING_ROUTES: [Route; 13] = [
-    route(Post,   "/api/v1/eth2/sign/{identifier}", Everything, Always,             Required(SIGN_BYTES_MAX),   Low,    sign::sign),
-    route(Get,    "/api/v1/eth2/publicKeys",        Everything, Always,             Ignored,                    PerKey, status::public_keys),
+    route(Post,   "/api/v1/eth2/sign/{identifier}", Everything, Always,             Required(SIGN_BYTES_MAX),   Low,    sign::sign).waits_for(Key),
+    route(Get,    "/api/v1/eth2/publicKeys",        Everything, Always,             Ignored,                    PerKey, status::public_keys).waits_for(FirstLoad),
     route(Get,    "/upcheck",                       Open,       Always,             Ignored,                    Low,    status::upcheck),
     route(Get,    "/health",                        Open,       Always,             Ignored,                    Low,    status::health),
     route(Get,    "/healthcheck",                   Open,       Always,             Ignored,                    Low,    status::healthcheck),
@@ -112,6 +124,7 @@ const fn route(
         feature,
         body,
         cost,
+        wait: RouteWait::Nothing,
         handler,
     }
 }
@@ -144,6 +157,11 @@ pub(super) fn allowed_methods(set: RouteSet, path: &str) -> String {
 }
 
 impl Route {
+    const fn waits_for(mut self, wait: RouteWait) -> Self {
+        self.wait = wait;
+        self
+    }
+
     fn has_path(&self, path: &str) -> bool {
         match self.path.split_once('{') {
             None => self.path == path,
@@ -156,11 +174,15 @@ impl Route {
     pub(super) fn cost(&self, api: &Api) -> AnswerCost {
         match self.cost {
             RouteCost::Low => AnswerCost::Low,
-            RouteCost::PerKey if api.keys.len() <= KEYS_LISTED_AT_ONCE => AnswerCost::Low,
+            RouteCost::PerKey if has_few_keys(api) => AnswerCost::Low,
             RouteCost::PerKey | RouteCost::High => AnswerCost::High,
             RouteCost::Long => AnswerCost::Long,
         }
     }
+}
+
+fn has_few_keys(api: &Api) -> bool {
+    api.keyring.first_load_ended() && api.keys.len() <= KEYS_LISTED_AT_ONCE
 }
 
 impl RouteFeature {

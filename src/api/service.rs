@@ -14,6 +14,15 @@ pub trait Service: Send + Sync + 'static {
     /// The answer to a request that is not served.
     fn admit(&self, request: &Request) -> Result<BodyRule, Response>;
 
+    /// Waits until a request can be answered, for so long as its route allows. Called in the coroutine,
+    /// before an answer that is made on another thread: it must not keep that thread waiting.
+    ///
+    /// # Errors
+    /// The answer to a request that has waited in vain.
+    fn wait_until_ready(&self, _request: &Request) -> Result<(), Response> {
+        Ok(())
+    }
+
     /// Answers a request that was admitted.
     fn answer(&self, request: &mut Request) -> Response;
 }
@@ -21,6 +30,10 @@ pub trait Service: Send + Sync + 'static {
 impl<T: Service> Service for Arc<T> {
     fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
         (**self).admit(request)
+    }
+
+    fn wait_until_ready(&self, request: &Request) -> Result<(), Response> {
+        (**self).wait_until_ready(request)
     }
 
     fn answer(&self, request: &mut Request) -> Response {

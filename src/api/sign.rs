@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::readiness;
 use super::refusal::Refusal;
-use super::state::{Api, ListenerApi};
-use crate::consensus::primitives::{PublicKey, Signature};
+use super::state::ListenerApi;
+use crate::consensus::primitives::Signature;
 use crate::consensus::request::SignRequest;
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::secret::SecretKey;
-use crate::keys::table::Found;
 
 /// Signs: one line per decision, each with its answer.
 pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Response, Refusal> {
     let api = &listener.api;
     let timer = api.metrics.begin();
-    let key = find_key(api, request.last_segment())?; // 404, 503
+    let key = readiness::wait_for_key(api, request.last_segment())?; // 404, 503
     let duty = SignRequest::parse(&mut request.body, &api.networks)?; // 400
     let root = duty.signing_root(&api.networks, unix_seconds())?; // 400 when the client sent another root
     let cleared = api
@@ -25,18 +25,6 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
     timer.signed(duty.kind());
     Ok(answer(request.header("accept"), &signature, key))
-}
-
-fn find_key(api: &Api, identifier: &str) -> Result<Arc<SecretKey>, Refusal> {
-    let Ok(public_key) = identifier.parse::<PublicKey>() else {
-        return Err(Refusal::UnknownKey(identifier.to_owned()));
-    };
-    match api.keys.find(&public_key) {
-        Found::Ready(key) => Ok(key),
-        Found::Pending => Err(Refusal::KeyPending(public_key)),
-        Found::Unknown if api.keyring.may_bring_others() => Err(Refusal::KeyPending(public_key)),
-        Found::Unknown => Err(Refusal::UnknownKey(identifier.to_owned())),
-    }
 }
 
 /// `consensus` has no clock of its own.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::guard::Credential;
+use super::readiness;
 use super::refusal::Refusal;
 use super::state::{Api, ListenerApi};
 use crate::http::request::Request;
@@ -18,15 +19,18 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// keystores do not open.
 const FAILURES_SHOWN_MAX: usize = 20;
 
-/// `GET /api/v1/eth2/publicKeys`: the loaded keys, sorted.
+/// `GET /api/v1/eth2/publicKeys`: all keys, sorted. Waits for the end of the first load.
 pub(super) fn public_keys(listener: &ListenerApi, _: &mut Request) -> Result<Response, Refusal> {
+    readiness::wait_for_load(&listener.api)?;
     let keys = listener.api.keys.list();
     let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
     Ok(Response::json(200, &json!(keys)))
 }
 
-/// `GET /upcheck`: text as Web3Signer's, JSON for a client that names it (Lodestar).
-pub(super) fn upcheck(_: &ListenerApi, request: &mut Request) -> Result<Response, Refusal> {
+/// `GET /upcheck`: 200 once the first load has ended. Text as Web3Signer's, JSON for a client that names it
+/// (Lodestar).
+pub(super) fn upcheck(listener: &ListenerApi, request: &mut Request) -> Result<Response, Refusal> {
+    readiness::require_load(&listener.api)?;
     let accept = request.header("accept").unwrap_or_default();
     Ok(
         if accept.to_ascii_lowercase().contains("application/json") {
@@ -37,12 +41,20 @@ pub(super) fn upcheck(_: &ListenerApi, request: &mut Request) -> Result<Response
     )
 }
 
-/// `GET /health`: py3signer's form, and how the keys are protected.
+/// `GET /health`: py3signer's form, and how the keys are protected. Always 200: the process is alive.
 pub(super) fn health(listener: &ListenerApi, _: &mut Request) -> Result<Response, Refusal> {
     let api = &listener.api;
+    let progress = api.keyring.progress();
+    let status = if progress.first_load_ended {
+        "healthy"
+    } else {
+        "loading"
+    };
     let body = json!({
-        "status": "healthy",
+        "status": status,
         "keys_loaded": api.keys.len(),
+        "keys_pending": progress.pending,
+        "keys_failed": progress.failed,
         "locked": arena::report().locked,
         "slashing_protection": matches!(*api.protection, Protection::On(_)),
         "network": api.networks.name(),
