@@ -223,7 +223,8 @@ fn a_connection_uses_no_timer_of_the_coroutine_runtime() {
 }
 
 /// Threads without which nothing works: where they start, and how their names begin.
-const NEEDED_THREADS: [(&str, &str); 6] = [
+const NEEDED_THREADS: [(&str, &str); 7] = [
+    ("keys/keyring.rs", "key-waits"),
     ("keys/keyring.rs", "loader"),
     ("server/mod.rs", "accept"),
     ("server/mod.rs", "sweeper"),

@@ -70,7 +70,6 @@ pub(crate) fn open_sources(
     }
     let context = OpenContext {
         pool: DerivationPool::new(decrypt_memory_bytes),
-        urgency: Urgency::Load,
         allow_insecure_permissions: sources.allow_insecure_permissions,
         cache: None,
         parent,
@@ -104,7 +103,7 @@ fn open_one(
     let mut failures = Vec::new();
     for read in task {
         let name = read.source.name();
-        match read.open(context, reader) {
+        match read.open(context, Urgency::Load, reader) {
             Ok(opened) => {
                 let mut results = lock(results);
                 for (secret, _) in opened.keys {

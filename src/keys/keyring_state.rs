@@ -25,6 +25,7 @@ use super::scrub::scrubbed;
 use super::source::{KeySource, OpenedSource};
 use super::sources::Sources;
 use super::table::{Found, KeyOriginFile, KeyTable};
+use super::waiters::{KeyArrival, Waiters, arrival};
 use crate::consensus::primitives::PublicKey;
 use crate::files::{FileError, FileStamp};
 use crate::slashing::Protection;
@@ -80,6 +81,7 @@ pub(super) struct KeyringState {
     /// Whether the key cache must be written anew.
     pub(super) is_cache_stale: bool,
     pub(super) is_sealing: bool,
+    pub(super) waiters: Waiters,
 }
 
 /// A source that was found.
@@ -342,9 +344,20 @@ impl KeyringState {
 
     /// Whether the running load may bring this key at all.
     pub(super) fn may_be_loaded(&self, key: &PublicKey) -> bool {
-        self.load
-            .as_ref()
-            .is_some_and(|load| load.may_bring_declared(key) || load.may_bring_undeclared())
+        self.load.as_ref().is_some_and(|load| load.may_bring(key))
+    }
+
+    /// Whether a key is in the table, may still come, or cannot come.
+    pub(super) fn arrival(&self, key: &PublicKey, table: &KeyTable) -> KeyArrival {
+        arrival(key, table, |key| self.may_be_loaded(key))
+    }
+
+    /// Ends the waits of requests that are over.
+    pub(super) fn end_waits(&mut self, table: &KeyTable) {
+        let load = &self.load;
+        self.waiters.end_waits(table, self.first_load_ended, |key| {
+            load.as_ref().is_some_and(|load| load.may_bring(key))
+        });
     }
 
     /// Reports the running reload as failed. It goes on, and the keys that it still opens are published.

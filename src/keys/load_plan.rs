@@ -15,6 +15,8 @@ use crate::files::FileError;
 /// One source to be opened, or several that declare the same key, which are tried until one opens.
 pub(super) struct OpenTask {
     pub(super) declared: Option<PublicKey>,
+    /// Whether a request waits for its key.
+    pub(super) is_wanted: bool,
     pub(super) alternatives: Vec<(ListedSource, ReadSource)>,
 }
 
@@ -90,12 +92,14 @@ pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -
             Some(key) => {
                 let task = by_key.entry(key).or_insert_with(|| OpenTask {
                     declared,
+                    is_wanted: false,
                     alternatives: Vec::new(),
                 });
                 task.alternatives.push(alternative);
             }
             None => tasks.push(OpenTask {
                 declared,
+                is_wanted: false,
                 alternatives: vec![alternative],
             }),
         }

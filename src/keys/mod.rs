@@ -5,7 +5,7 @@
 //! | secret memory | `arena`: locked memory and blst; `secret`: a key that signs; `scrub`: a clean stack |
 //! | file formats | `keystore` (EIP-2335), `kdf`, `keystore_error`; `wallet` (Prysm); `key_config` (Web3Signer); `seed`: keys that are computed |
 //! | sources | `sources`: options to a list; `source`: one that can be read and opened; `scan`: what was found; `discover`: layouts of other programs; `imported`: files that this program wrote; `reader`: reading within a bound of time |
-//! | the keyring | `keyring`: the handle; `keyring_state`: what it knows, and the rules; `load`, `load_plan`, `running_load`; `import`, `delete`, `change`; `progress`; `pool`, `memory_limit`: who may derive when; `cache`, `seal`: sealed keys for the next start; `dry_run`: all keys once, for commands |
+//! | the keyring | `keyring`: the handle; `keyring_state`: what it knows, and the rules; `load`, `load_plan`, `running_load`; `waiters`: requests that wait for a key; `import`, `delete`, `change`; `progress`; `pool`, `memory_limit`: who may derive when; `cache`, `seal`: sealed keys for the next start; `dry_run`: all keys once, for commands |
 //! | the table | `table`: the keys that can sign |
 //!
 //! Imports go up in this list: the table knows nothing of the keyring, and secret memory nothing of files.
@@ -39,4 +39,5 @@ pub mod seed;
 mod source;
 pub mod sources;
 pub mod table;
+pub mod waiters;
 mod wallet;

@@ -130,6 +130,12 @@ pub fn cache_counters() -> (u64, u64) {
     (HITS.load(Ordering::Relaxed), MISSES.load(Ordering::Relaxed))
 }
 
+/// Whether this process has signed anything yet.
+pub(super) fn has_signed() -> bool {
+    let (hits, misses) = cache_counters();
+    hits + misses > 0
+}
+
 static HITS: AtomicU64 = AtomicU64::new(0);
 static MISSES: AtomicU64 = AtomicU64::new(0);
 

@@ -87,7 +87,6 @@ pub(crate) struct OpenedSource {
 /// What opening needs in addition to the source.
 pub(crate) struct OpenContext {
     pub(crate) pool: DerivationPool,
-    pub(crate) urgency: Urgency,
     pub(crate) allow_insecure_permissions: bool,
     /// The keys that were sealed for this start: in the first load only.
     pub(crate) cache: Option<KeyCache>,
@@ -237,6 +236,7 @@ impl ReadSource {
     pub(super) fn open(
         &self,
         context: &OpenContext,
+        urgency: Urgency,
         reader: &mut TimedReader,
     ) -> Result<OpenedSource, String> {
         match &self.source {
@@ -244,12 +244,12 @@ impl ReadSource {
                 file,
                 password,
                 is_imported,
-            } => self.open_keystore(file, password, *is_imported, context, reader),
+            } => self.open_keystore(file, password, *is_imported, context, urgency, reader),
             KeySource::Wallet { file, password } => {
                 let keystore = self.keystore()?;
                 let password = reader.read_private(password, context.allow_insecure_permissions)?;
                 let memory_bytes = keystore.memory_bytes();
-                let _permit = context.pool.acquire(memory_bytes, context.urgency)?;
+                let _permit = context.pool.acquire(memory_bytes, urgency)?;
                 let json = keystore
                     .open_bytes(&password)
                     .map_err(|error| error.to_string())?;
@@ -287,6 +287,7 @@ impl ReadSource {
         password: &Arc<Path>,
         is_imported: bool,
         context: &OpenContext,
+        urgency: Urgency,
         reader: &mut TimedReader,
     ) -> Result<OpenedSource, String> {
         let keystore = self.keystore()?;
@@ -300,7 +301,7 @@ impl ReadSource {
             Some(secret) => secret,
             None => {
                 let memory_bytes = keystore.memory_bytes();
-                let _permit = context.pool.acquire(memory_bytes, context.urgency)?;
+                let _permit = context.pool.acquire(memory_bytes, urgency)?;
                 keystore
                     .open(&password)
                     .map_err(|error| error.to_string())?
