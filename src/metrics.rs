@@ -82,7 +82,7 @@ impl Metrics {
         );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION")), ("name", "signerd")]);
         registry.register(
-            "py3signer_build",
+            "py3signer_build_info",
             "Version, under py3signer's name",
             version,
         );
@@ -244,7 +244,7 @@ mod tests {
             "eth2_slashingprotection_permitted_signings_total 7",
             "eth2_slashingprotection_prevented_signings_total 1",
             "message_cache_hits_total 5",
-            "py3signer_build_info{version=",
+            "py3signer_build_info_info{version=",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

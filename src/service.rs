@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use self::access::Guards;
+use crate::api::refusal_log::RefusalLog;
 use crate::api::state::{Api, ListenerApi, RouteSet};
 use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
@@ -63,6 +64,7 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         networks: settings.networks,
         signer: Box::new(signer),
         metrics,
+        refusal_log: RefusalLog::default(),
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),

@@ -115,6 +115,13 @@ pub(super) fn delete(listener: &ListenerApi, request: &mut Request) -> Result<Re
     }))
 }
 
+/// `/eth/v1/remotekeys`: Web3Signer does not have these routes either.
+pub(super) fn remote_keys(_: &ListenerApi, _: &mut Request) -> Result<Response, Refusal> {
+    Err(Refusal::FeatureOff(
+        "remote keys are not supported: signerd signs with the keys that it holds, see /eth/v1/keystores",
+    ))
+}
+
 /// Writes the body straight from its parts: a tree of JSON values would take ten times its memory.
 fn answer(body: &impl Serialize) -> Response {
     let json = serde_json::to_vec(body).expect("texts and lists of them are JSON");
@@ -151,6 +158,10 @@ fn read_import(body: Vec<u8>) -> Result<(Vec<NewKey>, Option<String>), Refusal> 
     let end = start + raw.get().len();
     let interchange = document_in_place(body, start..end)
         .ok_or_else(|| malformed("slashing_protection: expected a string"))?;
+    // Lodestar and scripts for Web3Signer send an empty string when there is no data.
+    if interchange.trim().is_empty() {
+        return Ok((keys, None));
+    }
     Ok((keys, Some(interchange)))
 }
 

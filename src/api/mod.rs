@@ -8,6 +8,7 @@ pub(crate) mod guard;
 mod keymanager;
 mod readiness;
 pub(crate) mod refusal;
+pub(crate) mod refusal_log;
 mod reload;
 mod routes;
 mod service;
@@ -63,12 +64,12 @@ impl ListenerApi {
         if let Some(guard) = &self.guard {
             guard.admit_host(request)?;
         }
-        let Some(path) = routes::of_path(self.routes, &request.path)
-            .next()
-            .filter(|route| route.feature.is_enabled(&self.api))
-        else {
+        let Some(path) = routes::of_path(self.routes, &request.path).next() else {
             return Err(Refusal::UnknownPath(request.path.clone()));
         };
+        if !path.feature.is_enabled(&self.api) {
+            return Err(Refusal::FeatureOff(path.feature.how_to_enable()));
+        }
         if let Some(guard) = &self.guard {
             guard.admit_token(request, path.scope)?;
         }
@@ -88,6 +89,7 @@ impl ListenerApi {
     fn finish(&self, request: &Request, answer: Result<Response, Refusal>) -> Response {
         let mut response = answer.unwrap_or_else(|refusal| {
             self.api.metrics.refused(refusal.kind());
+            self.api.refusal_log.note(request, &refusal);
             refusal.into()
         });
         if let Some(guard) = &self.guard {

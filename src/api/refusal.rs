@@ -32,6 +32,8 @@ pub(crate) enum Refusal {
     UnknownKey(String),
     /// 404: this path does not exist.
     UnknownPath(String),
+    /// 404: this path does not exist as signerd was started. Says why.
+    FeatureOff(&'static str),
     /// 405, with the methods that the path has.
     Method(String),
     /// 412 when the message is slashable, 503 when the store cannot tell.
@@ -53,7 +55,7 @@ impl Refusal {
             Self::Request(_) | Self::Malformed(_) => 400,
             Self::NoToken => 401,
             Self::WrongToken | Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) => 403,
-            Self::UnknownKey(_) | Self::UnknownPath(_) => 404,
+            Self::UnknownKey(_) | Self::UnknownPath(_) | Self::FeatureOff(_) => 404,
             Self::Method(_) => 405,
             Self::Slashing(Refused::Unavailable(_)) => 503,
             Self::Loading | Self::KeyPending(_) | Self::Overloaded => 503,
@@ -69,7 +71,7 @@ impl Refusal {
             Self::NoToken | Self::WrongToken | Self::TokenNotConfigured => "unauthorized",
             Self::Host(_) | Self::Origin(_) => "forbidden",
             Self::UnknownKey(_) => "unknown_key",
-            Self::UnknownPath(_) | Self::Method(_) => "unknown_route",
+            Self::UnknownPath(_) | Self::FeatureOff(_) | Self::Method(_) => "unknown_route",
             Self::Slashing(Refused::Unavailable(_)) => "protection_unavailable",
             Self::Slashing(_) => "slashing_protection",
             Self::Loading => "loading",
@@ -77,6 +79,11 @@ impl Refusal {
             Self::Overloaded => "overloaded",
             Self::Internal(_) => "internal",
         }
+    }
+
+    /// Whether slashing protection has refused a message.
+    pub(super) fn is_slashing(&self) -> bool {
+        matches!(self, Self::Slashing(refused) if !matches!(refused, Refused::Unavailable(_)))
     }
 
     /// Returns after how many seconds the client should ask again.
@@ -88,7 +95,7 @@ impl Refusal {
             Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) | Self::UnknownKey(_) => {
                 None
             }
-            Self::UnknownPath(_) | Self::Method(_) => None,
+            Self::UnknownPath(_) | Self::FeatureOff(_) | Self::Method(_) => None,
             Self::Slashing(_) | Self::Internal(_) => None,
         }
     }
@@ -123,6 +130,7 @@ impl fmt::Display for Refusal {
                 hex::shorten(key)
             ),
             Self::UnknownPath(path) => write!(f, "no such path: {:?}", hex::shorten(path)),
+            Self::FeatureOff(reason) => f.write_str(reason),
             Self::Method(methods) => write!(f, "method not allowed: this path has {methods}"),
             Self::Slashing(refused) => refused.fmt(f),
             Self::Loading => f.write_str("keystores are still being decrypted, try again"),

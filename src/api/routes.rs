@@ -85,7 +85,7 @@ const KEYS_LISTED_AT_ONCE: usize = 1_000;
 
 /// The routes of the signing listener and of the control socket.
 #[rustfmt::skip] // One row a line.
-static SIGNING_ROUTES: [Route; 13] = [
+static SIGNING_ROUTES: [Route; 16] = [
     route(Post,   "/api/v1/eth2/sign/{identifier}", Everything, Always,             Required(SIGN_BYTES_MAX),   Low,    sign::sign).waits_for(Key),
     route(Get,    "/api/v1/eth2/publicKeys",        Everything, Always,             Ignored,                    PerKey, status::public_keys).waits_for(FirstLoad),
     route(Get,    "/upcheck",                       Open,       Always,             Ignored,                    Low,    status::upcheck),
@@ -96,6 +96,9 @@ static SIGNING_ROUTES: [Route; 13] = [
     route(Get,    "/eth/v1/keystores",              KeyManager, KeyManagerApi,      Ignored,                    PerKey, keymanager::list),
     route(Post,   "/eth/v1/keystores",              KeyManager, KeyManagerApi,      Required(IMPORT_BYTES_MAX), Long,   keymanager::import),
     route(Delete, "/eth/v1/keystores",              KeyManager, KeyManagerApi,      Optional(IMPORT_BYTES_MAX), Long,   keymanager::delete),
+    route(Get,    "/eth/v1/remotekeys",             Open,       Always,             Ignored,                    Low,    keymanager::remote_keys),
+    route(Post,   "/eth/v1/remotekeys",             Open,       Always,             Ignored,                    Low,    keymanager::remote_keys),
+    route(Delete, "/eth/v1/remotekeys",             Open,       Always,             Ignored,                    Low,    keymanager::remote_keys),
     route(Get,    "/api/v1/eth2/highWatermark",     Everything, SlashingProtection, Ignored,                    Low,    slashing_data::high_watermark),
     route(Get,    "/api/v1/slashing-protection",    KeyManager, SlashingProtection, Ignored,                    High,   slashing_data::export),
     route(Post,   "/api/v1/slashing-protection",    KeyManager, SlashingProtection, Required(IMPORT_BYTES_MAX), Long,   slashing_data::import),
@@ -191,6 +194,19 @@ impl RouteFeature {
             Self::Always => true,
             Self::KeyManagerApi => api.key_manager_enabled,
             Self::SlashingProtection => matches!(*api.protection, Protection::On(_)),
+        }
+    }
+
+    /// Returns a sentence for clients of a route that does not exist.
+    pub(super) fn how_to_enable(self) -> &'static str {
+        match self {
+            Self::Always => "this route always exists",
+            Self::KeyManagerApi => {
+                "the Keymanager routes are off: start signerd with --key-manager-api-enabled"
+            }
+            Self::SlashingProtection => {
+                "slashing protection is off: start signerd with --slashing-protection-enabled and --data-dir"
+            }
         }
     }
 }

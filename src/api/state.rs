@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::guard::Guard;
 use super::refusal::Refusal;
+use super::refusal_log::RefusalLog;
 use crate::consensus::network::Networks;
 use crate::consensus::primitives::Signature;
 use crate::keys::keyring::Keyring;
@@ -25,6 +26,7 @@ pub(crate) struct Api {
     /// The signing threads.
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) refusal_log: RefusalLog,
     /// `/healthcheck` is DOWN with fewer keys than this.
     pub(crate) expect_keys: Option<usize>,
     /// Whether every request is a line of the log.

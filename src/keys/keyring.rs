@@ -72,12 +72,9 @@ impl Keyring {
         }
     }
 
-    /// Whether keys may come that the table does not expect: not all sources are listed, or some do not
-    /// declare their public keys.
-    pub(crate) fn may_bring_others(&self) -> bool {
-        let state = self.shared.state();
-        let load = state.load.as_ref();
-        load.is_some_and(|load| load.may_bring_undeclared())
+    /// Whether the first load has ended.
+    pub(crate) fn first_load_ended(&self) -> bool {
+        self.shared.state().first_load_ended
     }
 
     /// Waits for the end of the first load, at most for this time; a coroutine may call it. Returns whether the

@@ -323,7 +323,11 @@ impl<'a, S: Stream> Connection<'a, S> {
             AnswerCost::Long => bytes <= QUICK_BODY_BYTES_MAX,
         };
         if !is_quick {
-            return Ok(self.answer_on_other_thread(body, rule.cost));
+            let ready = catch_panic(|| self.service.wait_until_ready(&self.request)).flatten();
+            return Ok(match ready {
+                Ok(()) => self.answer_on_other_thread(body, rule.cost),
+                Err(response) => response,
+            });
         }
         if let Some(body) = body {
             self.request.body = join(body.pieces, body.bytes);
