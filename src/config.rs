@@ -209,6 +209,12 @@ pub(crate) fn tls(values: &Values) -> Result<Option<TlsFiles>, StartError> {
         values.file("tls-client-ca")?,
         values.file("tls-known-clients")?,
     );
+    if values.on("tls-allow-ca-clients")? && client_ca.is_none() {
+        return conflict(
+            "--tls-allow-ca-clients needs the certificate of that CA: give its PEM file by --tls-client-ca \
+             (the system's trust store is not read)",
+        );
+    }
     let any = values.on("tls-allow-any-client")?;
     let restricted = client_ca.is_some() || known_clients.is_some();
     let identity = match (cert, key, store, password) {
@@ -231,11 +237,6 @@ pub(crate) fn tls(values: &Values) -> Result<Option<TlsFiles>, StartError> {
     };
     if any && restricted {
         return conflict("--tls-allow-any-client excludes --tls-client-ca and --tls-known-clients");
-    }
-    if values.on("tls-allow-ca-clients")? && client_ca.is_none() {
-        return conflict(
-            "--tls-allow-ca-clients needs --tls-client-ca: the system's trust store is not read",
-        );
     }
     let allow_insecure_permissions = values.on("allow-insecure-permissions")?;
     Ok(Some(TlsFiles {

@@ -50,6 +50,16 @@ pub struct Readings {
     pub protection_counts: (u64, u64),
     /// Hits and misses of the message cache.
     pub cache_counts: (u64, u64),
+    /// What is known of TLS, when it is served.
+    pub tls: Option<TlsReadings>,
+}
+
+/// What is known of TLS.
+pub struct TlsReadings {
+    /// When our own certificate expires, in seconds of Unix time.
+    pub certificate_not_after: i64,
+    /// Handshakes that have failed.
+    pub failed_handshakes: u64,
 }
 
 impl Metrics {
@@ -207,6 +217,22 @@ impl Collector for Reader {
             let metric = ConstCounter::new(value);
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
+        if let Some(tls) = now.tls {
+            let metric = ConstGauge::new(tls.certificate_not_after);
+            metric.encode(encoder.encode_descriptor(
+                "tls_certificate_not_after_seconds",
+                "When the certificate of this server expires, in Unix time",
+                None,
+                metric.metric_type(),
+            )?)?;
+            let metric = ConstCounter::new(tls.failed_handshakes);
+            metric.encode(encoder.encode_descriptor(
+                "tls_failed_handshakes",
+                "Handshakes of TLS that failed",
+                None,
+                metric.metric_type(),
+            )?)?;
+        }
         Ok(())
     }
 }
@@ -231,6 +257,7 @@ mod tests {
             protection_on: true,
             protection_counts: (7, 1),
             cache_counts: (5, 2),
+            tls: None,
         });
         metrics.begin().signed("ATTESTATION");
         metrics.refused("malformed");

@@ -23,7 +23,7 @@ use crate::keys::keyring::Keyring;
 use crate::keys::table::KeyTable;
 use crate::keys::{locked, secret};
 use crate::log as log_lines;
-use crate::metrics::{Metrics, Readings};
+use crate::metrics::{Metrics, Readings, TlsReadings};
 use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
@@ -35,13 +35,15 @@ use crate::slashing::Protection;
 /// # Errors
 /// What keeps the service from starting.
 pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
+    // Lines wait until the first thread may start.
+    let log_writer = log_lines::install(settings.log_level, settings.log_format);
     secure_memory(&settings)?;
     data_dir::prepare(&settings)?;
     let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
     let control_socket = listeners::bind_control_socket(&mut settings);
     let server = listeners::bind(&settings, tls.as_ref(), control_socket)?;
-    log_lines::start(settings.log_level, settings.log_json);
+    log_writer.start();
 
     let protection = Arc::new(open_protection(&settings)?);
     let keys = Arc::new(KeyTable::new());
@@ -52,7 +54,7 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         Arc::clone(&protection),
     )
     .map_err(|reason| StartError::new(exit::OS, reason))?;
-    let metrics = Metrics::new(readings(&keys, &keyring, &protection));
+    let metrics = Metrics::new(readings(&keys, &keyring, &protection, tls.as_ref()));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     access::warn_of_open_port(&settings, &guards.signing, &server);
     announce(&settings, &server, &protection, tls.as_deref());
@@ -157,10 +159,12 @@ fn readings(
     keys: &Arc<KeyTable>,
     keyring: &Arc<Keyring>,
     protection: &Arc<Protection>,
+    tls: Option<&Arc<Tls>>,
 ) -> impl Fn() -> Readings + Send + Sync + use<> {
     let keys = Arc::clone(keys);
     let keyring = Arc::clone(keyring);
     let protection = Arc::clone(protection);
+    let tls = tls.map(Arc::clone);
     move || {
         let progress = keyring.progress();
         let memory = locked::report();
@@ -173,6 +177,10 @@ fn readings(
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
             cache_counts: secret::cache_counters(),
+            tls: tls.as_ref().map(|tls| TlsReadings {
+                certificate_not_after: tls.not_after(),
+                failed_handshakes: tls.failed_handshakes(),
+            }),
         }
     }
 }
@@ -206,6 +214,7 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: 
         }
     }
     if let Some(tls) = tls {
+        tls.warn_of_expiry();
         let address = settings.http.address;
         log::info!(
             "for lists of known servers: {address} {}",
