@@ -64,4 +64,5 @@ mod service;
 mod tokens;
 
 // The rules of the source.
+mod circles;
 mod tidy;
