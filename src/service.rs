@@ -30,11 +30,24 @@ use crate::server::tls::Tls;
 use crate::server::{ListenAddress, Server, Services};
 use crate::slashing::Protection;
 
+/// Closes the process to debuggers and core dumps. To be called before anything else: arguments and
+/// environment may hold a token.
+///
+/// # Errors
+/// The system refuses it.
+pub fn harden_process() -> Result<(), StartError> {
+    locked::harden().map_err(|error| {
+        let message = format!("core dumps cannot be switched off: {error}");
+        StartError::new(exit::OS, message)
+            .hint("allow prctl(2) and setrlimit(2): a filter of system calls forbids them")
+    })
+}
+
 /// Serves until a signal ends it.
 ///
 /// # Errors
 /// What keeps the service from starting.
-pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
+pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     // Lines wait until the first thread may start.
     let log_writer = log_lines::install(settings.log_level, settings.log_format);
     secure_memory(&settings)?;
