@@ -99,13 +99,11 @@ impl Settings {
     /// # Errors
     /// The first value or file that cannot be used.
     pub fn check(values: &OptionValues) -> Result<Self, StartError> {
+        let address = values.address(options::HTTP_LISTEN_HOST, options::HTTP_LISTEN_PORT)?;
+        let listen_host = values.get(options::HTTP_LISTEN_HOST)?;
         let http = ListenerSettings {
-            address: values.address(options::HTTP_LISTEN_HOST, options::HTTP_LISTEN_PORT)?,
-            hosts: hosts(
-                values,
-                options::HTTP_HOST_ALLOWLIST,
-                values.get(options::HTTP_LISTEN_HOST)?,
-            )?,
+            address,
+            hosts: hosts(values, options::HTTP_HOST_ALLOWLIST, listen_host, address)?,
         };
         let data_dir = data_dir(values)?;
         let networks = networks(values)?;
@@ -145,12 +143,20 @@ impl Settings {
 
 /// Reads an allowlist of hosts, to which the listen host belongs too. `localhost` stands for the loopback
 /// addresses as well.
+///
+/// As py3signer, its form serves any host without an allowlist when the operator has opened the port to other
+/// machines; Web3Signer's form does not.
 fn hosts(
     values: &OptionValues,
     allowlist: TypedOption<TextList>,
     listen_host: String,
+    address: SocketAddr,
 ) -> Result<Option<Vec<String>>, StartError> {
     let mut hosts = values.get(allowlist)?;
+    let is_open = !address.ip().to_canonical().is_loopback();
+    if is_open && values.dialect == Dialect::Signerd && !values.is_given(allowlist) {
+        return Ok(None);
+    }
     if hosts.iter().any(|host| host == "*" || host == "all") {
         return Ok(None);
     }
@@ -176,12 +182,15 @@ fn metrics(
     if !values.get(options::METRICS_ENABLED)? {
         return Ok(None);
     }
+    let address = values.address(options::METRICS_HOST, options::METRICS_PORT)?;
+    let listen_host = values.get(options::METRICS_HOST)?;
     let metrics = ListenerSettings {
-        address: values.address(options::METRICS_HOST, options::METRICS_PORT)?,
+        address,
         hosts: hosts(
             values,
             options::METRICS_HOST_ALLOWLIST,
-            values.get(options::METRICS_HOST)?,
+            listen_host,
+            address,
         )?,
     };
     if metrics.address == http.address && http.address.port() != 0 {

@@ -11,6 +11,8 @@ mod metrics_page;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use self::access::Guards;
 use self::metrics_page::MetricsPage;
@@ -20,6 +22,7 @@ use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
 use crate::data_dir;
 use crate::keys::keyring::Keyring;
+use crate::keys::progress::Progress;
 use crate::keys::table::KeyTable;
 use crate::keys::{locked, secret};
 use crate::log as log_lines;
@@ -42,6 +45,9 @@ pub fn harden_process() -> Result<(), StartError> {
             .hint("allow prctl(2) and setrlimit(2): a filter of system calls forbids them")
     })
 }
+
+/// How long the start waits for the sources to be listed before it says where it listens.
+const LISTING_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves until a signal ends it.
 ///
@@ -69,9 +75,11 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     .map_err(|reason| StartError::new(exit::OS, reason))?;
     let metrics = Metrics::new(readings(&keys, &keyring, &protection, tls.as_ref()));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
+    let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
+    // A source that cannot be read ends the process first, unless it takes long to answer.
+    let _ = listed.recv_timeout(LISTING_PAUSE);
     access::warn_of_open_port(&settings, &guards.signing, &server);
     announce(&settings, &server, &protection, tls.as_deref());
-    watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
 
     let api = Arc::new(Api {
         keys,
@@ -94,7 +102,8 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         control: Arc::new(ControlApi(Arc::clone(&api))),
         signing: api,
     };
-    let code = server.run(services, || {
+    let status = || loading_status(&keyring.progress());
+    let on_reload = || {
         log::info!("SIGHUP: reloading");
         keyring.reload();
         if let Some(tls) = &tls
@@ -103,7 +112,8 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
             log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
         }
         access::reload_tokens(&guards.token_files);
-    });
+    };
+    let code = server.run(services, on_reload, status);
     log_lines::flush();
     Ok(code)
 }
@@ -253,7 +263,9 @@ fn announce_protection(protection: &Protection) {
 
 /// Ends the process when a source cannot be read; with `--strict`, also when a key is missing once loading
 /// has ended. The ports are open before.
-fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<()> {
+/// The receiver hears when the sources are listed.
+fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<Receiver<()>> {
+    let (listed, is_listed) = mpsc::channel();
     let keyring = Arc::clone(keyring);
     let strict = settings.strict;
     let expect_keys = settings.expect_keys;
@@ -261,11 +273,25 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<()> 
         if let Err(error) = keyring.wait_listed() {
             end_start(exit::NO_INPUT, error.to_string());
         }
+        let _ = listed.send(());
         if strict && let Err(reason) = keyring.wait_loaded().verdict(expect_keys) {
             end_start(exit::CONFIG, format!("--strict: {reason}"));
         }
     })?;
-    Ok(())
+    Ok(is_listed)
+}
+
+/// Returns the line that `systemctl status` shows.
+fn loading_status(progress: &Progress) -> String {
+    let pending = match progress.pending {
+        Some(0) => String::new(),
+        Some(pending) => format!(", {pending} to load"),
+        None => ", looking for keys".to_owned(),
+    };
+    format!(
+        "{} keys loaded, {} failed{pending}",
+        progress.loaded, progress.failed
+    )
 }
 
 fn end_start(code: u8, reason: String) -> ! {

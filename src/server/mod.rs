@@ -76,6 +76,9 @@ pub struct RunningServer {
     stop: PipeWriter,
 }
 
+/// How often the status is compared with what the service manager knows.
+const STATUS_INTERVAL: Duration = Duration::from_secs(2);
+
 /// The time between two looks of a draining server at its connections.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 
@@ -134,8 +137,14 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, and calls `on_reload` at SIGHUP. Returns when the requests at hand
-    /// are answered, after [`ConnectionLimits::drain`], or at once when a second signal comes.
-    pub fn run(self, services: Services, on_reload: impl Fn()) -> ExitCode {
+    /// are answered, after [`ConnectionLimits::drain`], or at once when a second signal comes. The service
+    /// manager gets what `status` returns, whenever it changes.
+    pub fn run(
+        self,
+        services: Services,
+        on_reload: impl Fn(),
+        status: impl Fn() -> String,
+    ) -> ExitCode {
         let running = match self.start(services) {
             Ok(running) => running,
             Err(error) => {
@@ -145,8 +154,19 @@ impl Server {
         };
         notify::send("READY=1");
         let watchdog = notify::watchdog_interval();
+        let pause = if notify::has_manager() {
+            watchdog.unwrap_or(STATUS_INTERVAL).min(STATUS_INTERVAL)
+        } else {
+            Duration::from_secs(3600)
+        };
+        let mut sent_status = String::new();
         loop {
-            match system::wait_for_signal(watchdog.unwrap_or(Duration::from_secs(3600))) {
+            let status = status();
+            if status != sent_status {
+                notify::send(&format!("STATUS={status}"));
+                sent_status = status;
+            }
+            match system::wait_for_signal(pause) {
                 None if watchdog.is_some() => running.feed_watchdog(),
                 None => {}
                 Some(Signal::Reload) => {
