@@ -15,10 +15,12 @@ mod attack;
 mod clients;
 mod floods;
 mod http;
+mod listeners;
 mod load;
 mod messages;
 mod runtime;
 mod tls;
+mod tls_files;
 
 // Every good request's signing root and signature, every bad one's refusal.
 mod refusals;

@@ -69,7 +69,7 @@ pub struct Server {
 }
 
 /// A server that serves.
-pub struct RunningServer {
+pub struct ServerHandle {
     state: Arc<ServerState>,
     accept: JoinHandle<()>,
     /// Writing to it, or closing it, stops the accept thread.
@@ -119,7 +119,7 @@ impl Server {
     ///
     /// # Errors
     /// When the system refuses a thread or a pipe.
-    pub fn start(self, services: Services) -> io::Result<RunningServer> {
+    pub fn start(self, services: Services) -> io::Result<ServerHandle> {
         self.runtime.start()?;
         let state = ServerState::start(self.limits, self.runtime)?;
         let sweeper = Arc::clone(&state.sweeper);
@@ -129,7 +129,7 @@ impl Server {
             let state = Arc::clone(&state);
             move || accept::run(&self.listeners, &services, &stopped, &state)
         })?;
-        Ok(RunningServer {
+        Ok(ServerHandle {
             state,
             accept,
             stop,
@@ -185,7 +185,7 @@ impl Server {
     }
 }
 
-impl RunningServer {
+impl ServerHandle {
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::Acquire)
