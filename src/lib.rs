@@ -19,8 +19,8 @@
 //! in `keys::import`, a deletion one in `keys::delete`. What they know of each source is in
 //! [`keys::keyring_state`], with the rules that they follow.
 //!
-//! [`cli`] and `config` turn arguments into checked settings before the first thread starts, and
-//! `service` makes the parts of them, once. Whoever must wait for another thread does so in [`wait`]; a
+//! [`cli`] reads arguments, environment and configuration file; [`config`] checks them into settings before
+//! the first thread starts; [`service`] makes the parts of them, once. [`commands`] holds the subcommands. Whoever must wait for another thread does so in [`wait`]; a
 //! thread without which nothing works is a [`critical_thread`], whose death ends the process.
 //! Imports go down this list only; `tests/tidy.rs` watches over it.
 
@@ -30,7 +30,8 @@ use zeroizing_alloc::ZeroAlloc;
 
 pub mod api;
 pub mod cli;
-mod config;
+pub mod commands;
+pub mod config;
 pub mod consensus;
 pub mod critical_thread;
 mod data_dir;
@@ -42,7 +43,7 @@ pub mod keys;
 pub mod log;
 mod metrics;
 pub mod server;
-mod service;
+pub mod service;
 pub mod slashing;
 pub mod wait;
 pub mod yaml;

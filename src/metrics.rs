@@ -55,6 +55,16 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) protection_counts: (u64, u64),
     /// Hits and misses of the message cache.
     pub(crate) cache_counts: (u64, u64),
+    /// What is known of TLS, when it is served.
+    pub(crate) tls: Option<TlsSnapshot>,
+}
+
+/// What is known of TLS.
+pub(crate) struct TlsSnapshot {
+    /// When our own certificate expires, in seconds of Unix time.
+    pub(crate) certificate_not_after: i64,
+    /// Handshakes that have failed.
+    pub(crate) failed_handshakes: u64,
 }
 
 impl Metrics {
@@ -212,6 +222,22 @@ impl Collector for SnapshotCollector {
             let metric = ConstCounter::new(value);
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
+        if let Some(tls) = now.tls {
+            let metric = ConstGauge::new(tls.certificate_not_after);
+            metric.encode(encoder.encode_descriptor(
+                "tls_certificate_not_after_seconds",
+                "When the certificate of this server expires, in Unix time",
+                None,
+                metric.metric_type(),
+            )?)?;
+            let metric = ConstCounter::new(tls.failed_handshakes);
+            metric.encode(encoder.encode_descriptor(
+                "tls_failed_handshakes",
+                "Handshakes of TLS that failed",
+                None,
+                metric.metric_type(),
+            )?)?;
+        }
         Ok(())
     }
 }
@@ -231,6 +257,7 @@ mod tests {
             protection_on: true,
             protection_counts: (7, 1),
             cache_counts: (5, 2),
+            tls: None,
         });
         metrics.begin().signed("ATTESTATION");
         metrics.refused("malformed");

@@ -10,6 +10,8 @@ mod listeners;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use self::access::Guards;
 use crate::api::refusal_log::RefusalLog;
@@ -19,28 +21,47 @@ use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
 use crate::data_dir;
 use crate::keys::keyring::Keyring;
+use crate::keys::progress::Progress;
 use crate::keys::table::KeyTable;
 use crate::keys::{arena, secret};
 use crate::log as log_lines;
-use crate::metrics::{Metrics, ServiceSnapshot};
+use crate::metrics::{Metrics, ServiceSnapshot, TlsSnapshot};
 use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
 use crate::server::{ListenAddress, Server, Services};
 use crate::slashing::Protection;
 
+/// Closes the process to debuggers and core dumps. To be called before anything else: arguments and
+/// environment may hold a token.
+///
+/// # Errors
+/// The system refuses it.
+pub fn harden_process() -> Result<(), StartError> {
+    arena::harden().map_err(|error| {
+        let message = format!("core dumps cannot be switched off: {error}");
+        StartError::new(exit::OS, message)
+            .hint("allow prctl(2) and setrlimit(2): a filter of system calls forbids them")
+    })
+}
+
+/// How long the start waits for the sources to be listed before it says where it listens.
+const LISTING_PAUSE: Duration = Duration::from_millis(200);
+
 /// Serves until a signal ends it.
 ///
 /// # Errors
 /// What keeps the service from starting.
-pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
+pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
+    // Lines wait until the first thread may start.
+    let log_writer = log_lines::install(settings.log_level, settings.log_format);
     secure_memory(&settings)?;
     data_dir::prepare(&settings)?;
     let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
     let control_socket = listeners::bind_control_socket(&mut settings);
     let server = listeners::bind(&settings, tls.as_ref(), control_socket)?;
-    log_lines::start(settings.log_level, settings.log_json);
+    log_writer.start();
 
     let protection = Arc::new(open_protection(&settings)?);
     let keys = Arc::new(KeyTable::new());
@@ -51,11 +72,13 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         Arc::clone(&protection),
     )
     .map_err(|reason| StartError::new(exit::OS, reason))?;
-    let metrics = Metrics::new(snapshots(&keys, &keyring, &protection));
+    let metrics = Metrics::new(snapshots(&keys, &keyring, &protection, tls.as_ref()));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
+    let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
+    // A source that cannot be read ends the process first, unless it takes long to answer.
+    let _ = listed.recv_timeout(LISTING_PAUSE);
     access::warn_of_open_port(&settings, &guards.signing, &server);
     announce(&settings, &server, &protection, tls.as_deref());
-    watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
 
     let api = Arc::new(Api {
         keys,
@@ -81,7 +104,8 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         metrics: service(RouteSet::Metrics, Some(guards.metrics)),
         control: service(RouteSet::Signing, None),
     };
-    let code = server.run(services, || {
+    let status = || loading_status(&keyring.progress());
+    let on_reload = || {
         log::info!("SIGHUP: reloading");
         keyring.reload();
         if let Some(tls) = &tls
@@ -90,7 +114,8 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
             log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
         }
         access::reload_tokens(&guards.token_files);
-    });
+    };
+    let code = server.run(services, on_reload, status);
     log_lines::flush();
     Ok(code)
 }
@@ -159,10 +184,12 @@ fn snapshots(
     keys: &Arc<KeyTable>,
     keyring: &Arc<Keyring>,
     protection: &Arc<Protection>,
+    tls: Option<&Arc<Tls>>,
 ) -> impl Fn() -> ServiceSnapshot + Send + Sync + use<> {
     let keys = Arc::clone(keys);
     let keyring = Arc::clone(keyring);
     let protection = Arc::clone(protection);
+    let tls = tls.map(Arc::clone);
     move || {
         let progress = keyring.progress();
         let memory = arena::report();
@@ -175,6 +202,10 @@ fn snapshots(
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
             cache_counts: secret::cache_counters(),
+            tls: tls.as_ref().map(|tls| TlsSnapshot {
+                certificate_not_after: tls.not_after(),
+                failed_handshakes: tls.failed_handshakes(),
+            }),
         }
     }
 }
@@ -208,6 +239,7 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: 
         }
     }
     if let Some(tls) = tls {
+        tls.warn_of_expiry();
         let address = settings.http.address;
         log::info!(
             "for lists of known servers: {address} {}",
@@ -233,7 +265,9 @@ fn announce_protection(protection: &Protection) {
 
 /// Ends the process when a source cannot be read; with `--strict`, also when a key is missing once loading
 /// has ended. The ports are open before.
-fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<()> {
+/// The receiver hears when the sources are listed.
+fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<Receiver<()>> {
+    let (listed, is_listed) = mpsc::channel();
     let keyring = Arc::clone(keyring);
     let strict = settings.strict;
     let expect_keys = settings.expect_keys;
@@ -241,11 +275,25 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<()> 
         if let Err(error) = keyring.wait_listed() {
             end_start(exit::NO_INPUT, error.to_string());
         }
+        let _ = listed.send(());
         if strict && let Err(reason) = keyring.wait_loaded().verdict(expect_keys) {
             end_start(exit::CONFIG, format!("--strict: {reason}"));
         }
     })?;
-    Ok(())
+    Ok(is_listed)
+}
+
+/// Returns the line that `systemctl status` shows.
+fn loading_status(progress: &Progress) -> String {
+    let pending = match progress.pending {
+        Some(0) => String::new(),
+        Some(pending) => format!(", {pending} to load"),
+        None => ", looking for keys".to_owned(),
+    };
+    format!(
+        "{} keys loaded, {} failed{pending}",
+        progress.loaded, progress.failed
+    )
 }
 
 fn end_start(code: u8, reason: String) -> ! {

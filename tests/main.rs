@@ -15,9 +15,11 @@ mod attack;
 mod clients;
 mod floods;
 mod http;
+mod listeners;
 mod load;
 mod runtime;
 mod tls;
+mod tls_files;
 
 // Every good request's signing root and signature, every bad one's refusal.
 mod refusals;
@@ -64,4 +66,5 @@ mod service;
 mod tokens;
 
 // The rules of the source.
+mod circles;
 mod tidy;

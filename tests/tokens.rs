@@ -319,12 +319,14 @@ fn a_variable_that_is_not_utf8_is_an_error_that_names_it_and_tells_no_secret() {
         let is_secret = name.ends_with("AUTH_TOKEN");
         assert_eq!(printed.contains("schl"), !is_secret, "{name}: {printed}");
     }
-    // What is no option stays a line of the log, or nothing.
+    // What is not an option stays a line of the log, or nothing.
     let unknown = [("SIGNERD_AUTH_TOKN", OsStr::new("x")), ("HOME", latin_1)];
     let (code, printed) = start(&scratch, &[], &unknown);
     assert_eq!(code, None, "{printed}");
     assert!(
-        printed.contains("SIGNERD_AUTH_TOKN is no option"),
+        printed.contains(
+            "SIGNERD_AUTH_TOKN is not the name of an option: did you mean SIGNERD_AUTH_TOKEN?"
+        ),
         "{printed}"
     );
 }

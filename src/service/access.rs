@@ -6,8 +6,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::api::guard::{AccessToken, Allowlist, Guard};
-use crate::cli::TokenSource;
 use crate::cli::error::StartError;
+use crate::cli::token::TokenSource;
 use crate::config::{Keymanager, Settings};
 use crate::data_dir::read_or_make_token;
 use crate::server::notify::inherited_listeners;
