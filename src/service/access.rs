@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::api::guard::{AccessToken, Allowlist, Guard};
 use crate::cli::error::StartError;
+use crate::cli::options::KeymanagerAuth;
 use crate::cli::token::TokenSource;
 use crate::config::{Keymanager, Settings};
 use crate::data_dir::read_or_make_token;
