@@ -39,25 +39,32 @@ pub(super) enum Credential {
 
 /// A configured token, kept as its SHA-256. The token itself need not stay in memory, and comparing
 /// digests in constant time reveals nothing about it.
-pub(crate) struct AccessToken(Mutex<[u8; 32]>);
+pub(crate) struct AccessToken {
+    digest: Mutex<[u8; 32]>,
+    /// Where users find the token: an option and its file. It is part of error messages.
+    origin: String,
+}
 
 impl AccessToken {
     /// `token` is not empty.
-    pub(crate) fn new(token: &str) -> Self {
-        Self(Mutex::new(digest(token)))
+    pub(crate) fn new(token: &str, origin: String) -> Self {
+        Self {
+            digest: Mutex::new(digest(token)),
+            origin,
+        }
     }
 
     /// Replaces the token. Returns whether the new one differs.
     pub(crate) fn replace(&self, token: &str) -> bool {
         let new = digest(token);
-        let mut current = lock(&self.0);
+        let mut current = lock(&self.digest);
         let differs = *current != new;
         *current = new;
         differs
     }
 
     fn is(&self, sent: &str) -> bool {
-        let expected = *lock(&self.0);
+        let expected = *lock(&self.digest);
         digest(sent).ct_eq(&expected).into()
     }
 }
@@ -98,17 +105,29 @@ impl Allowlist {
     }
 }
 
+/// What a client of the Keymanager routes must show (`--keymanager-auth`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyManagerAccess {
+    Token,
+    /// A certificate, by which it was accepted over TLS, or a token.
+    CertificateOrToken,
+    Nothing,
+}
+
 /// The access rules of one listener, chosen at start.
 pub(crate) struct Guard {
     /// Opens every route. Without it, only the Keymanager routes may ask for a token.
     pub(crate) token: Option<Arc<AccessToken>>,
     /// Opens the Keymanager routes alone.
     pub(crate) key_manager_token: Option<Arc<AccessToken>>,
+    pub(crate) key_manager_access: KeyManagerAccess,
     /// Whether the Keymanager routes are closed when no token is configured, because a listener is
     /// reachable from other machines.
     pub(crate) key_manager_needs_token: bool,
     /// Protects against DNS rebinding: a page that made its own name point here still sends that name.
     pub(crate) hosts: Allowlist,
+    /// The option that sets `hosts`.
+    pub(crate) hosts_option: &'static str,
     /// The web pages that may ask. Only browsers send `Origin`.
     pub(crate) origins: Allowlist,
 }
@@ -124,7 +143,9 @@ impl Guard {
             && let Some(host) = request.host()
             && !self.hosts.has_host(host)
         {
-            return Err(Refusal::Host(host.to_owned()));
+            let host = host.to_owned();
+            let option = self.hosts_option;
+            return Err(Refusal::Host { host, option });
         }
         if let Some(origin) = request.header("origin")
             && !self.origins.has(origin)
@@ -139,6 +160,9 @@ impl Guard {
     /// # Errors
     /// 401 without a token where one is needed, 403 with a wrong one.
     pub(super) fn admit_token(&self, request: &Request, scope: RouteScope) -> Result<(), Refusal> {
+        if scope == RouteScope::KeyManager && self.opens_key_manager_routes(request) {
+            return Ok(());
+        }
         let accepted = match scope {
             RouteScope::Open => return Ok(()),
             RouteScope::Everything => [self.token.as_deref(), None],
@@ -151,11 +175,27 @@ impl Guard {
             // A token that was sent all the same, such as eth-docker's `Bearer NIL`, is not looked at.
             return Ok(());
         }
-        let sent = sent_token(request).ok_or(Refusal::NoToken)?;
-        if accepted.into_iter().flatten().any(|token| token.is(&sent)) {
+        let origins = || {
+            let tokens = accepted.iter().flatten();
+            let origins: Vec<&str> = tokens.map(|token| token.origin.as_str()).collect();
+            origins.join(" or that of ")
+        };
+        let Some(sent) = sent_token(request) else {
+            return Err(Refusal::NoToken(origins()));
+        };
+        if accepted.iter().flatten().any(|token| token.is(&sent)) {
             Ok(())
         } else {
-            Err(Refusal::WrongToken)
+            Err(Refusal::WrongToken(origins()))
+        }
+    }
+
+    /// Whether the client of a Keymanager route needs no token.
+    fn opens_key_manager_routes(&self, request: &Request) -> bool {
+        match self.key_manager_access {
+            KeyManagerAccess::Token => false,
+            KeyManagerAccess::CertificateOrToken => request.has_client_certificate,
+            KeyManagerAccess::Nothing => true,
         }
     }
 
@@ -285,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_replaced_token_opens_nothing() {
-        let token = AccessToken::new("old");
+        let token = AccessToken::new("old", "--auth-token".to_owned());
         assert!(token.is("old") && !token.is("new"));
         assert!(token.replace("new") && !token.replace("new"));
         assert!(token.is("new") && !token.is("old"));

@@ -18,14 +18,14 @@ pub(crate) enum Refusal {
     Request(RequestError),
     /// 400: the body of another route is malformed. Names the field and what was expected.
     Malformed(String),
-    /// 401: a token is needed and none was sent.
-    NoToken,
-    /// 403: the token that was sent does not open this route.
-    WrongToken,
+    /// 401: a token is needed and none was sent. Holds the options and files of those that open the route.
+    NoToken(String),
+    /// 403: the token that was sent does not open this route. Holds the same.
+    WrongToken(String),
     /// 403: the route needs a token, and none is configured.
     TokenNotConfigured,
-    /// 403: the `Host` is not allowed (DNS rebinding).
-    Host(String),
+    /// 403: the `Host` is not in the list of this option (DNS rebinding).
+    Host { host: String, option: &'static str },
     /// 403: the web page that asks is not allowed.
     Origin(String),
     /// 404: the identifier is not a public key, or no such key is loaded.
@@ -53,8 +53,9 @@ impl Refusal {
     pub(super) fn status(&self) -> u16 {
         match self {
             Self::Request(_) | Self::Malformed(_) => 400,
-            Self::NoToken => 401,
-            Self::WrongToken | Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) => 403,
+            Self::NoToken(_) => 401,
+            Self::WrongToken(_) | Self::TokenNotConfigured => 403,
+            Self::Host { .. } | Self::Origin(_) => 403,
             Self::UnknownKey(_) | Self::UnknownPath(_) | Self::FeatureOff(_) => 404,
             Self::Method(_) => 405,
             Self::Slashing(Refused::Unavailable(_)) => 503,
@@ -68,8 +69,8 @@ impl Refusal {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Request(_) | Self::Malformed(_) => "malformed",
-            Self::NoToken | Self::WrongToken | Self::TokenNotConfigured => "unauthorized",
-            Self::Host(_) | Self::Origin(_) => "forbidden",
+            Self::NoToken(_) | Self::WrongToken(_) | Self::TokenNotConfigured => "unauthorized",
+            Self::Host { .. } | Self::Origin(_) => "forbidden",
             Self::UnknownKey(_) => "unknown_key",
             Self::UnknownPath(_) | Self::FeatureOff(_) | Self::Method(_) => "unknown_route",
             Self::Slashing(Refused::Unavailable(_)) => "protection_unavailable",
@@ -91,10 +92,9 @@ impl Refusal {
         match self {
             Self::KeyPending(_) => Some("5"),
             Self::Loading | Self::Overloaded | Self::Slashing(Refused::Unavailable(_)) => Some("1"),
-            Self::Request(_) | Self::Malformed(_) | Self::NoToken | Self::WrongToken => None,
-            Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) | Self::UnknownKey(_) => {
-                None
-            }
+            Self::Request(_) | Self::Malformed(_) => None,
+            Self::NoToken(_) | Self::WrongToken(_) | Self::TokenNotConfigured => None,
+            Self::Host { .. } | Self::Origin(_) | Self::UnknownKey(_) => None,
             Self::UnknownPath(_) | Self::FeatureOff(_) | Self::Method(_) => None,
             Self::Slashing(_) | Self::Internal(_) => None,
         }
@@ -106,17 +106,20 @@ impl fmt::Display for Refusal {
         match self {
             Self::Request(error) => error.fmt(f),
             Self::Malformed(message) => f.write_str(message),
-            Self::NoToken => {
-                f.write_str("this route needs a token: send `Authorization: Bearer <token>`")
-            }
-            Self::WrongToken => f.write_str("this token does not open this route"),
-            Self::TokenNotConfigured => f.write_str(
-                "this route needs a token off loopback, and none is configured: start with \
-                 --auth-token-file or --keymanager-token-file",
-            ),
-            Self::Host(host) => write!(
+            Self::NoToken(origins) => write!(
                 f,
-                "Host not authorized: {:?} is not in --http-host-allowlist (`*` allows every host)",
+                "this route needs the token of {origins}: send `Authorization: Bearer <token>`"
+            ),
+            Self::WrongToken(origins) => {
+                write!(f, "wrong token: this route needs the token of {origins}")
+            }
+            Self::TokenNotConfigured => f.write_str(
+                "this route needs a token off loopback, and none is configured: start signerd with \
+                 --auth-token-file or --keymanager-token-file, or choose another --keymanager-auth",
+            ),
+            Self::Host { host, option } => write!(
+                f,
+                "Host not authorized: {:?} is not in {option} (`*` allows every host)",
                 hex::shorten(host)
             ),
             Self::Origin(origin) => write!(
@@ -164,7 +167,7 @@ impl From<Refusal> for Response {
         if let Some(seconds) = refusal.retry_after_seconds() {
             response = response.with("Retry-After", seconds);
         }
-        if let Refusal::NoToken = refusal {
+        if let Refusal::NoToken(_) = refusal {
             response = response.with("WWW-Authenticate", "Bearer, Basic realm=\"signerd\"");
         }
         if let Refusal::Method(methods) = refusal {

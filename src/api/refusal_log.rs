@@ -35,6 +35,10 @@ struct LoggedKind {
 impl RefusalLog {
     /// Logs a refusal, or counts it.
     pub(super) fn note(&self, request: &Request, refusal: &Refusal) {
+        // The loader writes lines of its own.
+        if matches!(refusal, Refusal::Loading) {
+            return;
+        }
         let now = Instant::now();
         if refusal.is_slashing() {
             let key = request.last_segment();

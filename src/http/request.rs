@@ -27,6 +27,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The address of the client; `None` on a Unix socket.
     pub peer: Option<IpAddr>,
+    /// Whether the client was accepted by its TLS certificate.
+    pub has_client_certificate: bool,
     /// The authority of a target in absolute form. It overrides the field `Host`.
     pub authority: Option<String>,
 }

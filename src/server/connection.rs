@@ -259,6 +259,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn exchange(&mut self, head: RequestHead) -> Result<bool, ConnectionEnd> {
         let has_body = !matches!(head.framing, BodyFraming::Absent | BodyFraming::Length(0));
         let mut is_body_read = true;
+        self.request.has_client_certificate = self.stream.has_client_certificate();
         let response = match catch_panic(|| self.service.admit(&self.request)).flatten() {
             Ok(rule) => {
                 if rule.is_trusted {
