@@ -1,5 +1,5 @@
-//! The data directory: made for us alone, refused when others can write it, and with the token of the
-//! Keymanager routes in it.
+//! The data directory: made for us alone, refused when others can write it; the token of the Keymanager
+//! routes lies in it.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -7,34 +7,39 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::cli;
 use crate::cli::error::{StartError, exit};
+use crate::cli::options;
+use crate::cli::token::read_token;
 use crate::config::Settings;
 use crate::files::{self, random};
 use crate::keys::imported;
 
-/// Makes the data directory where only its parent exists; refuses one that others can write; and takes over
-/// what an older version imported. Nothing is written to it before.
+/// Makes the data directory if only its parent exists, refuses one that others can write, and takes over what
+/// an older version imported. Nothing is written to the directory before.
 pub(crate) fn prepare(settings: &Settings) -> Result<(), StartError> {
     let Some(path) = &settings.data_dir else {
         return Ok(());
     };
-    let fault =
-        |code, error: &dyn std::fmt::Display| StartError::new(code, format!("--data-dir: {error}"));
     if !path.exists() {
-        let made = DirBuilder::new().mode(0o700).create(path);
-        made.map_err(|error| {
-            let message = format!("{}: {error}", path.display());
-            fault(exit::CANNOT_CREATE, &message)
-        })?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| about_data_dir(StartError::cannot_create(path, &error)))?;
     }
     if !settings.sources.allow_insecure_permissions {
-        files::check_directory_is_private(path).map_err(|error| fault(exit::PERMISSION, &error))?;
+        files::check_directory_is_private(path).map_err(|error| {
+            about_data_dir(StartError::new(exit::PERMISSION, error.to_string()))
+        })?;
     }
-    imported::adopt_older_imports(path).map_err(|error| fault(exit::IO, &error))
+    imported::adopt_older_imports(path)
+        .map_err(|error| about_data_dir(StartError::new(exit::IO, error.to_string())))
 }
 
-/// The token in this file, which is made, with a random one, when it does not exist.
+fn about_data_dir(error: StartError) -> StartError {
+    error.about_option(options::DATA_DIR.row.name)
+}
+
+/// Reads the token in this file. If the file does not exist, makes it with a random token.
 pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, StartError> {
     if !path.exists() {
         let bytes = random::<32>().map_err(|error| StartError::new(exit::OS, error))?;
@@ -44,5 +49,5 @@ pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, Start
             StartError::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
         })?;
     }
-    cli::read_token(path, false)
+    read_token(path, false)
 }

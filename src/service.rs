@@ -6,42 +6,62 @@
 
 mod access;
 mod listeners;
-mod metrics_page;
 
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use self::access::Guards;
-use self::metrics_page::MetricsPage;
-use crate::api::{Api, ControlApi};
+use crate::api::refusal_log::RefusalLog;
+use crate::api::state::{Api, ListenerApi, RouteSet};
 use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
 use crate::data_dir;
 use crate::keys::keyring::Keyring;
+use crate::keys::progress::Progress;
 use crate::keys::table::KeyTable;
-use crate::keys::{locked, secret};
+use crate::keys::{arena, secret};
 use crate::log as log_lines;
-use crate::metrics::{Metrics, Readings};
+use crate::metrics::{Metrics, ServiceSnapshot, TlsSnapshot};
 use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
 use crate::server::{ListenAddress, Server, Services};
 use crate::slashing::Protection;
 
+/// Closes the process to debuggers and core dumps. To be called before anything else: arguments and
+/// environment may hold a token.
+///
+/// # Errors
+/// The system refuses it.
+pub fn harden_process() -> Result<(), StartError> {
+    arena::harden().map_err(|error| {
+        let message = format!("core dumps cannot be switched off: {error}");
+        StartError::new(exit::OS, message)
+            .hint("allow prctl(2) and setrlimit(2): a filter of system calls forbids them")
+    })
+}
+
+/// How long the start waits for the sources to be listed before it says where it listens.
+const LISTING_PAUSE: Duration = Duration::from_millis(200);
+
 /// Serves until a signal ends it.
 ///
 /// # Errors
 /// What keeps the service from starting.
-pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
+pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
+    // Lines wait until the first thread may start.
+    let log_writer = log_lines::install(settings.log_level, settings.log_format);
     secure_memory(&settings)?;
     data_dir::prepare(&settings)?;
     let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
     let control_socket = listeners::bind_control_socket(&mut settings);
     let server = listeners::bind(&settings, tls.as_ref(), control_socket)?;
-    log_lines::start(settings.log_level, settings.log_json);
+    log_writer.start();
 
     let protection = Arc::new(open_protection(&settings)?);
     let keys = Arc::new(KeyTable::new());
@@ -52,11 +72,13 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         Arc::clone(&protection),
     )
     .map_err(|reason| StartError::new(exit::OS, reason))?;
-    let metrics = Metrics::new(readings(&keys, &keyring, &protection));
+    let metrics = Metrics::new(snapshots(&keys, &keyring, &protection, tls.as_ref()));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
+    let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
+    // A source that cannot be read ends the process first, unless it takes long to answer.
+    let _ = listed.recv_timeout(LISTING_PAUSE);
     access::warn_of_open_port(&settings, &guards.signing, &server);
     announce(&settings, &server, &protection, tls.as_deref());
-    watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
 
     let api = Arc::new(Api {
         keys,
@@ -64,22 +86,27 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         protection,
         networks: settings.networks,
         signer: Box::new(signer),
-        guard: guards.signing,
-        metrics: Arc::clone(&metrics),
+        metrics,
+        refusal_log: RefusalLog::default(),
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
+        signing_extension_enabled: settings.signing_ext,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
-    let services = Services {
-        metrics: Arc::new(MetricsPage {
-            metrics,
-            guard: guards.metrics,
+    let service = |routes, guard| {
+        Arc::new(ListenerApi {
             api: Arc::clone(&api),
-        }),
-        control: Arc::new(ControlApi(Arc::clone(&api))),
-        signing: api,
+            routes,
+            guard,
+        })
     };
-    let code = server.run(services, || {
+    let services = Services {
+        signing: service(RouteSet::Signing, Some(guards.signing)),
+        metrics: service(RouteSet::Metrics, Some(guards.metrics)),
+        control: service(RouteSet::Signing, None),
+    };
+    let status = || loading_status(&keyring.progress());
+    let on_reload = || {
         log::info!("SIGHUP: reloading");
         keyring.reload();
         if let Some(tls) = &tls
@@ -88,7 +115,8 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
             log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
         }
         access::reload_tokens(&guards.token_files);
-    });
+    };
+    let code = server.run(services, on_reload, status);
     log_lines::flush();
     Ok(code)
 }
@@ -96,13 +124,13 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
 /// Requires locked memory for keys, or prepares a warning. Core dumps have been off since the process began.
 fn secure_memory(settings: &Settings) -> Result<(), StartError> {
     if settings.require_mlock {
-        locked::require_lock().map_err(|error| {
+        arena::require_lock().map_err(|error| {
             StartError::new(exit::OS, format!("--require-mlock: {error}"))
                 .hint("raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`")
         })?;
-        locked::when_not_locked(end_unlocked);
+        arena::when_not_locked(end_unlocked);
     } else {
-        locked::when_not_locked(warn_unlocked);
+        arena::when_not_locked(warn_unlocked);
     }
     Ok(())
 }
@@ -153,18 +181,20 @@ fn open_protection(settings: &Settings) -> Result<Protection, StartError> {
 }
 
 /// Returns what the metrics page reads at each scrape.
-fn readings(
+fn snapshots(
     keys: &Arc<KeyTable>,
     keyring: &Arc<Keyring>,
     protection: &Arc<Protection>,
-) -> impl Fn() -> Readings + Send + Sync + use<> {
+    tls: Option<&Arc<Tls>>,
+) -> impl Fn() -> ServiceSnapshot + Send + Sync + use<> {
     let keys = Arc::clone(keys);
     let keyring = Arc::clone(keyring);
     let protection = Arc::clone(protection);
+    let tls = tls.map(Arc::clone);
     move || {
         let progress = keyring.progress();
-        let memory = locked::report();
-        Readings {
+        let memory = arena::report();
+        ServiceSnapshot {
             keys_loaded: keys.len() as u64,
             keys_pending: progress.pending.unwrap_or(0) as u64,
             keys_failed: progress.failed as u64,
@@ -173,6 +203,10 @@ fn readings(
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
             cache_counts: secret::cache_counters(),
+            tls: tls.as_ref().map(|tls| TlsSnapshot {
+                certificate_not_after: tls.not_after(),
+                failed_handshakes: tls.failed_handshakes(),
+            }),
         }
     }
 }
@@ -189,7 +223,7 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: 
     }
     announce_protection(protection);
     // Logs now whether memory can be locked, not when the first key comes.
-    locked::report();
+    arena::report();
     if let Keymanager::OwnTokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",
@@ -206,6 +240,7 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: 
         }
     }
     if let Some(tls) = tls {
+        tls.warn_of_expiry();
         let address = settings.http.address;
         log::info!(
             "for lists of known servers: {address} {}",
@@ -231,7 +266,9 @@ fn announce_protection(protection: &Protection) {
 
 /// Ends the process when a source cannot be read; with `--strict`, also when a key is missing once loading
 /// has ended. The ports are open before.
-fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<()> {
+/// The receiver hears when the sources are listed.
+fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<Receiver<()>> {
+    let (listed, is_listed) = mpsc::channel();
     let keyring = Arc::clone(keyring);
     let strict = settings.strict;
     let expect_keys = settings.expect_keys;
@@ -239,11 +276,25 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<()> 
         if let Err(error) = keyring.wait_listed() {
             end_start(exit::NO_INPUT, error.to_string());
         }
+        let _ = listed.send(());
         if strict && let Err(reason) = keyring.wait_loaded().verdict(expect_keys) {
             end_start(exit::CONFIG, format!("--strict: {reason}"));
         }
     })?;
-    Ok(())
+    Ok(is_listed)
+}
+
+/// Returns the line that `systemctl status` shows.
+fn loading_status(progress: &Progress) -> String {
+    let pending = match progress.pending {
+        Some(0) => String::new(),
+        Some(pending) => format!(", {pending} to load"),
+        None => ", looking for keys".to_owned(),
+    };
+    format!(
+        "{} keys loaded, {} failed{pending}",
+        progress.loaded, progress.failed
+    )
 }
 
 fn end_start(code: u8, reason: String) -> ! {

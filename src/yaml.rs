@@ -1,14 +1,14 @@
 //! YAML, as far as configuration needs it: maps, lists and texts.
 //!
-//! Every scalar is a text here, and whoever reads it knows what it must be: to YAML itself an unquoted
-//! `0x10000038` is a number, and numbers may be quoted.
+//! Every scalar is a text here; its reader knows what it must be. To YAML itself an unquoted `0x10000038` is
+//! a number, and numbers may be quoted.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 
-/// A value: what stands behind a key, or a whole document.
+/// A value: what follows a key, or a whole document.
 pub enum Node {
     /// A scalar, without its quotes; empty for `~` and `null`.
     Text(String),
@@ -18,7 +18,7 @@ pub enum Node {
     Map(BTreeMap<String, Node>),
 }
 
-/// Why a text is not read, and where: it repeats nothing of the text.
+/// Why a text cannot be read, and where. It repeats nothing of the text, which may hold a secret.
 #[derive(Debug)]
 pub struct YamlError {
     /// Counted from 1.
@@ -32,10 +32,10 @@ pub struct YamlError {
 /// Deepest nesting of lists and maps: configuration has two or three levels.
 const DEPTH_MAX: usize = 16;
 
-/// The documents of a text, without empty ones.
+/// Reads the documents of a text, and leaves out empty ones.
 ///
 /// # Errors
-/// Where it is no YAML, nested too deep, has an alias, or a key that is no text or is there twice.
+/// The text is not YAML, is nested too deep, or has an alias, a key that is not a text, or a key twice.
 pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     let mut events = Parser::new_from_str(text);
     let mut documents = Vec::new();
@@ -50,10 +50,10 @@ pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     Ok(documents)
 }
 
-/// The keys and values of a text that has one document, a map.
+/// Reads the keys and values of a text that has one document, a map.
 ///
 /// # Errors
-/// As [`documents`], and where it has something else.
+/// As [`documents`], or the text has something else than one map.
 pub fn map(text: &str) -> Result<BTreeMap<String, Node>, YamlError> {
     let mut documents = documents(text)?;
     match (documents.pop(), documents.is_empty()) {
@@ -67,7 +67,7 @@ pub fn map(text: &str) -> Result<BTreeMap<String, Node>, YamlError> {
 }
 
 impl Node {
-    /// The scalar, if it is one.
+    /// Returns the scalar, if the value is one.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -76,7 +76,7 @@ impl Node {
     }
 }
 
-/// The next value and where it begins; nothing where a list or map ends.
+/// Reads the next value, and where it begins; `None` where a list or map ends.
 fn node(
     events: &mut Parser<'_, StrInput<'_>>,
     depth: usize,
@@ -117,30 +117,31 @@ fn node(
     Ok((Some(value), span.start))
 }
 
+/// Reads the keys and values of a map to its end.
 fn entries(
     events: &mut Parser<'_, StrInput<'_>>,
     depth: usize,
 ) -> Result<BTreeMap<String, Node>, YamlError> {
     let mut map = BTreeMap::new();
-    while let (Some(key), place) = node(events, depth)? {
+    while let (Some(key), marker) = node(events, depth)? {
         let Some(key) = key.text() else {
-            return Err(YamlError::new(&place, "a key must be a text"));
+            return Err(YamlError::new(&marker, "a key must be a text"));
         };
         let (Some(value), _) = node(events, depth)? else {
-            return Err(YamlError::new(&place, "a key without a value"));
+            return Err(YamlError::new(&marker, "a key without a value"));
         };
         if map.insert(key.to_owned(), value).is_some() {
-            return Err(YamlError::new(&place, "this key is there twice"));
+            return Err(YamlError::new(&marker, "this key is there twice"));
         }
     }
     Ok(map)
 }
 
 impl YamlError {
-    fn new(place: &Marker, reason: &str) -> Self {
+    fn new(marker: &Marker, reason: &str) -> Self {
         Self {
-            line: place.line().max(1),
-            column: place.col() + 1,
+            line: marker.line().max(1),
+            column: marker.col() + 1,
             reason: reason.to_owned(),
         }
     }

@@ -15,10 +15,11 @@ mod attack;
 mod clients;
 mod floods;
 mod http;
+mod listeners;
 mod load;
-mod messages;
 mod runtime;
 mod tls;
+mod tls_files;
 
 // Every good request's signing root and signature, every bad one's refusal.
 mod refusals;
@@ -53,6 +54,7 @@ mod remains;
 mod sources;
 mod start;
 mod table;
+mod waiting;
 
 // The service: health, negotiation, guards, start and end; command lines.
 mod cli;
@@ -60,6 +62,7 @@ mod commands;
 mod control_socket;
 mod ending;
 mod exits;
+mod readiness;
 mod service;
 mod tokens;
 

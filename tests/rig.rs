@@ -11,7 +11,7 @@ use signerd::http::request::{Method, Request};
 use signerd::http::response::{Response, TEXT};
 use signerd::server::tls::Tls;
 use signerd::server::{
-    ConnectionLimits, ListenAddress, ListenerRole, RunningServer, Runtime, Server, ServerSettings,
+    ConnectionLimits, ListenAddress, ListenerRole, Runtime, Server, ServerHandle, ServerSettings,
     Services,
 };
 
@@ -79,7 +79,7 @@ impl Service for Echo {
 /// A server on a port of its own.
 pub(crate) struct Rig {
     pub address: SocketAddr,
-    pub running: RunningServer,
+    pub running: ServerHandle,
 }
 
 impl Rig {

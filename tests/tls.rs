@@ -220,7 +220,7 @@ fn files_that_are_not_as_they_should_be_are_named() {
             identity,
             ..good.clone()
         })
-        .ends_with("empty: holds no certificate")
+        .ends_with("empty: holds no certificate in PEM")
     );
 
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -3,16 +3,19 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::process::ExitCode;
+
+use crate::critical_thread;
 
 /// Exit codes, as BSD's `sysexits.h` names them.
 pub(crate) mod exit {
-    /// A server is not healthy; not one of `sysexits.h`.
+    /// A server is not healthy, or a check failed; not one of `sysexits.h`.
     pub(crate) const UNHEALTHY: u8 = 1;
     /// The command line is wrong.
     pub(crate) const USAGE: u8 = 64;
     /// A file that was named does not exist or cannot be read.
     pub(crate) const NO_INPUT: u8 = 66;
-    /// An address cannot be had, a service does not answer.
+    /// An address cannot be had, or a server does not answer.
     pub(crate) const UNAVAILABLE: u8 = 69;
     /// The system refused a resource.
     pub(crate) const OS: u8 = 71;
@@ -26,9 +29,9 @@ pub(crate) mod exit {
     pub(crate) const CONFIG: u8 = 78;
 }
 
-/// Why the program ends before it served: printed as `error:` and `hint:` lines.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct StartError {
+/// Why the program ends before it serves: printed as an `error:` line and a `hint:` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartError {
     /// What is wrong, with the value.
     pub(crate) message: String,
     /// What to do.
@@ -38,7 +41,7 @@ pub(crate) struct StartError {
 }
 
 impl StartError {
-    /// Without a hint.
+    /// Makes an error without a hint.
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -49,35 +52,49 @@ impl StartError {
 
     /// Adds what to do.
     #[must_use]
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts the name of an option before the message.
+    pub(crate) fn about_option(mut self, name: &str) -> Self {
+        self.message = format!("--{name}: {}", self.message);
+        self
+    }
+
+    /// Makes the error for a file that was named and cannot be read.
+    pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
+        let message = format!("{}: {error}", path.display());
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            Self::new(exit::PERMISSION, message)
+                .hint("let the user that signerd runs as read it, by chown or chmod")
+        } else {
+            Self::new(exit::NO_INPUT, message).hint(
+                "give a path that this process sees: a container sees only what is mounted into it",
+            )
         }
     }
 
-    /// For a file that was named and cannot be read.
-    pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
-        let (code, hint) = match error.kind() == io::ErrorKind::PermissionDenied {
-            true => (
-                exit::PERMISSION,
-                "let the user that signerd runs as read it, by chown or chmod",
-            ),
-            false => (
-                exit::NO_INPUT,
-                "give a path that this process sees: a container sees only what is mounted into it",
-            ),
-        };
-        Self::new(code, format!("{}: {error}", path.display())).hint(hint)
+    /// Makes the error for a file that cannot be made.
+    pub(crate) fn cannot_create(path: &Path, error: &io::Error) -> Self {
+        Self::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
+    }
+
+    /// Writes the error to standard error, and returns the exit code of the process.
+    pub fn report(&self) -> ExitCode {
+        critical_thread::write_last(&self.to_string());
+        ExitCode::from(self.code)
     }
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.message)?;
-        self.hint
-            .as_ref()
-            .map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+        if let Some(hint) = &self.hint {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
     }
 }
 

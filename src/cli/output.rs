@@ -1,8 +1,10 @@
-//! What commands print. Unlike `println!` this never panics: a pipe that is closed or a full disk behind
-//! standard output is an error with an exit code, and a closed stderr changes nothing.
+//! What commands print. Unlike `println!` this never panics: a closed pipe or a full disk behind standard
+//! output is an error with an exit code, and a closed standard error changes nothing.
 
 use std::fmt;
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::error::{StartError, exit};
 
@@ -10,7 +12,7 @@ use super::error::{StartError, exit};
 ///
 /// # Errors
 /// Standard output is closed, or its disk is full.
-pub(super) fn print(text: impl fmt::Display) -> Result<(), StartError> {
+pub fn print(text: impl fmt::Display) -> Result<(), StartError> {
     let mut stdout = io::stdout().lock();
     write!(stdout, "{text}")
         .and_then(|()| stdout.flush())
@@ -21,11 +23,24 @@ pub(super) fn print(text: impl fmt::Display) -> Result<(), StartError> {
 ///
 /// # Errors
 /// As [`print`].
-pub(super) fn print_line(text: impl fmt::Display) -> Result<(), StartError> {
+pub(crate) fn print_line(text: impl fmt::Display) -> Result<(), StartError> {
     print(format_args!("{text}\n"))
 }
 
-/// Prints a line to stderr, if anybody can see it.
-pub(super) fn complain(text: impl fmt::Display) {
+/// Writes the text to the file, or prints it when there is none.
+///
+/// # Errors
+/// As [`print`], or the file cannot be written.
+pub(crate) fn write_or_print(file: Option<&Path>, text: &str) -> Result<(), StartError> {
+    match file {
+        Some(path) => {
+            fs::write(path, text).map_err(|error| StartError::cannot_create(path, &error))
+        }
+        None => print(text),
+    }
+}
+
+/// Prints a line to standard error, if anybody can see it.
+pub(crate) fn print_error_line(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }

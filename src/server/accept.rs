@@ -205,7 +205,7 @@ fn serve_tls(
     state: &ServerState,
     peer: Option<IpAddr>,
 ) {
-    match SecureSocket::new(socket, tls, &state.handshakes) {
+    match SecureSocket::new(socket, tls, &state.handshakes, peer) {
         Ok(socket) => serve(socket, service, state, peer),
         Err(error) => log::warn!("TLS: {error}"),
     }

@@ -2,11 +2,20 @@
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustls::pki_types::CertificateDer;
+use jiff::Timestamp;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
+};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+use rustls::{CertificateError, DigitallySignedStruct, Error};
 use sha2::{Digest, Sha256};
+
+use super::der::CertificateFields;
 
 /// Why TLS cannot be served: the file, and what is wrong with it.
 #[derive(Debug)]
@@ -18,6 +27,11 @@ impl TlsError {
         Self(format!("{}: {reason}", path.display()))
     }
 }
+
+/// A certificate expires within so many days: time to renew it.
+const EXPIRY_WARNING_DAYS: i64 = 30;
+
+pub(super) const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// Reads a whole file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -32,9 +46,63 @@ pub(super) fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsE
         certificates.push(certificate.map_err(|error| TlsError::new(path, error))?);
     }
     if certificates.is_empty() {
-        return Err(TlsError::new(path, "holds no certificate"));
+        return Err(TlsError::new(path, "holds no certificate in PEM"));
     }
     Ok(certificates)
+}
+
+/// Reads the fields of a certificate from a file.
+pub(super) fn fields<'a>(
+    certificate: &'a CertificateDer<'_>,
+    path: &Path,
+) -> Result<CertificateFields<'a>, TlsError> {
+    CertificateFields::parse(certificate)
+        .ok_or_else(|| TlsError::new(path, "holds something that is not an X.509 certificate"))
+}
+
+/// When a certificate from a file is valid.
+pub(super) struct CertificateDates {
+    file: PathBuf,
+    not_before: Timestamp,
+    pub(super) not_after: Timestamp,
+}
+
+impl CertificateDates {
+    /// Reads the dates of a certificate of `file`.
+    pub(super) fn read(certificate: &CertificateDer<'_>, file: &Path) -> Result<Self, TlsError> {
+        let fields = fields(certificate, file)?;
+        Ok(Self {
+            file: file.to_owned(),
+            not_before: fields.not_before,
+            not_after: fields.not_after,
+        })
+    }
+
+    /// Returns a sentence about a certificate that is not valid now, or not for long.
+    pub(super) fn warning(&self, now: Timestamp) -> Option<String> {
+        let file = self.file.display();
+        let not_before = self.not_before;
+        let not_after = self.not_after;
+        let seconds_left = not_after.as_second() - now.as_second();
+        if now < not_before {
+            Some(format!(
+                "{file}: the certificate is not valid before {not_before}, and it is {now} now: peers that \
+                 check this refuse it; is the clock of this host right?"
+            ))
+        } else if seconds_left < 0 {
+            Some(format!(
+                "{file}: the certificate expired at {not_after}: peers that check this refuse it; renew it, \
+                 then reload"
+            ))
+        } else if seconds_left < EXPIRY_WARNING_DAYS * DAY_SECONDS {
+            let days = seconds_left / DAY_SECONDS;
+            Some(format!(
+                "{file}: the certificate expires in {days} days, at {not_after}: renew it, then reload"
+            ))
+        } else {
+            None
+        }
+    }
 }
 
 /// SHA-256 of a certificate, which lists of known clients and servers hold.
@@ -49,6 +117,53 @@ pub(super) fn with_colons(bytes: &[u8]) -> String {
         pairs.push(format!("{byte:02X}"));
     }
     pairs.join(":")
+}
+
+/// Verifies a signature of the handshake of TLS 1.2 with the key of a certificate of any version.
+pub(super) fn verify_tls12(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    let fields = parse(certificate)?;
+    if fields.is_version_3 {
+        return verify_tls12_signature(message, certificate, signature, algorithms);
+    }
+    let (key_algorithm, key) = fields.public_key().ok_or(CertificateError::BadEncoding)?;
+    for (scheme, candidates) in algorithms.mapping {
+        if *scheme != signature.scheme {
+            continue;
+        }
+        for algorithm in *candidates {
+            if algorithm.public_key_alg_id().as_ref() == key_algorithm {
+                algorithm
+                    .verify_signature(key, message, signature.signature())
+                    .map_err(|_| CertificateError::BadSignature)?;
+                return Ok(HandshakeSignatureValid::assertion());
+            }
+        }
+    }
+    Err(CertificateError::BadSignature.into())
+}
+
+/// Verifies a signature of the handshake of TLS 1.3 with the key of a certificate of any version.
+pub(super) fn verify_tls13(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    let fields = parse(certificate)?;
+    if fields.is_version_3 {
+        return verify_tls13_signature(message, certificate, signature, algorithms);
+    }
+    let key = SubjectPublicKeyInfoDer::from(fields.public_key_info);
+    verify_tls13_signature_with_raw_key(message, &key, signature, algorithms)
+}
+
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<CertificateFields<'a>, Error> {
+    CertificateFields::parse(certificate).ok_or_else(|| CertificateError::BadEncoding.into())
 }
 
 impl fmt::Display for TlsError {

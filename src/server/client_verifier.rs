@@ -1,14 +1,13 @@
 //! Which clients are served by their certificate: those of a CA, and those of a list.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -19,7 +18,8 @@ use rustls::{
 
 use crate::hex;
 
-use super::certificates::{TlsError, fingerprint, read_pem};
+use super::certificates::{self, TlsError, fingerprint, read_pem, with_colons};
+use super::der::CertificateFields;
 
 /// Verifies the certificates of clients.
 #[derive(Debug)]
@@ -52,6 +52,34 @@ impl ClientVerifier {
     }
 }
 
+thread_local! {
+    /// Why the last certificate was refused on this thread: rustls hands on the error without the
+    /// certificate.
+    static REFUSAL: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Takes the reason why a certificate was refused on this thread since the last call.
+pub(super) fn take_refusal() -> Option<String> {
+    REFUSAL.take()
+}
+
+impl ClientVerifier {
+    /// Says which certificate was refused, and why.
+    fn describe(&self, own: &CertificateDer<'_>, error: &Error) -> String {
+        let fingerprint = with_colons(&fingerprint(own));
+        let reason = if self.authority.is_none() {
+            "the list of known clients does not have it".to_owned()
+        } else if CertificateFields::parse(own).is_some_and(|fields| !fields.is_version_3) {
+            "it is of X.509 version 1 or 2, and such certificates are served only when \
+             --tls-known-clients has their fingerprint"
+                .to_owned()
+        } else {
+            format!("{error}; the list of known clients does not have it either")
+        };
+        format!("the client's certificate with SHA-256 {fingerprint} is refused: {reason}")
+    }
+}
+
 impl ClientCertVerifier for ClientVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[] // with hints, clients would hide certificates that only the list knows
@@ -66,10 +94,14 @@ impl ClientCertVerifier for ClientVerifier {
         if self.known_fingerprints.contains(&fingerprint(own)) {
             return Ok(ClientCertVerified::assertion());
         }
-        match &self.authority {
+        let verified = match &self.authority {
             Some(authority) => authority.verify_client_cert(own, chain, now),
             None => Err(CertificateError::ApplicationVerificationFailure.into()),
+        };
+        if let Err(error) = &verified {
+            REFUSAL.set(Some(self.describe(own, error)));
         }
+        verified
     }
 
     fn verify_tls12_signature(
@@ -78,7 +110,7 @@ impl ClientCertVerifier for ClientVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        certificates::verify_tls12(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -87,7 +119,7 @@ impl ClientCertVerifier for ClientVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        certificates::verify_tls13(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -110,12 +142,13 @@ fn read_authority(
         .map_err(|error| TlsError::new(path, error))
 }
 
-/// Reads lines of a name and a fingerprint; others are empty or begin with `#`.
+/// Reads lines of a name and a fingerprint; others are blank, or a comment from `#` on.
 fn read_known_clients(path: &Path) -> Result<HashSet<[u8; 32]>, TlsError> {
     let text = fs::read_to_string(path).map_err(|error| TlsError::new(path, error))?;
     let mut fingerprints = HashSet::new();
     for (index, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.starts_with('#') {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let fingerprint = parse_known_client(line).ok_or_else(|| {

@@ -10,6 +10,7 @@ mod certificates;
 mod client_verifier;
 mod connection;
 pub(crate) mod control;
+mod der;
 mod identity;
 mod limits;
 mod listener;
@@ -68,12 +69,15 @@ pub struct Server {
 }
 
 /// A server that serves.
-pub struct RunningServer {
+pub struct ServerHandle {
     state: Arc<ServerState>,
     accept: JoinHandle<()>,
     /// Writing to it, or closing it, stops the accept thread.
     stop: PipeWriter,
 }
+
+/// How often the status is compared with what the service manager knows.
+const STATUS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The time between two looks of a draining server at its connections.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
@@ -115,7 +119,7 @@ impl Server {
     ///
     /// # Errors
     /// When the system refuses a thread or a pipe.
-    pub fn start(self, services: Services) -> io::Result<RunningServer> {
+    pub fn start(self, services: Services) -> io::Result<ServerHandle> {
         self.runtime.start()?;
         let state = ServerState::start(self.limits, self.runtime)?;
         let sweeper = Arc::clone(&state.sweeper);
@@ -125,7 +129,7 @@ impl Server {
             let state = Arc::clone(&state);
             move || accept::run(&self.listeners, &services, &stopped, &state)
         })?;
-        Ok(RunningServer {
+        Ok(ServerHandle {
             state,
             accept,
             stop,
@@ -133,8 +137,14 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, and calls `on_reload` at SIGHUP. Returns when the requests at hand
-    /// are answered, after [`ConnectionLimits::drain`], or at once when a second signal comes.
-    pub fn run(self, services: Services, on_reload: impl Fn()) -> ExitCode {
+    /// are answered, after [`ConnectionLimits::drain`], or at once when a second signal comes. The service
+    /// manager gets what `status` returns, whenever it changes.
+    pub fn run(
+        self,
+        services: Services,
+        on_reload: impl Fn(),
+        status: impl Fn() -> String,
+    ) -> ExitCode {
         let running = match self.start(services) {
             Ok(running) => running,
             Err(error) => {
@@ -144,8 +154,19 @@ impl Server {
         };
         notify::send("READY=1");
         let watchdog = notify::watchdog_interval();
+        let pause = if notify::has_manager() {
+            watchdog.unwrap_or(STATUS_INTERVAL).min(STATUS_INTERVAL)
+        } else {
+            Duration::from_secs(3600)
+        };
+        let mut sent_status = String::new();
         loop {
-            match system::wait_for_signal(watchdog.unwrap_or(Duration::from_secs(3600))) {
+            let status = status();
+            if status != sent_status {
+                notify::send(&format!("STATUS={status}"));
+                sent_status = status;
+            }
+            match system::wait_for_signal(pause) {
                 None if watchdog.is_some() => running.feed_watchdog(),
                 None => {}
                 Some(Signal::Reload) => {
@@ -164,7 +185,7 @@ impl Server {
     }
 }
 
-impl RunningServer {
+impl ServerHandle {
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::Acquire)

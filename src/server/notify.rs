@@ -33,6 +33,11 @@ pub(crate) fn inherited_listeners() -> Vec<(RawFd, String)> {
     listeners
 }
 
+/// Whether a service manager wants to be notified.
+pub(super) fn has_manager() -> bool {
+    env::var_os("NOTIFY_SOCKET").is_some()
+}
+
 /// Sends a state to the service manager, such as `READY=1`.
 pub(super) fn send(state: &str) {
     let Some(path) = env::var_os("NOTIFY_SOCKET") else {

@@ -4,6 +4,7 @@
 //! handshake is that of the first head.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use rustls::{Error, ServerConnection, Stream as TlsStream};
 
 use crate::http::wipe;
 
+use super::client_verifier::take_refusal;
 use super::pool::{PoolError, WorkerPool};
 use super::socket::Socket;
 use super::stream::{Phase, Stream};
@@ -25,6 +27,7 @@ pub(super) struct SecureSocket {
     tls: Arc<Tls>,
     /// Which reading of the TLS files the connection was made with.
     generation: u64,
+    peer: Option<IpAddr>,
 }
 
 /// Measured: 17 KiB.
@@ -37,7 +40,9 @@ impl SecureSocket {
         socket: Socket,
         tls: &Arc<Tls>,
         handshakes: &Arc<WorkerPool>,
+        peer: Option<IpAddr>,
     ) -> Result<Self, Error> {
+        tls.warn_of_expiry();
         let (config, generation) = tls.config();
         Ok(Self {
             connection: Some(Box::new(ServerConnection::new(config)?)),
@@ -45,6 +50,7 @@ impl SecureSocket {
             handshakes: Arc::clone(handshakes),
             tls: Arc::clone(tls),
             generation,
+            peer,
         })
     }
 
@@ -61,9 +67,23 @@ impl SecureSocket {
         Ok(TlsStream::new(connection, &mut self.socket))
     }
 
-    /// Exchanges the messages of the handshake.
+    /// Exchanges the messages of the handshake. A failure is counted and logged, except that of a client
+    /// which has sent nothing: a probe of the port.
     #[inline(never)]
     fn shake_hands(&mut self) -> io::Result<()> {
+        let mut has_begun = false;
+        let result = self.exchange_messages(&mut has_begun);
+        if let Err(error) = &result
+            && has_begun
+        {
+            self.tls.record_failure(self.peer, &reason(error));
+            // There is no second attempt, which would be counted again.
+            self.connection = None;
+        }
+        result
+    }
+
+    fn exchange_messages(&mut self, has_begun: &mut bool) -> io::Result<()> {
         loop {
             self.send_pending()?;
             let connection = self.connection.as_mut().ok_or_else(aborted)?;
@@ -73,6 +93,7 @@ impl SecureSocket {
             if connection.read_tls(&mut self.socket)? == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
+            *has_begun = true;
             let processed = self.process();
             if processed.is_err() {
                 self.send_pending().ok(); // the alert with the reason
@@ -93,14 +114,19 @@ impl SecureSocket {
         let mut connection = self.connection.take().ok_or_else(aborted)?;
         let processed = self.handshakes.run(move || {
             let result = connection.process_new_packets().map(|_| ());
+            let result = result.map_err(|error| match take_refusal() {
+                Some(refusal) => io::Error::new(ErrorKind::InvalidData, refusal),
+                None => io::Error::new(ErrorKind::InvalidData, error),
+            });
             (connection, result)
         });
         match processed {
             Ok((connection, result)) => {
                 self.connection = Some(connection);
-                result.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+                result
             }
-            Err(PoolError::Full | PoolError::Panicked) => Err(aborted()),
+            Err(PoolError::Full) => Err(io::Error::other("too many handshakes are waiting")),
+            Err(PoolError::Panicked) => Err(aborted()),
         }
     }
 
@@ -123,7 +149,18 @@ impl SecureSocket {
     }
 }
 
-/// The handshake failed, or too many others wait for theirs.
+/// Why a handshake failed, in words.
+fn reason(error: &io::Error) -> String {
+    if error.kind() == ErrorKind::TimedOut {
+        "it took too long".to_owned()
+    } else if error.kind() == ErrorKind::UnexpectedEof {
+        "the client closed the connection".to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
+/// The handshake has failed.
 fn aborted() -> io::Error {
     ErrorKind::ConnectionAborted.into()
 }
@@ -169,6 +206,10 @@ impl Stream for SecureSocket {
 
     fn trust(&mut self) {
         self.socket.trust();
+    }
+
+    fn has_client_certificate(&self) -> bool {
+        self.socket.has_client_certificate()
     }
 
     fn pause(&mut self, duration: Duration) {

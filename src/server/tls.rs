@@ -4,17 +4,20 @@
 //! whose certificate is not accepted any more: they end.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::SingleCertAndKey;
 
-use super::certificates::{fingerprint, with_colons};
+use super::certificates::{self, CertificateDates, fingerprint, with_colons};
 use super::client_verifier::ClientVerifier;
 
 pub use super::certificates::TlsError;
@@ -38,12 +41,19 @@ pub struct TlsFiles {
 pub struct Tls {
     files: TlsFiles,
     current: ArcSwap<LoadedTls>,
+    failed_handshakes: AtomicU64,
+    /// When to look for certificates that expire, in seconds of Unix time.
+    next_expiry_check: AtomicI64,
 }
 
 /// One reading of the files.
 struct LoadedTls {
     config: Arc<ServerConfig>,
     fingerprint: String,
+    /// When our own certificate expires, in seconds of Unix time.
+    not_after: i64,
+    /// Our own certificate, and those of the CA of clients.
+    dated: Vec<CertificateDates>,
     clients: Option<Arc<ClientVerifier>>,
     /// Counts the readings.
     generation: u64,
@@ -64,7 +74,12 @@ impl Tls {
     /// [`TlsError`] names the first file that is wrong.
     pub fn open(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
         let current = ArcSwap::from_pointee(files.load(0)?);
-        Ok(Arc::new(Self { files, current }))
+        Ok(Arc::new(Self {
+            files,
+            current,
+            failed_handshakes: AtomicU64::new(0),
+            next_expiry_check: AtomicI64::new(0),
+        }))
     }
 
     /// Reads the files again, for new connections. Connections of clients that are not accepted any more
@@ -75,12 +90,49 @@ impl Tls {
     pub fn reload(&self) -> Result<(), TlsError> {
         let generation = self.current.load().generation + 1;
         self.current.store(Arc::new(self.files.load(generation)?));
+        self.next_expiry_check.store(0, Ordering::Relaxed);
+        self.warn_of_expiry();
         Ok(())
     }
 
     /// SHA-256 of our own certificate in hex with colons, as lists of known servers hold it.
     pub fn fingerprint(&self) -> String {
         self.current.load().fingerprint.clone()
+    }
+
+    /// When our own certificate expires, in seconds of Unix time.
+    pub fn not_after(&self) -> i64 {
+        self.current.load().not_after
+    }
+
+    /// Handshakes that have failed since the start.
+    pub fn failed_handshakes(&self) -> u64 {
+        self.failed_handshakes.load(Ordering::Relaxed)
+    }
+
+    /// Counts and logs a handshake that failed.
+    pub(super) fn record_failure(&self, peer: Option<IpAddr>, reason: &str) {
+        self.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+        match peer {
+            Some(peer) => log::debug!("TLS: the handshake with {peer} failed: {reason}"),
+            None => log::debug!("TLS: the handshake with a local client failed: {reason}"),
+        }
+    }
+
+    /// Logs a certificate that has expired, is not yet valid, or expires soon; at most once a day.
+    pub fn warn_of_expiry(&self) {
+        let now = Timestamp::now();
+        let due = self.next_expiry_check.load(Ordering::Relaxed);
+        if now.as_second() < due {
+            return;
+        }
+        let tomorrow = now.as_second() + certificates::DAY_SECONDS;
+        self.next_expiry_check.store(tomorrow, Ordering::Relaxed);
+        for certificate in &self.current.load().dated {
+            if let Some(warning) = certificate.warning(now) {
+                log::warn!("TLS: {warning}");
+            }
+        }
     }
 
     /// The configuration for a new connection, and the generation of the files that it was made from.
@@ -144,7 +196,15 @@ impl TlsFiles {
 
     fn load(&self, generation: u64) -> Result<LoadedTls, TlsError> {
         let own = self.identity.load(self.allow_insecure_permissions)?;
-        let fingerprint = with_colons(&fingerprint(&own.chain[0]));
+        let fingerprint = with_colons(&fingerprint(&own.cert[0]));
+        let certificate_file = self.identity.certificate_file();
+        let mut dated = vec![CertificateDates::read(&own.cert[0], certificate_file)?];
+        let not_after = dated[0].not_after.as_second();
+        if let Some(ca) = &self.client_ca {
+            for certificate in certificates::read_pem(ca)? {
+                dated.push(CertificateDates::read(&certificate, ca)?);
+            }
+        }
         let provider = Arc::new(ring::default_provider());
         let clients = if self.asks_clients() {
             let verifier = ClientVerifier::open(
@@ -163,13 +223,14 @@ impl TlsFiles {
             Some(clients) => builder.with_client_cert_verifier(Arc::clone(clients) as _),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder
-            .with_single_cert(own.chain, own.key)
-            .map_err(|error| TlsError::new(self.identity.key_file(), error))?;
+        // Not `with_single_cert`, which takes no certificate of version 1.
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
         config.alpn_protocols = [b"http/1.1", b"http/1.0"].map(Vec::from).into();
         Ok(LoadedTls {
             config: Arc::new(config),
             fingerprint,
+            not_after,
+            dated,
             clients,
             generation,
         })

@@ -78,13 +78,20 @@ fn addresses(
 }
 
 fn cannot_listen(error: &BindError) -> StartError {
+    let options = match (error.role, &error.address) {
+        (_, ListenAddress::Unix(_)) => "--listen-unix",
+        (ListenerRole::Metrics, _) => "--metrics-port and --metrics-host",
+        (ListenerRole::Signing | ListenerRole::Control, _) => {
+            "--http-listen-port and --http-listen-host"
+        }
+    };
     let kind = error.source.kind();
     let hint = if kind == ErrorKind::AddrInUse {
-        "another process listens there: choose another port, or end that process"
+        format!("another process listens there: end it, or choose another address ({options})")
     } else if kind == ErrorKind::PermissionDenied {
-        "ports below 1024 and the directories of other users need permission"
+        format!("ports below 1024 and the directories of other users need permission ({options})")
     } else {
-        "choose an address that this host has"
+        format!("choose an address that this host has ({options})")
     };
     StartError::new(exit::UNAVAILABLE, error.to_string()).hint(hint)
 }

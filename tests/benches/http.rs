@@ -167,7 +167,7 @@ fn serve_ours() {
     .expect("a free port");
     let (_, address) = &server.addresses()[0];
     println!("{address}");
-    server.run(Services::all(Upcheck), || {});
+    server.run(Services::all(Upcheck), || {}, String::new);
 }
 
 #[derive(Clone)]

@@ -1,0 +1,269 @@
+//! The subcommands: their words and options, as argh reads them.
+
+use std::path::PathBuf;
+
+use argh::{ArgsInfo, CommandInfoWithArgs, EarlyExit, FlagInfoKind, FromArgs, SubCommandInfo};
+
+use crate::consensus::primitives::{PublicKey, Root};
+
+#[derive(FromArgs, ArgsInfo)]
+/// a remote signer for Ethereum validators
+struct Program {
+    #[argh(subcommand)]
+    command: Subcommand,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub(crate) enum Subcommand {
+    Healthcheck(HealthcheckArguments),
+    Wait(WaitArguments),
+    Check(CheckArguments),
+    Keys(KeysArguments),
+    Exit(ExitArguments),
+    Slashing(SlashingArguments),
+    Completions(CompletionsArguments),
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// ask the server: 0 healthy, 1 not
+#[argh(subcommand, name = "healthcheck")]
+pub(crate) struct HealthcheckArguments {
+    /// where it listens, if not where the options of the service say
+    #[argh(option)]
+    pub(crate) url: Option<String>,
+    /// with fewer keys it is not healthy
+    #[argh(option)]
+    pub(crate) expect_keys: Option<u64>,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// wait until all keys are loaded
+#[argh(subcommand, name = "wait")]
+pub(crate) struct WaitArguments {
+    /// where it listens, if not where the options of the service say
+    #[argh(option)]
+    pub(crate) url: Option<String>,
+    /// with fewer keys it is not healthy
+    #[argh(option)]
+    pub(crate) expect_keys: Option<u64>,
+    /// give up after so many seconds (300)
+    #[argh(option, default = "300")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// dry run: all options and files
+#[argh(subcommand, name = "check")]
+pub(crate) struct CheckArguments {
+    /// report in JSON
+    #[argh(switch)]
+    pub(crate) json: bool,
+    /// open no keystore: fast before a start, which goes on without a broken one
+    #[argh(switch)]
+    pub(crate) no_keys: bool,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// keys and keystores
+#[argh(subcommand, name = "keys")]
+pub(crate) struct KeysArguments {
+    #[argh(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub(crate) enum KeysCommand {
+    List(ListKeysArguments),
+    New(NewKeysArguments),
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// public keys of all sources
+#[argh(subcommand, name = "list")]
+pub(crate) struct ListKeysArguments {}
+
+#[derive(FromArgs, ArgsInfo)]
+/// make keystores for a devnet
+#[argh(subcommand, name = "new")]
+pub(crate) struct NewKeysArguments {
+    /// how many; from the start of --key-range, with --mnemonic-file
+    #[argh(option)]
+    pub(crate) count: u32,
+    /// the directory to make them in
+    #[argh(option)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// sign a voluntary exit; needs --network
+#[argh(subcommand, name = "exit")]
+pub(crate) struct ExitArguments {
+    /// the validator's public key
+    #[argh(option)]
+    pub(crate) key: PublicKey,
+    /// the epoch from which on it may leave
+    #[argh(option)]
+    pub(crate) epoch: u64,
+    /// its index
+    #[argh(option)]
+    pub(crate) validator_index: u64,
+    /// names the chain, where the network does not
+    #[argh(option)]
+    pub(crate) genesis_validators_root: Option<Root>,
+    /// the file to write
+    #[argh(option)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// slashing protection
+#[argh(subcommand, name = "slashing")]
+pub(crate) struct SlashingArguments {
+    #[argh(subcommand)]
+    pub(crate) command: SlashingCommand,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub(crate) enum SlashingCommand {
+    Export(ExportArguments),
+    Import(ImportArguments),
+    Watermark(WatermarkArguments),
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// write an EIP-3076 file
+#[argh(subcommand, name = "export")]
+pub(crate) struct ExportArguments {
+    /// the file to write
+    #[argh(option)]
+    pub(crate) to: Option<PathBuf>,
+    /// names the chain, where --network does not
+    #[argh(option)]
+    pub(crate) genesis_validators_root: Option<Root>,
+    /// of this public key alone; may be repeated
+    #[argh(option)]
+    pub(crate) keys: Vec<PublicKey>,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// merge an EIP-3076 file
+#[argh(subcommand, name = "import")]
+pub(crate) struct ImportArguments {
+    /// the file to read
+    #[argh(option)]
+    pub(crate) from: PathBuf,
+    /// take marks in the future too
+    #[argh(switch)]
+    pub(crate) force: bool,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// show or set what keys may sign
+#[argh(subcommand, name = "watermark")]
+pub(crate) struct WatermarkArguments {
+    /// high watermark: no key signs a block from here
+    #[argh(option)]
+    pub(crate) slot: Option<u64>,
+    /// high watermark: no key signs a vote from here
+    #[argh(option)]
+    pub(crate) epoch: Option<u64>,
+    /// remove the high watermark
+    #[argh(switch)]
+    pub(crate) remove: bool,
+    /// of this key alone; may be repeated
+    #[argh(option)]
+    pub(crate) key: Vec<PublicKey>,
+    /// names the chain, where --network does not
+    #[argh(option)]
+    pub(crate) genesis_validators_root: Option<Root>,
+    /// set the highest block slot on record
+    #[argh(option)]
+    pub(crate) block_slot: Option<u64>,
+    /// set the highest source epoch on record
+    #[argh(option)]
+    pub(crate) source_epoch: Option<u64>,
+    /// set the highest target epoch on record
+    #[argh(option)]
+    pub(crate) target_epoch: Option<u64>,
+    /// lower them, or set them in the future
+    #[argh(switch)]
+    pub(crate) force: bool,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// script for a shell, or the man page
+#[argh(subcommand, name = "completions")]
+pub(crate) struct CompletionsArguments {
+    /// bash, zsh, fish or man
+    #[argh(positional)]
+    pub(crate) shell: String,
+}
+
+/// Reads the words and options of a subcommand, of which the first is its name.
+pub(super) fn parse(words: &[String]) -> Result<Subcommand, EarlyExit> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Program::from_args(&["signerd"], &words).map(|program| program.command)
+}
+
+impl Subcommand {
+    /// Returns whether it asks a service that runs already.
+    pub(super) fn asks_the_server(&self) -> bool {
+        matches!(self, Self::Healthcheck(_) | Self::Wait(_))
+    }
+}
+
+/// Returns the names of all subcommands.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    Program::get_args_info()
+        .commands
+        .into_iter()
+        .map(|subcommand| subcommand.name)
+}
+
+/// Returns each subcommand that has no subcommands of its own, with its full name.
+pub(super) fn leaves() -> Vec<(String, CommandInfoWithArgs)> {
+    let mut leaves = Vec::new();
+    add_leaves("", Program::get_args_info().commands, &mut leaves);
+    leaves
+}
+
+fn add_leaves(
+    prefix: &str,
+    subcommands: Vec<SubCommandInfo>,
+    leaves: &mut Vec<(String, CommandInfoWithArgs)>,
+) {
+    for SubCommandInfo { name, mut command } in subcommands {
+        let name = format!("{prefix}{name}");
+        let inner = std::mem::take(&mut command.commands);
+        if inner.is_empty() {
+            leaves.push((name, command));
+        } else {
+            add_leaves(&format!("{name} "), inner, leaves);
+        }
+    }
+}
+
+/// Returns whether the option `name` of the subcommand takes no value; `None` when the subcommand does not
+/// have it. `words` are those read so far.
+pub(super) fn is_switch(words: &[String], name: &str) -> Option<bool> {
+    if words.is_empty() {
+        return None;
+    }
+    let mut found = (name == "help").then_some(true);
+    let mut known = Program::get_args_info().commands;
+    for word in words {
+        let Some(subcommand) = known.into_iter().find(|info| info.name == word) else {
+            break;
+        };
+        for flag in subcommand.command.flags {
+            if flag.long.trim_start_matches('-') == name {
+                found = Some(matches!(flag.kind, FlagInfoKind::Switch));
+            }
+        }
+        known = subcommand.command.commands;
+    }
+    found
+}

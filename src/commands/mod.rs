@@ -1,0 +1,48 @@
+//! The subcommands: short jobs beside the service, for hosts that have neither curl nor a shell.
+
+mod check;
+mod client;
+mod health;
+mod keys;
+mod keystores;
+mod slashing;
+mod voluntary_exit;
+
+use std::process::ExitCode;
+
+use crate::cli::completions::{SHELLS, completions};
+use crate::cli::error::{StartError, exit};
+use crate::cli::subcommands::{CompletionsArguments, KeysArguments, KeysCommand, Subcommand};
+use crate::cli::{SubcommandCall, output};
+
+/// Runs a subcommand.
+///
+/// # Errors
+/// Why it did not do what was asked.
+pub fn run(call: &SubcommandCall) -> Result<ExitCode, StartError> {
+    let values = &call.values;
+    match &call.subcommand {
+        Subcommand::Healthcheck(arguments) => health::healthcheck(values, arguments),
+        Subcommand::Wait(arguments) => health::wait(values, arguments),
+        Subcommand::Check(arguments) => check::run(values, arguments),
+        Subcommand::Keys(KeysArguments { command }) => match command {
+            KeysCommand::List(_) => keys::list(values),
+            KeysCommand::New(arguments) => keys::make(values, arguments),
+        },
+        Subcommand::Exit(arguments) => voluntary_exit::run(values, arguments),
+        Subcommand::Slashing(arguments) => slashing::run(values, &arguments.command),
+        Subcommand::Completions(arguments) => print_completions(arguments),
+    }
+}
+
+fn print_completions(
+    CompletionsArguments { shell }: &CompletionsArguments,
+) -> Result<ExitCode, StartError> {
+    let Some(text) = completions(shell) else {
+        let shells = SHELLS.join(", ");
+        let message = format!("completions: expected one of {shells}, got {shell:?}");
+        return Err(StartError::new(exit::USAGE, message));
+    };
+    output::print(text)?;
+    Ok(ExitCode::SUCCESS)
+}
