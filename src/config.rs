@@ -3,6 +3,8 @@
 //! Nothing that runs later meets a bad path, address or number. Contradictions between options are settled
 //! here, and so is who may do what: one value each, chosen once.
 
+mod access;
+
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,8 +12,9 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+pub(crate) use self::access::{Keymanager, tls};
 use crate::cli::error::{StartError, exit};
-use crate::cli::options;
+use crate::cli::options::{self, KeymanagerAuth};
 use crate::cli::token::TokenSource;
 use crate::cli::typed_option::TypedOption;
 use crate::cli::value_types::TextList;
@@ -19,9 +22,9 @@ use crate::cli::values::{Dialect, OptionValues};
 use crate::consensus::network::Networks;
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::keyring_state::KeyringSettings;
-use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
+use crate::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
 use crate::log::LogFormat;
-use crate::server::tls::{TlsFiles, TlsIdentity};
+use crate::server::tls::TlsFiles;
 use crate::slashing::{self, ChainClock};
 
 /// The service, fully checked. `cli::options` says what each option means.
@@ -42,6 +45,11 @@ pub struct Settings {
     /// The token that all routes but health ask for.
     pub(crate) auth_token: Option<TokenSource>,
     pub(crate) keymanager: Keymanager,
+    /// What the Keymanager routes ask of a caller.
+    pub(crate) keymanager_auth: KeymanagerAuth,
+    /// Whether `POST /api/v1/eth2/ext/sign/{key}` is served.
+    #[allow(dead_code, reason = "the API reads it once it has the route")]
+    pub(crate) signing_ext: bool,
     /// Lines below it are not logged.
     pub(crate) log_level: LevelFilter,
     pub(crate) log_format: LogFormat,
@@ -70,28 +78,8 @@ pub(crate) struct ListenerSettings {
     pub(crate) hosts: Option<Vec<String>>,
 }
 
-/// Who may use the Keymanager routes.
-#[derive(Clone)]
-pub(crate) enum Keymanager {
-    /// Nobody: the routes do not exist.
-    Off,
-    /// Everybody: a loopback listener, and nothing is kept.
-    Open,
-    /// Callers with the token that all routes but health ask for.
-    AuthToken,
-    /// Callers with this token, or with the one that all routes ask for.
-    Token(TokenSource),
-    /// Callers with the token of this file, which is made when it does not exist.
-    OwnTokenFile(PathBuf),
-    /// Nobody: the listener is open to other machines, and there is no token.
-    Closed,
-}
-
 /// Where imported keystores are, in the data directory.
 const IMPORTS_DIR: &str = "keystores";
-
-/// Where the token of the Keymanager routes is made, in the data directory.
-const TOKEN_FILE: &str = "api-token.txt";
 
 impl Settings {
     /// Checks all values, and the files that they name.
@@ -107,9 +95,25 @@ impl Settings {
         };
         let data_dir = data_dir(values)?;
         let networks = networks(values)?;
-        let auth_token = auth_token(values)?;
+        let auth_token = access::auth_token(values)?;
         let slashing = slashing(values, data_dir.as_deref(), &networks)?;
+        let tls = tls(values)?;
+        let keymanager_auth = access::keymanager_auth(values, tls.as_ref())?;
+        let keymanager = if keymanager_auth == KeymanagerAuth::NotAsked {
+            access::keymanager_without_auth(values)?
+        } else {
+            access::keymanager(values, auth_token.is_some(), data_dir.as_deref(), &http)?
+        };
         let mut notices = values.notices.clone();
+        if keymanager_auth == KeymanagerAuth::NotAsked
+            && !matches!(keymanager, Keymanager::Off)
+            && !http.address.ip().is_loopback()
+        {
+            notices.push(format!(
+                "--keymanager-auth=none: every machine that reaches {} can add and delete keys",
+                http.address
+            ));
+        }
         if let Some(slashing) = &slashing {
             notices.extend(slashing.floor_notice());
         }
@@ -119,9 +123,11 @@ impl Settings {
             idle_timeout: values.get(options::IDLE_CONNECTION_TIMEOUT)?,
             connections_per_address: values.get(options::MAX_CONNECTIONS_PER_ADDRESS)?,
             connections_local: values.get(options::MAX_CONNECTIONS_LOCAL)?,
-            tls: tls(values)?,
+            tls,
             metrics: metrics(values, &http)?,
-            keymanager: keymanager(values, auth_token.is_some(), data_dir.as_deref(), &http)?,
+            keymanager,
+            keymanager_auth,
+            signing_ext: values.get(options::SIGNING_EXT_ENABLED)?,
             auth_token,
             log_level: values.get(options::LOGGING)?,
             log_format: values.get(options::LOGGING_FORMAT)?,
@@ -200,86 +206,6 @@ fn metrics(
     Ok(Some(metrics))
 }
 
-fn auth_token(values: &OptionValues) -> Result<Option<TokenSource>, StartError> {
-    let given = values.get(options::AUTH_TOKEN)?;
-    let from_file = values.token_file(options::AUTH_TOKEN_FILE)?;
-    match (given, from_file) {
-        (Some(_), Some(_)) => conflict("--auth-token and --auth-token-file exclude each other"),
-        (Some(token), None) => Ok(Some(TokenSource::Given(token))),
-        (None, from_file) => Ok(from_file),
-    }
-}
-
-/// Returns the files of TLS, which exist; nothing without TLS.
-pub(crate) fn tls(values: &OptionValues) -> Result<Option<TlsFiles>, StartError> {
-    let certificate = values.get(options::TLS_CERT)?;
-    let key = values.get(options::TLS_KEY)?;
-    let store = values.get(options::TLS_KEYSTORE_FILE)?;
-    let password = values.get(options::TLS_KEYSTORE_PASSWORD_FILE)?;
-    let client_ca = values.get(options::TLS_CLIENT_CA)?;
-    let known_clients = values.get(options::TLS_KNOWN_CLIENTS)?;
-    let allows_any_client = values.get(options::TLS_ALLOW_ANY_CLIENT)?;
-    let asks_clients = client_ca.is_some() || known_clients.is_some();
-    if values.get(options::TLS_ALLOW_CA_CLIENTS)? && client_ca.is_none() {
-        return conflict(
-            "--tls-allow-ca-clients needs the certificate of that CA: give its PEM file by --tls-client-ca \
-             (the system's trust store is not read)",
-        );
-    }
-    let identity = match (certificate, key, store, password) {
-        (None, None, None, None) if !asks_clients => return Ok(None),
-        (None, None, None, None) => {
-            return conflict("client certificates need --tls-cert and --tls-key");
-        }
-        (Some(certificate), Some(key), None, None) => TlsIdentity::Pem(certificate, key),
-        (None, None, Some(_), Some(_)) if !asks_clients && !allows_any_client => {
-            return conflict(
-                "--tls-keystore-file needs --tls-known-clients, --tls-client-ca or --tls-allow-any-client",
-            );
-        }
-        (None, None, Some(store), Some(password)) => TlsIdentity::Pkcs12(store, password),
-        (_, _, None, None) => return conflict("--tls-cert and --tls-key go together"),
-        (None, None, _, _) => {
-            return conflict("--tls-keystore-file and --tls-keystore-password-file go together");
-        }
-        (_, _, _, _) => return conflict("--tls-cert and --tls-keystore-file exclude each other"),
-    };
-    if allows_any_client && asks_clients {
-        return conflict("--tls-allow-any-client excludes --tls-client-ca and --tls-known-clients");
-    }
-    Ok(Some(TlsFiles {
-        identity,
-        client_ca,
-        known_clients,
-        allow_insecure_permissions: values.get(options::ALLOW_INSECURE_PERMISSIONS)?,
-    }))
-}
-
-fn keymanager(
-    values: &OptionValues,
-    has_auth_token: bool,
-    data_dir: Option<&Path>,
-    http: &ListenerSettings,
-) -> Result<Keymanager, StartError> {
-    if !values.get(options::KEY_MANAGER_API_ENABLED)? {
-        return Ok(Keymanager::Off);
-    }
-    if let Some(token) = values.token_file(options::KEYMANAGER_TOKEN_FILE)? {
-        return Ok(Keymanager::Token(token));
-    }
-    if has_auth_token {
-        return Ok(Keymanager::AuthToken);
-    }
-    if let Some(directory) = data_dir {
-        return Ok(Keymanager::OwnTokenFile(directory.join(TOKEN_FILE)));
-    }
-    if http.address.ip().is_loopback() {
-        Ok(Keymanager::Open)
-    } else {
-        Ok(Keymanager::Closed)
-    }
-}
-
 /// Returns the directory that outlives the process. Web3Signer's form keeps imported keys beside the key files,
 /// and makes a missing directory; in our own form it must exist.
 pub(crate) fn data_dir(values: &OptionValues) -> Result<Option<PathBuf>, StartError> {
@@ -307,19 +233,19 @@ fn sources(values: &OptionValues, data_dir: Option<&Path>) -> Result<Sources, St
     let passwords = values.get(options::KEYSTORES_PASSWORDS_PATH)?;
     let password_file = values.get(options::KEYSTORES_PASSWORD_FILE)?;
     let keys_dirs = values.get(options::KEYS)?;
-    let pairs = match (keystores, passwords, password_file.clone()) {
+    let keystore_directories = match (keystores, passwords, password_file.clone()) {
         (_, Some(_), Some(_)) => {
             return conflict(
                 "--keystores-passwords-path and --keystores-password-file exclude each other",
             );
         }
-        (Some(keystores), Some(passwords), None) => vec![Pair {
+        (Some(keystores), Some(passwords), None) => vec![KeystoreDirectory {
             keystores,
-            passwords: Passwords::Dir(passwords),
+            passwords: PasswordFiles::Dir(passwords),
         }],
-        (Some(keystores), None, Some(file)) => vec![Pair {
+        (Some(keystores), None, Some(file)) => vec![KeystoreDirectory {
             keystores,
-            passwords: Passwords::File(file),
+            passwords: PasswordFiles::File(file),
         }],
         (None, None, None) => Vec::new(),
         (None, None, Some(_)) if !keys_dirs.is_empty() => Vec::new(),
@@ -330,7 +256,7 @@ fn sources(values: &OptionValues, data_dir: Option<&Path>) -> Result<Sources, St
         }
     };
     Ok(Sources {
-        pairs,
+        keystore_directories,
         keys_dirs,
         keys_password_file: password_file,
         key_config_path: values.get(options::KEY_CONFIG_PATH)?,
@@ -342,11 +268,11 @@ fn sources(values: &OptionValues, data_dir: Option<&Path>) -> Result<Sources, St
     })
 }
 
-fn mnemonic(values: &OptionValues) -> Result<Option<Mnemonic>, StartError> {
+fn mnemonic(values: &OptionValues) -> Result<Option<MnemonicFiles>, StartError> {
     let range = values.get(options::KEY_RANGE)?;
     let passphrase_file = values.get(options::MNEMONIC_PASSPHRASE_FILE)?;
     match values.get(options::MNEMONIC_FILE)? {
-        Some(file) => Ok(Some(Mnemonic {
+        Some(file) => Ok(Some(MnemonicFiles {
             file,
             passphrase_file,
             range,

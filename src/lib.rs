@@ -6,7 +6,7 @@
 //! 1. [`server`] accepts the connection and runs one coroutine for it (`server::connection`):
 //!    deadlines, TLS, keep-alive. Everything below is free of sockets and clocks.
 //! 2. [`http`] turns bytes into a `Request`, or into the refusal that the RFCs ask for.
-//! 3. [`api`] guards (host, origin, token) and routes: one match on method and path.
+//! 3. [`api`] checks host, origin and token, and finds the route in one table of methods and paths.
 //! 4. [`consensus`] reads the JSON body as a `Duty` and computes its signing root.
 //! 5. [`slashing`] records the duty on disk and hands out the proof of it, a `Cleared`.
 //! 6. [`keys`] finds the secret key and signs, in locked memory, for the holder of a `Cleared`:
@@ -15,9 +15,9 @@
 //! # How keys come and go
 //!
 //! [`keys::keyring`] is the handle. A load lists the sources (`keys::sources`), reads what is new
-//! (`keys::key_source`), decides (`keys::load_plan`) and opens it (`keys::load`). An import is one function
-//! in `keys::import`, a deletion one in `keys::delete`; what they know of each source is in
-//! [`keys::keyring_state`], which states the law that they follow.
+//! (`keys::source`), decides (`keys::load_plan`) and opens it (`keys::load`). An import is one function
+//! in `keys::import`, a deletion one in `keys::delete`. What they know of each source is in
+//! [`keys::keyring_state`], with the rules that they follow.
 //!
 //! [`cli`] reads arguments, environment and configuration file; [`config`] checks them into settings before
 //! the first thread starts; [`service`] makes the parts of them, once. [`commands`] holds the subcommands. Whoever must wait for another thread does so in [`wait`]; a
@@ -41,7 +41,7 @@ pub mod http;
 pub mod json;
 pub mod keys;
 pub mod log;
-pub mod metrics;
+mod metrics;
 pub mod server;
 pub mod service;
 pub mod slashing;

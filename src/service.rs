@@ -6,7 +6,6 @@
 
 mod access;
 mod listeners;
-mod metrics_page;
 
 use std::io;
 use std::process::ExitCode;
@@ -15,8 +14,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use self::access::Guards;
-use self::metrics_page::MetricsPage;
-use crate::api::{Api, ControlApi};
+use crate::api::refusal_log::RefusalLog;
+use crate::api::state::{Api, ListenerApi, RouteSet};
 use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
@@ -24,9 +23,9 @@ use crate::data_dir;
 use crate::keys::keyring::Keyring;
 use crate::keys::progress::Progress;
 use crate::keys::table::KeyTable;
-use crate::keys::{locked, secret};
+use crate::keys::{arena, secret};
 use crate::log as log_lines;
-use crate::metrics::{Metrics, Readings, TlsReadings};
+use crate::metrics::{Metrics, ServiceSnapshot, TlsSnapshot};
 use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
@@ -39,7 +38,7 @@ use crate::slashing::Protection;
 /// # Errors
 /// The system refuses it.
 pub fn harden_process() -> Result<(), StartError> {
-    locked::harden().map_err(|error| {
+    arena::harden().map_err(|error| {
         let message = format!("core dumps cannot be switched off: {error}");
         StartError::new(exit::OS, message)
             .hint("allow prctl(2) and setrlimit(2): a filter of system calls forbids them")
@@ -73,7 +72,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         Arc::clone(&protection),
     )
     .map_err(|reason| StartError::new(exit::OS, reason))?;
-    let metrics = Metrics::new(readings(&keys, &keyring, &protection, tls.as_ref()));
+    let metrics = Metrics::new(snapshots(&keys, &keyring, &protection, tls.as_ref()));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
     // A source that cannot be read ends the process first, unless it takes long to answer.
@@ -87,20 +86,23 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         protection,
         networks: settings.networks,
         signer: Box::new(signer),
-        guard: guards.signing,
-        metrics: Arc::clone(&metrics),
+        metrics,
+        refusal_log: RefusalLog::default(),
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
-    let services = Services {
-        metrics: Arc::new(MetricsPage {
-            metrics,
-            guard: guards.metrics,
+    let service = |routes, guard| {
+        Arc::new(ListenerApi {
             api: Arc::clone(&api),
-        }),
-        control: Arc::new(ControlApi(Arc::clone(&api))),
-        signing: api,
+            routes,
+            guard,
+        })
+    };
+    let services = Services {
+        signing: service(RouteSet::Signing, Some(guards.signing)),
+        metrics: service(RouteSet::Metrics, Some(guards.metrics)),
+        control: service(RouteSet::Signing, None),
     };
     let status = || loading_status(&keyring.progress());
     let on_reload = || {
@@ -121,13 +123,13 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
 /// Requires locked memory for keys, or prepares a warning. Core dumps have been off since the process began.
 fn secure_memory(settings: &Settings) -> Result<(), StartError> {
     if settings.require_mlock {
-        locked::require_lock().map_err(|error| {
+        arena::require_lock().map_err(|error| {
             StartError::new(exit::OS, format!("--require-mlock: {error}"))
                 .hint("raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`")
         })?;
-        locked::when_not_locked(end_unlocked);
+        arena::when_not_locked(end_unlocked);
     } else {
-        locked::when_not_locked(warn_unlocked);
+        arena::when_not_locked(warn_unlocked);
     }
     Ok(())
 }
@@ -178,20 +180,20 @@ fn open_protection(settings: &Settings) -> Result<Protection, StartError> {
 }
 
 /// Returns what the metrics page reads at each scrape.
-fn readings(
+fn snapshots(
     keys: &Arc<KeyTable>,
     keyring: &Arc<Keyring>,
     protection: &Arc<Protection>,
     tls: Option<&Arc<Tls>>,
-) -> impl Fn() -> Readings + Send + Sync + use<> {
+) -> impl Fn() -> ServiceSnapshot + Send + Sync + use<> {
     let keys = Arc::clone(keys);
     let keyring = Arc::clone(keyring);
     let protection = Arc::clone(protection);
     let tls = tls.map(Arc::clone);
     move || {
         let progress = keyring.progress();
-        let memory = locked::report();
-        Readings {
+        let memory = arena::report();
+        ServiceSnapshot {
             keys_loaded: keys.len() as u64,
             keys_pending: progress.pending.unwrap_or(0) as u64,
             keys_failed: progress.failed as u64,
@@ -200,7 +202,7 @@ fn readings(
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
             cache_counts: secret::cache_counters(),
-            tls: tls.as_ref().map(|tls| TlsReadings {
+            tls: tls.as_ref().map(|tls| TlsSnapshot {
                 certificate_not_after: tls.not_after(),
                 failed_handshakes: tls.failed_handshakes(),
             }),
@@ -220,7 +222,7 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: 
     }
     announce_protection(protection);
     // Logs now whether memory can be locked, not when the first key comes.
-    locked::report();
+    arena::report();
     if let Keymanager::OwnTokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",

@@ -17,7 +17,6 @@ mod floods;
 mod http;
 mod listeners;
 mod load;
-mod messages;
 mod runtime;
 mod tls;
 mod tls_files;
@@ -55,6 +54,7 @@ mod remains;
 mod sources;
 mod start;
 mod table;
+mod waiting;
 
 // The service: health, negotiation, guards, start and end; command lines.
 mod cli;

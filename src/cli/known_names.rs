@@ -39,7 +39,6 @@ const FOREIGN: &[(ForeignRule, &[&str])] = &[
     (ForeignRule::Database, &[
         "slashing-protection-db-url", "slashing-protection-db-username", "slashing-protection-db-password",
     ]),
-    (ForeignRule::RefuseWhenEnabled("proofs of validation are not served"), &["Xsigning-ext-enabled"]),
     (
         ForeignRule::RefuseWhenEnabled("Commit-Boost's API is not served"),
         &["commit-boost-*", "proxy-keystores-*"],

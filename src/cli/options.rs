@@ -52,6 +52,8 @@ option_groups! {
             connections("max-connections-per-address", "connections of one remote address").default("1024");
         MAX_CONNECTIONS_LOCAL: Number<usize> =
             connections("max-connections-local", "the same, from this host").default("4096");
+        SIGNING_EXT_ENABLED: Switch =
+            switch("Xsigning-ext-enabled", "false", "sign proofs of validation");
         WORKERS: Auto<Number<usize>> =
             number("workers", "N", 1, 1024, "signing threads; auto: one a core").auto().short('w');
     }
@@ -132,6 +134,8 @@ option_groups! {
             .eth2("false").alias(&["enable-key-manager-api"]);
         KEYMANAGER_TOKEN_FILE: Optional<ReadableFile> =
             file("keymanager-token-file", "FILE", "token; else DATA-DIR/api-token.txt").restricts_access();
+        KEYMANAGER_AUTH: Optional<Choice<KeymanagerAuth>> =
+            choice("keymanager-auth", "HOW", KEYMANAGER_AUTHS, "token, client-certificate or none");
         SKIP_KEYSTORE_STORAGE: Switch =
             switch("Xkey-manager-skip-keystore-storage", "false", "keep imports in memory only");
     }
@@ -172,6 +176,26 @@ pub(crate) const FORK_EPOCHS: [(Fork, TypedOption<Optional<Number<u64>>>); 7] = 
     (Fork::Fulu, FULU_FORK_EPOCH),
     (Fork::Gloas, GLOAS_FORK_EPOCH),
 ];
+
+/// How callers of the Keymanager routes show that they may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeymanagerAuth {
+    /// By a token.
+    Token,
+    /// By the certificate with which they came in over TLS, or by a token.
+    ClientCertificate,
+    /// Not at all: everybody may.
+    NotAsked,
+}
+
+const KEYMANAGER_AUTHS: Choice<KeymanagerAuth> = Choice {
+    words: &[
+        ("token", KeymanagerAuth::Token),
+        ("client-certificate", KeymanagerAuth::ClientCertificate),
+        ("none", KeymanagerAuth::NotAsked),
+    ],
+    expected: "token, client-certificate or none",
+};
 
 /// The names of Web3Signer (log4j), of py3signer (Python) and of our own log.
 const LOG_LEVELS: Choice<LevelFilter> = Choice {

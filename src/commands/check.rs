@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::keystores;
 use crate::cli::error::{StartError, exit};
-use crate::cli::options;
+use crate::cli::options::{self, KeymanagerAuth};
 use crate::cli::output;
 use crate::cli::subcommands::CheckArguments;
 use crate::cli::typed_option::ValueForm;
@@ -103,13 +103,18 @@ fn options(values: &OptionValues) -> Value {
 
 /// Returns what follows from the options together, and from the files of TLS and slashing protection.
 fn effective(settings: &Settings) -> Result<Value, StartError> {
-    let keymanager = match &settings.keymanager {
+    let mut keymanager = match &settings.keymanager {
         Keymanager::Off => "off".to_owned(),
         Keymanager::Open => "open to everybody".to_owned(),
         Keymanager::AuthToken | Keymanager::Token(_) => "with the given token".to_owned(),
         Keymanager::OwnTokenFile(path) => format!("with the token in {}", path.display()),
         Keymanager::Closed => "closed: not on loopback, and no token".to_owned(),
     };
+    if settings.keymanager_auth == KeymanagerAuth::ClientCertificate
+        && !matches!(settings.keymanager, Keymanager::Off)
+    {
+        keymanager = format!("with a client certificate, or {keymanager}");
+    }
     let tls = match settings.tls.clone().map(Tls::open).transpose() {
         Ok(Some(tls)) => tls.fingerprint(),
         Ok(None) => "off".to_owned(),

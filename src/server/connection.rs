@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::api::{BodyRule, Cost, Service};
+use crate::api::{AnswerCost, BodyRule, Service};
 use crate::http::HttpError;
-use crate::http::body::{Decoder, Part};
-use crate::http::request::{self, Framing, Head, Method, Request};
+use crate::http::body::{BodyDecoder, BodyPart};
+use crate::http::request::{self, BodyFraming, Method, Request, RequestHead};
 use crate::http::response::Response;
 use crate::wait;
 
@@ -148,7 +148,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         }
     }
 
-    fn read_head(&mut self) -> Result<Head, ConnectionEnd> {
+    fn read_head(&mut self) -> Result<RequestHead, ConnectionEnd> {
         // How much of the head was parsed in vain, so that it is not parsed again for each byte.
         let mut tried = 0;
         if !self.read_buffer.unread().is_empty()
@@ -181,7 +181,10 @@ impl<'a, S: Stream> Connection<'a, S> {
     /// Reads the next head until the answers that are held back may go out: a good request releases them
     /// earlier.
     #[inline(never)]
-    fn read_head_while_held(&mut self, tried: &mut usize) -> Result<Option<Head>, ConnectionEnd> {
+    fn read_head_while_held(
+        &mut self,
+        tried: &mut usize,
+    ) -> Result<Option<RequestHead>, ConnectionEnd> {
         while let Some(left) = self.held_for() {
             self.stream.enter(Phase::Held(left));
             let received = self
@@ -239,7 +242,7 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     /// Parses what has arrived; `None` when the head is not complete.
     #[inline(never)]
-    fn parse_head(&mut self, tried: &mut usize) -> Result<Option<Head>, ConnectionEnd> {
+    fn parse_head(&mut self, tried: &mut usize) -> Result<Option<RequestHead>, ConnectionEnd> {
         // Empty lines before a request are ignored (RFC 9112, section 2.2).
         while self.read_buffer.unread().starts_with(b"\r\n") {
             self.read_buffer.consume(2);
@@ -253,9 +256,10 @@ impl<'a, S: Stream> Connection<'a, S> {
     // Not inlined, as others below: an idle connection must not keep the frame that it needs at work.
     /// Admits the request, reads its body, answers. Returns whether the connection goes on.
     #[inline(never)]
-    fn exchange(&mut self, head: Head) -> Result<bool, ConnectionEnd> {
-        let has_body = !matches!(head.framing, Framing::Absent | Framing::Length(0));
+    fn exchange(&mut self, head: RequestHead) -> Result<bool, ConnectionEnd> {
+        let has_body = !matches!(head.framing, BodyFraming::Absent | BodyFraming::Length(0));
         let mut is_body_read = true;
+        self.request.has_client_certificate = self.stream.has_client_certificate();
         let response = match catch_panic(|| self.service.admit(&self.request)).flatten() {
             Ok(rule) => {
                 if rule.is_trusted {
@@ -301,24 +305,30 @@ impl<'a, S: Stream> Connection<'a, S> {
         self.held_answers += 1;
     }
 
-    fn answer(&mut self, head: Head, rule: BodyRule) -> Result<Response, ConnectionEnd> {
+    fn answer(&mut self, head: RequestHead, rule: BodyRule) -> Result<Response, ConnectionEnd> {
         let body = match head.framing {
-            Framing::Absent if rule.is_required => {
+            BodyFraming::Absent if rule.is_required => {
                 let expected = "expected Content-Length or Transfer-Encoding: chunked";
                 return Err(HttpError::new(411, expected).into());
             }
-            Framing::Absent => None,
-            Framing::Length(_) | Framing::Chunked => Some(self.read_body(head, rule.bytes_max)?),
+            BodyFraming::Absent => None,
+            BodyFraming::Length(_) | BodyFraming::Chunked => {
+                Some(self.read_body(head, rule.bytes_max)?)
+            }
         };
         self.stream.enter(Phase::Answer);
         let bytes = body.as_ref().map_or(0, |body| body.bytes);
         let is_quick = match rule.cost {
-            Cost::Low => bytes <= SMALL_BODY_BYTES_MAX,
-            Cost::High => false,
-            Cost::Long => bytes <= QUICK_BODY_BYTES_MAX,
+            AnswerCost::Low => bytes <= SMALL_BODY_BYTES_MAX,
+            AnswerCost::High => false,
+            AnswerCost::Long => bytes <= QUICK_BODY_BYTES_MAX,
         };
         if !is_quick {
-            return Ok(self.answer_on_other_thread(body, rule.cost));
+            let ready = catch_panic(|| self.service.wait_until_ready(&self.request)).flatten();
+            return Ok(match ready {
+                Ok(()) => self.answer_on_other_thread(body, rule.cost),
+                Err(response) => response,
+            });
         }
         if let Some(body) = body {
             self.request.body = join(body.pieces, body.bytes);
@@ -329,7 +339,11 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     /// Answers on another thread, because parsing a large body would make all other connections wait.
     #[inline(never)]
-    fn answer_on_other_thread(&mut self, body: Option<ReceivedBody<'a>>, cost: Cost) -> Response {
+    fn answer_on_other_thread(
+        &mut self,
+        body: Option<ReceivedBody<'a>>,
+        cost: AnswerCost,
+    ) -> Response {
         let body = body.unwrap_or(ReceivedBody {
             pieces: Vec::new(),
             bytes: 0,
@@ -350,7 +364,7 @@ impl<'a, S: Stream> Connection<'a, S> {
             }
             service.answer(&mut request)
         };
-        if cost == Cost::Long {
+        if cost == AnswerCost::Long {
             return self.answer_on_own_thread(bytes, work);
         }
         let parsers = if bytes > LARGE_BODY_BYTES_MAX {
@@ -389,12 +403,12 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     fn read_body(
         &mut self,
-        head: Head,
+        head: RequestHead,
         bytes_max: usize,
     ) -> Result<ReceivedBody<'a>, ConnectionEnd> {
         let announced = match head.framing {
-            Framing::Absent | Framing::Chunked => None,
-            Framing::Length(length) => match usize::try_from(length) {
+            BodyFraming::Absent | BodyFraming::Chunked => None,
+            BodyFraming::Length(length) => match usize::try_from(length) {
                 Ok(length) if length <= bytes_max => Some(length),
                 _ => return Err(too_large(bytes_max).into()),
             },
@@ -418,17 +432,17 @@ impl<'a, S: Stream> Connection<'a, S> {
         announced: Option<usize>,
         body: &mut BodyBuffer<'a>,
     ) -> Result<(), ConnectionEnd> {
-        let mut decoder = Decoder::new(head.framing);
+        let mut decoder = BodyDecoder::new(head.framing);
         let mut has_waited = false;
         loop {
             let unread = self.read_buffer.unread();
             let mut rest = unread;
             let part = decoder.next(&mut rest)?;
-            if let Part::Data(data) = part {
+            if let BodyPart::Data(data) = part {
                 body.extend(data, announced)?;
             }
-            let is_complete = part == Part::End;
-            let needs_more = part == Part::NeedsMore;
+            let is_complete = part == BodyPart::End;
+            let needs_more = part == BodyPart::NeedsMore;
             let used = unread.len() - rest.len();
             self.read_buffer.consume(used);
             if is_complete {
@@ -523,8 +537,8 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     fn append(&mut self, response: &Response, goes_on: bool, head_only: bool) {
-        let control = self.state.sweeper.control();
-        response.write(&control, goes_on, head_only, &mut self.pending);
+        let common = self.state.sweeper.common_fields();
+        response.write(&common, goes_on, head_only, &mut self.pending);
     }
 
     fn flush(&mut self) -> Result<(), ConnectionEnd> {

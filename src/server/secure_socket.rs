@@ -208,6 +208,10 @@ impl Stream for SecureSocket {
         self.socket.trust();
     }
 
+    fn has_client_certificate(&self) -> bool {
+        self.socket.has_client_certificate()
+    }
+
     fn pause(&mut self, duration: Duration) {
         self.socket.pause(duration);
     }

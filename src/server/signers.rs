@@ -6,8 +6,8 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use crate::api::Signer;
 use crate::api::refusal::Refusal;
+use crate::api::state::Signer;
 use crate::consensus::primitives::Signature;
 use crate::critical_thread;
 use crate::keys::secret::SecretKey;

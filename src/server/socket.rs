@@ -193,6 +193,10 @@ impl Stream for Socket {
         self.status.trust();
     }
 
+    fn has_client_certificate(&self) -> bool {
+        self.status.client().is_some()
+    }
+
     fn pause(&mut self, duration: Duration) {
         self.sweeper.pause(&self.status, duration);
     }

@@ -36,6 +36,8 @@ pub(super) trait Stream: Read + Write {
     /// Marks the client as one that has proved who it is: its connection is ended last when there are
     /// too many.
     fn trust(&mut self);
+    /// Whether the client was accepted by its certificate.
+    fn has_client_certificate(&self) -> bool;
     /// Waits for so long, whatever arrives meanwhile.
     fn pause(&mut self, duration: Duration);
     /// Waits until there is something to read, without a buffer for it. May return early.

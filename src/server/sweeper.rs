@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use may::io::WaitIoWaker;
 
-use crate::http::response::Control;
+use crate::http::response::CommonFields;
 use crate::wait::lock;
 
 use super::peer::PeerNetwork;
@@ -35,7 +35,7 @@ const WAKES_PAUSE: Duration = Duration::from_millis(1);
 pub(super) struct Sweeper {
     started: Instant,
     now_ms: AtomicU64,
-    control: Mutex<Control>,
+    common_fields: Mutex<CommonFields>,
     keep_alive_seconds: u64,
     draining: AtomicBool,
     connections: Mutex<Vec<Arc<ConnectionStatus>>>,
@@ -47,7 +47,7 @@ impl Sweeper {
         let sweeper = Self {
             started: Instant::now(),
             now_ms: AtomicU64::new(0),
-            control: Mutex::default(),
+            common_fields: Mutex::default(),
             keep_alive_seconds,
             draining: AtomicBool::new(false),
             connections: Mutex::default(),
@@ -97,8 +97,8 @@ impl Sweeper {
     }
 
     /// The header fields that all answers of this second have in common. Not to be held across a wait.
-    pub(super) fn control(&self) -> impl Deref<Target = Control> {
-        lock(&self.control)
+    pub(super) fn common_fields(&self) -> impl Deref<Target = CommonFields> {
+        lock(&self.common_fields)
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -159,7 +159,8 @@ impl Sweeper {
 
     fn read_clocks(&self) {
         let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        *lock(&self.control) = Control::at(since_epoch.as_secs(), self.keep_alive_seconds);
+        *lock(&self.common_fields) =
+            CommonFields::new(since_epoch.as_secs(), self.keep_alive_seconds);
         self.now_ms
             .store(millis(self.started.elapsed()), Ordering::Release);
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::api::guard::{Allowlist, Guard, Token};
+use crate::api::guard::{AccessToken, Allowlist, Guard, KeyManagerAccess};
 use crate::cli::error::StartError;
+use crate::cli::options::KeymanagerAuth;
 use crate::cli::token::TokenSource;
 use crate::config::{Keymanager, Settings};
 use crate::data_dir::read_or_make_token;
@@ -23,16 +24,18 @@ pub(super) struct Guards {
 
 /// A token from a file, which is read again at SIGHUP.
 pub(super) struct TokenFile {
-    token: Arc<Token>,
+    token: Arc<AccessToken>,
     read: Box<dyn Fn() -> Result<Zeroizing<String>, StartError>>,
 }
 
 impl TokenFile {
+    /// `origin` says where users find the token.
     fn open(
+        origin: String,
         read: impl Fn() -> Result<Zeroizing<String>, StartError> + 'static,
     ) -> Result<Self, StartError> {
         Ok(Self {
-            token: Arc::new(Token::new(&read()?)),
+            token: Arc::new(AccessToken::new(&read()?, origin)),
             read: Box::new(read),
         })
     }
@@ -49,13 +52,25 @@ impl Guards {
         };
         let auth_token = match settings.auth_token.take() {
             None => None,
-            Some(TokenSource::Given(text)) => Some(Arc::new(Token::new(&text))),
-            Some(file) => Some(add(TokenFile::open(move || file.read())?)),
+            Some(source) => {
+                let origin = origin("--auth-token", &source);
+                match source {
+                    TokenSource::Given(text) => Some(Arc::new(AccessToken::new(&text, origin))),
+                    TokenSource::File { .. } => {
+                        Some(add(TokenFile::open(origin, move || source.read())?))
+                    }
+                }
+            }
         };
         let key_manager_token = match settings.keymanager.clone() {
-            Keymanager::Token(file) => Some(add(TokenFile::open(move || file.read())?)),
+            Keymanager::Token(source) => {
+                let origin = origin("--keymanager-token-file", &source);
+                Some(add(TokenFile::open(origin, move || source.read())?))
+            }
             Keymanager::OwnTokenFile(path) => {
-                Some(add(TokenFile::open(move || read_or_make_token(&path))?))
+                let origin = format!("{} (or --keymanager-token-file)", path.display());
+                let read = move || read_or_make_token(&path);
+                Some(add(TokenFile::open(origin, read)?))
             }
             Keymanager::AuthToken | Keymanager::Off | Keymanager::Open | Keymanager::Closed => None,
         };
@@ -63,25 +78,42 @@ impl Guards {
             Some(metrics) => allowlist(metrics.hosts.as_ref()),
             None => Allowlist::All,
         };
+        let key_manager_access = match settings.keymanager_auth {
+            KeymanagerAuth::Token => KeyManagerAccess::Token,
+            KeymanagerAuth::ClientCertificate => KeyManagerAccess::CertificateOrToken,
+            KeymanagerAuth::NotAsked => KeyManagerAccess::Nothing,
+        };
         Ok(Self {
             signing: Guard {
                 token: auth_token.clone(),
-                key_manager_token,
+                key_manager_token: key_manager_token.clone(),
+                key_manager_access,
                 // Which clients reach a socket of systemd is not known here.
                 key_manager_needs_token: !matches!(settings.keymanager, Keymanager::Open)
                     || !inherited_listeners().is_empty(),
                 hosts: allowlist(settings.http.hosts.as_ref()),
+                hosts_option: "--http-host-allowlist",
                 origins: Allowlist::new(settings.cors_origins.clone()),
             },
             metrics: Guard {
                 token: auth_token,
-                key_manager_token: None,
+                key_manager_token,
+                key_manager_access,
                 key_manager_needs_token: false,
                 hosts: metrics_hosts,
-                origins: Allowlist::new([]),
+                hosts_option: "--metrics-host-allowlist",
+                origins: Allowlist::new(settings.cors_origins.clone()),
             },
             token_files,
         })
+    }
+}
+
+/// Returns where users find a token, for error messages.
+fn origin(option: &str, source: &TokenSource) -> String {
+    match source {
+        TokenSource::Given(_) => option.to_owned(),
+        TokenSource::File { option, path, .. } => format!("--{option} ({})", path.display()),
     }
 }
 
