@@ -428,7 +428,7 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     fn receive_body(
         &mut self,
-        head: Head,
+        head: RequestHead,
         announced: Option<usize>,
         body: &mut BodyBuffer<'a>,
     ) -> Result<(), ConnectionEnd> {
