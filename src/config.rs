@@ -48,7 +48,6 @@ pub struct Settings {
     /// What the Keymanager routes ask of a caller.
     pub(crate) keymanager_auth: KeymanagerAuth,
     /// Whether `POST /api/v1/eth2/ext/sign/{key}` is served.
-    #[allow(dead_code, reason = "the API reads it once it has the route")]
     pub(crate) signing_ext: bool,
     /// Lines below it are not logged.
     pub(crate) log_level: LevelFilter,

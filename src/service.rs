@@ -90,6 +90,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         refusal_log: RefusalLog::default(),
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
+        signing_extension_enabled: settings.signing_ext,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
     let service = |routes, guard| {

@@ -62,6 +62,7 @@ mod commands;
 mod control_socket;
 mod ending;
 mod exits;
+mod readiness;
 mod service;
 mod tokens;
 

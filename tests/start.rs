@@ -60,7 +60,7 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
             .post(&format!("/api/v1/eth2/sign/{key}"), body.as_bytes())
     };
 
-    assert_eq!(signer.client().get("/upcheck").status, 200);
+    assert_eq!(signer.client().get("/health").status, 200);
     let (status, data, word) = loading();
     assert_eq!(
         (status, &word, &data["keys-pending"], &data["loading"]),

@@ -13,6 +13,7 @@ mod reload;
 mod routes;
 mod service;
 mod sign;
+mod sign_extension;
 mod slashing_data;
 pub(crate) mod state;
 mod status;

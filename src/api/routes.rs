@@ -5,13 +5,13 @@
 
 use self::RouteBody::{Ignored, Optional, Required};
 use self::RouteCost::{High, Long, Low, PerKey};
-use self::RouteFeature::{Always, KeyManagerApi, SlashingProtection};
+use self::RouteFeature::{Always, KeyManagerApi, SigningExtension, SlashingProtection};
 use self::RouteWait::{FirstLoad, Key};
 use super::guard::RouteScope::{self, Everything, KeyManager, Open};
 use super::refusal::Refusal;
 use super::service::AnswerCost;
 use super::state::{Api, ListenerApi, RouteSet};
-use super::{keymanager, reload, sign, slashing_data, status};
+use super::{keymanager, reload, sign, sign_extension, slashing_data, status};
 use crate::http::request::Method::{self, Delete, Get, Post};
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -38,6 +38,7 @@ pub(super) enum RouteFeature {
     Always,
     KeyManagerApi,
     SlashingProtection,
+    SigningExtension,
 }
 
 /// Which body a route takes.
@@ -74,6 +75,9 @@ pub(super) enum RouteWait {
 /// A Gloas envelope holds a whole execution payload, in hex.
 const SIGN_BYTES_MAX: usize = 32 << 20;
 
+/// A proof of validation has about 100 bytes.
+const EXTENSION_BYTES_MAX: usize = 4 << 10;
+
 /// An import may hold thousands of keystores and their slashing data.
 const IMPORT_BYTES_MAX: usize = 64 << 20;
 
@@ -85,30 +89,31 @@ const KEYS_LISTED_AT_ONCE: usize = 1_000;
 
 /// The routes of the signing listener and of the control socket.
 #[rustfmt::skip] // One row a line.
-static SIGNING_ROUTES: [Route; 16] = [
-    route(Post,   "/api/v1/eth2/sign/{identifier}", Everything, Always,             Required(SIGN_BYTES_MAX),   Low,    sign::sign).waits_for(Key),
-    route(Get,    "/api/v1/eth2/publicKeys",        Everything, Always,             Ignored,                    PerKey, status::public_keys).waits_for(FirstLoad),
-    route(Get,    "/upcheck",                       Open,       Always,             Ignored,                    Low,    status::upcheck),
-    route(Get,    "/health",                        Open,       Always,             Ignored,                    Low,    status::health),
-    route(Get,    "/healthcheck",                   Open,       Always,             Ignored,                    Low,    status::healthcheck),
-    route(Get,    "/reload",                        Everything, Always,             Ignored,                    Low,    reload::state),
-    route(Post,   "/reload",                        Everything, Always,             Ignored,                    Low,    reload::start),
-    route(Get,    "/eth/v1/keystores",              KeyManager, KeyManagerApi,      Ignored,                    PerKey, keymanager::list),
-    route(Post,   "/eth/v1/keystores",              KeyManager, KeyManagerApi,      Required(IMPORT_BYTES_MAX), Long,   keymanager::import),
-    route(Delete, "/eth/v1/keystores",              KeyManager, KeyManagerApi,      Optional(IMPORT_BYTES_MAX), Long,   keymanager::delete),
-    route(Get,    "/eth/v1/remotekeys",             Open,       Always,             Ignored,                    Low,    keymanager::remote_keys),
-    route(Post,   "/eth/v1/remotekeys",             Open,       Always,             Ignored,                    Low,    keymanager::remote_keys),
-    route(Delete, "/eth/v1/remotekeys",             Open,       Always,             Ignored,                    Low,    keymanager::remote_keys),
-    route(Get,    "/api/v1/eth2/highWatermark",     Everything, SlashingProtection, Ignored,                    Low,    slashing_data::high_watermark),
-    route(Get,    "/api/v1/slashing-protection",    KeyManager, SlashingProtection, Ignored,                    High,   slashing_data::export),
-    route(Post,   "/api/v1/slashing-protection",    KeyManager, SlashingProtection, Required(IMPORT_BYTES_MAX), Long,   slashing_data::import),
+static SIGNING_ROUTES: [Route; 17] = [
+    route(Post,   "/api/v1/eth2/sign/{identifier}",     Everything, Always,             Required(SIGN_BYTES_MAX),      Low,    sign::sign).waits_for(Key),
+    route(Get,    "/api/v1/eth2/publicKeys",            Everything, Always,             Ignored,                       PerKey, status::public_keys).waits_for(FirstLoad),
+    route(Post,   "/api/v1/eth2/ext/sign/{identifier}", Everything, SigningExtension,   Required(EXTENSION_BYTES_MAX), Low,    sign_extension::sign).waits_for(Key),
+    route(Get,    "/upcheck",                           Open,       Always,             Ignored,                       Low,    status::upcheck),
+    route(Get,    "/health",                            Open,       Always,             Ignored,                       Low,    status::health),
+    route(Get,    "/healthcheck",                       Open,       Always,             Ignored,                       Low,    status::healthcheck),
+    route(Get,    "/reload",                            Everything, Always,             Ignored,                       Low,    reload::state),
+    route(Post,   "/reload",                            Everything, Always,             Ignored,                       Low,    reload::start),
+    route(Get,    "/eth/v1/keystores",                  KeyManager, KeyManagerApi,      Ignored,                       PerKey, keymanager::list),
+    route(Post,   "/eth/v1/keystores",                  KeyManager, KeyManagerApi,      Required(IMPORT_BYTES_MAX),    Long,   keymanager::import),
+    route(Delete, "/eth/v1/keystores",                  KeyManager, KeyManagerApi,      Optional(IMPORT_BYTES_MAX),    Long,   keymanager::delete),
+    route(Get,    "/eth/v1/remotekeys",                 Open,       Always,             Ignored,                       Low,    keymanager::remote_keys),
+    route(Post,   "/eth/v1/remotekeys",                 Open,       Always,             Ignored,                       Low,    keymanager::remote_keys),
+    route(Delete, "/eth/v1/remotekeys",                 Open,       Always,             Ignored,                       Low,    keymanager::remote_keys),
+    route(Get,    "/api/v1/eth2/highWatermark",         Everything, SlashingProtection, Ignored,                       Low,    slashing_data::high_watermark),
+    route(Get,    "/api/v1/slashing-protection",        KeyManager, SlashingProtection, Ignored,                       High,   slashing_data::export),
+    route(Post,   "/api/v1/slashing-protection",        KeyManager, SlashingProtection, Required(IMPORT_BYTES_MAX),    Long,   slashing_data::import),
 ];
 
 /// The routes of the metrics listener.
 #[rustfmt::skip] // One row a line.
 static METRICS_ROUTES: [Route; 2] = [
-    route(Get,    "/metrics",                       Everything, Always,             Ignored,                    Low,    status::metrics),
-    route(Get,    "/healthcheck",                   Open,       Always,             Ignored,                    Low,    status::healthcheck),
+    route(Get,    "/metrics",                           Everything, Always,             Ignored,                       Low,    status::metrics),
+    route(Get,    "/healthcheck",                       Open,       Always,             Ignored,                       Low,    status::healthcheck),
 ];
 
 const fn route(
@@ -193,6 +198,7 @@ impl RouteFeature {
         match self {
             Self::Always => true,
             Self::KeyManagerApi => api.key_manager_enabled,
+            Self::SigningExtension => api.signing_extension_enabled,
             Self::SlashingProtection => matches!(*api.protection, Protection::On(_)),
         }
     }
@@ -203,6 +209,9 @@ impl RouteFeature {
             Self::Always => "this route always exists",
             Self::KeyManagerApi => {
                 "the Keymanager routes are off: start signerd with --key-manager-api-enabled"
+            }
+            Self::SigningExtension => {
+                "the signing extension is off: start signerd with --Xsigning-ext-enabled"
             }
             Self::SlashingProtection => {
                 "slashing protection is off: start signerd with --slashing-protection-enabled and --data-dir"

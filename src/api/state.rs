@@ -31,6 +31,8 @@ pub(crate) struct Api {
     pub(crate) expect_keys: Option<usize>,
     /// Whether every request is a line of the log.
     pub(crate) access_log: bool,
+    /// Whether `POST /api/v1/eth2/ext/sign/{key}` exists.
+    pub(crate) signing_extension_enabled: bool,
     /// Whether the Keymanager routes exist.
     pub(crate) key_manager_enabled: bool,
 }

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard};
 use zeroize::Zeroizing;
 
 use super::arena::{ArenaError, ArenaSlot, MessagePoint, SLOT_BYTES};
+use crate::consensus::extension::ExtensionPayload;
 use crate::consensus::primitives::{PublicKey, Root, Signature};
 use crate::slashing::Cleared;
 use crate::wait::lock;
@@ -92,6 +93,11 @@ impl SecretKey {
         let mut scalar = Zeroizing::new(*self.scalar.bytes());
         scalar.reverse();
         scalar
+    }
+
+    /// Signs a text of the signing extension, which cannot be a signing root.
+    pub(crate) fn sign_extension(&self, payload: &ExtensionPayload) -> Signature {
+        Signature(self.scalar.sign(&MessagePoint::new(payload.bytes(), DST)))
     }
 
     /// Signs once, for the holder of a proof made by `slashing`.
