@@ -72,7 +72,7 @@ fn open_unopened(shared: &KeyringShared, keys: &HashSet<PublicKey>) {
     }
     let context = OpenContext {
         pool: shared.pool.clone(),
-        allow_insecure_permissions: shared.sources.allow_insecure_permissions,
+        passwords: shared.password_reader(),
         cache: None,
         parent: None,
     };
