@@ -72,11 +72,14 @@ pub(super) fn read(text: &str) -> Result<Vec<Definition>, String> {
     })
 }
 
+/// The passwords in the list.
+pub(super) type DefinedPasswords = HashMap<PublicKey, Zeroizing<String>>;
+
 /// Reads the passwords in the list.
 ///
 /// # Errors
 /// A sentence that repeats no password.
-pub(super) fn read_passwords(text: &str) -> Result<HashMap<PublicKey, Zeroizing<String>>, String> {
+pub(super) fn read_passwords(text: &str) -> Result<DefinedPasswords, String> {
     scrubbed(|| {
         let mut passwords = HashMap::new();
         for entry in entries(text)? {

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use zeroize::Zeroizing;
 
-use super::definitions;
+use super::definitions::{self, DefinedPasswords};
 use super::piped_secrets::PipedSecrets;
 use super::reader::TimedReader;
 use crate::consensus::primitives::PublicKey;
+use crate::files::{self, PathKind};
 use crate::wait::lock;
 
 /// Where the password of a keystore is.
@@ -29,7 +30,7 @@ pub(crate) enum PasswordSource {
 pub(crate) struct PasswordReader {
     allow_insecure_permissions: bool,
     piped: Arc<PipedSecrets>,
-    definitions: Mutex<HashMap<Arc<Path>, HashMap<PublicKey, Zeroizing<String>>>>,
+    definitions: Mutex<HashMap<Arc<Path>, DefinedPasswords>>,
 }
 
 impl PasswordSource {
@@ -64,9 +65,13 @@ impl PasswordReader {
     ) -> Result<Zeroizing<String>, String> {
         let allow_insecure = self.allow_insecure_permissions;
         match password {
-            PasswordSource::File(file) => reader.read_private(file, allow_insecure),
+            PasswordSource::File(file) => {
+                check_exists(file, reader)?;
+                reader.read_private(file, allow_insecure)
+            }
             PasswordSource::Option(file) => self.piped.read(file, allow_insecure, reader),
             PasswordSource::FirstLine(file) => {
+                check_exists(file, reader)?;
                 let text = reader.read_private(file, allow_insecure)?;
                 let first = text.lines().next().unwrap_or_default();
                 Ok(Zeroizing::new(first.to_owned()))
@@ -103,4 +108,17 @@ impl PasswordReader {
             .cloned()
             .ok_or_else(|| format!("{}: no password for {key}", file.display()))
     }
+}
+
+/// Says more about a missing password than the system does.
+fn check_exists(file: &Arc<Path>, reader: &mut TimedReader) -> Result<(), String> {
+    let path = Arc::clone(file);
+    let found = reader.run(move || files::look_at(&path));
+    if matches!(found, Ok(Ok(PathKind::Absent))) {
+        return Err(format!(
+            "{}: no such file: the password is expected there",
+            file.display()
+        ));
+    }
+    Ok(())
 }
