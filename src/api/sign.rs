@@ -27,7 +27,7 @@ pub(super) fn sign(
         .protection
         .clear(&key.public_key(), &duty.slashable(), root)?; // 412; else on disk
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
-    timer.signed(duty.kind());
+    timer.signed(duty.type_name());
     Ok(answer(headers.values("accept").next(), &signature, key))
 }
 

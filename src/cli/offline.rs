@@ -121,7 +121,7 @@ pub(super) fn sign_exit(values: &Values, arguments: &Exit) -> Result<u8, StartEr
     })
     .to_string()
     .into_bytes();
-    let signed = SignRequest::parse(&mut body, networks)
+    let signed = SignRequest::parse(&body, networks)
         .and_then(|request| {
             Ok((
                 request.signing_root(networks, now_seconds())?,
