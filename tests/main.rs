@@ -68,4 +68,5 @@ mod tokens;
 
 // The rules of the source.
 mod circles;
+mod readme;
 mod tidy;
