@@ -43,7 +43,6 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("pbkdf2", &["keys/"]),
     ("arc_swap", &["keys/table.rs", "server/"]),
     ("argh", &["cli/subcommands.rs", "cli/completions.rs"]),
-    ("prometheus_client", &["metrics.rs"]),
     ("saphyr_parser", &["yaml.rs"]),
 ];
 
