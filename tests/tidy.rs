@@ -44,7 +44,7 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("pbkdf2", &["keys/"]),
     ("bip39", &["keys/derive.rs"]),
     ("arc_swap", &["keys/table.rs", "server/"]),
-    ("argh", &["cli/subcommands.rs", "cli/completions.rs"]),
+    ("argh", &["cli/"]),
     ("prometheus_client", &["metrics.rs"]),
     ("saphyr_parser", &["yaml.rs"]),
 ];
