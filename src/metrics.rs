@@ -1,5 +1,5 @@
-//! Names and counters, in OpenMetrics text: py3signer's names, so that its dashboards go on working,
-//! and Web3Signer's beside them.
+//! The metrics and their names, as OpenMetrics text. They have py3signer's names, so that its dashboards
+//! keep working, and Web3Signer's beside them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,48 +13,63 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// The counters that routes add to, and the registry that writes them all.
-pub struct Metrics {
-    requests: Family<Kind, Counter>,
-    errors: Family<ErrorType, Counter>,
-    duration: Family<Kind, Histogram, fn() -> Histogram>,
+/// py3signer's buckets: a signature takes about 0.3 ms, the burst of a slot about 50 ms.
+const BUCKETS_SECONDS: [f64; 11] = [
+    0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+];
+
+/// The counters that the routes increment, and the registry that writes all metrics.
+pub(crate) struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    errors: Family<ErrorLabels, Counter>,
+    duration: Family<RequestLabels, Histogram, fn() -> Histogram>,
     registry: Registry,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kind {
+struct RequestLabels {
     key_type: &'static str,
     r#type: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ErrorType {
+struct ErrorLabels {
     error_type: &'static str,
 }
 
-/// What is counted elsewhere, read when somebody asks.
-pub struct Readings {
+/// Values that other parts of the service keep. They are read for each scrape.
+pub(crate) struct ServiceSnapshot {
     /// Keys that can sign.
-    pub keys_loaded: u64,
+    pub(crate) keys_loaded: u64,
     /// Keystores that are still to be decrypted.
-    pub keys_pending: u64,
+    pub(crate) keys_pending: u64,
     /// Keystores that did not open.
-    pub keys_failed: u64,
-    /// 1 when the keys' memory is locked.
-    pub memory_locked: bool,
+    pub(crate) keys_failed: u64,
+    /// Whether the keys' memory is locked.
+    pub(crate) memory_locked: bool,
     /// Bytes of the keys' memory.
-    pub memory_bytes: u64,
-    /// 1 when slashing protection is on.
-    pub protection_on: bool,
-    /// Signatures that slashing protection let pass, and refused.
-    pub protection_counts: (u64, u64),
+    pub(crate) memory_bytes: u64,
+    /// Whether slashing protection is on.
+    pub(crate) protection_on: bool,
+    /// Signatures that slashing protection permitted, and those that it prevented.
+    pub(crate) protection_counts: (u64, u64),
     /// Hits and misses of the message cache.
-    pub cache_counts: (u64, u64),
+    pub(crate) cache_counts: (u64, u64),
+    /// What is known of TLS, when it is served.
+    pub(crate) tls: Option<TlsSnapshot>,
+}
+
+/// What is known of TLS.
+pub(crate) struct TlsSnapshot {
+    /// When our own certificate expires, in seconds of Unix time.
+    pub(crate) certificate_not_after: i64,
+    /// Handshakes that have failed.
+    pub(crate) failed_handshakes: u64,
 }
 
 impl Metrics {
-    /// All counters at zero; `read` is called at each request for the text.
-    pub fn new(read: impl Fn() -> Readings + Send + Sync + 'static) -> Arc<Self> {
+    /// Starts all counters at zero. `read` is called for each scrape.
+    pub(crate) fn new(read: impl Fn() -> ServiceSnapshot + Send + Sync + 'static) -> Arc<Self> {
         let mut registry = Registry::default();
         let requests = Family::default();
         let errors = Family::default();
@@ -77,13 +92,13 @@ impl Metrics {
         );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION")), ("name", "signerd")]);
         registry.register(
-            "py3signer_build",
+            "py3signer_build_info",
             "Version, under py3signer's name",
             version,
         );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("signerd_build", "Version", version);
-        registry.register_collector(Box::new(Reader(Box::new(read))));
+        registry.register_collector(Box::new(SnapshotCollector(Box::new(read))));
         Arc::new(Self {
             requests,
             errors,
@@ -92,21 +107,21 @@ impl Metrics {
         })
     }
 
-    /// The time of one signature begins.
-    pub fn begin(&self) -> Timer<'_> {
-        Timer {
+    /// Starts the clock of one sign request.
+    pub(crate) fn begin(&self) -> SigningTimer<'_> {
+        SigningTimer {
             metrics: self,
             begun: Instant::now(),
         }
     }
 
-    /// One request was refused.
-    pub fn refused(&self, error_type: &'static str) {
-        self.errors.get_or_create(&ErrorType { error_type }).inc();
+    /// Counts a refused request.
+    pub(crate) fn refused(&self, error_type: &'static str) {
+        self.errors.get_or_create(&ErrorLabels { error_type }).inc();
     }
 
-    /// The text for Prometheus.
-    pub fn text(&self) -> String {
+    /// Writes the text for Prometheus.
+    pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         // Writing into a string cannot fail.
         let _ = text::encode(&mut out, &self.registry);
@@ -114,16 +129,16 @@ impl Metrics {
     }
 }
 
-/// The clock of one request, so that the routes need none.
-pub struct Timer<'a> {
+/// Measures one sign request, so that the routes need no clock.
+pub(crate) struct SigningTimer<'a> {
     metrics: &'a Metrics,
     begun: Instant,
 }
 
-impl Timer<'_> {
-    /// A signature of this type was given.
-    pub fn signed(self, kind: &'static str) {
-        let labels = Kind {
+impl SigningTimer<'_> {
+    /// Counts a signature of this type.
+    pub(crate) fn signed(self, kind: &'static str) {
+        let labels = RequestLabels {
             key_type: "bls",
             r#type: kind,
         };
@@ -135,15 +150,15 @@ impl Timer<'_> {
     }
 }
 
-struct Reader(Box<dyn Fn() -> Readings + Send + Sync>);
+struct SnapshotCollector(Box<dyn Fn() -> ServiceSnapshot + Send + Sync>);
 
-impl std::fmt::Debug for Reader {
+impl std::fmt::Debug for SnapshotCollector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Reader")
+        f.write_str("SnapshotCollector")
     }
 }
 
-impl Collector for Reader {
+impl Collector for SnapshotCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let now = (self.0)();
         for (name, help, value) in [
@@ -207,14 +222,25 @@ impl Collector for Reader {
             let metric = ConstCounter::new(value);
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
+        if let Some(tls) = now.tls {
+            let metric = ConstGauge::new(tls.certificate_not_after);
+            metric.encode(encoder.encode_descriptor(
+                "tls_certificate_not_after_seconds",
+                "When the certificate of this server expires, in Unix time",
+                None,
+                metric.metric_type(),
+            )?)?;
+            let metric = ConstCounter::new(tls.failed_handshakes);
+            metric.encode(encoder.encode_descriptor(
+                "tls_failed_handshakes",
+                "Handshakes of TLS that failed",
+                None,
+                metric.metric_type(),
+            )?)?;
+        }
         Ok(())
     }
 }
-
-/// py3signer's buckets: a signature takes some 0.3 ms, a burst of a slot some 50.
-const BUCKETS_SECONDS: [f64; 11] = [
-    0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
-];
 
 #[cfg(test)]
 mod tests {
@@ -222,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_names_of_py3signer_and_web3signer_are_in_the_text() {
-        let metrics = Metrics::new(|| Readings {
+        let metrics = Metrics::new(|| ServiceSnapshot {
             keys_loaded: 3,
             keys_pending: 0,
             keys_failed: 0,
@@ -231,6 +257,7 @@ mod tests {
             protection_on: true,
             protection_counts: (7, 1),
             cache_counts: (5, 2),
+            tls: None,
         });
         metrics.begin().signed("ATTESTATION");
         metrics.refused("malformed");
@@ -244,7 +271,7 @@ mod tests {
             "eth2_slashingprotection_permitted_signings_total 7",
             "eth2_slashingprotection_prevented_signings_total 1",
             "message_cache_hits_total 5",
-            "py3signer_build_info{version=",
+            "py3signer_build_info_info{version=",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

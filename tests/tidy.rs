@@ -1,6 +1,6 @@
-//! The rules of this source that a machine can watch over: layers, homes of crates, sizes, words.
+//! The rules of this source that a machine can check: layers, homes of crates, names, sizes, words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,27 +30,26 @@ const LAYERS: [&[&str]; 12] = [
 ];
 
 /// Foreign crates, and the only places that may name them.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("may", &["server/"]),
     ("rustls", &["server/"]),
     ("p12_keystore", &["server/"]),
-    ("blst", &["keys/locked.rs", "keys/derive.rs"]),
-    ("memsec", &["keys/locked.rs"]),
-    ("libc", &["keys/locked.rs", "server/"]),
+    ("blst", &["keys/arena.rs", "keys/seed.rs"]),
+    ("memsec", &["keys/arena.rs"]),
+    ("libc", &["keys/arena.rs", "server/"]),
     ("httparse", &["http/request.rs"]),
     ("redb", &["slashing/"]),
     ("simd_json", &["consensus/"]),
     ("scrypt", &["keys/"]),
     ("pbkdf2", &["keys/"]),
-    ("bip39", &["keys/derive.rs"]),
     ("arc_swap", &["keys/table.rs", "server/"]),
     ("argh", &["cli/"]),
     ("prometheus_client", &["metrics.rs"]),
     ("saphyr_parser", &["yaml.rs"]),
 ];
 
-/// Where system calls and C functions are.
-const UNSAFE_FILES: [&str; 2] = ["keys/locked.rs", "server/system.rs"];
+/// The files that may call the system and C functions.
+const UNSAFE_FILES: [&str; 2] = ["keys/arena.rs", "server/system.rs"];
 
 /// A longer file says in its head comment why it is one file: `//! Over 500 lines because …`.
 const FILE_LINES_MAX: usize = 500;
@@ -60,7 +59,7 @@ fn root() -> PathBuf {
 }
 
 /// Every source file: its path below `src`, and its text.
-fn sources() -> Vec<(String, String)> {
+pub(crate) fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).expect("a folder of the source") {
             let path = entry.expect("an entry").path();
@@ -87,8 +86,8 @@ fn sources() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The code of a file: without comments, and without its unit tests.
-fn code(text: &str) -> String {
+/// The code of a file, without comments and without its unit tests.
+pub(crate) fn code(text: &str) -> String {
     let body = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
     body.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
@@ -121,7 +120,7 @@ fn imports_go_down_only() {
                     .take_while(|c| c.is_alphanumeric() || *c == '_')
                     .collect();
                 if target.is_empty() {
-                    continue; // `use crate::{…}` is not our style; the next test sees to it
+                    continue; // `use crate::{…}`, which is refused below
                 }
                 assert!(
                     layer(module(file)) <= layer(&target),
@@ -131,7 +130,7 @@ fn imports_go_down_only() {
         }
         assert!(
             !text.contains("use crate::{"),
-            "{file}: one line per module of ours"
+            "{file}: import each module of ours on a line of its own"
         );
     }
 }
@@ -177,6 +176,90 @@ fn unsafe_code_stays_in_its_files() {
 }
 
 #[test]
+fn a_type_name_means_one_thing_in_the_whole_crate() {
+    let mut homes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, text) in sources() {
+        for line in code(&text).lines() {
+            if let Some(name) = declared_type(line) {
+                let is_new = homes.entry(name.clone()).or_default().insert(file.clone());
+                assert!(is_new, "{file} declares {name} twice");
+            }
+        }
+    }
+    homes.retain(|_, files| files.len() > 1);
+    assert!(
+        homes.is_empty(),
+        "these names are declared more than once: {homes:#?}"
+    );
+}
+
+/// The type that a line declares. An indented `type` belongs to a trait and names nothing new.
+fn declared_type(line: &str) -> Option<String> {
+    let mut declaration = line.trim_start();
+    let is_indented = declaration.len() < line.len();
+    if let Some(rest) = declaration.strip_prefix("pub") {
+        declaration = match rest.strip_prefix('(') {
+            Some(scope) => scope.split_once(") ")?.1,
+            None => rest.strip_prefix(' ')?,
+        };
+    }
+    declaration = declaration.strip_prefix("unsafe ").unwrap_or(declaration);
+    let (keyword, rest) = declaration.split_once(' ')?;
+    let declares = match keyword {
+        "struct" | "enum" | "union" | "trait" => true,
+        "type" => !is_indented,
+        _ => false,
+    };
+    let name: String = rest
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
+    (declares && !name.is_empty()).then_some(name)
+}
+
+#[test]
+fn the_finder_of_declared_types_knows_every_form() {
+    for (line, expected) in [
+        ("struct Slot(u64);", Some("Slot")),
+        ("pub struct KeyTable<T> {", Some("KeyTable")),
+        ("pub(crate) enum Refusal {", Some("Refusal")),
+        ("    pub(in crate::keys) trait Source {", Some("Source")),
+        ("unsafe trait Pages {}", Some("Pages")),
+        ("type Answer = Result<(), Refusal>;", Some("Answer")),
+        ("    type Error = io::Error;", None),
+        ("let struct_size = 3;", None),
+        ("public struct", None),
+    ] {
+        assert_eq!(declared_type(line).as_deref(), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_boolean_is_asked_by_if() {
+    let found = lines_that_begin_with(&["true =>", "false =>"]);
+    assert!(found.is_empty(), "a match on a boolean: {found:#?}");
+}
+
+#[test]
+fn a_scope_ends_a_value_and_not_a_call_of_drop() {
+    let found = lines_that_begin_with(&["drop(", "mem::drop(", "std::mem::drop("]);
+    assert!(found.is_empty(), "a call of drop: {found:#?}");
+}
+
+/// Lines of code, each after the name of its file.
+fn lines_that_begin_with(words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, text) in sources() {
+        for line in code(&text).lines().map(str::trim_start) {
+            if words.iter().any(|word| line.starts_with(word)) {
+                found.push(format!("{file}: {line}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
 fn a_file_says_what_it_is_for_and_a_long_one_why_it_is_long() {
     for (file, text) in sources() {
         let count = text.lines().count();
@@ -209,7 +292,7 @@ fn no_word_marks_unfinished_work() {
     }
 }
 
-/// DESIGN rules of the coroutines: may's own timers resume a coroutine on a foreign thread.
+/// may's own timers resume a coroutine on a foreign thread: see the head of `server/runtime.rs`.
 #[test]
 fn a_connection_uses_no_timer_of_the_coroutine_runtime() {
     // mod.rs runs on the main thread.
@@ -227,8 +310,9 @@ fn a_connection_uses_no_timer_of_the_coroutine_runtime() {
     }
 }
 
-/// Threads without which nothing works: where they start, and how their names begin.
-const NEEDED_THREADS: [(&str, &str); 6] = [
+/// The threads that the service cannot do without: where they start, and how their names begin.
+const NEEDED_THREADS: [(&str, &str); 7] = [
+    ("keys/keyring.rs", "key-waits"),
     ("keys/keyring.rs", "loader"),
     ("server/mod.rs", "accept"),
     ("server/mod.rs", "sweeper"),
@@ -244,7 +328,7 @@ fn the_death_of_each_thread_that_is_needed_ends_the_process() {
         let (_, text) = sources
             .iter()
             .find(|(path, _)| path == file)
-            .unwrap_or_else(|| panic!("{file} is not there"));
+            .unwrap_or_else(|| panic!("{file} does not exist"));
         let spawned = code(text)
             .split("critical_thread::spawn(")
             .skip(1)
@@ -262,6 +346,27 @@ fn nothing_is_printed_by_what_panics_when_a_pipe_is_closed() {
     for (file, text) in sources() {
         for word in ["print!(", "println!(", "eprint!(", "eprintln!("] {
             assert!(!code(&text).contains(word), "{file} uses {word}");
+        }
+    }
+}
+
+/// The source says itself what it must: a comment names no document that is missing here. Lower-case names
+/// such as `beacon-chain.md` are those of the consensus specifications.
+#[test]
+fn a_comment_refers_only_to_documents_of_the_repository() {
+    for (file, text) in sources() {
+        assert!(!text.contains("DESIGN"), "{file} refers to DESIGN");
+        for (end, _) in text.match_indices(".md") {
+            let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+            let stem = &text[..end];
+            let name = &stem[stem.trim_end_matches(is_name).len()..];
+            if name.is_empty() {
+                continue;
+            }
+            let is_there = [".", ".github", "packaging", "tests/vectors"]
+                .iter()
+                .any(|folder| root().join(folder).join(format!("{name}.md")).exists());
+            assert!(is_there, "{file} refers to {name}.md, which does not exist");
         }
     }
 }
@@ -284,8 +389,9 @@ fn every_dependency_has_its_reason() {
 
 #[test]
 fn the_top_level_is_what_it_should_be() {
-    let expected = "packaging scripts src systemd tests Cargo.lock Cargo.toml LICENSE README.md";
-    let expected: BTreeSet<&str> = expected.split(' ').collect();
+    let expected = "packaging scripts src systemd tests Cargo.lock Cargo.toml LICENSE README.md \
+        rust-toolchain.toml";
+    let expected: BTreeSet<&str> = expected.split_whitespace().collect();
     let found = fs::read_dir(root())
         .expect("the repository")
         .map(|entry| entry.expect("an entry").file_name());

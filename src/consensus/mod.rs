@@ -6,6 +6,7 @@ mod block;
 mod container;
 mod document;
 mod duty;
+pub(crate) mod extension;
 mod forms;
 pub mod network;
 pub mod primitives;
