@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 12] = [
         "files",
         "hex",
         "json",
+        "path_advice",
         "wait",
         "yaml",
         "http",
