@@ -30,7 +30,7 @@ const LAYERS: [&[&str]; 12] = [
 ];
 
 /// Foreign crates, and the only places that may name them.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("may", &["server/"]),
     ("rustls", &["server/"]),
     ("p12_keystore", &["server/"]),
