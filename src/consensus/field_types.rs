@@ -189,7 +189,7 @@ impl HashTreeRoot for Flag {
 impl FromJson for Uint256 {
     fn from_json(value: JsonValue<'_>) -> Result<Self, FieldError> {
         if let Some(number) = value.number() {
-            return uint256(number).map_err(FieldError::new);
+            return uint256(&number).map_err(FieldError::new);
         }
         value.read_text(uint256)
     }

@@ -8,6 +8,8 @@ mod domain;
 pub(crate) mod extension;
 mod field_types;
 mod forms;
+mod json_body;
+mod json_text;
 mod json_tree;
 mod messages;
 pub mod network;

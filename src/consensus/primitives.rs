@@ -93,7 +93,7 @@ macro_rules! numbers {
         impl FromJson for $name {
             fn from_json(value: JsonValue<'_>) -> Result<Self, FieldError> {
                 if let Some(number) = value.number() {
-                    return whole_number(number).map(Self).map_err(FieldError::new);
+                    return whole_number(&number).map(Self).map_err(FieldError::new);
                 }
                 let text = value.text().ok_or_else(|| value.unexpected(WHOLE_NUMBER))?;
                 whole_number(&text).map(Self).map_err(FieldError::new)

@@ -5,6 +5,7 @@ use std::fmt;
 use super::block::ForkInfo;
 use super::domain::{self, DomainRule, ForkMoment};
 use super::forms::FormContext;
+use super::json_body;
 use super::json_tree::{FieldError, FromJson, JsonTree, JsonValue, read_field};
 use super::messages::{ELEMENTS_MAX, ENVELOPE_ELEMENTS_MAX, MessageType};
 use super::network::{Network, Networks, Preset};
@@ -72,7 +73,9 @@ impl SignRequest {
     /// # Errors
     /// When it is not JSON, or not the whole message of a known type.
     pub fn parse(body: &[u8], networks: &Networks) -> Result<Self, RequestError> {
-        let tree = JsonTree::parse(body, ENVELOPE_ELEMENTS_MAX).map_err(RequestError::Json)?;
+        let mut scratch = Vec::new();
+        let tree = json_body::parse(body, &mut scratch, ENVELOPE_ELEMENTS_MAX)
+            .map_err(RequestError::Json)?;
         let root = tree.root();
         let claims = [
             ("signingRoot", read_optional(root, "signingRoot")?),
@@ -321,7 +324,7 @@ fn check_elements(
     request: &str,
     elements_max: usize,
 ) -> Result<(), FieldError> {
-    let found = tree.elements();
+    let found = tree.elements;
     if found > elements_max {
         return Err(FieldError::new(format!(
             "the body has {found} JSON elements: expected at most {elements_max} for {request}"
