@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use signerd::consensus::primitives::PublicKey;
 use signerd::keys::keyring::Keyring;
 use signerd::keys::keyring_state::KeyringSettings;
@@ -17,7 +17,7 @@ use signerd::keys::table::{Found, KeyTable};
 use signerd::keys::waiters::KeyArrival;
 use signerd::slashing::Protection;
 
-use crate::keymanager::keystore_at;
+use crate::keymanager::{keystore, keystore_at};
 use crate::support::{Scratch, Signer};
 
 /// More than any of these tests takes.
@@ -132,7 +132,17 @@ fn nice_values(pid: u32) -> Vec<i32> {
 #[test]
 fn the_first_load_has_normal_priority_until_a_signature_was_asked_for() {
     let scratch = Scratch::new("waiting-priority");
-    put_slow(&scratch, 32);
+    // Not one of them opens, but each takes the usual time.
+    let (_, cheap, _) = keystore(1);
+    let mut slow: Value = serde_json::from_str(&cheap).unwrap();
+    slow["crypto"]["kdf"]["function"] = json!("scrypt");
+    slow["crypto"]["kdf"]["params"] =
+        json!({"n": 1 << 18, "r": 8, "p": 1, "dklen": 32, "salt": "00"});
+    slow.as_object_mut().unwrap().remove("pubkey");
+    for number in 0..40 {
+        scratch.write(&format!("{number}.json"), slow.to_string());
+        scratch.write(&format!("{number}.txt"), "password");
+    }
     let directory = scratch.path().to_str().unwrap();
     let signer = Signer::start(&[
         "--keystores-path",
@@ -163,8 +173,9 @@ fn the_first_load_has_normal_priority_until_a_signature_was_asked_for() {
     }
     assert!(!before.contains(&19), "{before:?}");
     while !nice_values(signer.pid()).contains(&19) {
-        let loading = signer.client().get("/health").json();
-        assert_eq!(loading["status"], "loading", "no thread was lowered");
+        let health = signer.client().get("/healthcheck").json();
+        let loading = &health["checks"][1]["checks"][0]["data"]["loading"];
+        assert_eq!(*loading, true, "no thread was lowered");
         thread::sleep(Duration::from_millis(20));
     }
 }
