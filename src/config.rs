@@ -15,7 +15,7 @@ use log::LevelFilter;
 
 pub(crate) use self::access::{Keymanager, tls};
 use crate::cli::error::{StartError, exit};
-use crate::cli::options::{self, KeymanagerAuth, LogFormat};
+use crate::cli::options::{self, KeymanagerAuth};
 use crate::cli::token::TokenSource;
 use crate::cli::typed_option::TypedOption;
 use crate::cli::value_types::TextList;
@@ -23,8 +23,9 @@ use crate::cli::values::{Dialect, OptionValues};
 use crate::consensus::network::Networks;
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::keyring_state::KeyringSettings;
-use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
-use crate::server::tls::Files;
+use crate::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
+use crate::log::LogFormat;
+use crate::server::tls::TlsFiles;
 use crate::slashing::{self, ChainClock};
 
 /// The service, fully checked. `cli::options` says what each option means.
@@ -40,7 +41,7 @@ pub struct Settings {
     /// Connections from one loopback address, and over the Unix socket.
     pub(crate) connections_local: usize,
     /// TLS of the signing listener; without it, plain HTTP.
-    pub(crate) tls: Option<Files>,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) metrics: Option<ListenerSettings>,
     /// The token that all routes but health ask for.
     pub(crate) auth_token: Option<TokenSource>,
@@ -48,11 +49,10 @@ pub struct Settings {
     /// What the Keymanager routes ask of a caller.
     pub(crate) keymanager_auth: KeymanagerAuth,
     /// Whether `POST /api/v1/eth2/ext/sign/{key}` is served.
-    #[allow(dead_code, reason = "the API reads it once it has the route")]
     pub(crate) signing_ext: bool,
     /// Lines below it are not logged.
     pub(crate) log_level: LevelFilter,
-    pub(crate) log_json: bool,
+    pub(crate) log_format: LogFormat,
     pub(crate) access_log: bool,
     /// Where imported keys and slashing protection are kept; `data_dir::prepare` makes it.
     pub(crate) data_dir: Option<PathBuf>,
@@ -87,13 +87,11 @@ impl Settings {
     /// # Errors
     /// The first value or file that cannot be used.
     pub fn check(values: &OptionValues) -> Result<Self, StartError> {
+        let address = values.address(options::HTTP_LISTEN_HOST, options::HTTP_LISTEN_PORT)?;
+        let listen_host = values.get(options::HTTP_LISTEN_HOST)?;
         let http = ListenerSettings {
-            address: values.address(options::HTTP_LISTEN_HOST, options::HTTP_LISTEN_PORT)?,
-            hosts: hosts(
-                values,
-                options::HTTP_HOST_ALLOWLIST,
-                values.get(options::HTTP_LISTEN_HOST)?,
-            )?,
+            address,
+            hosts: hosts(values, options::HTTP_HOST_ALLOWLIST, listen_host, address)?,
         };
         let data_dir = data_dir(values)?;
         let networks = networks(values)?;
@@ -142,7 +140,7 @@ impl Settings {
             signing_ext: values.get(options::SIGNING_EXT_ENABLED)?,
             auth_token,
             log_level: values.get(options::LOGGING)?,
-            log_json: values.get(options::LOGGING_FORMAT)? == LogFormat::Json,
+            log_format: values.get(options::LOGGING_FORMAT)?,
             access_log: values.get(options::ACCESS_LOGS_ENABLED)?,
             sources: sources(values, data_dir.as_deref())?,
             loading: loading(values)?,
@@ -161,12 +159,20 @@ impl Settings {
 
 /// Reads an allowlist of hosts, to which the listen host belongs too. `localhost` stands for the loopback
 /// addresses as well.
+///
+/// As py3signer, its form serves any host without an allowlist when the operator has opened the port to other
+/// machines; Web3Signer's form does not.
 fn hosts(
     values: &OptionValues,
     allowlist: TypedOption<TextList>,
     listen_host: String,
+    address: SocketAddr,
 ) -> Result<Option<Vec<String>>, StartError> {
     let mut hosts = values.get(allowlist)?;
+    let is_open = !address.ip().to_canonical().is_loopback();
+    if is_open && values.dialect == Dialect::Signerd && !values.is_given(allowlist) {
+        return Ok(None);
+    }
     if hosts.iter().any(|host| host == "*" || host == "all") {
         return Ok(None);
     }
@@ -192,12 +198,15 @@ fn metrics(
     if !values.get(options::METRICS_ENABLED)? {
         return Ok(None);
     }
+    let address = values.address(options::METRICS_HOST, options::METRICS_PORT)?;
+    let listen_host = values.get(options::METRICS_HOST)?;
     let metrics = ListenerSettings {
-        address: values.address(options::METRICS_HOST, options::METRICS_PORT)?,
+        address,
         hosts: hosts(
             values,
             options::METRICS_HOST_ALLOWLIST,
-            values.get(options::METRICS_HOST)?,
+            listen_host,
+            address,
         )?,
     };
     if metrics.address == http.address && http.address.port() != 0 {
@@ -234,19 +243,19 @@ fn sources(values: &OptionValues, data_dir: Option<&Path>) -> Result<Sources, St
     let passwords = values.get(options::KEYSTORES_PASSWORDS_PATH)?;
     let password_file = values.get(options::KEYSTORES_PASSWORD_FILE)?;
     let keys_dirs = values.get(options::KEYS)?;
-    let pairs = match (keystores, passwords, password_file.clone()) {
+    let keystore_directories = match (keystores, passwords, password_file.clone()) {
         (_, Some(_), Some(_)) => {
             return conflict(
                 "--keystores-passwords-path and --keystores-password-file exclude each other",
             );
         }
-        (Some(keystores), Some(passwords), None) => vec![Pair {
+        (Some(keystores), Some(passwords), None) => vec![KeystoreDirectory {
             keystores,
-            passwords: Passwords::Dir(passwords),
+            passwords: PasswordFiles::Dir(passwords),
         }],
-        (Some(keystores), None, Some(file)) => vec![Pair {
+        (Some(keystores), None, Some(file)) => vec![KeystoreDirectory {
             keystores,
-            passwords: Passwords::File(file),
+            passwords: PasswordFiles::File(file),
         }],
         (None, None, None) => Vec::new(),
         (None, None, Some(_)) if !keys_dirs.is_empty() => Vec::new(),
@@ -257,7 +266,7 @@ fn sources(values: &OptionValues, data_dir: Option<&Path>) -> Result<Sources, St
         }
     };
     Ok(Sources {
-        pairs,
+        keystore_directories,
         keys_dirs,
         keys_password_file: password_file,
         key_config_path: values.get(options::KEY_CONFIG_PATH)?,
@@ -269,11 +278,11 @@ fn sources(values: &OptionValues, data_dir: Option<&Path>) -> Result<Sources, St
     })
 }
 
-fn mnemonic(values: &OptionValues) -> Result<Option<Mnemonic>, StartError> {
+fn mnemonic(values: &OptionValues) -> Result<Option<MnemonicFiles>, StartError> {
     let range = values.get(options::KEY_RANGE)?;
     let passphrase_file = values.get(options::MNEMONIC_PASSPHRASE_FILE)?;
     match values.get(options::MNEMONIC_FILE)? {
-        Some(file) => Ok(Some(Mnemonic {
+        Some(file) => Ok(Some(MnemonicFiles {
             file,
             passphrase_file,
             range,

@@ -1,9 +1,10 @@
-//! Files with care: read within bounds, kept private, replaced as a whole.
+//! Reading files within bounds, keeping them private, and replacing them as a whole.
 //!
 //! A leaf that every module may use. Nothing here knows what a file is for.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 /// The largest file with a password, a phrase or a bare key.
-pub const SECRET_FILE_BYTES_MAX: usize = 64 << 10;
+pub(crate) const SECRET_FILE_BYTES_MAX: usize = 64 << 10;
 
 /// Permission bits that let users outside the owner and group read or write a file.
 const OTHERS_READ_WRITE: u32 = 0o006;
@@ -21,15 +22,21 @@ const OTHERS_READ_WRITE: u32 = 0o006;
 /// Permission bit that lets users outside the owner and group write a file.
 const OTHERS_WRITE: u32 = 0o002;
 
-/// How the names of unfinished files end; a random number stands before it.
+/// The end of the names of unfinished files, after a random number.
 const UNFINISHED: &str = ".unfinished";
 
-/// Bytes of the random number in the name of an unfinished file.
+/// The bytes of that random number.
 const RANDOM_NAME_BYTES: usize = 16;
+
+/// The character that editors of Windows put at the start of a text.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// What `ProtectHome=` of a systemd unit hides.
+const PROTECTED_HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
 static WARNED: Once = Once::new();
 
-/// A path that cannot be used: which one, and why.
+/// A path that cannot be used, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileError {
     /// The file or directory.
@@ -45,9 +52,14 @@ pub(crate) enum PathKind {
     File,
     /// A directory.
     Directory,
-    /// Nothing: no entry of that name.
+    /// Nothing.
     Absent,
 }
+
+/// What a file looked like. Two files with different content have different stamps, unless somebody forges
+/// the time of change of the inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileStamp(u64);
 
 impl FileError {
     pub(crate) fn new(path: &Path, reason: impl fmt::Display) -> Self {
@@ -65,6 +77,41 @@ impl fmt::Display for FileError {
 }
 
 impl std::error::Error for FileError {}
+
+impl FileStamp {
+    /// The stamp of a regular file; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`look_at`], and when it is a directory.
+    pub(crate) fn of(file: &Path) -> Result<Option<Self>, FileError> {
+        match look_at(file)? {
+            PathKind::File => {}
+            PathKind::Directory => return Err(FileError::new(file, "a directory, not a file")),
+            PathKind::Absent => return Ok(None),
+        }
+        match fs::metadata(file) {
+            Ok(metadata) => Ok(Some(Self::of_metadata(&metadata))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(FileError::new(file, error)),
+        }
+    }
+
+    fn of_metadata(metadata: &fs::Metadata) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for number in [metadata.dev(), metadata.ino(), metadata.len()] {
+            hasher.write_u64(number);
+        }
+        for number in [
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
+        ] {
+            hasher.write_i64(number);
+        }
+        Self(hasher.finish())
+    }
+}
 
 /// Looks at a path without opening it.
 ///
@@ -86,11 +133,11 @@ pub(crate) fn look_at(path: &Path) -> Result<PathKind, FileError> {
                 Ok(PathKind::Absent)
             }
         }
-        Err(error) => Err(FileError::new(path, error)),
+        Err(error) => Err(FileError::new(path, explain(path, &error))),
     }
 }
 
-/// Whether an error says that there is nothing of that name.
+/// Whether an error says that nothing has that name.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -98,12 +145,12 @@ pub(crate) fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-/// The entries of a directory, sorted.
+/// Lists the entries of a directory, sorted.
 ///
 /// # Errors
-/// When it cannot be read to its end.
+/// When it cannot be read, or not to its end.
 pub(crate) fn list_directory(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let fault = |error| FileError::new(directory, error);
+    let fault = |error: io::Error| FileError::new(directory, explain(directory, &error));
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(fault)? {
         paths.push(entry.map_err(fault)?.path());
@@ -112,10 +159,10 @@ pub(crate) fn list_directory(directory: &Path) -> Result<Vec<PathBuf>, FileError
     Ok(paths)
 }
 
-/// The whole of a file, in a buffer that never moves.
+/// Reads a whole file into a buffer that never moves.
 ///
 /// # Errors
-/// Whatever the system says, or that the file has more than `bytes_max` bytes.
+/// Those of the system, and that the file has more than `bytes_max` bytes.
 pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     read_open_file(File::open(path)?, bytes_max)
 }
@@ -130,7 +177,7 @@ fn read_open_file(file: File, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>
     Ok(content)
 }
 
-/// The text of a file that only its owner and group may read.
+/// Reads the text of a file that only its owner and group may read. It may be a pipe.
 ///
 /// # Errors
 /// When it cannot be read, is not UTF-8, has more than [`SECRET_FILE_BYTES_MAX`] bytes, or others can
@@ -139,7 +186,7 @@ pub(crate) fn read_private(
     path: &Path,
     allow_insecure_permissions: bool,
 ) -> Result<Zeroizing<String>, FileError> {
-    let fault = |error| FileError::new(path, error);
+    let fault = |error| FileError::new(path, explain(path, &error));
     let file = File::open(path).map_err(fault)?;
     let mode = file.metadata().map_err(fault)?.mode();
     if mode & OTHERS_READ_WRITE != 0 {
@@ -160,12 +207,97 @@ pub(crate) fn read_private(
     let bytes = read_open_file(file, SECRET_FILE_BYTES_MAX).map_err(fault)?;
     match str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => Err(
+            FileError::new(path, "expected UTF-8 text, found UTF-16: save it as UTF-8"),
+        ),
         Err(_) => Err(FileError::new(path, "expected UTF-8 text")),
     }
 }
 
-/// Refuses a directory that others can write: whoever can replace its files can replace the keys and the
-/// record of what was signed.
+/// Does the same as [`read_private`] for a regular file: nothing else is opened.
+///
+/// # Errors
+/// As [`read_private`], and when it is not a regular file.
+pub(crate) fn read_private_file(
+    path: &Path,
+    allow_insecure_permissions: bool,
+) -> Result<Zeroizing<String>, FileError> {
+    match look_at(path)? {
+        PathKind::Directory => Err(FileError::new(path, "a directory, not a file")),
+        PathKind::File | PathKind::Absent => read_private(path, allow_insecure_permissions),
+    }
+}
+
+/// Whether something exists at a path that is neither a regular file nor a directory, such as a pipe.
+pub(crate) fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// Explains why a file cannot be opened: who owns it, and what may help.
+pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
+    if std::env::var_os("INVOCATION_ID").is_some()
+        && matches!(
+            error.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
+        )
+        && PROTECTED_HOMES.iter().any(|home| path.starts_with(home))
+    {
+        return format!(
+            "{error}: the systemd unit hides home directories (ProtectHome=); move the file, or bind it with \
+             BindReadOnlyPaths="
+        );
+    }
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error.to_string();
+    }
+    // The first directory on the way that cannot be entered hides everything below it.
+    let mut denied = path;
+    for ancestor in path.ancestors() {
+        if fs::symlink_metadata(ancestor).is_ok() {
+            break;
+        }
+        denied = ancestor.parent().unwrap_or(ancestor);
+    }
+    let (Ok(found), Ok(process)) = (fs::metadata(denied), fs::metadata("/proc/self")) else {
+        return error.to_string();
+    };
+    let what = if denied == path {
+        "it".to_owned()
+    } else {
+        denied.display().to_string()
+    };
+    format!(
+        "{error}: {what} belongs to {}:{} with mode {:04o}, and this process runs as {}:{}; give it to that \
+         user or group (chown, chgrp), with mode 0440 for a file or 0550 for a directory",
+        found.uid(),
+        found.gid(),
+        found.mode() & 0o7777,
+        process.uid(),
+        process.gid()
+    )
+}
+
+/// Removes a byte order mark, and white space at both ends.
+pub(crate) fn trim_text(text: &str) -> &str {
+    text.trim_matches(|character: char| character == '\u{feff}' || character.is_whitespace())
+}
+
+/// Does the same as [`trim_text`] for bytes, with ASCII white space.
+pub(crate) fn trim_bytes(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.trim_ascii();
+    match bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()) {
+        Some(rest) => rest.trim_ascii_start(),
+        None => bytes,
+    }
+}
+
+/// Removes a byte order mark at the start.
+pub(crate) fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Refuses a directory that others can write: they could replace the keys and the record of what was
+/// signed.
 ///
 /// # Errors
 /// When others can write it, or it cannot be looked at.
@@ -181,11 +313,11 @@ pub(crate) fn check_directory_is_private(directory: &Path) -> Result<(), FileErr
     ))
 }
 
-/// Writes a file that only its owner can read, and puts it in the place of an older one as a whole: the
-/// name never stands for half a file. The directory is not synced.
+/// Writes a file that only its owner can read, and replaces an older one as a whole: nobody sees half a
+/// file. The directory is not synced.
 ///
 /// # Errors
-/// Whatever the system says; the file of before is untouched then.
+/// Those of the system; the older file is untouched then.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = path.with_file_name(unfinished_name(path)?);
     let written = write_new(&unfinished, content).and_then(|()| fs::rename(&unfinished, path));
@@ -220,7 +352,7 @@ fn unfinished_name(path: &Path) -> io::Result<String> {
     ))
 }
 
-/// Whether [`write_private`] makes names of this form.
+/// Whether [`write_private`] makes such names.
 pub(crate) fn is_unfinished_name(name: &str) -> bool {
     let random = name
         .strip_prefix('.')
@@ -238,12 +370,15 @@ pub(crate) fn is_unfinished_name(name: &str) -> bool {
 /// Makes the names in a directory survive a power cut.
 ///
 /// # Errors
-/// Whatever the system says.
+/// Those of the system.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Random bytes of the system.
+/// Gets random bytes from the system.
+///
+/// # Errors
+/// When the system has none.
 pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, String> {
     let mut bytes = Zeroizing::new([0; N]);
     SystemRandom::new()
@@ -278,7 +413,8 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("signerd-files-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
-        let (victim, file) = (directory.join("victim"), directory.join("file"));
+        let victim = directory.join("victim");
+        let file = directory.join("file");
         fs::write(&victim, "untouched").unwrap();
         std::os::unix::fs::symlink(&victim, &file).unwrap();
         write_private(&file, b"new").unwrap();

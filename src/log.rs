@@ -1,83 +1,161 @@
 //! One line per event on stderr; never a secret, never a request body.
 //!
 //! The lines go through a bounded channel to a thread of their own: a pipe that nobody reads must not
-//! stall the service. What does not fit is dropped, and counted in the next line that does.
+//! stall the service. Lines that do not fit are dropped; the next one that fits gives their number.
 
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::linux::fs::MetadataExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use env_logger::fmt::Formatter;
 use env_logger::{Builder, Target, WriteStyle};
-use log::{LevelFilter, Record};
+use jiff::Timestamp;
+use log::{Level, LevelFilter, Record};
+use serde_json::{Value, json};
 
 use crate::critical_thread;
 
-/// Sends all later log lines to stderr, from a thread of its own, as text or one JSON object each; a panic
-/// becomes such a line, too. Call once.
-pub fn start(level: LevelFilter, as_json: bool) {
+/// How a line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Time, level and message.
+    #[default]
+    Plain,
+    /// A JSON object with short names.
+    Json,
+    /// The fields of the Elastic Common Schema, as log4j's `EcsLayout` has them.
+    Ecs,
+    /// The fields of Google Cloud, as log4j's `GcpLayout` has them.
+    Gcp,
+    /// The fields of Logstash, as log4j's `LogstashJsonEventLayoutV1` has them.
+    Logstash,
+    /// The Graylog Extended Log Format 1.1, as log4j's `GelfLayout` has it.
+    Gelf,
+}
+
+/// 4,096 lines are a few hundred KiB, and longer than any burst before a healthy reader catches up.
+const LINES_WAITING_MAX: usize = 4096;
+
+/// What the log thread receives.
+enum LogEvent {
+    Line(Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+static SENDER: OnceLock<SyncSender<LogEvent>> = OnceLock::new();
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Whether stderr is the journal of systemd, which adds the time and takes the level from a prefix.
+static IS_JOURNAL: OnceLock<bool> = OnceLock::new();
+
+/// Log lines that wait for their thread. Dropped without [`LogWriter::start`], it writes them.
+pub struct LogWriter {
+    events: Option<Receiver<LogEvent>>,
+}
+
+/// Sends all later log lines to stderr, from a thread of its own. A panic becomes such a line, too. Call
+/// once.
+pub fn start(level: LevelFilter, format: LogFormat) {
+    install(level, format).start();
+}
+
+/// Collects all later log lines until the writer starts, which needs a thread. Call once.
+pub(crate) fn install(level: LevelFilter, format: LogFormat) -> LogWriter {
     let (sender, receiver) = sync_channel(LINES_WAITING_MAX);
     if SENDER.set(sender).is_err() {
-        return;
+        return LogWriter { events: None };
     }
-    let write = if as_json { json } else { plain };
+    IS_JOURNAL.get_or_init(stderr_is_journal);
     Builder::new()
-        // What libraries say of themselves is for their authors.
+        // Libraries log details that only their authors need.
         .filter_level(level.min(LevelFilter::Warn))
         .filter_module("signerd", level)
         .write_style(WriteStyle::Never)
-        .format(write)
-        .target(Target::Pipe(Box::new(LogLine)))
+        .format(move |out, record| write_record(out, record, format))
+        .target(Target::Pipe(Box::new(LogChannel)))
         .init();
-    let writer = std::thread::Builder::new().name("log".into());
-    if writer.spawn(move || write_out(&receiver)).is_err() {
-        // Without its thread the channel fills up and lines are dropped; the service goes on.
-        let _ = io::stderr().write_all(b"error: the log thread does not start\n");
-    }
-    critical_thread::install(write_last);
-    // The message of a panic may hold what nobody should read; where it was is enough.
+    // The message of a panic may hold a secret; its place is enough.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
         Some(location) => log::error!("a bug: panic at {location}"),
         None => log::error!("a bug: panic"),
     }));
+    LogWriter {
+        events: Some(receiver),
+    }
 }
 
-/// Writes a text that is not a log line, behind the lines so far; waits a second at most.
+impl LogWriter {
+    /// Starts the thread that writes the lines.
+    pub(crate) fn start(mut self) {
+        let Some(events) = self.events.take() else {
+            return;
+        };
+        let builder = thread::Builder::new().name("log".into());
+        if builder
+            .spawn(move || {
+                for event in events {
+                    write_out(event);
+                }
+            })
+            .is_err()
+        {
+            // Without its thread the channel fills up and lines are dropped; the service goes on.
+            let _ = io::stderr().write_all(b"error: the log thread does not start\n");
+        }
+        critical_thread::install(write_last);
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        if let Some(events) = &self.events {
+            for event in events.try_iter() {
+                write_out(event);
+            }
+        }
+    }
+}
+
+/// Writes a text that is not a log line, after the lines so far. Waits a second at most.
 fn write_last(text: &str) {
-    if let Some(sender) = SENDER.get().filter(|_| !text.is_empty()) {
-        // A stderr that nobody reads has filled the channel: then the text is lost.
-        let _ = sender.try_send(Event::LogLine(format!("{text}\n").into_bytes()));
+    if let Some(sender) = SENDER.get()
+        && !text.is_empty()
+    {
+        let mut lines = String::new();
+        for line in text.lines() {
+            lines.push_str(journal_prefix(Level::Error));
+            lines.push_str(line);
+            lines.push('\n');
+        }
+        // When nobody reads stderr, the channel is full and the text is lost.
+        let _ = sender.try_send(LogEvent::Line(lines.into_bytes()));
     }
     flush();
 }
 
-/// Waits, a second at most, until the lines so far are written; before the process ends.
+/// Waits until the lines so far are written, a second at most. Call it before the process ends.
 pub fn flush() {
     let Some(sender) = SENDER.get() else { return };
     let (done, written) = sync_channel(1);
-    if sender.try_send(Event::Flush(done)).is_ok() {
+    if sender.try_send(LogEvent::Flush(done)).is_ok() {
         let _ = written.recv_timeout(Duration::from_secs(1));
     }
 }
 
-enum Event {
-    LogLine(Vec<u8>),
-    Flush(SyncSender<()>),
-}
+/// The target of env_logger, which writes one line a call.
+struct LogChannel;
 
-static SENDER: OnceLock<SyncSender<Event>> = OnceLock::new();
-static DROPPED: AtomicU64 = AtomicU64::new(0);
-
-/// What env_logger writes to: one call is one line.
-struct LogLine;
-
-impl Write for LogLine {
+impl Write for LogChannel {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let sent = SENDER
             .get()
-            .is_some_and(|sender| sender.try_send(Event::LogLine(line.to_vec())).is_ok());
+            .is_some_and(|sender| sender.try_send(LogEvent::Line(line.to_vec())).is_ok());
         if !sent {
             DROPPED.fetch_add(1, Ordering::Relaxed);
         }
@@ -89,58 +167,162 @@ impl Write for LogLine {
     }
 }
 
-fn write_out(events: &Receiver<Event>) {
+fn write_out(event: LogEvent) {
     let mut stderr = io::stderr();
-    for event in events {
-        match event {
-            Event::LogLine(line) => {
-                // A closed stderr is no reason to stop signing.
-                let _ = stderr.write_all(&line);
-                let dropped = DROPPED.swap(0, Ordering::Relaxed);
-                if dropped > 0 {
-                    let _ = writeln!(
-                        stderr,
-                        "WARN  {dropped} log lines were dropped: stderr is not read"
-                    );
-                }
+    match event {
+        LogEvent::Line(line) => {
+            // Signing goes on when stderr is closed.
+            let _ = stderr.write_all(&line);
+            let dropped = DROPPED.swap(0, Ordering::Relaxed);
+            if dropped > 0 {
+                let prefix = journal_prefix(Level::Warn);
+                let _ = writeln!(
+                    stderr,
+                    "{prefix}WARN  {dropped} log lines were dropped: stderr is not read"
+                );
             }
-            Event::Flush(done) => {
-                let _ = done.try_send(());
-            }
+        }
+        LogEvent::Flush(done) => {
+            let _ = done.try_send(());
         }
     }
 }
 
-fn plain(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let message = one_line(&record.args().to_string());
-    writeln!(out, "{} {:<5} {message}", out.timestamp(), record.level())
+fn write_record(out: &mut Formatter, record: &Record<'_>, format: LogFormat) -> io::Result<()> {
+    let message = record.args().to_string();
+    // `may` calls it an error when a signal interrupts its wait, as SIGSTOP and SIGCONT do.
+    if record.target().starts_with("may::") && message.contains("Interrupted") {
+        return Ok(());
+    }
+    let level = record.level();
+    out.write_all(journal_prefix(level).as_bytes())?;
+    if format == LogFormat::Plain {
+        if journal_prefix(level).is_empty() {
+            write!(out, "{} ", out.timestamp())?;
+        }
+        return writeln!(out, "{level:<5} {}", one_line(&message));
+    }
+    let now = Timestamp::now();
+    let object = json_object(format, level, record.target(), &message, now);
+    writeln!(out, "{object}")
 }
 
-fn json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let line = serde_json::json!({
-        "time": out.timestamp().to_string(),
-        "level": record.level().as_str(),
-        "target": record.target(),
-        "message": record.args().to_string(),
-    });
-    writeln!(out, "{line}")
+/// The line as a JSON object. The names of the formats of log4j are those of its `JsonTemplateLayout`.
+fn json_object(
+    format: LogFormat,
+    level: Level,
+    target: &str,
+    message: &str,
+    now: Timestamp,
+) -> Value {
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("connection");
+    match format {
+        LogFormat::Plain | LogFormat::Json => json!({
+            "time": format!("{now:.0}"),
+            "level": level.as_str(),
+            "target": target,
+            "message": message,
+        }),
+        LogFormat::Ecs => json!({
+            "@timestamp": format!("{now:.3}"),
+            "ecs.version": "1.2.0",
+            "log.level": level.as_str(),
+            "message": message,
+            "process.thread.name": thread,
+            "log.logger": target,
+        }),
+        LogFormat::Gcp => json!({
+            "timestamp": format!("{now:.9}"),
+            "severity": match level {
+                Level::Error => "ERROR",
+                Level::Warn => "WARNING",
+                Level::Info => "INFO",
+                Level::Debug | Level::Trace => "DEBUG",
+            },
+            "message": message,
+            "_thread": thread,
+            "_logger": target,
+        }),
+        LogFormat::Logstash => json!({
+            "@timestamp": format!("{now:.3}"),
+            "@version": 1,
+            "level": level.as_str(),
+            "message": message,
+            "thread_name": thread,
+            "logger_name": target,
+            "source_host": host(),
+        }),
+        LogFormat::Gelf => json!({
+            "version": "1.1",
+            "host": host(),
+            "short_message": message,
+            "timestamp": now.as_millisecond() as f64 / 1000.0,
+            "level": syslog_severity(level),
+            "_logger": target,
+            "_thread": thread,
+        }),
+    }
 }
 
-/// Control characters escaped: what a client sent must not forge a line or drive a terminal.
+/// The name of this host, read once.
+fn host() -> &'static str {
+    static HOST: OnceLock<String> = OnceLock::new();
+    HOST.get_or_init(|| match fs::read_to_string("/proc/sys/kernel/hostname") {
+        Ok(name) => name.trim().to_owned(),
+        Err(_) => "localhost".to_owned(),
+    })
+}
+
+/// Severities of syslog (RFC 5424, section 6.2.1).
+fn syslog_severity(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+/// The prefix that gives the journal the level (sd-daemon(3)); nothing elsewhere.
+fn journal_prefix(level: Level) -> &'static str {
+    if !IS_JOURNAL.get().is_some_and(|is_journal| *is_journal) {
+        return "";
+    }
+    match syslog_severity(level) {
+        3 => "<3>",
+        4 => "<4>",
+        6 => "<6>",
+        _ => "<7>",
+    }
+}
+
+/// Whether stderr is the stream that systemd names in `JOURNAL_STREAM` (systemd.exec(5)): device and inode.
+fn stderr_is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() else {
+        return false;
+    };
+    let Ok(found) = File::from(OwnedFd::from(stderr)).metadata() else {
+        return false;
+    };
+    stream == format!("{}:{}", found.st_dev(), found.st_ino())
+}
+
+/// Escapes control characters: what a client sent must not forge a line or drive a terminal.
 fn one_line(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }
-
-/// 4,096 lines are a few hundred KiB, and longer than any burst that a healthy reader lets pile up.
-const LINES_WAITING_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -153,5 +335,40 @@ mod tests {
             "a\\nERROR forged\\u{1b}[2J"
         );
         assert_eq!(one_line("schlüssel"), "schlüssel");
+    }
+
+    #[test]
+    fn each_format_has_the_fields_that_its_readers_look_for() {
+        let now: Timestamp = "2026-01-02T03:04:05.678Z".parse().expect("a time");
+        for (format, fields) in [
+            (
+                LogFormat::Json,
+                json!({"time": "2026-01-02T03:04:05Z", "level": "WARN", "target": "signerd"}),
+            ),
+            (
+                LogFormat::Ecs,
+                json!({"@timestamp": "2026-01-02T03:04:05.678Z", "log.level": "WARN",
+                       "ecs.version": "1.2.0", "log.logger": "signerd"}),
+            ),
+            (
+                LogFormat::Gcp,
+                json!({"timestamp": "2026-01-02T03:04:05.678000000Z", "severity": "WARNING"}),
+            ),
+            (
+                LogFormat::Logstash,
+                json!({"@timestamp": "2026-01-02T03:04:05.678Z", "@version": 1, "level": "WARN",
+                       "logger_name": "signerd"}),
+            ),
+            (
+                LogFormat::Gelf,
+                json!({"version": "1.1", "timestamp": 1767323045.678, "level": 4,
+                       "short_message": "text"}),
+            ),
+        ] {
+            let line = json_object(format, Level::Warn, "signerd", "text", now);
+            for (name, value) in fields.as_object().expect("an object") {
+                assert_eq!(&line[name], value, "{format:?}: {name}");
+            }
+        }
     }
 }

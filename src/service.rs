@@ -1,35 +1,35 @@
-//! From checked settings to the running service: every part is made here, once, in the order in which
-//! it may fail.
+//! From checked settings to the running service: every part is made here, once, in the order in which it
+//! may fail.
 //!
-//! Listeners first, so that a port in use ends the start before any thread runs; keys last, decrypted
-//! behind the open ports.
+//! Listeners come first, so that a port in use ends the start before any thread runs; keys come last,
+//! decrypted behind the open ports.
 
 mod access;
+mod listeners;
 
-use std::io::ErrorKind;
+use std::io;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use self::access::Guards;
-use crate::api::guard::{Guard, Scope};
-use crate::api::refusal::Refusal;
-use crate::api::{Api, BodyRule, ControlApi, Service};
+use crate::api::refusal_log::RefusalLog;
+use crate::api::state::{Api, ListenerApi, RouteSet};
 use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
 use crate::data_dir;
-use crate::http::request::{Method, Request};
-use crate::http::response::Response;
 use crate::keys::keyring::Keyring;
+use crate::keys::progress::Progress;
 use crate::keys::table::KeyTable;
-use crate::keys::{locked, secret};
+use crate::keys::{arena, secret};
 use crate::log as log_lines;
-use crate::metrics::{Metrics, Readings};
-use crate::server::control::ControlSocket;
+use crate::metrics::{Metrics, ServiceSnapshot, TlsSnapshot};
 use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
-use crate::server::{self, Bind, ConnectionLimits, Server};
+use crate::server::{ListenAddress, Server, Services};
 use crate::slashing::Protection;
 
 /// Closes the process to debuggers and core dumps. To be called before anything else: arguments and
@@ -38,28 +38,32 @@ use crate::slashing::Protection;
 /// # Errors
 /// The system refuses it.
 pub fn harden_process() -> Result<(), StartError> {
-    locked::harden().map_err(|error| {
+    arena::harden().map_err(|error| {
         let message = format!("core dumps cannot be switched off: {error}");
         StartError::new(exit::OS, message)
             .hint("allow prctl(2) and setrlimit(2): a filter of system calls forbids them")
     })
 }
 
+/// How long the start waits for the sources to be listed before it says where it listens.
+const LISTING_PAUSE: Duration = Duration::from_millis(200);
+
 /// Serves until a signal ends it.
 ///
 /// # Errors
 /// What keeps the service from starting.
 pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
+    // Lines wait until the first thread may start.
+    let log_writer = log_lines::install(settings.log_level, settings.log_format);
     secure_memory(&settings)?;
     data_dir::prepare(&settings)?;
     let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
-    let control_socket = access::bind_control_socket(&mut settings);
-    let services = Services::default();
-    let (server, names) = bind(&settings, tls.as_ref(), control_socket, &services)?;
-    log_lines::start(settings.log_level, settings.log_json);
+    let control_socket = listeners::bind_control_socket(&mut settings);
+    let server = listeners::bind(&settings, tls.as_ref(), control_socket)?;
+    log_writer.start();
 
-    let protection = Arc::new(protection(&settings)?);
+    let protection = Arc::new(open_protection(&settings)?);
     let keys = Arc::new(KeyTable::new());
     let keyring = Keyring::start(
         settings.sources.clone(),
@@ -68,63 +72,70 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         Arc::clone(&protection),
     )
     .map_err(|reason| StartError::new(exit::OS, reason))?;
-    let counters = Metrics::new(readings(&keys, &keyring, &protection));
+    let metrics = Metrics::new(snapshots(&keys, &keyring, &protection, tls.as_ref()));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
-    access::warn_of_open_port(&settings, &guards.signing, &server, &names);
-    announce(&settings, &server, &names, &protection);
-    if let (Some(tls), address) = (&tls, settings.http.address) {
-        log::info!(
-            "for lists of known servers: {address} {}",
-            tls.fingerprint()
-        );
-    }
-    watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
-    services.metrics.serve(MetricsPage {
-        metrics: Arc::clone(&counters),
-        guard: guards.metrics,
-        signing: Arc::clone(&services.signing),
-    });
+    let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
+    // A source that cannot be read ends the process first, unless it takes long to answer.
+    let _ = listed.recv_timeout(LISTING_PAUSE);
+    access::warn_of_open_port(&settings, &guards.signing, &server);
+    announce(&settings, &server, &protection, tls.as_deref());
+
     let api = Arc::new(Api {
         keys,
         keyring: Arc::clone(&keyring),
         protection,
         networks: settings.networks,
         signer: Box::new(signer),
-        guard: guards.signing,
-        metrics: counters,
+        metrics,
+        refusal_log: RefusalLog::default(),
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
+        signing_extension_enabled: settings.signing_ext,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
-    services.control.serve(ControlApi(Arc::clone(&api)));
-    services.signing.serve(api);
-    let code = server.run(|| {
+    let service = |routes, guard| {
+        Arc::new(ListenerApi {
+            api: Arc::clone(&api),
+            routes,
+            guard,
+        })
+    };
+    let services = Services {
+        signing: service(RouteSet::Signing, Some(guards.signing)),
+        metrics: service(RouteSet::Metrics, Some(guards.metrics)),
+        control: service(RouteSet::Signing, None),
+    };
+    let status = || loading_status(&keyring.progress());
+    let on_reload = || {
         log::info!("SIGHUP: reloading");
         keyring.reload();
-        if let Some(Err(error)) = tls.as_ref().map(|tls| tls.reload()) {
+        if let Some(tls) = &tls
+            && let Err(error) = tls.reload()
+        {
             log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
         }
         access::reload_tokens(&guards.token_files);
-    });
+    };
+    let code = server.run(services, on_reload, status);
     log_lines::flush();
     Ok(code)
 }
 
-/// Keys in locked memory, or at least an honest word about it. Core dumps are off since the process began.
+/// Requires locked memory for keys, or prepares a warning. Core dumps have been off since the process began.
 fn secure_memory(settings: &Settings) -> Result<(), StartError> {
     if settings.require_mlock {
-        locked::require_lock().map_err(|error| {
+        arena::require_lock().map_err(|error| {
             StartError::new(exit::OS, format!("--require-mlock: {error}"))
                 .hint("raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`")
         })?;
-        locked::when_not_locked(end_unlocked);
+        arena::when_not_locked(end_unlocked);
     } else {
-        locked::when_not_locked(warn_unlocked);
+        arena::when_not_locked(warn_unlocked);
     }
     Ok(())
 }
 
-/// More keys have come than memory can be locked for.
+/// Warns that there are more keys than memory can be locked for.
 fn warn_unlocked(locked_bytes: usize) {
     let locked_kib = locked_bytes >> 10;
     log::warn!(
@@ -132,7 +143,7 @@ fn warn_unlocked(locked_bytes: usize) {
     );
 }
 
-/// The same, where that was ruled out.
+/// Ends the process because there are more keys than memory can be locked for.
 fn end_unlocked(locked_bytes: usize) {
     let locked_kib = locked_bytes >> 10;
     log::error!(
@@ -147,114 +158,43 @@ fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, StartError> {
         return Ok(None);
     };
     if !inherited_listeners().is_empty() {
-        return Err(StartError::new(
-            exit::CONFIG,
-            "sockets of systemd are served without TLS".to_owned(),
-        )
-        .hint("disable signerd.socket, or leave out the TLS options"));
+        return Err(
+            StartError::new(exit::CONFIG, "sockets of systemd are served without TLS")
+                .hint("disable signerd.socket, or leave out the TLS options"),
+        );
     }
     Tls::open(files).map(Some).map_err(|error| {
-        StartError::new(exit::CONFIG, error.to_string())
-            .hint("certificates and keys are PEM files, and a key file is for its owner alone (chmod 600)")
+        StartError::new(exit::CONFIG, error.to_string()).hint(
+            "certificates and keys are PEM files, and only the owner of a key file may read it (chmod 600)",
+        )
     })
 }
 
-/// Sockets that systemd has opened take the place of our own; the one named `metrics` is for the metrics.
-fn bind(
-    settings: &Settings,
-    tls: Option<&Arc<Tls>>,
-    control_socket: Option<ControlSocket>,
-    services: &Services,
-) -> Result<(Server, Vec<&'static str>), StartError> {
-    let Services {
-        signing, metrics, ..
-    } = services;
-    let (for_metrics, for_signing): (Vec<_>, Vec<_>) = inherited_listeners()
-        .into_iter()
-        .partition(|(_, name)| name == "metrics");
-    let mut listeners: Vec<(Bind, Arc<dyn Service>)> = Vec::new();
-    let mut names = Vec::new();
-    if let Some(socket) = control_socket {
-        names.push("control");
-        listeners.push((Bind::Control(socket), Arc::clone(&services.control) as _));
-    }
-    let mut listen = |bind, service: &Arc<Late>| {
-        names.push(if Arc::ptr_eq(service, metrics) {
-            "metrics"
-        } else {
-            "signing"
-        });
-        listeners.push((bind, Arc::clone(service) as _));
-    };
-    if let Some(own) = settings.metrics.as_ref().filter(|_| for_metrics.is_empty()) {
-        listen(Bind::Tcp(own.address), metrics);
-    }
-    for_metrics
-        .iter()
-        .for_each(|(fd, _)| listen(Bind::Inherited(*fd), metrics));
-    for_signing
-        .iter()
-        .for_each(|(fd, _)| listen(Bind::Inherited(*fd), signing));
-    if for_signing.is_empty() {
-        let address = settings.http.address;
-        listen(
-            tls.map_or(Bind::Tcp(address), |tls| {
-                Bind::Tls(address, Arc::clone(tls))
-            }),
-            signing,
-        );
-    }
-    if let Some(path) = &settings.unix {
-        listen(Bind::Unix(path.clone()), signing);
-    }
-    let limits = ConnectionLimits {
-        idle: settings.idle_timeout,
-        per_address_max: settings.connections_per_address,
-        per_local_max: settings.connections_local,
-        ..ConnectionLimits::default()
-    };
-    let server = server::ServerSettings {
-        listeners,
-        limits,
-        ..server::ServerSettings::default()
-    };
-    Server::bind(server)
-        .map(|server| (server, names))
-        .map_err(|error| {
-            let hint = if error.source.kind() == ErrorKind::AddrInUse {
-                "another process listens there: choose another port, or end that one"
-            } else if error.source.kind() == ErrorKind::PermissionDenied {
-                "ports below 1024 and other users' directories need rights"
-            } else {
-                "choose an address that this host has"
-            };
-            StartError::new(exit::UNAVAILABLE, error.to_string()).hint(hint)
-        })
-}
-
-fn protection(settings: &Settings) -> Result<Protection, StartError> {
-    let Some(wanted) = &settings.slashing else {
+fn open_protection(settings: &Settings) -> Result<Protection, StartError> {
+    let Some(protection) = &settings.slashing else {
         return Ok(Protection::Off);
     };
-    Protection::open(wanted).map_err(|error| {
+    Protection::open(protection).map_err(|error| {
         StartError::new(exit::UNAVAILABLE, format!("slashing protection: {error}"))
             .hint(error.hint())
     })
 }
 
-fn readings(
+/// Returns what the metrics page reads at each scrape.
+fn snapshots(
     keys: &Arc<KeyTable>,
     keyring: &Arc<Keyring>,
     protection: &Arc<Protection>,
-) -> impl Fn() -> Readings + Send + Sync + use<> {
-    let (keys, keyring, protection) = (
-        Arc::clone(keys),
-        Arc::clone(keyring),
-        Arc::clone(protection),
-    );
+    tls: Option<&Arc<Tls>>,
+) -> impl Fn() -> ServiceSnapshot + Send + Sync + use<> {
+    let keys = Arc::clone(keys);
+    let keyring = Arc::clone(keyring);
+    let protection = Arc::clone(protection);
+    let tls = tls.map(Arc::clone);
     move || {
-        let (progress, memory) = (keyring.progress(), locked::report());
-        Readings {
+        let progress = keyring.progress();
+        let memory = arena::report();
+        ServiceSnapshot {
             keys_loaded: keys.len() as u64,
             keys_pending: progress.pending.unwrap_or(0) as u64,
             keys_failed: progress.failed as u64,
@@ -263,12 +203,16 @@ fn readings(
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
             cache_counts: secret::cache_counters(),
+            tls: tls.as_ref().map(|tls| TlsSnapshot {
+                certificate_not_after: tls.not_after(),
+                failed_handshakes: tls.failed_handshakes(),
+            }),
         }
     }
 }
 
-/// The first lines of the log: what a person must know of this process. The addresses come last.
-fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &Protection) {
+/// Writes the first lines of the log: what a person must know of this process. The addresses come last.
+fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: Option<&Tls>) {
     log::info!(
         "signerd {}, network {}",
         env!("CARGO_PKG_VERSION"),
@@ -277,65 +221,70 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
     for notice in &settings.notices {
         log::warn!("{notice}");
     }
-    match protection {
-        Protection::On(_) => {
-            log::info!("slashing protection is on");
-            if let Some((block, vote)) = protection.floors() {
-                let slot = block.lowest();
-                let epoch = vote.lowest();
-                if slot > 0 || epoch > 0 {
-                    log::info!("keys sign no block below slot {slot}, no vote below epoch {epoch}");
-                }
-            }
-        }
-        Protection::Off => {
-            log::warn!("slashing protection is off: whatever is requested will be signed")
-        }
-    }
-    // Whether memory can be locked is told now, not when the first key comes.
-    locked::report();
+    announce_protection(protection);
+    // Logs now whether memory can be locked, not when the first key comes.
+    arena::report();
     if let Keymanager::OwnTokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",
             path.display()
         );
     }
-    for (name, address) in names.iter().zip(server.addresses()) {
+    for (role, address) in server.addresses() {
         match address {
-            Bind::Tcp(address) => log::info!("{name} on http://{address}"),
-            Bind::Tls(address, _) => log::info!("{name} on https://{address}"),
-            Bind::Unix(_) | Bind::Inherited(_) | Bind::Control(_) => {
-                log::info!("{name} on {address}")
+            ListenAddress::Tcp(address) => log::info!("{role} on http://{address}"),
+            ListenAddress::Tls(address, _) => log::info!("{role} on https://{address}"),
+            ListenAddress::Unix(_) | ListenAddress::Inherited(_) | ListenAddress::Control(_) => {
+                log::info!("{role} on {address}")
             }
+        }
+    }
+    if let Some(tls) = tls {
+        tls.warn_of_expiry();
+        let address = settings.http.address;
+        log::info!(
+            "for lists of known servers: {address} {}",
+            tls.fingerprint()
+        );
+    }
+}
+
+fn announce_protection(protection: &Protection) {
+    let Protection::On(_) = protection else {
+        log::warn!("slashing protection is off: whatever is requested will be signed");
+        return;
+    };
+    log::info!("slashing protection is on");
+    if let Some((block, vote)) = protection.floors() {
+        let slot = block.lowest();
+        let epoch = vote.lowest();
+        if slot > 0 || epoch > 0 {
+            log::info!("keys sign no block below slot {slot}, no vote below epoch {epoch}");
         }
     }
 }
 
-/// The ports are open before the sources are listed. One that cannot be read ends the process all the
-/// same; with `--strict`, so does a key that is missing once loading has ended.
-fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> std::io::Result<()> {
+/// Ends the process when a source cannot be read; with `--strict`, also when a key is missing once loading
+/// has ended. The ports are open before.
+/// The receiver hears when the sources are listed.
+fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<Receiver<()>> {
+    let (listed, is_listed) = mpsc::channel();
     let keyring = Arc::clone(keyring);
     let strict = settings.strict;
     let expect_keys = settings.expect_keys;
     critical_thread::spawn("start", move || {
-        let verdict = match keyring.wait_listed() {
-            Err(error) => Err((exit::NO_INPUT, error.to_string())),
-            Ok(()) if strict => {
-                let verdict = keyring.wait_loaded().verdict(expect_keys);
-                verdict.map_err(|reason| (exit::CONFIG, format!("--strict: {reason}")))
-            }
-            Ok(()) => {
-                if keyring.wait_loaded().loaded == 0 {
-                    log::warn!("{NO_KEYS}");
-                }
-                Ok(())
-            }
-        };
-        if let Err((code, reason)) = verdict {
-            critical_thread::end_process(code, &StartError::new(code, reason).to_string());
+        if let Err(error) = keyring.wait_listed() {
+            end_start(exit::NO_INPUT, error.to_string());
+        }
+        let _ = listed.send(());
+        if strict && let Err(reason) = keyring.wait_loaded().verdict(expect_keys) {
+            end_start(exit::CONFIG, format!("--strict: {reason}"));
+        }
+        if keyring.wait_loaded().loaded == 0 {
+            log::warn!("{NO_KEYS}");
         }
     })?;
-    Ok(())
+    Ok(is_listed)
 }
 
 /// What is worth a warning when nothing can be signed.
@@ -344,96 +293,23 @@ const NO_KEYS: &str = "there are no keys, so nothing can be signed. Add some in 
                        put NAME.json and NAME.txt into DATA-DIR/keystores and reload, by SIGHUP or POST /reload. \
                        For tests there is --interop-keys 0..64";
 
-fn no_thread(error: &std::io::Error) -> StartError {
+/// Returns the line that `systemctl status` shows.
+fn loading_status(progress: &Progress) -> String {
+    let pending = match progress.pending {
+        Some(0) => String::new(),
+        Some(pending) => format!(", {pending} to load"),
+        None => ", looking for keys".to_owned(),
+    };
+    format!(
+        "{} keys loaded, {} failed{pending}",
+        progress.loaded, progress.failed
+    )
+}
+
+fn end_start(code: u8, reason: String) -> ! {
+    critical_thread::end_process(code, &StartError::new(code, reason).to_string())
+}
+
+fn no_thread(error: &io::Error) -> StartError {
     StartError::new(exit::OS, format!("the system gives no thread: {error}"))
 }
-
-/// What the listeners serve.
-#[derive(Default)]
-struct Services {
-    signing: Arc<Late>,
-    metrics: Arc<Late>,
-    control: Arc<Late>,
-}
-
-/// A service that is made after its listener: the port is bound before the first thread runs, and
-/// nobody is served before all is there.
-#[derive(Default)]
-struct Late(OnceLock<Box<dyn Service>>);
-
-impl Late {
-    fn serve(&self, service: impl Service) {
-        assert!(
-            self.0.set(Box::new(service)).is_ok(),
-            "a listener is given its service once"
-        );
-    }
-
-    fn service(&self) -> &dyn Service {
-        &**self
-            .0
-            .get()
-            .expect("all services are made before the server runs")
-    }
-}
-
-impl Service for Late {
-    fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
-        self.service().admit(request)
-    }
-
-    fn answer(&self, request: &mut Request) -> Response {
-        self.service().answer(request)
-    }
-
-    fn has_reserved_places(&self) -> bool {
-        self.service().has_reserved_places()
-    }
-}
-
-/// The metrics listener: one page, and health.
-struct MetricsPage {
-    metrics: Arc<Metrics>,
-    guard: Guard,
-    signing: Arc<Late>,
-}
-
-impl Service for MetricsPage {
-    fn admit(&self, request: &Request) -> Result<BodyRule, Response> {
-        match request.path.as_str() {
-            // Without TLS here: for probes that have no client certificate.
-            HEALTHCHECK => self.signing.admit(request),
-            _ => self.judge(request).map_err(Response::from),
-        }
-    }
-
-    fn answer(&self, request: &mut Request) -> Response {
-        match request.path.as_str() {
-            HEALTHCHECK => self.signing.answer(request),
-            _ => Response::new(200, OPEN_METRICS, self.metrics.text().into_bytes()),
-        }
-    }
-
-    fn has_reserved_places(&self) -> bool {
-        true
-    }
-}
-
-impl MetricsPage {
-    fn judge(&self, request: &Request) -> Result<BodyRule, Refusal> {
-        self.guard.admit_host(request)?;
-        if request.path != "/metrics" {
-            return Err(Refusal::UnknownPath(request.path.clone()));
-        }
-        self.guard.admit_token(request, Scope::Everything)?;
-        match matches!(request.method, Method::Get | Method::Head) {
-            true => Ok(BodyRule::default()),
-            false => Err(Refusal::Method("GET, HEAD")),
-        }
-    }
-}
-
-const HEALTHCHECK: &str = "/healthcheck";
-
-/// The media type of Prometheus' text in the form of OpenMetrics.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

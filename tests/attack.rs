@@ -109,7 +109,7 @@ fn an_idle_connection_costs_little_memory() {
             let ask = |_| {
                 let mut client = signer.client();
                 let answer = match signs {
-                    false => client.get("/upcheck"),
+                    false => client.get("/health"),
                     true => client.post(SIGN, br#"{"signingRoot":"0x0000000000000000000000000000000000000000000000000000000000000000","domain_name":"beacon_attester"}"#),
                 };
                 assert_eq!(answer.status, 200, "{}", answer.text());
@@ -157,7 +157,7 @@ fn without_descriptors_it_pauses_and_recovers() {
     let more = signer.log().lines().count() - lines;
     assert!(more < 100, "{more} attempts a second: it spins");
     drop(streams);
-    assert_eq!(signer.client().get("/upcheck").status, 200);
+    assert_eq!(signer.client().get("/health").status, 200);
 }
 
 fn is_full() -> bool {
@@ -206,7 +206,7 @@ fn ask_until(address: &str, over: &AtomicBool, slowest_us: &AtomicU64) {
     let mut client = Client::connect(address);
     while !over.load(Ordering::Relaxed) {
         let started = Instant::now();
-        assert_eq!(client.get("/upcheck").status, 200);
+        assert_eq!(client.get("/health").status, 200);
         let us = u64::try_from(started.elapsed().as_micros()).unwrap();
         slowest_us.fetch_max(us, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(2));
@@ -290,7 +290,7 @@ fn idle(address: &str, amount: usize) {
 
 fn trickle(address: &str, amount: usize) {
     let mut streams = (0..amount).map(|_| connect(address)).collect::<Vec<_>>();
-    for byte in b"GET /upcheck HTTP/1.1\r\n" {
+    for byte in b"GET /health HTTP/1.1\r\n" {
         streams
             .iter_mut()
             .for_each(|stream| stream.write_all(&[*byte]).unwrap());

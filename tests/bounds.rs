@@ -162,7 +162,7 @@ fn a_huge_element_of_an_import_costs_little_memory() {
             .request("DELETE", PATH, &[], body.as_bytes());
         assert_small(&signer, &answer, status, case);
     }
-    assert_eq!(signer.client().get("/upcheck").status, 200);
+    assert_eq!(signer.client().get("/health").status, 200);
 }
 
 fn assert_small(signer: &Signer, answer: &Answer, status: u16, case: &str) {

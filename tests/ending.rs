@@ -181,7 +181,7 @@ const DIES: &str = "SIGNERD_TEST_THREAD_DIES";
 fn the_death_of_a_thread_that_is_needed_ends_the_process_with_an_error() {
     if let Ok(logging) = std::env::var(DIES) {
         if logging != "before the log" {
-            signerd::log::start(logging.parse().unwrap(), false);
+            signerd::log::start(logging.parse().unwrap(), signerd::log::LogFormat::Plain);
         }
         critical_thread::spawn("store", || panic!("a secret in a message")).unwrap();
         std::thread::sleep(PATIENCE * 2);

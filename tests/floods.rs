@@ -132,7 +132,7 @@ fn a_flood_of_handshakes_does_not_hold_up_signatures() {
         Some(Box::new(Secured(stream)) as _)
     };
     let mut client = Client::over(&signer.address, Box::new(open)).unwrap();
-    while client.get("/upcheck").status != 200 {}
+    while client.get("/health").status != 200 {}
     let hello = client_hello();
     assert_signatures_meanwhile(&mut client, |is_over| {
         let mut open = VecDeque::new();
@@ -338,7 +338,7 @@ fn one_address_has_a_bound_of_its_own() {
     let mut clients = Vec::new();
     for _ in 0..4 {
         let mut client = signer.client();
-        assert_eq!(client.get("/upcheck").status, 200);
+        assert_eq!(client.get("/health").status, 200);
         std::thread::sleep(Duration::from_millis(250)); // the clock of the connections is a coarse one
         clients.push(client);
     }
@@ -347,10 +347,10 @@ fn one_address_has_a_bound_of_its_own() {
         "the one that has been idle for the longest time"
     );
     for client in &mut clients[1..] {
-        assert_eq!(client.get("/upcheck").status, 200);
+        assert_eq!(client.get("/health").status, 200);
     }
     let mut unix = UnixStream::connect(&socket).unwrap();
-    unix.write_all(b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    unix.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     assert!(
         read_answer(&mut unix).ends_with("OK"),
@@ -598,11 +598,11 @@ fn a_reload_ends_the_connections_of_clients_that_are_not_listed_any_more() {
         Client::over(&signer.address, Box::new(open)).unwrap()
     };
     let (mut listed, mut of_the_ca) = (client("stranger"), client("client"));
-    assert_eq!(listed.get("/upcheck").status, 200);
-    assert_eq!(of_the_ca.get("/upcheck").status, 200);
+    assert_eq!(listed.get("/health").status, 200);
+    assert_eq!(of_the_ca.get("/health").status, 200);
     signer.signal("HUP");
     std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(listed.get("/upcheck").status, 200, "nothing has changed");
+    assert_eq!(listed.get("/health").status, 200, "nothing has changed");
 
     std::fs::write(&list, "# nobody\n").unwrap();
     signer.signal("HUP");
@@ -612,7 +612,7 @@ fn a_reload_ends_the_connections_of_clients_that_are_not_listed_any_more() {
         started.elapsed() < Duration::from_secs(20),
         "it does not wait for the end of its idle time"
     );
-    assert_eq!(of_the_ca.get("/upcheck").status, 200, "the others go on");
+    assert_eq!(of_the_ca.get("/health").status, 200, "the others go on");
 }
 
 /// An import whose one value is huge. Beside this flood the bounds of keystores are tested where they

@@ -117,6 +117,10 @@ impl Manager {
     }
 
     pub(crate) fn call(&self, method: &str, body: &Value) -> Answer {
+        // Before, a list is answered with 503.
+        if method == "GET" {
+            self.signer.wait_first_load();
+        }
         call(&mut self.signer.client(), method, &self.token, body)
     }
 
@@ -262,6 +266,37 @@ fn the_slashing_data_of_a_deleted_key_moves_with_it() {
 }
 
 #[test]
+fn slashing_protection_data_may_be_empty_and_may_be_an_object() {
+    let scratch = Scratch::new("keymanager-empty-slashing");
+    let manager = Manager::start(&scratch, &[]);
+    let history = json!({
+        "metadata": {"interchange_format_version": "5", "genesis_validators_root": format!("0x{}", "04".repeat(32))},
+        "data": [{"pubkey": key(6).to_string(), "signed_blocks": [{"slot": "81952"}], "signed_attestations": []}],
+    });
+    for (number, data) in [
+        (1, json!("")),
+        (2, Value::Null),
+        (3, json!("   ")),
+        (4, json!("\t\n")),
+        (5, json!(history.to_string())),
+        (6, history),
+    ] {
+        let mut body = import_of([number]);
+        body["slashing_protection"] = data;
+        let answer = manager.call("POST", &body);
+        assert_eq!(statuses(&answer), ["imported"], "{body}");
+    }
+    let answer = manager.delete(&[key(6)]).text();
+    assert!(answer.contains("81952"), "{answer}");
+    for broken in [json!("{"), json!("null"), json!(1), json!([]), json!("x")] {
+        let mut body = import_of([7]);
+        body["slashing_protection"] = broken;
+        let answer = manager.call("POST", &body);
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+    }
+}
+
+#[test]
 fn a_bad_import_changes_nothing() {
     let scratch = Scratch::new("keymanager-bad");
     let manager = Manager::start(&scratch, &[]);
@@ -403,7 +438,7 @@ fn keys_of_other_sources_are_read_only() {
             .all(|key| key["readonly"] == true)
     );
 
-    let interop = signerd::keys::derive::interop(0).unwrap().public_key();
+    let interop = signerd::keys::seed::interop(0).unwrap().public_key();
     let answer = manager.delete(&[key, interop]);
     assert_eq!(statuses(&answer), ["error", "error"]);
     let data = answer.json()["data"].clone();
@@ -470,7 +505,7 @@ fn a_hundred_keystores_are_imported_while_others_are_served() {
         let (mut client, token) = (manager.signer.client(), manager.token.clone());
         let import = scope.spawn(move || statuses(&call(&mut client, "POST", &token, &body)));
         while !import.is_finished() {
-            assert_eq!(manager.signer.client().get("/upcheck").status, 200);
+            assert_eq!(manager.signer.client().get("/health").status, 200);
         }
         assert_eq!(import.join().unwrap(), ["imported"; 100]);
     });

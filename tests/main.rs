@@ -15,10 +15,11 @@ mod attack;
 mod clients;
 mod floods;
 mod http;
+mod listeners;
 mod load;
-mod messages;
 mod runtime;
 mod tls;
+mod tls_files;
 
 // Every good request's signing root and signature, every bad one's refusal.
 mod refusals;
@@ -45,6 +46,7 @@ mod store_loss;
 mod bls;
 mod bounds;
 mod derive;
+mod key_files;
 mod key_life;
 mod key_model;
 mod keymanager;
@@ -55,6 +57,7 @@ mod remains;
 mod sources;
 mod start;
 mod table;
+mod waiting;
 
 // The service: health, negotiation, guards, start and end; command lines.
 mod cli;
@@ -62,9 +65,11 @@ mod commands;
 mod control_socket;
 mod ending;
 mod exits;
+mod readiness;
 mod service;
 mod tokens;
 
 // The rules of the source.
 mod circles;
+mod readme;
 mod tidy;

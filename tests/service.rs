@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+
 use crate::support::client::{Answer, Client};
 use crate::support::{Scratch, Signer, Transport, binary, secured, vectors};
 
@@ -146,6 +148,191 @@ fn a_path_that_is_not_there_and_a_method_that_it_lacks_are_told_apart() {
         let answer = client.request(method, path, &[], b"");
         assert_eq!(refusal(&answer).0, status, "{method} {path}");
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
+    }
+}
+
+#[test]
+fn a_route_that_is_off_says_how_to_switch_it_on() {
+    let signer = Signer::start(&[
+        "--interop-keys",
+        "0..1",
+        "--key-manager-api-enabled=false",
+        "--auth-token",
+        "correct-horse",
+    ]);
+    let mut client = signer.client();
+    for (method, path, part) in [
+        ("GET", "/eth/v1/keystores", "--key-manager-api-enabled"),
+        ("POST", "/eth/v1/keystores", "--key-manager-api-enabled"),
+        (
+            "GET",
+            "/api/v1/eth2/highWatermark",
+            "slashing protection is off",
+        ),
+        ("GET", "/eth/v1/remotekeys", "remote keys are not supported"),
+        (
+            "POST",
+            "/eth/v1/remotekeys",
+            "remote keys are not supported",
+        ),
+        (
+            "DELETE",
+            "/eth/v1/remotekeys",
+            "remote keys are not supported",
+        ),
+    ] {
+        let (status, message) = refusal(&client.request(method, path, &[], b"{}"));
+        assert!(
+            status == 404 && message.contains(part),
+            "{method} {path}: {status} {message}"
+        );
+    }
+}
+
+#[test]
+fn a_proof_of_validation_is_signed_as_it_was_sent_where_that_is_enabled() {
+    let path = format!("/api/v1/eth2/ext/sign/{INTEROP_0}");
+    let good = r#"{"type":"PROOF_OF_VALIDATION","platform":"AT","timestamp":"1634025600000"}"#;
+    let off = Signer::start(&["--interop-keys", "0..1"]);
+    let (status, message) = refusal(&off.client().post(&path, good.as_bytes()));
+    assert!(
+        status == 404 && message.contains("--Xsigning-ext-enabled"),
+        "{message}"
+    );
+
+    let signer = Signer::start(&["--interop-keys", "0..1", "--Xsigning-ext-enabled=true"]);
+    let mut client = signer.client();
+    for accept in ["application/json", "text/plain", "*/*"] {
+        let answer = client.request("POST", &path, &[("Accept", accept)], good.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let body = answer.json();
+        let payload = body["payload"].as_str().expect("text");
+        let payload = base64::engine::general_purpose::STANDARD
+            .decode(payload)
+            .expect("base64");
+        assert_eq!(payload, good.as_bytes());
+        let bytes = |text: &str| const_hex::decode(text).expect("hex");
+        let signature = body["signature"].as_str().expect("text");
+        let signature = blst::min_pk::Signature::from_bytes(&bytes(signature)).expect("a point");
+        let key = blst::min_pk::PublicKey::from_bytes(&bytes(INTEROP_0)).expect("a point");
+        let tag = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+        let verified = signature.verify(true, good.as_bytes(), tag, &[], &key, true);
+        assert_eq!(verified, blst::BLST_ERROR::BLST_SUCCESS);
+    }
+    for bad in [
+        "",
+        "{}",
+        "invalid",
+        &good.replace("PROOF_OF_VALIDATION", "BLOCK_V2"),
+        &good.replace('}', r#","extra":1}"#),
+    ] {
+        assert_eq!(client.post(&path, bad.as_bytes()).status, 400, "{bad}");
+    }
+    let unknown = "/api/v1/eth2/ext/sign/0x1234";
+    assert_eq!(client.post(unknown, good.as_bytes()).status, 404);
+}
+
+/// Spellings of a path with more slashes than it needs.
+fn with_more_slashes(path: &str) -> Vec<String> {
+    vec![
+        format!("/{path}"),
+        format!("//{path}"),
+        format!("{path}/"),
+        format!("{path}//"),
+        format!("{path}/?name[]=a&name[]=b"),
+        format!("{path}?name[]=a"),
+        path.replace('/', "//"),
+        path.replace('/', "///") + "/",
+        format!("/.{path}/./"),
+    ]
+}
+
+#[test]
+fn slashes_change_neither_a_route_nor_what_protects_it() {
+    // Over TCP, refusals would be held back.
+    let signer = Signer::start_over(
+        Transport::Unix,
+        &["--interop-keys", "0..1", "--auth-token", "correct-horse"],
+    );
+    signer.wait_loaded();
+    let mut client = signer.client();
+    let mut metrics = Client::connect(signer.metrics.as_deref().expect("metrics are on"));
+    let token = [("Authorization", "Bearer correct-horse")];
+    let sign = sign_path();
+    for (method, path, body, without_token) in [
+        ("POST", sign.as_str(), RANDAO, 401),
+        ("GET", "/api/v1/eth2/publicKeys", "", 401),
+        ("GET", "/eth/v1/keystores", "", 401),
+        ("GET", "/reload", "", 401),
+        ("GET", "/upcheck", "", 200),
+        ("GET", "/health", "", 200),
+        ("HEAD", "/healthcheck", "", 200),
+    ] {
+        for path in with_more_slashes(path) {
+            let answer = client.request(method, &path, &[], body.as_bytes());
+            assert_eq!(answer.status, without_token, "{method} {path}");
+            let answer = client.request(method, &path, &token, body.as_bytes());
+            assert_eq!(answer.status, 200, "{method} {path}");
+        }
+    }
+    assert_eq!(metrics.get("//metrics//").status, 401);
+    for path in with_more_slashes("/metrics") {
+        let answer = metrics.request("GET", &path, &token, b"");
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    for path in with_more_slashes("/healthcheck") {
+        assert_eq!(metrics.get(&path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn refusals_are_in_the_log_and_do_not_flood_it() {
+    let scratch = Scratch::new("refusal-log");
+    let data = scratch.path().display().to_string();
+    let mut signer = Signer::start(&[
+        "--interop-keys",
+        "0..1",
+        "--data-dir",
+        &data,
+        "--log-level",
+        "info",
+    ]);
+    signer.wait_loaded();
+    let mut client = signer.client();
+    let block = |graffiti: &str| {
+        RANDAO.replace("RANDAO_REVEAL", "BLOCK_V2").replace(
+            r#""randao_reveal":{"epoch":"0"}"#,
+            &format!(
+                r#""beacon_block":{{"version":"BELLATRIX","block_header":{{"slot":"7","proposer_index":"1",
+                "parent_root":"0x{0}","state_root":"0x{0}","body_root":"0x{graffiti}"}}}}"#,
+                "00".repeat(32)
+            ),
+        )
+    };
+    let path = sign_path();
+    let first = client.post(&path, block(&"01".repeat(32)).as_bytes());
+    assert_eq!(first.status, 200, "{}", first.text());
+    for _ in 0..50 {
+        let answer = client.post(&path, block(&"02".repeat(32)).as_bytes());
+        assert_eq!(answer.status, 412, "{}", answer.text());
+        assert_eq!(client.post(&path, b"{}").status, 400);
+    }
+    let warning = signer.wait_for_line("slashing protection refused");
+    for part in [
+        "WARN",
+        INTEROP_0,
+        "EIP-3076 condition",
+        "asked for",
+        "on record is",
+    ] {
+        assert!(warning.contains(part), "{part} is not in {warning}");
+    }
+    signer.wait_for_line("refused: POST");
+    let log = signer.log();
+    for part in ["slashing protection refused", "refused: POST"] {
+        let lines = log.matches(part).count();
+        assert!(lines < 40, "{lines} lines: {log}");
     }
 }
 
@@ -390,44 +577,6 @@ fn a_keystore_that_does_not_open_is_one_line_and_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_key_that_is_still_locked_answers_503_and_a_time_to_come_back() {
-    let scratch = Scratch::new("pending");
-    // Full scrypt cost: the key is known at once from its public key, and open much later.
-    let mut public_key = String::new();
-    for ending in ["json", "txt"] {
-        let bytes = std::fs::read(vectors::path(&format!("eip2335/official-scrypt.{ending}")))
-            .expect("a vector");
-        if ending == "json" {
-            let keystore: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-            public_key = keystore["pubkey"].as_str().expect("declared").to_owned();
-        }
-        scratch.write(&format!("slow.{ending}"), bytes);
-    }
-    let folder = scratch.path().display().to_string();
-    let signer = Signer::start(&[
-        "--keystores-path",
-        &folder,
-        "--keystores-passwords-path",
-        &folder,
-    ]);
-    let mut client = signer.client();
-    let path = format!("/api/v1/eth2/sign/{public_key}");
-    let mut seen = Vec::new();
-    loop {
-        let answer = client.post(&path, RANDAO.as_bytes());
-        seen.push(answer.status);
-        match answer.status {
-            200 => break,
-            503 => assert!(answer.header("retry-after").is_some()),
-            404 => assert!(!seen.contains(&503), "a key that was known stays known"),
-            other => panic!("{other}: {}", answer.text()),
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    assert!(seen.contains(&503), "{seen:?}");
-}
-
-#[test]
 fn the_metrics_are_on_their_own_listener() {
     let signer = Signer::start(&["--interop-keys", "0..2"]);
     signer.wait_loaded();
@@ -436,9 +585,26 @@ fn the_metrics_are_on_their_own_listener() {
         .metrics
         .clone()
         .expect("py3signer has metrics by default");
-    let answer = crate::support::client::Client::connect(&address).get("/metrics");
-    assert_eq!(answer.status, 200);
-    assert!(answer.text().contains("keys_loaded 2"), "{}", answer.text());
+    let mut client = Client::connect(&address);
+    for (accept, content_type, line) in [
+        (
+            "*/*",
+            "text/plain; version=0.0.4; charset=utf-8",
+            "\nsigning_requests{",
+        ),
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "\n# EOF\n",
+        ),
+    ] {
+        let answer = client.request("GET", "/metrics", &[("Accept", accept)], b"");
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-type"), Some(content_type));
+        let text = answer.text();
+        assert!(text.contains("\nkeys_loaded 2\n"), "{text}");
+        assert!(text.contains(line), "{text}");
+    }
 }
 
 #[test]
@@ -446,7 +612,7 @@ fn a_signal_ends_it_with_exit_code_0() {
     for name in ["TERM", "INT"] {
         let mut signer = Signer::start(&["--interop-keys", "0..1"]);
         let mut idle = signer.client();
-        assert_eq!(idle.get("/upcheck").status, 200);
+        assert_eq!(idle.get("/health").status, 200);
         signer.signal(name);
         assert_eq!(signer.wait_exit(), Some(0), "{name}");
         assert!(idle.is_closed());
@@ -506,9 +672,9 @@ fn a_reload_needs_no_body_and_a_signature_does() {
 #[test]
 fn the_access_log_is_one_line_a_request_and_holds_no_query() {
     let mut signer = Signer::start(&["--interop-keys", "0..1", "--access-logs-enabled"]);
-    signer.client().get("/upcheck?token=tell-nobody");
-    let line = signer.wait_for_line("GET /upcheck");
-    assert!(line.contains("127.0.0.1 GET /upcheck 200"), "{line}");
+    signer.client().get("/health?token=tell-nobody");
+    let line = signer.wait_for_line("GET /health");
+    assert!(line.contains("127.0.0.1 GET /health 200"), "{line}");
     assert!(!signer.log().contains("tell-nobody"));
 }
 
@@ -519,7 +685,7 @@ fn the_user_of_each_connection_to_the_unix_socket_is_in_the_log() {
         Transport::Unix,
         &["--interop-keys", "0..1", "--log-level", "debug"],
     );
-    assert_eq!(signer.client().get("/upcheck").status, 200);
+    assert_eq!(signer.client().get("/health").status, 200);
     let user = std::fs::metadata("/proc/self")
         .expect("our own process")
         .uid();
@@ -531,9 +697,9 @@ fn a_request_that_hangs_delays_the_end_by_five_seconds_at_most_and_a_second_sign
     for (signals, seconds_max) in [(1, 6), (2, 3)] {
         let mut signer = Signer::start(&["--interop-keys", "0..1"]);
         let mut hanging = signer.client();
-        hanging.send(b"GET /upcheck HTTP/1.1\r\n");
+        hanging.send(b"GET /health HTTP/1.1\r\n");
         assert_eq!(
-            signer.client().get("/upcheck").status,
+            signer.client().get("/health").status,
             200,
             "the first one has arrived by now"
         );
@@ -630,7 +796,7 @@ fn a_socket_that_systemd_has_opened_is_served() {
         .expect("sh");
     // The socket has listened all the time: whoever connects waits until somebody answers.
     let mut client = Client::connect(&address);
-    assert_eq!(client.get("/upcheck").status, 200);
+    assert_eq!(client.get("/health").status, 200);
     child.kill().and_then(|()| child.wait()).expect("it ran");
 }
 

@@ -10,7 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::{Answer, Client, tcp};
+use crate::support::secured::{Secured, private, secure};
 use crate::support::{Scratch, Signer, binary};
 
 /// How a start ends, and what it prints; no code when it serves.
@@ -444,4 +445,187 @@ fn health_is_no_way_to_guess_a_token_at_full_speed() {
         "{:?}",
         began.elapsed()
     );
+}
+
+/// A client over TLS, with this certificate.
+fn tls_client(signer: &Signer, certificate: Option<&'static str>) -> Client {
+    let address = signer.address.clone();
+    let open = move || {
+        let stream = secure(tcp(&address)?, certificate);
+        Some(Box::new(Secured(stream)) as _)
+    };
+    Client::over(&signer.address, Box::new(open)).unwrap()
+}
+
+#[test]
+fn a_client_with_a_certificate_needs_no_token_for_the_keymanager_routes() {
+    let scratch = Scratch::new("tokens-certificate");
+    let cert = private(&scratch, "server.pem");
+    let key = private(&scratch, "server.key");
+    let ca = private(&scratch, "ca.pem");
+    let all = scratch.write("all", "all");
+    let manage = scratch.write("manage", "manage");
+    let tls = [
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--tls-client-ca",
+        &ca,
+    ];
+    for (case, options, keystores, keys) in [
+        ("certificates alone", vec![], 200, 200),
+        (
+            "said so",
+            vec!["--keymanager-auth=client-certificate"],
+            200,
+            200,
+        ),
+        (
+            "with a token for everything",
+            vec![
+                "--keymanager-auth=client-certificate",
+                "--auth-token-file",
+                &all,
+            ],
+            200,
+            401,
+        ),
+        (
+            "a token is wanted",
+            vec![
+                "--keymanager-auth=token",
+                "--keymanager-token-file",
+                &manage,
+            ],
+            401,
+            200,
+        ),
+        (
+            "a token is given",
+            vec!["--keymanager-token-file", &manage],
+            401,
+            200,
+        ),
+    ] {
+        let data = Scratch::new("tokens-certificate-data");
+        let directory = data.path().display().to_string();
+        let more = ["--data-dir", &directory];
+        let signer = Signer::start(&[&tls[..], &more, &options].concat());
+        let mut client = tls_client(&signer, Some("client"));
+        while client.get("/upcheck").status != 200 {}
+        let answer = client.get("/eth/v1/keystores");
+        assert_eq!(answer.status, keystores, "{case}: {}", answer.text());
+        let answer = client.get("/api/v1/eth2/publicKeys");
+        assert_eq!(answer.status, keys, "{case}: {}", answer.text());
+    }
+}
+
+#[test]
+fn a_client_without_a_certificate_needs_the_token_where_others_need_none() {
+    let scratch = Scratch::new("tokens-no-certificate");
+    let cert = private(&scratch, "server.pem");
+    let key = private(&scratch, "server.key");
+    let ca = private(&scratch, "ca.pem");
+    let data = scratch.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+    let data = data.display().to_string();
+    let socket = scratch.path().join("socket").display().to_string();
+    let _signer = Signer::start(&[
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--tls-client-ca",
+        &ca,
+        "--data-dir",
+        &data,
+        "--listen-unix",
+        &socket,
+    ]);
+    let open = move || {
+        let stream = std::os::unix::net::UnixStream::connect(&socket).ok()?;
+        Some(Box::new(stream) as _)
+    };
+    let mut client = Client::over("localhost", Box::new(open)).unwrap();
+    let answer = client.get("/eth/v1/keystores");
+    assert_eq!(answer.status, 401, "{}", answer.text());
+    assert!(answer.text().contains("api-token.txt"), "{}", answer.text());
+    let token = fs::read_to_string(format!("{data}/api-token.txt")).unwrap();
+    assert_eq!(bearer(&mut client, "/eth/v1/keystores", token.trim()), 200);
+}
+
+#[test]
+fn without_keymanager_auth_nobody_is_asked_and_the_log_is_loud_off_loopback() {
+    let scratch = Scratch::new("tokens-none");
+    let data = scratch.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+    let data = data.display().to_string();
+    for (host, is_loud) in [("127.0.0.1", false), ("0.0.0.0", true)] {
+        let mut signer = Signer::start(&[
+            "--host",
+            host,
+            "--http-host-allowlist",
+            "*",
+            "--data-dir",
+            &data,
+            "--keymanager-auth=none",
+            "--auth-token",
+            "correct-horse",
+        ]);
+        signer.wait_first_load();
+        let address = signer.address.replace("0.0.0.0", "127.0.0.1");
+        let mut client = Client::connect(&address);
+        for sent in [None, Some("Bearer NIL")] {
+            let answer = ask(&mut client, "/eth/v1/keystores", sent);
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        assert_eq!(
+            ask(&mut client, "/api/v1/eth2/publicKeys", None).status,
+            401
+        );
+        let log = signer.log();
+        let warning = log
+            .lines()
+            .find(|line| line.contains("WARN") && line.contains("--keymanager-auth=none"));
+        assert_eq!(warning.is_some(), is_loud, "{host}: {log}");
+    }
+}
+
+#[test]
+fn a_missing_and_a_wrong_token_name_the_option_and_its_file() {
+    let scratch = Scratch::new("tokens-named");
+    let all = scratch.write("all", "all");
+    let manage = scratch.write("manage", "manage");
+    let signer = Signer::start(&[
+        "--interop-keys",
+        "0..1",
+        "--auth-token-file",
+        &all,
+        "--keymanager-token-file",
+        &manage,
+    ]);
+    let mut client = signer.client();
+    for (path, parts) in [
+        ("/reload", vec!["--auth-token-file", all.as_str()]),
+        (
+            "/eth/v1/keystores",
+            vec![
+                "--auth-token-file",
+                &all,
+                "--keymanager-token-file",
+                &manage,
+            ],
+        ),
+    ] {
+        for (sent, status) in [(None, 401), (Some("Bearer wrong"), 403)] {
+            let answer = ask(&mut client, path, sent);
+            assert_eq!(answer.status, status);
+            for part in &parts {
+                assert!(answer.text().contains(part), "{part}: {}", answer.text());
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The one table from a refused request to its HTTP answer.
 //!
-//! Every error body is `{"code":<status>,"message":"…"}`: Lodestar, SSV and eth-docker show the
-//! message to their user. It never holds a secret, nor a key `signature`.
+//! Every error body is `{"code":<status>,"message":"…"}`: Lodestar, SSV and eth-docker show the message to
+//! their users. It never holds a secret, nor a field `signature`.
 
 use std::fmt;
 
@@ -11,80 +11,91 @@ use crate::hex;
 use crate::http::response::Response;
 use crate::slashing::Refused;
 
-/// Why a request is not fulfilled; one variant per decision that the caller must take.
+/// Why a request is refused: one variant for each decision that the client must take.
 #[derive(Debug)]
-pub enum Refusal {
-    /// 400: the body is not what its type asks for, or its signing root differs.
+pub(crate) enum Refusal {
+    /// 400: the body does not have what its type requires, or its signing root differs.
     Request(RequestError),
-    /// 400: the body of another route is malformed; says which field and what was expected.
+    /// 400: the body of another route is malformed. Names the field and what was expected.
     Malformed(String),
-    /// 401: a token is needed and none came.
-    NoToken,
-    /// 403: a token came, and it is not the right one.
-    WrongToken,
-    /// 403: the route wants a token, and none has been configured.
+    /// 401: a token is needed and none was sent. Holds the options and files of those that open the route.
+    NoToken(String),
+    /// 403: the token that was sent does not open this route. Holds the same.
+    WrongToken(String),
+    /// 403: the route needs a token, and none is configured.
     TokenNotConfigured,
-    /// 403: the `Host` is not on the allow list (DNS rebinding).
-    Host(String),
-    /// 403: a browser's page of another origin.
+    /// 403: the `Host` is not in the list of this option (DNS rebinding).
+    Host { host: String, option: &'static str },
+    /// 403: the web page that asks is not allowed.
     Origin(String),
-    /// 404: the identifier is no public key, or a key that is not loaded.
+    /// 404: the identifier is not a public key, or no such key is loaded.
     UnknownKey(String),
-    /// 404: no such path here.
+    /// 404: this path does not exist.
     UnknownPath(String),
+    /// 404: this path does not exist as signerd was started. Says why.
+    FeatureOff(&'static str),
     /// 405, with the methods that the path has.
-    Method(&'static str),
-    /// 412 when the message is slashable, 503 when the store cannot say.
+    Method(String),
+    /// 412 when the message is slashable, 503 when the store cannot tell.
     Slashing(Refused),
+    /// 503: the first load has not ended.
+    Loading,
     /// 503: keys are still being decrypted, and this may be one of them.
     KeyPending(PublicKey),
-    /// 503: the queue of signatures is full.
+    /// 503: too many signatures, imports or deletions are waiting.
     Overloaded,
     /// 500: a bug of ours.
     Internal(&'static str),
 }
 
 impl Refusal {
-    /// The status of the answer.
-    pub fn status(&self) -> u16 {
+    /// Returns the status of the answer.
+    pub(super) fn status(&self) -> u16 {
         match self {
             Self::Request(_) | Self::Malformed(_) => 400,
-            Self::NoToken => 401,
-            Self::WrongToken | Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) => 403,
-            Self::UnknownKey(_) | Self::UnknownPath(_) => 404,
+            Self::NoToken(_) => 401,
+            Self::WrongToken(_) | Self::TokenNotConfigured => 403,
+            Self::Host { .. } | Self::Origin(_) => 403,
+            Self::UnknownKey(_) | Self::UnknownPath(_) | Self::FeatureOff(_) => 404,
             Self::Method(_) => 405,
-            Self::Slashing(Refused::Unavailable(_)) | Self::KeyPending(_) | Self::Overloaded => 503,
+            Self::Slashing(Refused::Unavailable(_)) => 503,
+            Self::Loading | Self::KeyPending(_) | Self::Overloaded => 503,
             Self::Slashing(_) => 412,
             Self::Internal(_) => 500,
         }
     }
 
-    /// A word for the metrics' `error_type`.
-    pub fn kind(&self) -> &'static str {
+    /// Returns a word for the label `error_type` of the metrics.
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Request(_) | Self::Malformed(_) => "malformed",
-            Self::NoToken | Self::WrongToken | Self::TokenNotConfigured => "unauthorized",
-            Self::Host(_) | Self::Origin(_) => "forbidden",
+            Self::NoToken(_) | Self::WrongToken(_) | Self::TokenNotConfigured => "unauthorized",
+            Self::Host { .. } | Self::Origin(_) => "forbidden",
             Self::UnknownKey(_) => "unknown_key",
-            Self::UnknownPath(_) | Self::Method(_) => "unknown_route",
+            Self::UnknownPath(_) | Self::FeatureOff(_) | Self::Method(_) => "unknown_route",
             Self::Slashing(Refused::Unavailable(_)) => "protection_unavailable",
             Self::Slashing(_) => "slashing_protection",
+            Self::Loading => "loading",
             Self::KeyPending(_) => "key_pending",
             Self::Overloaded => "overloaded",
             Self::Internal(_) => "internal",
         }
     }
 
-    /// How long the caller should wait before it asks again, in seconds.
+    /// Whether slashing protection has refused a message.
+    pub(super) fn is_slashing(&self) -> bool {
+        matches!(self, Self::Slashing(refused) if !matches!(refused, Refused::Unavailable(_)))
+    }
+
+    /// Returns after how many seconds the client should ask again.
     fn retry_after_seconds(&self) -> Option<&'static str> {
         match self {
             Self::KeyPending(_) => Some("5"),
-            Self::Overloaded | Self::Slashing(Refused::Unavailable(_)) => Some("1"),
-            Self::Request(_) | Self::Malformed(_) | Self::NoToken | Self::WrongToken => None,
-            Self::TokenNotConfigured | Self::Host(_) | Self::Origin(_) | Self::UnknownKey(_) => {
-                None
-            }
-            Self::UnknownPath(_) | Self::Method(_) => None,
+            Self::Loading | Self::Overloaded | Self::Slashing(Refused::Unavailable(_)) => Some("1"),
+            Self::Request(_) | Self::Malformed(_) => None,
+            Self::NoToken(_) | Self::WrongToken(_) | Self::TokenNotConfigured => None,
+            Self::Host { .. } | Self::Origin(_) | Self::UnknownKey(_) => None,
+            Self::UnknownPath(_) | Self::FeatureOff(_) | Self::Method(_) => None,
             Self::Slashing(_) | Self::Internal(_) => None,
         }
     }
@@ -95,39 +106,42 @@ impl fmt::Display for Refusal {
         match self {
             Self::Request(error) => error.fmt(f),
             Self::Malformed(message) => f.write_str(message),
-            Self::NoToken => f.write_str("a token is needed: send `Authorization: Bearer <token>`"),
-            Self::WrongToken => f.write_str("this token does not open this route"),
-            Self::TokenNotConfigured => f.write_str(
-                "this route needs a token off loopback, and none is configured: start with \
-                 --auth-token-file or --keymanager-token-file",
-            ),
-            Self::Host(host) => write!(
+            Self::NoToken(origins) => write!(
                 f,
-                "Host not authorized: {:?} is not in --http-host-allowlist (`*` allows every host)",
+                "this route needs the token of {origins}: send `Authorization: Bearer <token>`"
+            ),
+            Self::WrongToken(origins) => {
+                write!(f, "wrong token: this route needs the token of {origins}")
+            }
+            Self::TokenNotConfigured => f.write_str(
+                "this route needs a token off loopback, and none is configured: start signerd with \
+                 --auth-token-file or --keymanager-token-file, or choose another --keymanager-auth",
+            ),
+            Self::Host { host, option } => write!(
+                f,
+                "Host not authorized: {:?} is not in {option} (`*` allows every host)",
                 hex::shorten(host)
             ),
-            Self::Origin(origin) => {
-                write!(
-                    f,
-                    "origin {:?} is not in --http-cors-origins",
-                    hex::shorten(origin)
-                )
-            }
+            Self::Origin(origin) => write!(
+                f,
+                "origin {:?} is not in --http-cors-origins",
+                hex::shorten(origin)
+            ),
             Self::UnknownKey(key) => write!(
                 f,
                 "public key not found: {:?} is not loaded (GET /api/v1/eth2/publicKeys lists the keys)",
                 hex::shorten(key)
             ),
             Self::UnknownPath(path) => write!(f, "no such path: {:?}", hex::shorten(path)),
-            Self::Method(allow) => write!(f, "method not allowed: this path has {allow}"),
+            Self::FeatureOff(reason) => f.write_str(reason),
+            Self::Method(methods) => write!(f, "method not allowed: this path has {methods}"),
             Self::Slashing(refused) => refused.fmt(f),
-            Self::KeyPending(key) => {
-                write!(
-                    f,
-                    "{key} is not there yet: keystores are still being decrypted: try again"
-                )
-            }
-            Self::Overloaded => f.write_str("too many signatures are waiting: try again"),
+            Self::Loading => f.write_str("keystores are still being decrypted, try again"),
+            Self::KeyPending(key) => write!(
+                f,
+                "{key} is not loaded yet: keystores are still being decrypted, try again"
+            ),
+            Self::Overloaded => f.write_str("too many requests are waiting, try again"),
             Self::Internal(what) => write!(f, "internal error: {what}"),
         }
     }
@@ -150,14 +164,14 @@ impl From<Refused> for Refusal {
 impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Self {
         let mut response = Self::error(refusal.status(), &refusal.to_string());
-        if let Refusal::Method(allow) = refusal {
-            response = response.with("Allow", allow);
-        }
-        if let Refusal::NoToken = refusal {
-            response = response.with("WWW-Authenticate", "Bearer, Basic realm=\"signerd\"");
-        }
         if let Some(seconds) = refusal.retry_after_seconds() {
             response = response.with("Retry-After", seconds);
+        }
+        if let Refusal::NoToken(_) = refusal {
+            response = response.with("WWW-Authenticate", "Bearer, Basic realm=\"signerd\"");
+        }
+        if let Refusal::Method(methods) = refusal {
+            response = response.with("Allow", methods);
         }
         response
     }

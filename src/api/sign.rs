@@ -1,93 +1,83 @@
-//! `POST /api/v1/eth2/sign/{identifier}`: the duty of this program.
+//! `POST /api/v1/eth2/sign/{identifier}`: what this program is for.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Api;
+use super::readiness;
 use super::refusal::Refusal;
-use crate::consensus::primitives::{PublicKey, Signature};
+use super::state::ListenerApi;
+use crate::consensus::primitives::Signature;
 use crate::consensus::request::SignRequest;
-use crate::http::request::Headers;
+use crate::http::request::Request;
 use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::secret::SecretKey;
-use crate::keys::table::Found;
 
-/// One line per decision, each with its answer.
-pub(super) fn sign(
-    api: &Api,
-    identifier: &str,
-    headers: &Headers,
-    body: &mut [u8],
-) -> Result<Response, Refusal> {
+/// Signs: one line per decision, each with its answer.
+pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Response, Refusal> {
+    let api = &listener.api;
     let timer = api.metrics.begin();
-    let key = find(api, identifier)?; // 404, 503
-    let duty = SignRequest::parse(body, &api.networks)?; // 400
-    let root = duty.signing_root(&api.networks, now_seconds())?; // 400 when it differs from the root that was sent
+    let key = readiness::wait_for_key(api, request.last_segment())?; // 404, 503
+    let duty = SignRequest::parse(&request.body, &api.networks)?; // 400
+    let root = duty.signing_root(&api.networks, unix_seconds())?; // 400 when the client sent another root
     let cleared = api
         .protection
-        .clear(&key.public_key(), &duty.slashable(), root)?; // 412; else on disk
+        .clear(&key.public_key(), &duty.slashable(), root)?; // 412; otherwise on disk by now
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
-    timer.signed(duty.kind());
-    Ok(answer(headers.values("accept").next(), &signature, key))
+    timer.signed(duty.type_name());
+    Ok(answer(request.header("accept"), &signature, key))
 }
 
-/// The time of Unix: consensus has no clock of its own.
-fn now_seconds() -> u64 {
+/// `consensus` has no clock of its own.
+fn unix_seconds() -> u64 {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since_1970.unwrap_or_default().as_secs()
 }
 
-fn find(api: &Api, identifier: &str) -> Result<Arc<SecretKey>, Refusal> {
-    let unknown = || Refusal::UnknownKey(identifier.to_owned());
-    let public_key: PublicKey = identifier.parse().map_err(|_| unknown())?;
-    match api.keys.find(&public_key) {
-        Found::Ready(key) => Ok(key),
-        Found::Pending => Err(Refusal::KeyPending(public_key)),
-        Found::Unknown if api.keyring.may_bring_others() => Err(Refusal::KeyPending(public_key)),
-        Found::Unknown => Err(unknown()),
-    }
-}
-
-/// JSON for those who accept it, else the bare hex: Vero takes the body as the signature, as it is;
-/// Teku and Prysm send no `Accept` and go by the `Content-Type`.
+/// Writes JSON for clients that accept it, and the bare hex for others: Vero takes the body as the
+/// signature, as it is; Teku and Prysm send no `Accept` and look at the `Content-Type`.
 fn answer(accept: Option<&str>, signature: &Signature, key: Arc<SecretKey>) -> Response {
-    let mut response = match prefers_json(accept) {
-        true => Response::new(
-            200,
-            JSON,
-            format!("{{\"signature\":\"{signature}\"}}").into_bytes(),
-        ),
-        false => Response::new(200, TEXT, signature.to_string().into_bytes()),
+    let mut response = if prefers_json(accept) {
+        let body = format!("{{\"signature\":\"{signature}\"}}");
+        Response::new(200, JSON, body.into_bytes())
+    } else {
+        Response::new(200, TEXT, signature.to_string().into_bytes())
     };
     response.lease = Some(key);
     response
 }
 
-/// Content negotiation (RFC 9110, section 12.5.1) between `application/json` and `text/plain`.
-/// `*/*` means JSON, and no `Accept` at all means text: so does Web3Signer.
+/// Chooses between `application/json` and `text/plain` (RFC 9110, section 12.5.1). As in Web3Signer,
+/// `*/*` means JSON, and a request without `Accept` gets text.
 fn prefers_json(accept: Option<&str>) -> bool {
     let Some(accept) = accept else { return false };
-    let quality = |media: &str| {
-        let (kind, _) = media.split_once('/').unwrap_or((media, ""));
-        [media.to_owned(), format!("{kind}/*"), "*/*".to_owned()]
-            .iter()
-            .find_map(|range| quality_of(accept, range))
-    };
-    let json = quality("application/json").unwrap_or(0.0);
-    json > 0.0 && json >= quality("text/plain").unwrap_or(0.0)
+    let json = quality(accept, &["application/json", "application/*", "*/*"]);
+    let text = quality(accept, &["text/plain", "text/*", "*/*"]);
+    json > 0.0 && json >= text
 }
 
-/// The weight that `accept` gives to exactly this media range.
+/// Returns the weight of the first of these media ranges that `accept` lists, or 0.
+fn quality(accept: &str, ranges: &[&str]) -> f32 {
+    ranges
+        .iter()
+        .find_map(|range| quality_of(accept, range))
+        .unwrap_or(0.0)
+}
+
+/// Returns the weight that `accept` gives to exactly this media range.
 fn quality_of(accept: &str, range: &str) -> Option<f32> {
-    accept.split(',').find_map(|item| {
-        let mut parts = item.split(';').map(str::trim);
-        parts
+    for listed in accept.split(',') {
+        let mut parts = listed.split(';').map(str::trim);
+        if !parts
             .next()
-            .filter(|media| media.eq_ignore_ascii_case(range))?;
+            .is_some_and(|media| media.eq_ignore_ascii_case(range))
+        {
+            continue;
+        }
         let weight =
             parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        Some(weight.map_or(1.0, |text| text.parse().unwrap_or(0.0)))
-    })
+        return Some(weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)));
+    }
+    None
 }
 
 #[cfg(test)]
@@ -95,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_is_json_for_those_who_accept_it_and_text_for_the_rest() {
+    fn the_answer_is_json_for_clients_that_accept_it_and_text_for_others() {
         for (accept, json) in [
             (None, false),
             (Some("application/json"), true),

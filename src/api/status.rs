@@ -1,45 +1,84 @@
-//! What the outside may know: the keys, whether the service is up, and whether all of it works.
+//! What everybody may know: the keys, whether the service is up, whether all of it works, and the metrics.
 
 use serde_json::json;
 
-use super::Api;
 use super::guard::Credential;
+use super::readiness;
+use super::refusal::Refusal;
+use super::state::{Api, ListenerApi};
+use crate::http::request::Request;
 use crate::http::response::{JSON, Response, TEXT};
-use crate::keys::locked;
+use crate::keys::arena;
 use crate::keys::progress::Progress;
+use crate::metrics::MetricsFormat;
 use crate::slashing::Protection;
 
-/// `GET /api/v1/eth2/publicKeys`: the loaded keys, sorted.
-pub(super) fn public_keys(api: &Api) -> Response {
-    let keys: Vec<String> = api.keys.list().iter().map(ToString::to_string).collect();
-    Response::json(200, &json!(keys))
+/// The media type of Prometheus' text.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The media type of Prometheus' text in the form of OpenMetrics.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Most failures that `/healthcheck` lists. Vero asks every second: the answer stays small however many
+/// keystores do not open.
+const FAILURES_SHOWN_MAX: usize = 20;
+
+/// `GET /api/v1/eth2/publicKeys`: all keys, sorted. Waits for the end of the first load.
+pub(super) fn public_keys(listener: &ListenerApi, _: &mut Request) -> Result<Response, Refusal> {
+    readiness::wait_for_load(&listener.api)?;
+    let keys = listener.api.keys.list();
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    Ok(Response::json(200, &json!(keys)))
 }
 
-/// `GET /upcheck`: text as Web3Signer, JSON for those who ask for it by name (Lodestar).
-pub(super) fn upcheck(accept: Option<&str>) -> Response {
-    match accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("application/json")) {
-        true => Response::new(200, JSON, &br#"{"status":"OK"}"#[..]),
-        false => Response::new(200, TEXT, &b"OK"[..]),
-    }
+/// `GET /upcheck`: 200 once the first load has ended. Text as Web3Signer's, JSON for a client that names it
+/// (Lodestar).
+pub(super) fn upcheck(listener: &ListenerApi, request: &mut Request) -> Result<Response, Refusal> {
+    readiness::require_load(&listener.api)?;
+    let accept = request.header("accept").unwrap_or_default();
+    Ok(
+        if accept.to_ascii_lowercase().contains("application/json") {
+            Response::new(200, JSON, &br#"{"status":"OK"}"#[..])
+        } else {
+            Response::new(200, TEXT, &b"OK"[..])
+        },
+    )
 }
 
-/// `GET /health`: py3signer's form, and how the keys are guarded.
-pub(super) fn health(api: &Api) -> Response {
+/// `GET /health`: py3signer's form, and how the keys are protected. Always 200: the process is alive.
+pub(super) fn health(listener: &ListenerApi, _: &mut Request) -> Result<Response, Refusal> {
+    let api = &listener.api;
+    let progress = api.keyring.progress();
+    let status = if progress.first_load_ended {
+        "healthy"
+    } else {
+        "loading"
+    };
     let body = json!({
-        "status": "healthy",
+        "status": status,
         "keys_loaded": api.keys.len(),
-        "locked": locked::report().locked,
+        "keys_pending": progress.pending,
+        "keys_failed": progress.failed,
+        "locked": arena::report().locked,
         "slashing_protection": matches!(*api.protection, Protection::On(_)),
         "network": api.networks.name(),
     });
-    Response::json(200, &body)
+    Ok(Response::json(200, &body))
 }
 
-/// `GET /healthcheck`: Web3Signer's form, truthful: 503 while keys load, when one did not open, when
-/// there are fewer than expected, when the slashing store cannot write. Whoever brings no token learns how
-/// many and whether, but no path and no reason.
-pub(super) fn healthcheck(api: &Api, credential: Credential) -> Response {
-    let tells_reasons = credential == Credential::Right;
+/// `GET /healthcheck`: Web3Signer's form. It is 503 while keys load, when a key did not open, when there
+/// are fewer keys than expected, and when the slashing protection store cannot write. Paths and reasons
+/// are shown to a client with a token only.
+pub(super) fn healthcheck(
+    listener: &ListenerApi,
+    request: &mut Request,
+) -> Result<Response, Refusal> {
+    let api = &listener.api;
+    let credential = match &listener.guard {
+        Some(guard) => guard.credential(request),
+        None => Credential::Right,
+    };
+    let shows_reasons = credential == Credential::Right;
     let progress = api.keyring.progress();
     let keys_up = progress.verdict(api.expect_keys).is_ok();
     let store = api.protection.health();
@@ -50,7 +89,7 @@ pub(super) fn healthcheck(api: &Api, credential: Credential) -> Response {
         json!({"id": "keys-check", "status": word(keys_up), "checks": [{
             "id": "keystores-bulk-loading",
             "status": word(keys_up),
-            "data": loading(api, &progress, tells_reasons),
+            "data": loading(api, &progress, shows_reasons),
         }]}),
     ];
     if let Protection::On(_) = *api.protection {
@@ -59,25 +98,29 @@ pub(super) fn healthcheck(api: &Api, credential: Credential) -> Response {
         checks.push(json!({
             "id": "slashing-protection-db-health-check",
             "status": word(is_up),
-            "data": {"error": reason.filter(|_| tells_reasons)},
+            "data": {"error": reason.filter(|_| shows_reasons)},
         }));
     }
     let body = json!({"status": word(all_up), "checks": checks, "outcome": word(all_up)});
     let mut response = Response::json(if all_up { 200 } else { 503 }, &body);
     response.is_wrong_guess = credential == Credential::Wrong;
-    response
+    Ok(response)
 }
 
-fn loading(api: &Api, progress: &Progress, tells_reasons: bool) -> serde_json::Value {
-    let failures_shown = if tells_reasons { FAILURES_SHOWN_MAX } else { 0 };
-    let failures = progress.failures.iter().take(failures_shown);
+fn loading(api: &Api, progress: &Progress, shows_reasons: bool) -> serde_json::Value {
+    let mut errors = Vec::new();
+    if shows_reasons {
+        for (file, reason) in progress.failures.iter().take(FAILURES_SHOWN_MAX) {
+            errors.push(json!({"file": file, "reason": reason}));
+        }
+    }
     json!({
         "keys-loaded": api.keys.len(),
         "keys-expected": api.expect_keys,
         "keys-pending": progress.pending,
         "loading": !progress.complete,
         "error-count": progress.failed,
-        "errors": failures.map(|(file, reason)| json!({"file": file, "reason": reason})).collect::<Vec<_>>(),
+        "errors": errors,
         "seconds-left": progress.seconds_left,
     })
 }
@@ -86,5 +129,14 @@ fn word(up: bool) -> &'static str {
     if up { "UP" } else { "DOWN" }
 }
 
-/// Vero asks every second: the answer stays small however many keystores do not open.
-const FAILURES_SHOWN_MAX: usize = 20;
+/// `GET /metrics`: the text for Prometheus, in the form that it asks for.
+pub(super) fn metrics(listener: &ListenerApi, request: &mut Request) -> Result<Response, Refusal> {
+    let accept = request.header("accept").unwrap_or_default();
+    let (format, content_type) = if accept.contains("application/openmetrics-text") {
+        (MetricsFormat::OpenMetrics, OPEN_METRICS)
+    } else {
+        (MetricsFormat::Plain, PROMETHEUS_TEXT)
+    };
+    let text = listener.api.metrics.text(format);
+    Ok(Response::new(200, content_type, text.into_bytes()))
+}

@@ -6,6 +6,7 @@
 mod arguments;
 pub(crate) mod completions;
 pub(crate) mod error;
+mod help;
 mod known_names;
 mod layers;
 mod manual;
@@ -56,8 +57,8 @@ pub fn parse(
 ) -> Result<Command, StartError> {
     let line = CommandLine::read(arguments)?;
     match line.text {
-        Some(WantedText::Help) => return Ok(Command::Print(manual::help())),
-        Some(WantedText::Version) => return Ok(Command::Print(manual::version())),
+        Some(WantedText::Help) => return Ok(Command::Print(help::help())),
+        Some(WantedText::Version) => return Ok(Command::Print(help::version())),
         None => {}
     }
     let mut values = line.values;

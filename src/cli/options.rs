@@ -17,6 +17,7 @@ use super::value_types::{
     ReadableFile, SecretToken, Switch, Text, TextList, TimeSpan,
 };
 use crate::consensus::network::Fork;
+use crate::log::LogFormat;
 
 /// The largest number of things that a 32-bit index can count.
 const COUNT_MAX: u64 = u32::MAX as u64;
@@ -90,7 +91,7 @@ option_groups! {
             choice("logging", "LEVEL", LOG_LEVELS, "least level logged, off to trace")
             .default("info").alias(&["log-level"]).short('l');
         LOGGING_FORMAT: Choice<LogFormat> =
-            choice("logging-format", "FORMAT", LOG_FORMATS, "plain or json").default("plain");
+            choice("logging-format", "FORMAT", LOG_FORMATS, "plain, json, ecs, gcp, logstash or gelf").default("plain");
         ACCESS_LOGS_ENABLED: Switch = switch("access-logs-enabled", "false", "log every request");
     }
     "Keys" {
@@ -232,13 +233,6 @@ const KEYMANAGER_AUTHS: Choice<KeymanagerAuth> = Choice {
     expected: "token, client-certificate or none",
 };
 
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    Plain,
-    Json,
-}
-
 /// The names of Web3Signer (log4j), of py3signer (Python) and of our own log.
 const LOG_LEVELS: Choice<LevelFilter> = Choice {
     words: &[
@@ -256,18 +250,18 @@ const LOG_LEVELS: Choice<LevelFilter> = Choice {
     expected: "off, error, warn, info, debug, trace or all",
 };
 
-/// Ours, and those of Web3Signer, which are kinds of JSON.
+/// Ours, and those of Web3Signer.
 const LOG_FORMATS: Choice<LogFormat> = Choice {
     words: &[
         ("plain", LogFormat::Plain),
         ("text", LogFormat::Plain),
         ("json", LogFormat::Json),
-        ("ecs", LogFormat::Json),
-        ("gcp", LogFormat::Json),
-        ("logstash", LogFormat::Json),
-        ("gelf", LogFormat::Json),
+        ("ecs", LogFormat::Ecs),
+        ("gcp", LogFormat::Gcp),
+        ("logstash", LogFormat::Logstash),
+        ("gelf", LogFormat::Gelf),
     ],
-    expected: "plain or json",
+    expected: "plain, json, ecs, gcp, logstash or gelf",
 };
 
 /// Every option of ours.

@@ -285,6 +285,23 @@ pub(super) fn leaves() -> Vec<(String, CommandInfoWithArgs)> {
     leaves
 }
 
+/// Returns each subcommand that has subcommands of its own, with their names.
+pub(super) fn inner_names() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut inner = Vec::new();
+    for subcommand in Program::get_args_info().commands {
+        let names: Vec<_> = subcommand
+            .command
+            .commands
+            .iter()
+            .map(|command| command.name)
+            .collect();
+        if !names.is_empty() {
+            inner.push((subcommand.name, names));
+        }
+    }
+    inner
+}
+
 /// Returns every word that names a subcommand, on whatever level.
 pub(super) fn words() -> Vec<&'static str> {
     let mut words = Vec::new();

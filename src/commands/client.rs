@@ -16,7 +16,7 @@ use crate::cli::values::OptionValues;
 use crate::config;
 use crate::server::control::{self, ConnectError};
 use crate::server::pinned;
-use crate::server::tls::Files;
+use crate::server::tls::TlsFiles;
 
 /// More than any answer that is asked for.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -35,7 +35,7 @@ enum ServerRoute {
     /// At `host:port`, without TLS. Any process that has that port answers, so no token is sent.
     Plain(String),
     /// At its signing listener, whose certificate is in these files.
-    Tls(SocketAddr, Files),
+    Tls(SocketAddr, TlsFiles),
 }
 
 impl RunningServer {
@@ -141,7 +141,7 @@ impl RunningServer {
         Ok(None)
     }
 
-    fn by_tls(values: &OptionValues, files: Files) -> Result<Self, StartError> {
+    fn by_tls(values: &OptionValues, files: TlsFiles) -> Result<Self, StartError> {
         let address = signing_address(values)?;
         Ok(Self {
             host: known_host(values, address)?,

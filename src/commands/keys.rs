@@ -12,8 +12,8 @@ use crate::cli::output;
 use crate::cli::subcommands::NewKeysArguments;
 use crate::cli::values::OptionValues;
 use crate::config::Settings;
-use crate::keys::derive::{self, Parent};
-use crate::keys::write::NewKeystore;
+use crate::keys::keystore::NewKeystore;
+use crate::keys::seed::{self, ParentKey};
 
 /// `keys list`: prints public key and file, a line each.
 ///
@@ -49,18 +49,18 @@ pub(super) fn make(
     let first;
     if let Some(mnemonic) = &settings.sources.mnemonic {
         parent = mnemonic
-            .parent(settings.sources.allow_insecure_permissions)
+            .read_parent_key(settings.sources.allow_insecure_permissions)
             .map_err(|error| StartError::new(exit::CONFIG, error.to_string()))?;
         first = mnemonic.range.start;
     } else {
-        let words = derive::new_phrase().map_err(failed)?;
+        let words = seed::new_phrase().map_err(failed)?;
         let path = out.join("mnemonic.phrase");
         create(&path, &words)?;
         lines.push(format!(
             "wrote {}: the words that the keys come from",
             path.display()
         ));
-        parent = Parent::new(&words, "").map_err(failed)?;
+        parent = ParentKey::new(&words, "").map_err(failed)?;
         first = 0;
     }
     for index in first..first.saturating_add(*count) {

@@ -7,7 +7,7 @@ use crate::cli::error::StartError;
 use crate::cli::options::{self, KeymanagerAuth};
 use crate::cli::token::TokenSource;
 use crate::cli::values::OptionValues;
-use crate::server::tls::{Files, Identity};
+use crate::server::tls::{TlsFiles, TlsIdentity};
 
 /// Who may use the Keymanager routes.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ pub(super) fn auth_token(values: &OptionValues) -> Result<Option<TokenSource>, S
 }
 
 /// Returns the files of TLS, which exist; nothing without TLS.
-pub(crate) fn tls(values: &OptionValues) -> Result<Option<Files>, StartError> {
+pub(crate) fn tls(values: &OptionValues) -> Result<Option<TlsFiles>, StartError> {
     let certificate = values.get(options::TLS_CERT)?;
     let key = values.get(options::TLS_KEY)?;
     let store = values.get(options::TLS_KEYSTORE_FILE)?;
@@ -50,18 +50,24 @@ pub(crate) fn tls(values: &OptionValues) -> Result<Option<Files>, StartError> {
     let known_clients = values.get(options::TLS_KNOWN_CLIENTS)?;
     let allows_any_client = values.get(options::TLS_ALLOW_ANY_CLIENT)?;
     let asks_clients = client_ca.is_some() || known_clients.is_some();
+    if values.get(options::TLS_ALLOW_CA_CLIENTS)? && client_ca.is_none() {
+        return conflict(
+            "--tls-allow-ca-clients needs the certificate of that CA: give its PEM file by --tls-client-ca \
+             (the system's trust store is not read)",
+        );
+    }
     let identity = match (certificate, key, store, password) {
         (None, None, None, None) if !asks_clients => return Ok(None),
         (None, None, None, None) => {
             return conflict("client certificates need --tls-cert and --tls-key");
         }
-        (Some(certificate), Some(key), None, None) => Identity::Pem(certificate, key),
+        (Some(certificate), Some(key), None, None) => TlsIdentity::Pem(certificate, key),
         (None, None, Some(_), Some(_)) if !asks_clients && !allows_any_client => {
             return conflict(
                 "--tls-keystore-file needs --tls-known-clients, --tls-client-ca or --tls-allow-any-client",
             );
         }
-        (None, None, Some(store), Some(password)) => Identity::Pkcs12(store, password),
+        (None, None, Some(store), Some(password)) => TlsIdentity::Pkcs12(store, password),
         (_, _, None, None) => return conflict("--tls-cert and --tls-key go together"),
         (None, None, _, _) => {
             return conflict("--tls-keystore-file and --tls-keystore-password-file go together");
@@ -71,12 +77,7 @@ pub(crate) fn tls(values: &OptionValues) -> Result<Option<Files>, StartError> {
     if allows_any_client && asks_clients {
         return conflict("--tls-allow-any-client excludes --tls-client-ca and --tls-known-clients");
     }
-    if values.get(options::TLS_ALLOW_CA_CLIENTS)? && client_ca.is_none() {
-        return conflict(
-            "--tls-allow-ca-clients needs --tls-client-ca: the system's trust store is not read",
-        );
-    }
-    Ok(Some(Files {
+    Ok(Some(TlsFiles {
         identity,
         client_ca,
         known_clients,
@@ -88,9 +89,9 @@ pub(crate) fn tls(values: &OptionValues) -> Result<Option<Files>, StartError> {
 /// token, unless a token was given.
 pub(super) fn keymanager_auth(
     values: &OptionValues,
-    tls: Option<&Files>,
+    tls: Option<&TlsFiles>,
 ) -> Result<KeymanagerAuth, StartError> {
-    let asks_clients = tls.is_some_and(Files::asks_clients);
+    let asks_clients = tls.is_some_and(TlsFiles::asks_clients);
     let has_token_option = values.is_given(options::AUTH_TOKEN)
         || values.is_given(options::AUTH_TOKEN_FILE)
         || values.is_given(options::KEYMANAGER_TOKEN_FILE);

@@ -1,49 +1,39 @@
-//! A request: its head read from bytes, its body framed, as RFC 9112 asks it.
+//! Reads the head of a request and settles how its body is framed, as RFC 9112 asks.
 //!
 //! [`read`] tries to read a head while its bytes arrive. It refuses what two readers could understand
-//! differently; a signer behind a proxy must not be the one who reads leniently.
+//! differently: behind a proxy, a lenient signer would be the reader that is deceived.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 
+use super::headers::{FieldPosition, Headers, mark};
 use super::target::{self, TARGET_BYTES_MAX};
 use super::{HttpError, wipe};
 
-/// What a client asks for, framing resolved: the head's fields that the service needs, and the body. A
-/// connection has one, and uses its memory again.
+/// What a client asks for, framing resolved. A connection has one and reuses its memory.
 #[derive(Default)]
 pub struct Request {
     /// `GET`, `POST`, … as sent; methods are case-sensitive.
     pub method: Method,
-    /// The path in its one spelling (see [`target::Target`]): begins with `/`, or is the `*` of `OPTIONS *`.
+    /// The path in its one spelling: normal form of RFC 3986, no repeated slash, no final one. Begins with
+    /// `/`, or is the `*` of `OPTIONS *`.
     pub path: String,
-    /// What follows `?`, undecoded; empty without.
+    /// The text after `?`, undecoded; empty when there is none.
     pub query: String,
     /// All header fields.
     pub headers: Headers,
-    /// The whole body, un-chunked.
+    /// The whole body, without its chunks.
     pub body: Vec<u8>,
     /// The address of the client; `None` on a Unix socket.
     pub peer: Option<IpAddr>,
-    /// The authority of a target in absolute form; it overrides the field `Host`.
+    /// Whether the client was accepted by its TLS certificate.
+    pub has_client_certificate: bool,
+    /// The authority of a target in absolute form. It overrides the field `Host`.
     pub authority: Option<String>,
 }
 
-/// Header fields in their order, as sent.
-#[derive(Default)]
-pub struct Headers {
-    /// The whole head.
-    bytes: Vec<u8>,
-    /// Where each name and its value are.
-    fields: Vec<[Span; 2]>,
-    /// The marks of all names: most names that are not there need no search.
-    marks: u64,
-}
-
-type Span = (usize, usize); // start and end
-
-/// The methods that some route knows; HEAD is answered as GET without a body.
+/// The methods that some route has. HEAD is answered as GET, without the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
     /// `GET`
@@ -70,8 +60,8 @@ const METHODS: [(&str, Method); 5] = [
 ];
 
 impl Method {
-    /// As sent, or `OTHER`.
-    pub fn name(self) -> &'static str {
+    /// Returns the method as sent, or `OTHER`.
+    pub(crate) fn name(self) -> &'static str {
         METHODS
             .iter()
             .find(|(_, method)| *method == self)
@@ -86,23 +76,22 @@ impl Method {
     }
 }
 
-/// A head that has been read: what the connection must know of it.
+/// What the connection must know of a head.
 #[derive(Clone, Copy)]
-pub struct Head {
-    /// How long it is.
-    pub bytes: usize,
-    /// How the body is framed.
-    pub framing: Framing,
-    /// Whether the client wants to go on with this connection.
-    pub keep_alive: bool,
+pub(crate) struct RequestHead {
+    /// The length of the head.
+    pub(crate) bytes: usize,
+    pub(crate) framing: BodyFraming,
+    /// Whether the client wants to keep the connection.
+    pub(crate) keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends the body.
-    pub expects_continue: bool,
+    pub(crate) expects_continue: bool,
 }
 
 /// How the end of a body is known (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// Neither field is there: no body.
+pub(crate) enum BodyFraming {
+    /// There is no body.
     Absent,
     /// `Content-Length`
     Length(u64),
@@ -110,35 +99,40 @@ pub enum Framing {
     Chunked,
 }
 
-/// Longest head: browsers and proxies stay below 8 KiB; every connection may hold this much.
-pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Longest head. Browsers and proxies stay below 8 KiB; every connection may hold this much.
+pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Most header fields of a head: clients send about ten, proxies add some.
-pub const HEADERS_MAX: usize = 100;
+/// Most header fields of a head. Clients send about ten, proxies add some.
+const HEADERS_MAX: usize = 100;
 
-/// Heads with more fields are parsed a second time, with 3 KiB of stack: a connection keeps all pages of
-/// stack that it has ever touched.
+/// A head with more fields is parsed a second time, with 3 KiB of stack. A connection keeps every page of
+/// stack that it has touched, so the first attempt is small.
 const HEADERS_USUAL_MAX: usize = 24;
 
-/// The largest body whose memory a connection uses again: most duties have less.
+/// The largest body whose memory a connection reuses. Most duties are smaller.
 const BODY_BYTES_KEPT_MAX: usize = 4 * 1024;
 
-/// Longest request line: the target, the method and the version around it.
+/// Longest request line: a target with its method and version.
 const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 
 impl Request {
-    /// The value of the first header field of this name.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    /// Returns the value of the first header field of this name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.values(name).next()
     }
 
-    /// Whom the client believes to speak to (RFC 9112, section 3.2); there, unless it speaks HTTP/1.0.
+    /// Returns the part of the path after its last slash.
+    pub(crate) fn last_segment(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Returns the host that the client addressed (RFC 9112, section 3.2). HTTP/1.0 may name none.
     pub fn host(&self) -> Option<&str> {
         self.authority.as_deref().or_else(|| self.header("host"))
     }
 
-    /// Wipes what may be secret, and keeps its memory.
-    pub fn clear(&mut self) {
+    /// Wipes what may be secret and keeps the memory.
+    pub(crate) fn clear(&mut self) {
         wipe(&mut self.headers.bytes);
         if self.body.capacity() > BODY_BYTES_KEPT_MAX {
             self.body = Vec::new();
@@ -149,46 +143,7 @@ impl Request {
     }
 }
 
-impl Headers {
-    /// The values of all fields of this name, in any case. Bytes above 0x7f have no meaning that anybody
-    /// agrees on (RFC 9110, section 5.5): a value that is no UTF-8 counts as empty.
-    pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.raw_values(name)
-            .map(|value| std::str::from_utf8(value).unwrap_or_default())
-    }
-
-    fn raw_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let fields = if self.marks & mark(name.as_bytes()) == 0 {
-            &[][..]
-        } else {
-            &self.fields
-        };
-        let named = fields
-            .iter()
-            .filter(|&&[known, _]| self.at(known).eq_ignore_ascii_case(name.as_bytes()));
-        named.map(|&[_, value]| self.at(value))
-    }
-
-    fn at(&self, (start, end): Span) -> &[u8] {
-        &self.bytes[start..end]
-    }
-
-    /// The members of a list field, over all its lines (RFC 9110, section 5.6.1). Only spaces and tabs
-    /// stand around a member: Unicode knows more spaces, and no other reader takes them for such.
-    fn tokens<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.raw_values(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .map(without_spaces)
-            .filter(|token| !token.is_empty())
-    }
-
-    fn has_token(&self, name: &str, token: &str) -> bool {
-        self.tokens(name)
-            .any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
-    }
-}
-
-/// The fields that say where a request ends and what becomes of its connection.
+/// The fields that decide where a request ends and whether its connection goes on.
 const FRAMING_FIELDS: [&str; 4] = [
     "Content-Length",
     "Transfer-Encoding",
@@ -196,33 +151,18 @@ const FRAMING_FIELDS: [&str; 4] = [
     "Expect",
 ];
 
-fn without_spaces(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
-}
-
-/// One bit of 64, by length and first letter.
-const fn mark(name: &[u8]) -> u64 {
-    match name {
-        [] => 1,
-        [first, ..] => 1 << ((name.len() + (*first | 0x20) as usize) % 64),
-    }
-}
-
-/// Reads the head at the front of `received` into `request`, once its end is there.
+/// Reads the head at the front of `received` into `request`, once all of it is there.
 ///
 /// `tried` is 0 for a new head and belongs to this function between calls: it tries again only when
-/// another line has come.
+/// another line has arrived.
 ///
 /// # Errors
-/// 400, 414, 417, 431, 501 or 505, as RFC 9110 and 9112 ask it.
-pub fn read(
+/// 400, 414, 417, 431, 501 or 505, as RFC 9110 and 9112 ask.
+pub(crate) fn read(
     received: &[u8],
     tried: &mut usize,
     request: &mut Request,
-) -> Result<Option<Head>, HttpError> {
+) -> Result<Option<RequestHead>, HttpError> {
     if received
         .first()
         .is_some_and(|&byte| !byte.is_ascii_graphic() && byte != b'\r')
@@ -252,8 +192,9 @@ pub fn read(
     }
 }
 
-/// Fills the request, without its body; gives the minor version, or nothing while the head is not whole.
-#[inline(never)] // else its slots would be on the stack of every connection that waits
+/// Fills the request, without its body. Returns the minor version, or `None` while the head is not
+/// complete.
+#[inline(never)] // Its arrays must not be on the stack of every connection that waits.
 fn read_lines<const N: usize>(
     received: &[u8],
     request: &mut Request,
@@ -269,27 +210,26 @@ fn read_lines<const N: usize>(
         return Ok(None);
     };
     let head = &received[..length];
-    let span = |part: &[u8]| {
+    let position = |part: &[u8]| {
         let start = part.as_ptr().addr() - head.as_ptr().addr();
-        (start, start + part.len())
+        start..start + part.len()
     };
-    // The parser takes LF for CR LF.
-    let line_end = span(target.as_bytes()).1 + " HTTP/1.1".len();
+    // The parser accepts LF for CR LF, so every line end is checked here.
+    let line_end = position(target.as_bytes()).end + " HTTP/1.1".len();
     let mut is_crlf = head[line_end] == b'\r' && head.ends_with(b"\r\n\r\n");
     let headers = &mut request.headers;
     headers.bytes.clear();
     headers.bytes.extend_from_slice(head);
     headers.fields.clear();
     headers.marks = 0;
-    headers.fields.extend(parsed.headers.iter().map(|field| {
-        let (name, value) = (span(field.name.as_bytes()), span(field.value));
-        let end = head[value.1..]
-            .iter()
-            .find(|byte| !matches!(byte, b' ' | b'\t'));
-        is_crlf &= end == Some(&b'\r');
+    for field in parsed.headers.iter() {
+        let name = position(field.name.as_bytes());
+        let value = position(field.value);
+        let mut after_value = head[value.end..].iter();
+        is_crlf &= after_value.find(|byte| !matches!(byte, b' ' | b'\t')) == Some(&b'\r');
         headers.marks |= mark(field.name.as_bytes());
-        [name, value]
-    }));
+        headers.fields.push(FieldPosition { name, value });
+    }
     if !is_crlf {
         return Err(HttpError::new(
             400,
@@ -304,8 +244,8 @@ fn read_lines<const N: usize>(
     Ok(parsed.version)
 }
 
-/// What the fields mean for the connection.
-fn settle(request: &Request, is_http11: bool) -> Result<Head, HttpError> {
+/// Works out what the fields mean for the connection.
+fn settle(request: &Request, is_http11: bool) -> Result<RequestHead, HttpError> {
     const MARKS: u64 = mark(b"content-length")
         | mark(b"transfer-encoding")
         | mark(b"expect")
@@ -314,9 +254,9 @@ fn settle(request: &Request, is_http11: bool) -> Result<Head, HttpError> {
     check_host(headers, is_http11)?;
     let bytes = headers.bytes.len();
     if headers.marks & MARKS == 0 {
-        return Ok(Head {
+        return Ok(RequestHead {
             bytes,
-            framing: Framing::Absent,
+            framing: BodyFraming::Absent,
             keep_alive: is_http11,
             expects_continue: false,
         });
@@ -326,7 +266,7 @@ fn settle(request: &Request, is_http11: bool) -> Result<Head, HttpError> {
     let expects_continue = expectation(headers)? && is_http11;
     let keep_alive = !headers.has_token("connection", "close")
         && (is_http11 || headers.has_token("connection", "keep-alive"));
-    Ok(Head {
+    Ok(RequestHead {
         bytes,
         framing,
         keep_alive,
@@ -334,21 +274,24 @@ fn settle(request: &Request, is_http11: bool) -> Result<Head, HttpError> {
     })
 }
 
-/// Wants exactly one `Host`, even where the absolute form overrides it (RFC 9112, section 3.2).
+/// Requires exactly one `Host`, even where the absolute form overrides it (RFC 9112, section 3.2).
 fn check_host(headers: &Headers, is_http11: bool) -> Result<(), HttpError> {
     let mut hosts = headers.raw_values("host");
-    match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => Err(HttpError::new(400, "the field Host is there twice")),
-        (None, None) if is_http11 => Err(HttpError::new(400, "the field Host is missing")),
-        (Some(host), None) if !target::is_authority(host) => {
-            Err(HttpError::new(400, "the field Host is no host and port"))
+    let first = hosts.next();
+    if hosts.next().is_some() {
+        return Err(HttpError::new(400, "the field Host is there twice"));
+    }
+    match first {
+        Some(host) if !target::is_authority(host) => {
+            Err(HttpError::new(400, "the field Host is not a host and port"))
         }
-        (_, None) => Ok(()),
+        None if is_http11 => Err(HttpError::new(400, "the field Host is missing")),
+        Some(_) | None => Ok(()),
     }
 }
 
-/// Refuses what two readers could take for different fields: bytes that are not ASCII, and an empty line
-/// beside another one of the same name.
+/// Refuses what two readers could understand differently: bytes that are not ASCII, and a field without a
+/// value beside another one of its name.
 fn check_framing_fields(headers: &Headers) -> Result<(), HttpError> {
     for name in FRAMING_FIELDS {
         let mut lines = 0;
@@ -369,39 +312,40 @@ fn check_framing_fields(headers: &Headers) -> Result<(), HttpError> {
     Ok(())
 }
 
-fn framing(headers: &Headers, is_http11: bool) -> Result<Framing, HttpError> {
+fn framing(headers: &Headers, is_http11: bool) -> Result<BodyFraming, HttpError> {
     let mut lengths = headers.values("content-length");
-    let (length, second) = (lengths.next(), lengths.next());
+    let length = lengths.next();
+    if lengths.next().is_some() {
+        let message = "the field Content-Length is there twice";
+        return Err(HttpError::new(400, message));
+    }
     let is_coded = headers.values("transfer-encoding").next().is_some();
-    match (length, second) {
-        (_, Some(_)) => Err(HttpError::new(
-            400,
-            "the field Content-Length is there twice",
-        )),
-        (Some(_), None) if is_coded => Err(HttpError::new(
-            400,
-            "Content-Length and Transfer-Encoding exclude each other",
-        )),
-        (Some(length), None) => content_length(length),
-        (None, None) if !is_coded => Ok(Framing::Absent),
-        (None, None) if !is_http11 => Err(HttpError::new(400, "HTTP/1.0 has no Transfer-Encoding")),
-        (None, None) => transfer_coding(headers),
+    match length {
+        Some(_) if is_coded => {
+            let message = "Content-Length and Transfer-Encoding exclude each other";
+            Err(HttpError::new(400, message))
+        }
+        Some(length) => content_length(length),
+        None if !is_coded => Ok(BodyFraming::Absent),
+        None if !is_http11 => Err(HttpError::new(400, "HTTP/1.0 has no Transfer-Encoding")),
+        None => transfer_coding(headers),
     }
 }
 
-fn content_length(text: &str) -> Result<Framing, HttpError> {
+fn content_length(text: &str) -> Result<BodyFraming, HttpError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(HttpError::new(
             400,
             "Content-Length must be one decimal number",
         ));
     }
-    // Too many digits for 64 bits is too large for any route as well.
-    Ok(Framing::Length(text.parse().unwrap_or(u64::MAX)))
+    // A number beyond 64 bits is too large for every route anyway.
+    Ok(BodyFraming::Length(text.parse().unwrap_or(u64::MAX)))
 }
 
-/// Without a final `chunked` nobody knows where the body ends (RFC 9112, section 6.3).
-fn transfer_coding(headers: &Headers) -> Result<Framing, HttpError> {
+/// Accepts `chunked` alone. Without a final `chunked` the end of the body is unknown (RFC 9112, section
+/// 6.3).
+fn transfer_coding(headers: &Headers) -> Result<BodyFraming, HttpError> {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let codings = headers.tokens("transfer-encoding").collect::<Vec<_>>();
     let Some((last, others)) = codings.split_last() else {
@@ -419,10 +363,10 @@ fn transfer_coding(headers: &Headers) -> Result<Framing, HttpError> {
     if !others.is_empty() {
         return Err(HttpError::new(
             501,
-            "the only Transfer-Encoding here is chunked",
+            "the only Transfer-Encoding supported is chunked",
         ));
     }
-    Ok(Framing::Chunked)
+    Ok(BodyFraming::Chunked)
 }
 
 fn expectation(headers: &Headers) -> Result<bool, HttpError> {
@@ -431,7 +375,7 @@ fn expectation(headers: &Headers) -> Result<bool, HttpError> {
         if !token.eq_ignore_ascii_case(b"100-continue") {
             return Err(HttpError::new(
                 417,
-                "the only expectation here is 100-continue",
+                "the only expectation supported is 100-continue",
             ));
         }
         expects = true;
@@ -442,13 +386,13 @@ fn expectation(headers: &Headers) -> Result<bool, HttpError> {
 fn syntax_error(error: httparse::Error, head: &[u8]) -> HttpError {
     let message: Cow<'static, str> = match error {
         httparse::Error::Version if version(head).is_some() => {
-            return HttpError::new(505, "the only versions here are HTTP/1.1 and HTTP/1.0");
+            return HttpError::new(505, "the only versions supported are HTTP/1.1 and HTTP/1.0");
         }
         httparse::Error::TooManyHeaders => {
             return HttpError::new(431, format!("more than {HEADERS_MAX} header fields"));
         }
         httparse::Error::HeaderName => {
-            "a header field's name is followed by no colon, or is no token".into()
+            "expected a header field: a name of token characters and a colon".into()
         }
         httparse::Error::HeaderValue => "a header field's value holds a control character".into(),
         httparse::Error::NewLine => "a line of the head ends with CR instead of CR LF".into(),
@@ -459,8 +403,8 @@ fn syntax_error(error: httparse::Error, head: &[u8]) -> HttpError {
     HttpError::new(400, message)
 }
 
-/// Reads a head of HTTP/1.2 or later as one of HTTP/1.1 (RFC 9110, section 6.2). `minor_at` is where its
-/// minor version stands.
+/// Reads a head of HTTP/1.2 or later as one of HTTP/1.1 (RFC 9110, section 6.2). `minor_at` is the position
+/// of its minor version.
 #[inline(never)]
 fn read_as_http11(
     received: &[u8],
@@ -472,14 +416,14 @@ fn read_as_http11(
     read_lines::<HEADERS_MAX>(&copy, request)
 }
 
-/// Where the minor version of HTTP/1.2 to HTTP/1.9 stands in the request line.
+/// Returns the position of the minor version in the request line of HTTP/1.2 to HTTP/1.9.
 fn later_minor_version(head: &[u8]) -> Option<usize> {
     let version = version(head)?;
     let is_later = version[5] == b'1' && version[7] > b'1';
     is_later.then(|| version.as_ptr().addr() - head.as_ptr().addr() + 7)
 }
 
-/// The version in the request line: `HTTP/`, a digit, a dot and a digit, the last of three parts.
+/// Returns the version in the request line: `HTTP/`, a digit, a dot and a digit, the last of three parts.
 fn version(head: &[u8]) -> Option<&[u8]> {
     let line = head.split(|&byte| byte == b'\r').next()?;
     let mut parts = line.split(|&byte| byte == b' ').skip(2);
@@ -487,4 +431,24 @@ fn version(head: &[u8]) -> Option<&[u8]> {
     matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
         if major.is_ascii_digit() && minor.is_ascii_digit())
     .then_some(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_not_judged_before_it_is_complete() {
+        for line in [
+            "PRI * HTTP/2.0",
+            "GET /a HTTP/1.2",
+            "GET  /a HTTP/1.1",
+            "get /a",
+        ] {
+            for end in 0..=line.len() {
+                let head = read(&line.as_bytes()[..end], &mut 0, &mut Request::default());
+                assert!(head.is_ok_and(|head| head.is_none()), "{:?}", &line[..end]);
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! An answer, and its bytes.
+//! An answer and its bytes.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -9,8 +9,8 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::HttpError;
 
-/// A complete answer; framing (`Date`, `Connection`, `Keep-Alive`, `Content-Length`) is added when
-/// it is written.
+/// A complete answer. Its framing (`Date`, `Connection`, `Keep-Alive`, `Content-Length`) is added when it is
+/// written.
 pub struct Response {
     /// 200, 404, …
     pub status: u16,
@@ -22,29 +22,31 @@ pub struct Response {
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// Whether the connection must end with this answer.
     pub close: bool,
-    /// Kept alive until the last byte is written: while a signature is on its way, its key is in
-    /// use, and deleting the key waits.
+    /// Kept until the last byte is written. While a signature is on its way its key is in use, and a
+    /// deletion of the key waits.
     pub lease: Option<Arc<dyn Any + Send + Sync>>,
-    /// Whether the request was refused for who asks, or brought a wrong token to a route that needs none:
-    /// after some of these, the answers to an address wait.
+    /// Whether the request was refused for lack of a right token, or brought a wrong one to a route that
+    /// needs none. After some of these, answers to the same address are delayed.
     pub is_wrong_guess: bool,
 }
 
-/// What every answer of one second says of the time and of its connection.
+/// The header fields that all answers of one second have in common.
 #[derive(Default)]
-pub struct Control {
-    goes_on: String,
-    ends: String,
+pub(crate) struct CommonFields {
+    /// Of an answer after which the connection stays open.
+    keep_alive: String,
+    /// Of the last answer of a connection.
+    close: String,
 }
 
-impl Control {
-    /// At `unix_seconds`; a connection that goes on stays open for `keep_alive` idle seconds at least.
-    pub fn at(unix_seconds: u64, keep_alive: u64) -> Self {
+impl CommonFields {
+    /// Writes the fields for this second. They announce that a connection may be idle for
+    /// `keep_alive_seconds`.
+    pub(crate) fn new(unix_seconds: u64, keep_alive_seconds: u64) -> Self {
         let date = format!("\r\nDate: {}\r\nConnection: ", date(unix_seconds));
-        let goes_on = format!("{date}keep-alive\r\nKeep-Alive: timeout={keep_alive}");
         Self {
-            goes_on,
-            ends: date + "close",
+            keep_alive: format!("{date}keep-alive\r\nKeep-Alive: timeout={keep_alive_seconds}"),
+            close: date + "close",
         }
     }
 }
@@ -55,7 +57,7 @@ pub const JSON: &str = "application/json";
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Response {
-    /// An answer without further fields.
+    /// Creates an answer without further fields.
     pub fn new(
         status: u16,
         content_type: &'static str,
@@ -72,12 +74,12 @@ impl Response {
         }
     }
 
-    /// An answer in JSON.
+    /// Creates an answer in JSON.
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
         Self::new(status, JSON, body.to_string().into_bytes())
     }
 
-    /// The body of every error: `{"code":status,"message":"…"}`.
+    /// Creates the answer to a refused request: `{"code":status,"message":"…"}`.
     pub fn error(status: u16, message: &str) -> Self {
         Self::json(
             status,
@@ -85,73 +87,67 @@ impl Response {
         )
     }
 
-    /// The same answer with one more header field.
+    /// Adds a header field.
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// Appends the answer's bytes to `out`; without the body for HEAD.
-    pub fn write(&self, control: &Control, goes_on: bool, head_only: bool, out: &mut Vec<u8>) {
+    /// Appends the bytes of the answer to `out`; without the body when it answers HEAD.
+    pub(crate) fn write(
+        &self,
+        common: &CommonFields,
+        goes_on: bool,
+        head_only: bool,
+        out: &mut Vec<u8>,
+    ) {
         out.reserve(self.body.len() + HEAD_BYTES_TYPICAL);
-        let status = status_line(self.status).as_bytes();
-        let control = if goes_on {
-            &control.goes_on
+        out.extend_from_slice(status_line(self.status).as_bytes());
+        let connection = if goes_on {
+            &common.keep_alive
         } else {
-            &control.ends
+            &common.close
+        };
+        out.extend_from_slice(connection.as_bytes());
+        // RFC 9110, section 8.6: neither of these has a body, nor its length.
+        let is_bodiless = self.status < 200 || matches!(self.status, 204 | 304);
+        if !is_bodiless {
+            out.extend_from_slice(b"\r\nContent-Type: ");
+            out.extend_from_slice(self.content_type.as_bytes());
+            out.extend_from_slice(b"\r\nContent-Length: ");
+            let mut digits = itoa::Buffer::new();
+            out.extend_from_slice(digits.format(self.body.len()).as_bytes());
         }
-        .as_bytes();
-        let kind = self.content_type.as_bytes();
-        let mut digits = itoa::Buffer::new();
-        let length = digits.format(self.body.len()).as_bytes();
-        let head = [
-            status,
-            control,
-            b"\r\nContent-Type: ",
-            kind,
-            b"\r\nContent-Length: ",
-            length,
-        ];
-        // RFC 9110, section 8.6: neither of these has a body, nor a length of it.
-        let bodiless = self.status < 200 || matches!(self.status, 204 | 304);
-        put(out, if bodiless { &head[..2] } else { &head });
         for (name, value) in &self.headers {
-            put(out, &[b"\r\n", name.as_bytes(), b": ", value.as_bytes()]);
+            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value.as_bytes());
         }
-        put(
-            out,
-            &[
-                b"\r\n\r\n",
-                if bodiless || head_only {
-                    &[]
-                } else {
-                    &self.body
-                },
-            ],
-        );
+        out.extend_from_slice(b"\r\n\r\n");
+        if !is_bodiless && !head_only {
+            out.extend_from_slice(&self.body);
+        }
     }
 }
 
-/// Head of a usual answer, so that `out` grows once.
+/// The length of a usual head, so that `out` grows once.
 const HEAD_BYTES_TYPICAL: usize = 256;
 
-fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
-    parts.iter().for_each(|part| out.extend_from_slice(part));
-}
-
 impl From<&HttpError> for Response {
-    fn from(refused: &HttpError) -> Self {
-        let response = Self::error(refused.status, &refused.message);
-        match refused.status {
-            503 => response.with("Retry-After", "1"),
-            _ => response,
+    fn from(error: &HttpError) -> Self {
+        let response = Self::error(error.status, &error.message);
+        if error.status == 503 {
+            response.with("Retry-After", "1")
+        } else {
+            response
         }
     }
 }
 
-/// Seconds since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7); empty after the year
-/// 9999, for which there is no such form.
-pub fn date(unix_seconds: u64) -> String {
+/// Formats seconds since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7). Empty after the
+/// year 9999, which this format cannot express.
+fn date(unix_seconds: u64) -> String {
     let time = i64::try_from(unix_seconds)
         .ok()
         .and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -160,7 +156,7 @@ pub fn date(unix_seconds: u64) -> String {
         .unwrap_or_default()
 }
 
-/// The statuses that we use, with their phrases.
+/// Returns the status line of a status that signerd uses.
 fn status_line(status: u16) -> &'static str {
     match status {
         100 => "HTTP/1.1 100 Continue",
@@ -187,5 +183,48 @@ fn status_line(status: u16) -> &'static str {
         503 => "HTTP/1.1 503 Service Unavailable",
         505 => "HTTP/1.1 505 HTTP Version Not Supported",
         _ => "HTTP/1.1 500 Unknown Status",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_read_as_the_specification_writes_them() {
+        for (seconds, text) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
+            (4_102_444_800, "Fri, 01 Jan 2100 00:00:00 GMT"),
+        ] {
+            assert_eq!(date(seconds), text);
+        }
+    }
+
+    #[test]
+    fn an_error_message_stays_one_json_string() {
+        let response = Response::error(400, "\"\\\n\u{1}é");
+        assert_eq!(
+            &*response.body,
+            r#"{"code":400,"message":"\"\\\n\u0001é"}"#.as_bytes()
+        );
+    }
+
+    #[test]
+    fn head_and_204_have_no_body() {
+        let common = CommonFields::new(0, 9);
+        let written = |response: Response, head_only| {
+            let mut out = Vec::new();
+            response.write(&common, true, head_only, &mut out);
+            String::from_utf8(out).expect("text")
+        };
+        let head = written(Response::new(200, TEXT, b"OK".as_slice()), true);
+        assert!(head.ends_with("\r\n\r\n"));
+        assert!(head.contains("Keep-Alive: timeout=9\r\n"));
+        assert!(head.contains("Content-Length: 2\r\n"));
+        let empty = written(Response::new(204, TEXT, b"".as_slice()), false);
+        assert!(!empty.contains("Content-"));
     }
 }

@@ -1,8 +1,8 @@
 //! [`SecretKey`]: a scalar in locked memory that signs where it lies.
 //!
-//! No copy of the scalar is made to sign, and blst scrubs those that it makes (`POINTonE2_mult_gls`).
-//! Half of a signature's cost is the way from the message to the curve, and the validators of a
-//! slot sign the same message: the last points are kept.
+//! Signing makes no copy of the scalar, and blst wipes those that it makes (`POINTonE2_mult_gls`). Hashing
+//! the message to the curve is half of the cost of a signature, and the validators of a slot sign the same
+//! message: the last points are kept.
 //! Source: draft-irtf-cfrg-bls-signature-05 (minimal-pubkey-size); consensus-specs,
 //! `phase0/beacon-chain.md`, "BLS signatures".
 
@@ -12,7 +12,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use zeroize::Zeroizing;
 
-use super::locked::{ArenaError, ArenaSlot, MessagePoint, SLOT_BYTES};
+use super::arena::{ArenaError, ArenaSlot, MessagePoint, SLOT_BYTES};
+use crate::consensus::extension::ExtensionPayload;
 use crate::consensus::primitives::{PublicKey, Root, Signature};
 use crate::slashing::Cleared;
 use crate::wait::lock;
@@ -44,7 +45,7 @@ const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 /// bound::<signerd::keys::secret::SecretKey>();
 /// ```
 pub struct SecretKey {
-    /// Little-endian, as blst wants it; never zero, below the order of the curve's groups.
+    /// Little-endian, as blst needs it; never zero, and below the order of the curve's groups.
     scalar: ArenaSlot,
     public_key: PublicKey,
 }
@@ -52,17 +53,17 @@ pub struct SecretKey {
 /// Why there is no key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FillError {
-    /// The scalar is zero: its signatures would be everybody's.
+    /// The scalar is zero: everybody could make its signatures.
     Zero,
     /// The scalar is not below the order of the curve's groups.
     Order,
-    /// There is no memory that may hold it.
+    /// There is no memory for it.
     Arena(ArenaError),
 }
 
 impl SecretKey {
-    /// The key whose scalar `write` puts into the 32 bytes that it is given, big-endian. Those lie in
-    /// locked memory already, so a scalar that is decrypted into them was never anywhere else.
+    /// Makes a key from the scalar that `write` puts into the given 32 bytes, big-endian. These are in
+    /// locked memory already, so that a scalar that is decrypted into them is never anywhere else.
     ///
     /// # Errors
     /// [`FillError`]; the bytes are wiped then.
@@ -87,11 +88,16 @@ impl SecretKey {
         self.public_key
     }
 
-    /// A copy of the scalar, big-endian: for the cache of sealed keys.
+    /// Copies the scalar, big-endian: for the key cache.
     pub(super) fn expose(&self) -> Zeroizing<[u8; SLOT_BYTES]> {
         let mut scalar = Zeroizing::new(*self.scalar.bytes());
         scalar.reverse();
         scalar
+    }
+
+    /// Signs a text of the signing extension, which cannot be a signing root.
+    pub(crate) fn sign_extension(&self, payload: &ExtensionPayload) -> Signature {
+        Signature(self.scalar.sign(&MessagePoint::new(payload.bytes(), DST)))
     }
 
     /// Signs once, for the holder of a proof made by `slashing`.
@@ -113,47 +119,54 @@ impl fmt::Display for FillError {
 
 impl std::error::Error for FillError {}
 
-/// The signing root as a point of G2, from the cache or made now.
+/// Maps a signing root to a point of G2, or takes the point from the cache.
 fn message_of(root: &Root) -> MessagePoint {
-    if let Some(message) = line(root).find(root) {
+    if let Some(message) = cached_points(root).find(root) {
         HITS.fetch_add(1, Ordering::Relaxed);
         return message;
     }
     MISSES.fetch_add(1, Ordering::Relaxed);
     let message = MessagePoint::new(&root.0, DST);
-    line(root).store(*root, message);
+    cached_points(root).store(*root, message);
     message
 }
 
-/// How often a signing root's point was found, and how often it had to be made.
+/// How often the point of a signing root was in the cache, and how often it was not.
 pub fn cache_counters() -> (u64, u64) {
     (HITS.load(Ordering::Relaxed), MISSES.load(Ordering::Relaxed))
+}
+
+/// Whether this process has signed anything yet.
+pub(super) fn has_signed() -> bool {
+    let (hits, misses) = cache_counters();
+    hits + misses > 0
 }
 
 static HITS: AtomicU64 = AtomicU64::new(0);
 static MISSES: AtomicU64 = AtomicU64::new(0);
 
-/// 64 lines of 4 points: 256 points hold what a slot's 64 committees, their aggregates and the sync
-/// committee sign. A line is locked while 288 bytes are copied, and a root belongs to one line.
-static CACHE: [Mutex<Line>; CACHE_LINES] = [const { Mutex::new(Line::EMPTY) }; CACHE_LINES];
+/// 64 sets of 4 points: 256 points are enough for what a slot's 64 committees, their aggregates and the sync
+/// committee sign. A set is locked while 288 bytes are copied; each root has one set.
+static CACHE: [Mutex<CachedPoints>; POINT_SETS] =
+    [const { Mutex::new(CachedPoints::EMPTY) }; POINT_SETS];
 
-const CACHE_LINES: usize = 64;
-const LINE_MESSAGES: usize = 4;
+const POINT_SETS: usize = 64;
+const SET_POINTS: usize = 4;
 
-struct Line {
-    messages: [Option<(Root, MessagePoint)>; LINE_MESSAGES],
-    /// The one that goes next.
+struct CachedPoints {
+    messages: [Option<(Root, MessagePoint)>; SET_POINTS],
+    /// The one that is replaced next.
     oldest: usize,
 }
 
-/// The line of this root; roots are hashes, so any byte of theirs spreads them.
-fn line(root: &Root) -> MutexGuard<'static, Line> {
-    lock(&CACHE[usize::from(root.0[0]) % CACHE_LINES])
+/// The set of this root; roots are hashes, so any of their bytes spreads them.
+fn cached_points(root: &Root) -> MutexGuard<'static, CachedPoints> {
+    lock(&CACHE[usize::from(root.0[0]) % POINT_SETS])
 }
 
-impl Line {
+impl CachedPoints {
     const EMPTY: Self = Self {
-        messages: [None; LINE_MESSAGES],
+        messages: [None; SET_POINTS],
         oldest: 0,
     };
 
@@ -166,10 +179,10 @@ impl Line {
     }
 
     fn store(&mut self, root: Root, message: MessagePoint) {
-        // Two signers that missed at the same time bring the same point.
+        // Two signers may have computed the same point at the same time.
         if self.find(&root).is_none() {
             self.messages[self.oldest] = Some((root, message));
-            self.oldest = (self.oldest + 1) % LINE_MESSAGES;
+            self.oldest = (self.oldest + 1) % SET_POINTS;
         }
     }
 }

@@ -203,6 +203,15 @@ impl Signer {
         }
     }
 
+    /// Waits until the first load has ended.
+    pub(crate) fn wait_first_load(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.client().get("/upcheck").status != 200 {
+            assert!(Instant::now() < deadline, "keys still load");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.0.id()
