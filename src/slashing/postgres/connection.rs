@@ -5,11 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -18,9 +14,9 @@ use postgres_protocol::IsNull;
 use postgres_protocol::authentication::{md5_hash, sasl};
 use postgres_protocol::message::backend::{DataRowBody, ErrorFields, Message};
 use postgres_protocol::message::frontend;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::ClientConfig;
 
+use super::stream::DatabaseStream;
 use super::url::{DatabaseHost, DatabaseSettings, SslMode};
 
 /// Read at a time.
@@ -60,12 +56,6 @@ pub(super) struct DatabaseConnection {
     in_transaction: bool,
 }
 
-enum DatabaseStream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-}
-
 impl DatabaseConnection {
     /// Connects to a host and logs in.
     pub(super) fn open(
@@ -100,18 +90,8 @@ impl DatabaseConnection {
         settings: &DatabaseSettings,
         tls: Option<&Arc<ClientConfig>>,
     ) -> io::Result<Self> {
-        let deadline = Instant::now() + settings.connect_timeout;
-        let mut stream = if host.name.starts_with('/') {
-            let path = Path::new(&host.name).join(format!(".s.PGSQL.{}", host.port));
-            DatabaseStream::Unix(UnixStream::connect(path)?)
-        } else {
-            DatabaseStream::Tcp(connect_tcp(host, deadline)?)
-        };
-        if let Some(config) = tls {
-            stream = encrypt(stream, host, settings, config)?;
-        }
         Ok(Self {
-            stream,
+            stream: DatabaseStream::connect(host, settings, tls)?,
             input: BytesMut::new(),
             output: BytesMut::new(),
             socket_timeout: settings.socket_timeout,
@@ -119,6 +99,10 @@ impl DatabaseConnection {
         })
     }
 
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "the server has many messages, of which few matter here"
+    )]
     fn log_in(&mut self, settings: &DatabaseSettings) -> Result<(), DatabaseError> {
         let parameters = [
             ("user", settings.user.as_str()),
@@ -134,10 +118,7 @@ impl DatabaseConnection {
             match self.read(deadline)? {
                 Message::AuthenticationOk => break,
                 Message::AuthenticationCleartextPassword => {
-                    if !matches!(
-                        self.stream,
-                        DatabaseStream::Tls(_) | DatabaseStream::Unix(_)
-                    ) {
+                    if !self.stream.is_private() {
                         return Err(DatabaseError::Unusable(
                             "the server asks for the password in clear text over a connection without TLS: \
                              use scram-sha-256 in pg_hba.conf, or sslmode=verify-full"
@@ -304,6 +285,10 @@ impl DatabaseConnection {
     }
 
     /// Reads until the server is ready for the next statements.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "the server has many messages, of which few matter here"
+    )]
     fn read_rows(&mut self, deadline: Instant) -> Result<Vec<TextRow>, DatabaseError> {
         let mut rows = Vec::new();
         let mut error = None;
@@ -373,119 +358,6 @@ impl Drop for DatabaseConnection {
     }
 }
 
-impl DatabaseStream {
-    fn set_timeouts(&self, timeout: Duration) -> io::Result<()> {
-        let tcp = match self {
-            Self::Unix(unix) => {
-                unix.set_read_timeout(Some(timeout))?;
-                return unix.set_write_timeout(Some(timeout));
-            }
-            Self::Tcp(tcp) => tcp,
-            Self::Tls(tls) => &tls.sock,
-        };
-        tcp.set_read_timeout(Some(timeout))?;
-        tcp.set_write_timeout(Some(timeout))
-    }
-}
-
-impl Read for DatabaseStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(tcp) => tcp.read(buffer),
-            Self::Unix(unix) => unix.read(buffer),
-            Self::Tls(tls) => tls.read(buffer),
-        }
-    }
-}
-
-impl Write for DatabaseStream {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(tcp) => tcp.write(buffer),
-            Self::Unix(unix) => unix.write(buffer),
-            Self::Tls(tls) => tls.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Tcp(tcp) => tcp.flush(),
-            Self::Unix(unix) => unix.flush(),
-            Self::Tls(tls) => tls.flush(),
-        }
-    }
-}
-
-/// Asks the server for TLS, and shakes hands. A Unix socket needs no encryption.
-fn encrypt(
-    stream: DatabaseStream,
-    host: &DatabaseHost,
-    settings: &DatabaseSettings,
-    config: &Arc<ClientConfig>,
-) -> io::Result<DatabaseStream> {
-    let DatabaseStream::Tcp(mut tcp) = stream else {
-        return Ok(stream);
-    };
-    tcp.set_read_timeout(Some(settings.socket_timeout))?;
-    tcp.set_write_timeout(Some(settings.socket_timeout))?;
-    let mut request = BytesMut::new();
-    frontend::ssl_request(&mut request);
-    tcp.write_all(&request)?;
-    let mut answer = [0];
-    tcp.read_exact(&mut answer)?;
-    if answer != [b'S'] {
-        if settings.ssl_mode == SslMode::Prefer {
-            return Ok(DatabaseStream::Tcp(tcp));
-        }
-        return Err(io::Error::other(
-            "the server does not offer TLS, and sslmode asks for it",
-        ));
-    }
-    let name = ServerName::try_from(host.name.clone()).map_err(io::Error::other)?;
-    let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-    let mut stream = StreamOwned::new(session, tcp);
-    // Completes the handshake, so that its errors differ from those of the login.
-    while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock)?;
-    }
-    Ok(DatabaseStream::Tls(Box::new(stream)))
-}
-
-fn connect_tcp(host: &DatabaseHost, deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in resolve(host, deadline)? {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match TcpStream::connect_timeout(&address, left.max(Duration::from_millis(100))) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Looks a name up, on a thread of its own: the resolver has no time-out that we can set.
-fn resolve(host: &DatabaseHost, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
-    let (sender, receiver) = mpsc::channel();
-    let target = (host.name.clone(), host.port);
-    thread::Builder::new()
-        .name("resolve".to_owned())
-        .spawn(move || {
-            let found = target.to_socket_addrs().map(Iterator::collect);
-            // The caller may have given up.
-            let _ = sender.send(found);
-        })?;
-    let left = deadline.saturating_duration_since(Instant::now());
-    receiver.recv_timeout(left).unwrap_or_else(|_| {
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the name is not resolved in time",
-        ))
-    })
-}
-
 fn password(settings: &DatabaseSettings) -> Result<&[u8], DatabaseError> {
     let password = settings.password.as_ref().ok_or_else(|| {
         DatabaseError::Unusable(
@@ -536,11 +408,14 @@ fn server_error(mut fields: ErrorFields<'_>) -> DatabaseError {
 
 /// What an operator understands of an error of a socket.
 fn readable(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no answer in time".to_owned(),
-        io::ErrorKind::UnexpectedEof => "the server has closed the connection".to_owned(),
-        _ => error.to_string(),
+    let kind = error.kind();
+    if matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+        return "no answer in time".to_owned();
     }
+    if kind == io::ErrorKind::UnexpectedEof {
+        return "the server has closed the connection".to_owned();
+    }
+    error.to_string()
 }
 
 impl From<io::Error> for DatabaseError {

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::connection::{DatabaseConnection, DatabaseError, TextRow};
-use super::high_watermark;
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::slashing::backend::ChangeMarks;
 use crate::slashing::repair::RepairError;
@@ -296,4 +295,15 @@ fn root(row: &TextRow, index: usize) -> Option<Root> {
 
 fn key(row: &TextRow) -> Option<PublicKey> {
     format!("0x{}", text(row, 0)?).parse().ok()
+}
+
+/// A mark of which the database has only one half counts as set beyond all numbers.
+fn high_watermark(slot: Option<u64>, epoch: Option<u64>) -> Option<HighWatermark> {
+    if slot.is_none() && epoch.is_none() {
+        return None;
+    }
+    Some(HighWatermark {
+        slot: Slot(slot.unwrap_or(u64::MAX)),
+        epoch: Epoch(epoch.unwrap_or(u64::MAX)),
+    })
 }

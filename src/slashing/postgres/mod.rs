@@ -10,20 +10,20 @@
 //!   again with growing pauses.
 
 mod connection;
+mod connector;
 mod marks;
 mod pruning;
 mod schema;
 mod signing;
+mod stream;
 mod tls;
 mod url;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::ClientConfig;
-
 use connection::{DatabaseConnection, DatabaseError};
+use connector::{Connector, is_lasting, sentence, warn_of_unverified_server};
 pub use pruning::PruningSettings;
 pub(super) use pruning::start_pruning;
 pub use schema::SCHEMA;
@@ -37,7 +37,7 @@ use super::backend::{
 use super::error::StoreOpenError;
 use super::repair::RepairError;
 use super::rule::{HighWatermark, Marks, Refused, SlashableMessage, Unavailable};
-use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+use crate::consensus::primitives::{PublicKey, Root};
 
 /// Validators in one transaction: each needs an entry in the server's table of locks, which has some
 /// 6,400 for all sessions.
@@ -53,13 +53,6 @@ const RETRY_WITHIN: Duration = Duration::from_millis(500);
 /// For reading or writing many keys.
 const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What connections are made from.
-#[derive(Clone)]
-struct Connector {
-    settings: DatabaseSettings,
-    tls: Option<Arc<ClientConfig>>,
-}
-
 /// The store of one instance.
 pub(super) struct PostgresStore {
     connector: Connector,
@@ -74,100 +67,6 @@ pub(super) struct PostgresStore {
     /// The chain of the database, once it is known.
     chain: Option<Root>,
     validator_ids: HashMap<PublicKey, i32>,
-}
-
-impl Connector {
-    fn new(settings: &DatabaseSettings) -> Result<Self, StoreOpenError> {
-        let tls = tls::client_config(settings)
-            .map_err(|reason| StoreOpenError::Database(settings.shown(), reason))?;
-        Ok(Self {
-            settings: settings.clone(),
-            tls,
-        })
-    }
-
-    /// Connects to the first host that records signatures.
-    fn connect(&self) -> Result<DatabaseConnection, DatabaseError> {
-        let mut unusable = None;
-        let mut away = None;
-        for host in &self.settings.hosts {
-            let opened = DatabaseConnection::open(host, &self.settings, self.tls.as_ref());
-            let prepared = opened.and_then(|mut connection| {
-                schema::prepare(&mut connection)?;
-                signing::prepare(&mut connection)?;
-                Ok(connection)
-            });
-            match prepared {
-                Ok(connection) => return Ok(connection),
-                Err(error) if is_lasting(&error) => {
-                    unusable.get_or_insert(error);
-                }
-                Err(error) => {
-                    away.get_or_insert(error);
-                }
-            }
-        }
-        if let Some(error) = away {
-            return Err(error);
-        }
-        match unusable {
-            // The standby may become the primary.
-            Some(DatabaseError::Unusable(reason)) if self.settings.hosts.len() > 1 => {
-                Err(DatabaseError::Connection(reason))
-            }
-            Some(error) => Err(error),
-            None => Err(DatabaseError::Unusable("the URL names no host".to_owned())),
-        }
-    }
-
-    fn unavailable(&self, error: &DatabaseError) -> Unavailable {
-        Unavailable(format!(
-            "{}: {}",
-            self.settings.shown(),
-            sentence(&self.settings, error)
-        ))
-    }
-}
-
-/// Whether waiting cannot help.
-fn is_lasting(error: &DatabaseError) -> bool {
-    match error {
-        DatabaseError::Connection(_) => false,
-        DatabaseError::Unusable(_) => true,
-        DatabaseError::Server(error) => {
-            matches!(
-                error.code.as_str(),
-                "28P01" | "28000" | "3D000" | "42501" | "3F000"
-            )
-        }
-    }
-}
-
-/// What is wrong, and what to do.
-fn sentence(settings: &DatabaseSettings, error: &DatabaseError) -> String {
-    let DatabaseError::Server(server) = error else {
-        return error.to_string();
-    };
-    match server.code.as_str() {
-        "28P01" => format!(
-            "wrong password for user {:?}: check --slashing-protection-db-password-file",
-            settings.user
-        ),
-        "28000" => format!(
-            "user {:?} may not connect: {}",
-            settings.user, server.message
-        ),
-        "3D000" => format!(
-            "there is no database {:?}: create it first",
-            settings.database()
-        ),
-        "42501" => format!(
-            "user {:?} lacks rights: {}; grant SELECT, INSERT, UPDATE and DELETE on its tables, and CREATE on \
-             an empty schema",
-            settings.user, server.message
-        ),
-        _ => error.to_string(),
-    }
 }
 
 impl PostgresStore {
@@ -380,26 +279,6 @@ fn next_batch(waiting: &mut Vec<(usize, CheckedRequest)>) -> (Vec<usize>, Vec<Ch
     taken.into_iter().unzip()
 }
 
-fn warn_of_unverified_server(settings: &DatabaseSettings) {
-    if settings.hosts.iter().all(|host| host.name.starts_with('/')) {
-        return;
-    }
-    let what = match settings.ssl_mode {
-        SslMode::VerifyFull => return,
-        SslMode::Disable => "is not encrypted (sslmode=disable)",
-        SslMode::Allow | SslMode::Prefer => {
-            "may be unencrypted, and the server's certificate is not checked"
-        }
-        SslMode::Require => {
-            "is encrypted, but the server's certificate is not checked (sslmode=require)"
-        }
-        SslMode::VerifyCa => "does not check the server's name (sslmode=verify-ca)",
-    };
-    log::warn!(
-        "the connection to the slashing protection database {what}: use sslmode=verify-full with sslrootcert"
-    );
-}
-
 impl Backend for PostgresStore {
     fn record(
         &mut self,
@@ -562,15 +441,4 @@ impl LargeImport for PostgresImport {
         });
         written.map_err(|error| self.connector.unavailable(&error))
     }
-}
-
-/// A mark of which the database has only one half counts as set beyond all numbers.
-fn high_watermark(slot: Option<u64>, epoch: Option<u64>) -> Option<HighWatermark> {
-    if slot.is_none() && epoch.is_none() {
-        return None;
-    }
-    Some(HighWatermark {
-        slot: Slot(slot.unwrap_or(u64::MAX)),
-        epoch: Epoch(epoch.unwrap_or(u64::MAX)),
-    })
 }

@@ -9,10 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use super::connection::{DatabaseConnection, DatabaseError};
-use super::{Connector, DatabaseSettings, StoreOpenError};
+use super::connector::Connector;
+use super::url::DatabaseSettings;
+use crate::slashing::error::StoreOpenError;
 
-/// Taken by the instance that prunes; "prune" as a number.
-const PRUNING_LOCK: u64 = 0x70_7275_6e65;
+/// The number of the advisory lock of the instance that prunes.
+const PRUNING_LOCK: u64 = 7_369_677;
 
 /// For one statement.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1800);

@@ -11,8 +11,8 @@ pub const SCHEMA: &str = include_str!("schema.sql");
 /// The version that Web3Signer and signerd work on.
 const VERSION: u32 = 12;
 
-/// Taken while the tables are made; "signerd" as a number.
-const SCHEMA_LOCK: u64 = 0x7369_676e_6572_64;
+/// The number of the advisory lock that is held while the tables are made.
+const SCHEMA_LOCK: u64 = 7_369_676;
 
 /// Checks the server and the tables, and makes the tables when there are none.
 pub(super) fn prepare(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
