@@ -627,7 +627,7 @@ fn of_conflicting_votes_to_three_instances_and_web3signer_one_is_signed_and_iden
         .collect();
     // Each of the four asks for its own root on odd epochs, and all for the same one on even epochs.
     let root = |who: u8, epoch: u64| {
-        if epoch % 2 == 0 {
+        if epoch.is_multiple_of(2) {
             OURS
         } else {
             Root([who; 32])
@@ -683,7 +683,7 @@ fn of_conflicting_votes_to_three_instances_and_web3signer_one_is_signed_and_iden
             roots.iter().all(|root| *root == roots[0]),
             "{key} at {epoch}: {roots:?}"
         );
-        let expected = if epoch % 2 == 0 { writers } else { 1 };
+        let expected = if epoch.is_multiple_of(2) { writers } else { 1 };
         assert_eq!(roots.len(), expected, "{key} at {epoch}");
     }
     assert_eq!(by_target.len() as u64, u64::from(KEYS) * (epochs - 2));
