@@ -1,28 +1,46 @@
-//! **signerd**, a remote BLS signer for Ethereum validators: it holds the keys, so that the
-//! validator client does not, and gives signatures over HTTP.
+//! **signerd**, a remote signer for Ethereum validators: it holds the BLS keys, and signs over HTTP.
 //!
-//! # What a request meets, from socket to signature
+//! This page is a tour. It names the files in the order in which to open them.
 //!
-//! 1. [`server`] accepts the connection and runs one coroutine for it (`server::connection`):
-//!    deadlines, TLS, keep-alive. Everything below is free of sockets and clocks.
-//! 2. [`http`] turns bytes into a `Request`, or into the refusal that the RFCs ask for.
-//! 3. [`api`] checks host, origin and token, and finds the route in one table of methods and paths.
-//! 4. [`consensus`] reads the JSON body as a `Duty` and computes its signing root.
-//! 5. [`slashing`] records the duty on disk and hands out the proof of it, a `Cleared`.
-//! 6. [`keys`] finds the secret key and signs, in locked memory, for the holder of a `Cleared`:
-//!    there is no other way to a signature.
+//! # A sign request, from socket to signature
 //!
-//! # How keys come and go
+//! 1. `server/accept.rs` accepts the connection, if a slot is free, and starts a coroutine for it.
+//! 2. `server/connection.rs` is what the coroutine runs: requests in, answers out, in order. It reads and
+//!    writes a `server/socket.rs`, or a `server/secure_socket.rs` over TLS. `server/sweeper.rs` ends what
+//!    takes too long.
+//! 3. `http/request.rs` parses the head of the request, and `http/body.rs` the framing of its body.
+//! 4. `api/mod.rs` asks `api/guard.rs` whether this client may ask (host, origin, token), and
+//!    `api/routes.rs` for the handler of the route.
+//! 5. `api/sign.rs` is that handler, one line for each decision. Its lines are the next four steps.
+//! 6. `keys/table.rs` finds the key without a lock. While keys are loaded, `api/readiness.rs` waits for it.
+//! 7. `consensus/request.rs` reads the message from the body and computes its signing root. All message
+//!    types are in `consensus/messages.rs`, and domains in `consensus/domain.rs`.
+//! 8. `slashing/mod.rs` returns a `Cleared`, the proof that the message may be signed. The decision is in
+//!    `slashing/rule.rs`. `slashing/store.rs` records it, with one commit for all waiting requests.
+//! 9. `server/signers.rs` gives key and proof to a signing thread and parks the coroutine. There
+//!    `keys/secret.rs` signs, in locked memory. Without a `Cleared` there is no signature.
+//! 10. `http/response.rs` writes the answer, which `server/connection.rs` sends.
 //!
-//! [`keys::keyring`] is the handle. A load lists the sources (`keys::sources`), reads what is new
-//! (`keys::source`), decides (`keys::load_plan`) and opens it (`keys::load`). An import is one function
-//! in `keys::import`, a deletion one in `keys::delete`. What they know of each source is in
-//! [`keys::keyring_state`], with the rules that they follow.
+//! # Other ways through the source
 //!
-//! [`cli`] reads arguments, environment and configuration file; [`config`] checks them into settings before
-//! the first thread starts; [`service`] makes the parts of them, once. [`commands`] holds the subcommands. Whoever must wait for another thread does so in [`wait`]; a
-//! thread without which nothing works is a [`critical_thread`], whose death ends the process.
-//! Imports go down this list only; `tests/tidy.rs` watches over it.
+//! - **Start-up**: `main.rs`; `cli/mod.rs` reads arguments, environment and configuration file; `config.rs`
+//!   checks them into settings; `service.rs` makes each part in the order in which it may fail;
+//!   `server/mod.rs` serves until a signal comes. `commands/mod.rs` runs the subcommands instead.
+//! - **Import of keys**: `api/keymanager.rs`; `keys/import.rs`, which parses (`keys/keystore.rs`), derives
+//!   (`keys/pool.rs`), stores (`keys/imported.rs`) and publishes (`keys/table.rs`).
+//! - **Deletion**: `api/keymanager.rs`; `keys/delete.rs`, which decides by `keys/keyring_state.rs`, exports
+//!   from `slashing/mod.rs`, waits in `keys/table.rs` for the last signature, and removes files
+//!   (`keys/imported.rs`).
+//! - **Reload**: `api/reload.rs`, or SIGHUP in `service.rs`; `keys/load.rs`, which lists (`keys/sources.rs`),
+//!   plans (`keys/load_plan.rs`), opens (`keys/source.rs`) and publishes (`keys/table.rs`).
+//! - **Scrape**: `api/routes.rs` has the routes of the metrics listener; `api/status.rs`; `metrics.rs`.
+//!
+//! # Order of modules
+//!
+//! Imports go down this list, and form no circle: `main`; `cli`, `commands`, `config`, `service`;
+//! `server`; `api`; `keys`, `metrics`; `slashing`; `consensus`; and below them leaves such as
+//! `http`, `files` and `wait`, through which every wait for another thread goes.
+//! `tests/tidy.rs` and `tests/circles.rs` check it.
 
 use std::alloc::System;
 

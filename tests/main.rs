@@ -44,6 +44,7 @@ mod store_loss;
 mod bls;
 mod bounds;
 mod derive;
+mod key_files;
 mod key_life;
 mod key_model;
 mod keymanager;
@@ -68,4 +69,5 @@ mod tokens;
 
 // The rules of the source.
 mod circles;
+mod readme;
 mod tidy;

@@ -87,6 +87,29 @@ test_images() {
     fi
 }
 
+# From a checkout, as the comment of packaging/Dockerfile says. Instead of the Rust image it starts from Debian 12
+# with the toolchain and the crates of this machine, so that no registry is needed.
+build_from_checkout() {
+    local base cargo=${CARGO_HOME:-$HOME/.cargo} checkout=$work/checkout
+    git clone -q . "$checkout"
+    base=$(buildah from scratch)
+    buildah add -q "$base" "$roots/debian-12" /
+    buildah add -q "$base" "$cargo/bin" /root/.cargo/bin
+    buildah config --env PATH=/root/.cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin "$base"
+    buildah commit -q --rm "$base" localhost/signerd-test-rust
+    buildah build --format docker --build-arg RUST=localhost/signerd-test-rust \
+        --volume "${RUSTUP_HOME:-$HOME/.rustup}:/root/.rustup:ro" --volume "$cargo/registry:/root/.cargo/registry" \
+        -f "$checkout/packaging/Dockerfile" -t localhost/signerd-test-checkout "$checkout"
+    base=$(buildah from localhost/signerd-test-checkout)
+    "$(buildah mount "$base")/signerd" --version
+    buildah rm "$base"
+}
+
+test_dockerfile() {
+    section "packaging/Dockerfile"
+    try "it builds from a checkout" build_from_checkout
+}
+
 test_scratch_image() {
     section "the image from scratch, under crun"
     try "buildah builds it" scripts/build-image "$architecture" "$binary"
