@@ -119,6 +119,46 @@ fn keystores_that_lighthouse_has_imported_open_on_another_machine() {
 }
 
 #[test]
+fn a_list_of_lighthouse_that_cannot_be_read_keeps_its_keys_and_enables_no_other() {
+    let scratch = Scratch::new("files-lighthouse-broken");
+    let [first, second] = samples();
+    for sample in [&first, &second] {
+        scratch.write(
+            &format!("validators/{}/voting-keystore.json", sample.key),
+            &sample.json,
+        );
+        scratch.write(&format!("secrets/{}", sample.key), &sample.password);
+    }
+    let entry = |key: &str, enabled: bool| {
+        format!(
+            "- enabled: {enabled}\n  voting_public_key: \"{key}\"\n  type: local_keystore\n  \
+               voting_keystore_path: voting-keystore.json\n"
+        )
+    };
+    let definitions = entry(&first.key, true) + &entry(&second.key, false);
+    scratch.write("validators/validator_definitions.yml", &definitions);
+    let signer = Signer::start(&["--keys", scratch.path().to_str().unwrap()]);
+    signer.wait_loaded();
+    assert_eq!(
+        (listed(&signer), health(&signer).0),
+        (vec![first.key.clone()], 200)
+    );
+    scratch.write("validators/validator_definitions.yml", &definitions[..90]);
+    reload(&signer);
+    assert_eq!(
+        (listed(&signer), health(&signer).0),
+        (vec![first.key.clone()], 503)
+    );
+    let both = entry(&first.key, false) + &entry(&second.key, true);
+    scratch.write("validators/validator_definitions.yml", both);
+    reload(&signer);
+    assert_eq!(
+        (listed(&signer), health(&signer).0),
+        (vec![second.key], 200)
+    );
+}
+
+#[test]
 fn keystores_that_teku_has_imported_open_from_each_directory_above() {
     let scratch = Scratch::new("files-teku");
     let [first, second] = samples();

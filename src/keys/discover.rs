@@ -158,20 +158,16 @@ fn list_here(
 ) -> Result<bool, FileError> {
     let problems_before = scan.problems.len();
     let mut recognised: Vec<&str> = Vec::new();
-    let defined = list_definitions(directory, scan)?;
+    let defined = list_definitions(directory, scan);
     for layout in &LAYOUTS {
         let mut sources = list_layout(directory, layout, scan)?;
         // The definitions decide about the keystores that they name.
-        sources.retain(|source| {
-            source
-                .file()
-                .is_none_or(|file| !defined.keystores.contains(file))
-        });
+        sources.retain(|source| source.file().is_none_or(|file| !defined.names(file)));
         add_all(scan, directory, layout.name, sources, &mut recognised);
     }
     add_all(
         scan,
-        directory,
+        &defined.directory,
         "lighthouse",
         defined.sources,
         &mut recognised,
@@ -206,49 +202,67 @@ fn list_here(
 /// What Lighthouse's `validator_definitions.yml` names.
 #[derive(Default)]
 struct DefinedKeystores {
+    /// The directory of the file.
+    directory: PathBuf,
     /// The keystores of enabled validators.
     sources: Vec<KeySource>,
     /// All keystores, also of validators that are not enabled.
     keystores: HashSet<PathBuf>,
+    /// Whether the file cannot be read or understood: it may name any keystore in its directory.
+    is_unreadable: bool,
+}
+
+impl DefinedKeystores {
+    /// Whether the file decides about this keystore.
+    fn names(&self, keystore: &Path) -> bool {
+        self.keystores.contains(keystore)
+            || (self.is_unreadable && keystore.starts_with(&self.directory))
+    }
 }
 
 /// Lists what Lighthouse's `validator_definitions.yml` names, in the directory or in its `validators`.
-fn list_definitions(directory: &Path, scan: &mut Scan) -> Result<DefinedKeystores, FileError> {
+fn list_definitions(directory: &Path, scan: &mut Scan) -> DefinedKeystores {
     let mut defined = DefinedKeystores::default();
     for validators in [directory.join("validators"), directory.to_owned()] {
         let file = validators.join(definitions::FILE_NAME);
         if !file.is_file() {
             continue;
         }
+        defined.directory.clone_from(&validators);
         match read_definitions(&file) {
             Ok(entries) => {
                 for entry in entries {
-                    add_definition(&mut defined, &validators, &file, &entry, scan);
+                    add_definition(&mut defined, &file, &entry, scan);
                 }
             }
-            Err(error) => add_once(scan, error),
+            Err(reason) => {
+                // A problem of the directory, so that its keys stay.
+                let reason = format_args!("{}: {reason}", definitions::FILE_NAME);
+                add_once(scan, FileError::new(&validators, reason));
+                defined.is_unreadable = true;
+            }
         }
+        break;
     }
-    Ok(defined)
+    defined
 }
 
-fn read_definitions(file: &Path) -> Result<Vec<Definition>, FileError> {
-    let fault = |reason: String| FileError::new(file, reason);
+fn read_definitions(file: &Path) -> Result<Vec<Definition>, String> {
     let bytes = files::read_bounded(file, definitions::FILE_BYTES_MAX)
-        .map_err(|error| fault(files::explain(file, &error)))?;
-    let text = str::from_utf8(&bytes).map_err(|_| fault("expected UTF-8 text".to_owned()))?;
-    definitions::read(text).map_err(fault)
+        .map_err(|error| files::explain(file, &error))?;
+    let text = str::from_utf8(&bytes).map_err(|_| "expected UTF-8 text".to_owned())?;
+    definitions::read(text)
 }
 
 /// Adds a keystore of the definitions. Their paths may have been written on another machine: then the keystore
 /// is in the directory of its key, and the password in the directory of secrets.
 fn add_definition(
     defined: &mut DefinedKeystores,
-    validators: &Path,
     definitions: &Path,
     entry: &Definition,
     scan: &mut Scan,
 ) {
+    let validators = defined.directory.clone();
     let key = entry.key.to_string();
     let name = entry.keystore.file_name().unwrap_or_default();
     let here = validators.join(&key).join(name);
@@ -267,7 +281,7 @@ fn add_definition(
         scan.missing.push(FileError::new(&keystore, reason));
         return;
     }
-    let secrets = validators.parent().unwrap_or(validators).join("secrets");
+    let secrets = validators.parent().unwrap_or(&validators).join("secrets");
     let password = match &entry.password {
         DefinedPassword::Inline => PasswordSource::Definition {
             file: definitions.into(),

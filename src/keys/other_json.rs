@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A larger file is not read to its end: then it counts as a damaged keystore.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// Fields of keystores, also of other versions: an object with one of them may be a damaged keystore.
 const KEYSTORE_FIELDS: [&str; 7] = [
