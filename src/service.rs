@@ -64,6 +64,8 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     log_writer.start();
 
     let protection = Arc::new(open_protection(&settings)?);
+    announce(&settings, &protection);
+    access::warn_of_open_port(&settings, &guards.signing, &server);
     let keys = Arc::new(KeyTable::new());
     let keyring = Keyring::start(
         settings.sources.clone(),
@@ -77,8 +79,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
     // A source that cannot be read ends the process first, unless it takes long to answer.
     let _ = listed.recv_timeout(LISTING_PAUSE);
-    access::warn_of_open_port(&settings, &guards.signing, &server);
-    announce(&settings, &server, &protection, tls.as_deref());
+    announce_addresses(&settings, &server, tls.as_deref());
 
     let api = Arc::new(Api {
         keys,
@@ -212,7 +213,7 @@ fn snapshots(
 }
 
 /// Writes the first lines of the log: what a person must know of this process. The addresses come last.
-fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: Option<&Tls>) {
+fn announce(settings: &Settings, protection: &Protection) {
     log::info!(
         "signerd {}, network {}",
         env!("CARGO_PKG_VERSION"),
@@ -230,6 +231,10 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: 
             path.display()
         );
     }
+}
+
+/// Logs where the service listens.
+fn announce_addresses(settings: &Settings, server: &Server, tls: Option<&Tls>) {
     for (role, address) in server.addresses() {
         match address {
             ListenAddress::Tcp(address) => log::info!("{role} on http://{address}"),
@@ -265,8 +270,7 @@ fn announce_protection(protection: &Protection) {
 }
 
 /// Ends the process when a source cannot be read; with `--strict`, also when a key is missing once loading
-/// has ended. The ports are open before.
-/// The receiver hears when the sources are listed.
+/// has ended. The ports are open before. The receiver hears when the sources are listed.
 fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<Receiver<()>> {
     let (listed, is_listed) = mpsc::channel();
     let keyring = Arc::clone(keyring);

@@ -51,7 +51,7 @@ fn full_pipe() -> (OwnedFd, UnixStream) {
     (writer.into(), reader)
 }
 
-/// A pipe that nobody reads any more.
+/// A pipe whose reading end is closed.
 fn closed_pipe() -> OwnedFd {
     let (writer, _) = UnixStream::pair().unwrap();
     writer.into()
@@ -105,7 +105,7 @@ fn a_start_that_must_fail_ends_the_process_although_its_stderr_is_closed_or_not_
 }
 
 #[test]
-fn a_wrong_command_line_has_its_exit_code_although_nobody_can_read_why() {
+fn a_wrong_command_line_has_its_exit_code_although_stderr_cannot_be_written() {
     for (arguments, code) in [
         ("--no-such-option", 64),
         ("no-such-command", 64),

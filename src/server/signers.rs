@@ -31,7 +31,7 @@ struct SignTask {
 }
 
 /// Signatures that wait for a thread: half a second of work for two cores. Validator clients give up after
-/// 5 s at the earliest, and one that would wait longer than a second is better told so.
+/// 5 s at the earliest, and a refusal is better than a wait of more than a second.
 const TASKS_WAITING_MAX: usize = 2048;
 
 impl Signers {
