@@ -44,6 +44,7 @@ mod store_loss;
 mod bls;
 mod bounds;
 mod derive;
+mod key_files;
 mod key_life;
 mod key_model;
 mod keymanager;

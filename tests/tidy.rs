@@ -29,7 +29,7 @@ const LAYERS: [&[&str]; 12] = [
 ];
 
 /// Foreign crates, and the only places that may name them.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("may", &["server/"]),
     ("rustls", &["server/"]),
     ("p12_keystore", &["server/"]),
@@ -41,7 +41,6 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("simd_json", &["consensus/"]),
     ("scrypt", &["keys/"]),
     ("pbkdf2", &["keys/"]),
-    ("bip39", &["keys/seed.rs"]),
     ("arc_swap", &["keys/table.rs", "server/"]),
     ("argh", &["cli/subcommands.rs", "cli/completions.rs"]),
     ("prometheus_client", &["metrics.rs"]),

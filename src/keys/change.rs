@@ -1,5 +1,10 @@
 //! The outcome of an import or a deletion, in the terms of the Keymanager API.
 
+use crate::consensus::primitives::PublicKey;
+
+/// How many keys one line of the log names.
+const KEYS_IN_LINE: usize = 16;
+
 /// The outcome for one key of an import or a deletion.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -30,4 +35,16 @@ pub(crate) enum ChangeError {
     Overloaded,
     /// A bug in this program.
     Internal(&'static str),
+}
+
+/// Names the keys of a change in the log, in several lines when there are many.
+pub(super) fn log_keys(keys: &[PublicKey], what_happened: &str) {
+    for part in keys.chunks(KEYS_IN_LINE) {
+        let names: Vec<String> = part.iter().map(PublicKey::to_string).collect();
+        log::info!(
+            "{} key(s) {what_happened}: {}",
+            part.len(),
+            names.join(", ")
+        );
+    }
 }

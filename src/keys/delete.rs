@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::change::{ChangeError, Outcome};
+use super::change::{ChangeError, Outcome, log_keys};
 use super::imported::{self, RemoveError};
 use super::keyring_state::{KeyringShared, KeyringState, KnownSource, SourceCondition};
 use super::pool::Urgency;
@@ -72,7 +72,7 @@ fn open_unopened(shared: &KeyringShared, keys: &HashSet<PublicKey>) {
     }
     let context = OpenContext {
         pool: shared.pool.clone(),
-        allow_insecure_permissions: shared.sources.allow_insecure_permissions,
+        passwords: shared.password_reader(),
         cache: None,
         parent: None,
     };
@@ -153,16 +153,19 @@ fn delete_reserved(
         state.is_cache_stale |= !gone.is_empty();
         end_deletion(&mut state);
     }
-    log::info!("{} key(s) deleted", gone.len());
-
+    let mut deleted = Vec::new();
     let mut outcomes = Vec::with_capacity(keys.len());
     for (key, decision) in keys.iter().zip(decisions) {
         outcomes.push(match (decision, failed.get(key)) {
             (DeletionDecision::Refuse(outcome), _) => outcome,
-            (DeletionDecision::Delete(_), None) => Outcome::Deleted,
+            (DeletionDecision::Delete(_), None) => {
+                deleted.push(*key);
+                Outcome::Deleted
+            }
             (DeletionDecision::Delete(_), Some(reason)) => Outcome::Error(reason.clone()),
         });
     }
+    log_keys(&deleted, "deleted");
     Ok((outcomes, interchange))
 }
 

@@ -11,10 +11,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::arena;
-use super::change::{ChangeError, Outcome};
+use super::change::{ChangeError, Outcome, log_keys};
 use super::imported::{self, NewKey};
 use super::keyring_state::{KeyringShared, KnownSource, SourceCondition};
 use super::keystore::Keystore;
+use super::password::PasswordVariant;
 use super::pool::Urgency;
 use super::source::{KeySource, OpenedKey};
 use super::table::{Found, KeyOrigin};
@@ -25,6 +26,9 @@ use crate::wait::lock;
 
 /// How long an import waits for a key that is being loaded, or that another request imports or deletes.
 const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// How many failures of one import the log explains.
+const FAILURES_LOGGED_MAX: usize = 16;
 
 /// One keystore of an import: its key, or the outcome if it is not imported.
 type OpenedImport = Result<OpenedKey, Outcome>;
@@ -49,7 +53,23 @@ pub(super) fn import(
         }
     }
     shared.notify();
+    let mut failed = 0;
+    for outcome in &outcomes {
+        if let Outcome::Error(reason) = outcome {
+            failed += 1;
+            if failed <= FAILURES_LOGGED_MAX {
+                log::warn!("a keystore was not imported: {reason}");
+            }
+        }
+    }
+    if failed > FAILURES_LOGGED_MAX {
+        log::warn!("{failed} keystores were not imported");
+    }
     Ok(outcomes)
+}
+
+fn log_duplicate(key: &PublicKey) {
+    log::info!("{key}: not imported, it is loaded already");
 }
 
 fn import_slashing_data(shared: &KeyringShared, json: String) -> Result<(), ChangeError> {
@@ -99,15 +119,22 @@ fn open(shared: &KeyringShared, new: &NewKey) -> OpenedImport {
     if let Some(key) = keystore.public_key()
         && matches!(shared.table.find(&key), Found::Ready(_))
     {
+        log_duplicate(&key);
         return Err(Outcome::Duplicate);
     }
     let _permit = shared
         .pool
         .acquire(keystore.memory_bytes(), Urgency::Request)
         .map_err(error)?;
-    let secret = keystore
-        .open(&new.password)
+    let (secret, variant) = keystore
+        .open_with_variants(&new.password)
         .map_err(|fault| error(fault.to_string()))?;
+    if variant != PasswordVariant::AsGiven {
+        log::info!(
+            "{}: opened with its password {variant}",
+            secret.public_key()
+        );
+    }
     let origin = KeyOrigin {
         derivation_path: keystore.path().map(str::to_owned),
         readonly: false,
@@ -129,6 +156,7 @@ fn reserve(shared: &KeyringShared, items: &mut [OpenedImport]) -> Vec<PublicKey>
             let Ok((secret, _)) = item else { continue };
             let key = secret.public_key();
             if state.is_held(&key, &shared.table) || !seen.insert(key) {
+                log_duplicate(&key);
                 *item = Err(Outcome::Duplicate);
             } else if state.busy.contains(&key) || state.may_be_loaded_as_declared(&key) {
                 undecided = true;
@@ -232,12 +260,12 @@ fn publish(
         shared.table.insert(ready);
         state.is_cache_stale = true;
     }
-    let note = if is_in_memory {
-        ", in memory only: they are gone after a restart"
+    let what_happened = if is_in_memory {
+        "imported, in memory only: gone after a restart"
     } else {
-        ""
+        "imported"
     };
-    log::info!("{} key(s) imported{note}", keys.len());
+    log_keys(&keys, what_happened);
     outcomes
 }
 

@@ -17,6 +17,8 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::password_source::PasswordReader;
+use super::piped_secrets::PipedSecrets;
 use super::pool::DerivationPool;
 use super::progress::{Progress, ReloadStage, ReloadState};
 use super::running_load::RunningLoad;
@@ -51,6 +53,7 @@ pub(super) struct KeyringShared {
     pub(super) table: Arc<KeyTable>,
     pub(super) protection: Arc<Protection>,
     pub(super) pool: DerivationPool,
+    pub(super) piped: Arc<PipedSecrets>,
     /// The random key of [`KeyringShared::password_mark`].
     pub(super) mark_key: Box<Zeroizing<[u8; 32]>>,
     state: Mutex<KeyringState>,
@@ -107,6 +110,8 @@ pub(super) enum SourceCondition {
     Unopened,
     /// It cannot be read or opened; it keeps the keys that it had.
     Failed,
+    /// Its file is JSON, and plainly not a keystore: it has no keys.
+    OtherJson,
 }
 
 impl Default for KeyringSettings {
@@ -125,7 +130,7 @@ impl KnownSource {
     pub(super) fn held_keys(&self) -> &[PublicKey] {
         match self.condition {
             SourceCondition::Opened | SourceCondition::Failed => &self.keys,
-            SourceCondition::Unopened => &[],
+            SourceCondition::Unopened | SourceCondition::OtherJson => &[],
         }
     }
 }
@@ -139,6 +144,7 @@ impl KeyringShared {
     ) -> Result<Self, String> {
         Ok(Self {
             pool: DerivationPool::new(settings.decrypt_memory_bytes),
+            piped: Arc::default(),
             mark_key: Box::new(crate::files::random()?),
             sources,
             settings,
@@ -151,6 +157,14 @@ impl KeyringShared {
             }),
             changed: Condvar::new(),
         })
+    }
+
+    /// Makes a reader of passwords, for one load.
+    pub(super) fn password_reader(&self) -> PasswordReader {
+        PasswordReader::new(
+            Arc::clone(&self.piped),
+            self.sources.allow_insecure_permissions,
+        )
     }
 
     /// Locks the state.

@@ -114,6 +114,7 @@ fn load(
     parent: Option<ParentKey>,
     unanswered: &Arc<AtomicUsize>,
 ) {
+    shared.piped.forget_failures();
     note_problems(shared, &scan);
     let to_read = sources_to_read(shared, &scan);
     let read = read_all(to_read, unanswered);
@@ -130,7 +131,7 @@ fn load(
     };
     let context = OpenContext {
         pool: shared.pool.clone(),
-        allow_insecure_permissions: shared.sources.allow_insecure_permissions,
+        passwords: shared.password_reader(),
         cache,
         parent,
     };
