@@ -71,7 +71,7 @@ pub fn check(json: &[u8]) -> Result<&str, String> {
 }
 
 /// The line and the column of a byte, as serde_json tells them.
-fn place(json: &[u8], at: usize) -> String {
+pub(crate) fn place(json: &[u8], at: usize) -> String {
     let before = &json[..at];
     let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
     let column = before

@@ -60,6 +60,7 @@ pub mod json;
 pub mod keys;
 pub mod log;
 mod metrics;
+mod path_advice;
 pub mod server;
 pub mod service;
 pub mod slashing;

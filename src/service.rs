@@ -280,9 +280,18 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<Rece
         if strict && let Err(reason) = keyring.wait_loaded().verdict(expect_keys) {
             end_start(exit::CONFIG, format!("--strict: {reason}"));
         }
+        if keyring.wait_loaded().loaded == 0 {
+            log::warn!("{NO_KEYS}");
+        }
     })?;
     Ok(is_listed)
 }
+
+/// What is worth a warning when nothing can be signed.
+const NO_KEYS: &str = "there are no keys, so nothing can be signed. Add some in one of three ways: give a directory of \
+                       keystores by --keys DIR; import keystores by the Keymanager API, POST /eth/v1/keystores; or \
+                       put NAME.json and NAME.txt into DATA-DIR/keystores and reload, by SIGHUP or POST /reload. \
+                       For tests there is --interop-keys 0..64";
 
 /// Returns the line that `systemctl status` shows.
 fn loading_status(progress: &Progress) -> String {

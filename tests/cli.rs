@@ -3,8 +3,8 @@
 //!
 //! A case is text in sections, each after a line `-- name --`: `args` (the words of a server's command
 //! line, run with `check` behind it) or `command` (run as it is), `env` (lines of NAME=value), `file
-//! PATH MODE` (any number), then `report` (lines that must be printed) or `error` (all of standard
-//! error), and `exit` (a code; 0 when left out). Absolute paths lie below a fresh directory, which is
+//! PATH MODE` (any number), then `report` (lines that must be printed) and `absent` (texts that must not
+//! be), or `error` (all of standard error), and `exit` (a code; 0 when left out). Absolute paths lie below a fresh directory, which is
 //! the working directory. A first word that ends in /web3signer is the name that the program runs by.
 
 use std::collections::BTreeMap;
@@ -12,13 +12,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use crate::support::binary;
+use crate::support::{Scratch, Signer, binary, secured};
 
 #[test]
 fn every_case_of_the_fixtures_gives_the_expected_report_or_error() {
     let mut failures = Vec::new();
-    let cases = fixtures();
+    let cases = files_of("tests/cli");
     for path in &cases {
         let text = fs::read_to_string(path).expect("a fixture is readable");
         let name = path
@@ -75,8 +76,8 @@ fn help_fits_into_eighty_columns_and_a_hundred_lines() {
     }
 }
 
-fn fixtures() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli");
+fn files_of(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = fs::read_dir(folder).expect("the fixtures exist");
     let mut paths: Vec<_> = entries
         .map(|entry| entry.expect("readable").path())
@@ -89,12 +90,41 @@ fn run(command: &mut Command) -> Output {
     command.env_clear().output().expect("the binary runs")
 }
 
+#[test]
+fn each_published_launch_line_starts_a_server_that_gets_ready() {
+    let paths = files_of("tests/launch");
+    assert!(paths.len() >= 7, "only {} lines were found", paths.len());
+    for path in paths {
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        let text = fs::read_to_string(&path).expect("a fixture is readable");
+        let scratch = Scratch::new(&format!("launch-{name}"));
+        let mut case = Case::read(&text);
+        // Ports of the system's choice: the last ones given count.
+        case.args.push_str(" --http-listen-port=0 --metrics-port=0");
+        let signer = Signer::spawn(&mut case.command(scratch.path()));
+        if case.args.contains("--tls-") {
+            continue; // it listens, for clients with a certificate
+        }
+        for _ in 0..100 {
+            if signer.client().get("/upcheck").status == 200 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(signer.client().get("/upcheck").status, 200, "{name}");
+        let keys = signer.client().get("/api/v1/eth2/publicKeys");
+        assert_eq!(keys.text(), "[]", "{name}");
+    }
+}
+
 #[derive(Default)]
 struct Case {
     args: String,
     env: String,
     files: Vec<(String, u32, String)>,
+    copies: Vec<(String, String)>,
     report: Vec<String>,
+    absent: Vec<String>,
     error: Option<String>,
     exit: i32,
 }
@@ -123,6 +153,8 @@ impl Case {
             match title[..] {
                 ["args"] => case.args = format!("{body} check"),
                 ["command"] => case.args = body,
+                // A certificate or key of tests/tls.
+                ["copy", name, path] => case.copies.push((name.to_owned(), path.to_owned())),
                 ["env"] => case.env = body,
                 ["file", path, mode] => {
                     let mode = u32::from_str_radix(mode, 8).expect("an octal mode");
@@ -131,6 +163,7 @@ impl Case {
                 ["report"] => {
                     case.report = body.lines().map(|line| line.trim().to_owned()).collect()
                 }
+                ["absent"] => case.absent = body.lines().map(str::to_owned).collect(),
                 ["error"] => case.error = Some(body),
                 ["exit"] => case.exit = body.trim().parse().expect("an exit code"),
                 _ => panic!("unknown section {title:?}"),
@@ -142,7 +175,7 @@ impl Case {
     fn check(&self, name: &str) -> Result<(), String> {
         let root = std::env::temp_dir().join(format!("signerd-cli-{}-{name}", std::process::id()));
         fs::create_dir_all(&root).expect("a fresh directory");
-        let output = self.run(&root);
+        let output = self.command(&root).output().expect("the binary runs");
         fs::remove_dir_all(&root).expect("ours to remove");
         let clean = |bytes: &[u8]| {
             String::from_utf8_lossy(bytes).replace(&format!("{}/", root.display()), "/")
@@ -162,6 +195,11 @@ impl Case {
         {
             return Err(format!("expected {:?}, got {everything}", self.error));
         }
+        for text in &self.absent {
+            if stdout.contains(text) || stderr.contains(text) {
+                return Err(format!("expected nothing of {text:?}, got {everything}"));
+            }
+        }
         let lines: Vec<_> = stdout.lines().map(str::trim).collect();
         match self
             .report
@@ -173,7 +211,7 @@ impl Case {
         }
     }
 
-    fn run(&self, root: &Path) -> Output {
+    fn command(&self, root: &Path) -> Command {
         let below = |text: &str| {
             let slash = format!("{}/", root.display());
             text.replace("=/", &format!("={slash}"))
@@ -184,6 +222,12 @@ impl Case {
             fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
             fs::write(&path, below(body)).expect("a file");
             fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).expect("ours");
+        }
+        for (name, path) in &self.copies {
+            let path = root.join(path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
+            fs::copy(secured::source(name), &path).expect("a copy");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("ours");
         }
         let env: BTreeMap<String, String> = self
             .env
@@ -212,6 +256,6 @@ impl Case {
             env.iter()
                 .map(|(name, text)| (name, below(&format!("={text}"))[1..].to_owned())),
         );
-        command.output().expect("the binary runs")
+        command
     }
 }

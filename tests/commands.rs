@@ -329,3 +329,205 @@ fn the_command_line_of_a_devnet_serves_on_both_ports() {
         "without its switch"
     );
 }
+
+#[test]
+fn watermark_repair_raises_the_marks_of_all_or_some_keys() {
+    let scratch = Scratch::new("commands-repair");
+    fs::create_dir(scratch.path().join("data")).expect("a data directory");
+    let first = format!("0x{}", "ab".repeat(48));
+    let second = format!("0x{}", "cd".repeat(48));
+    let record = |key: &str| {
+        json!({
+            "pubkey": key,
+            "signed_blocks": [{ "slot": "100" }],
+            "signed_attestations": [{ "source_epoch": "2", "target_epoch": "3" }],
+        })
+    };
+    let interchange = json!({
+        "metadata": {
+            "interchange_format_version": "5",
+            "genesis_validators_root": format!("0x{}", "12".repeat(32)),
+        },
+        "data": [record(&first), record(&second)],
+    });
+    scratch.write("in.json", interchange.to_string());
+    told(&scratch, "slashing import --data-dir data --from in.json");
+    let marks = || {
+        let text = told(&scratch, "slashing export --data-dir data");
+        assert!(
+            text.ends_with("}\n"),
+            "a file ends with a line break: {text}"
+        );
+        let file: Value = serde_json::from_str(&text).expect("JSON");
+        let mut marks = Vec::new();
+        for record in file["data"].as_array().expect("records") {
+            let vote = &record["signed_attestations"][0];
+            let slot = &record["signed_blocks"][0]["slot"];
+            marks.push(
+                format!("{slot} {} {}", vote["source_epoch"], vote["target_epoch"])
+                    .replace('"', ""),
+            );
+        }
+        marks
+    };
+    for (arguments, expected) in [
+        ("--slot=200 --epoch=6".to_owned(), ["200 6 6", "200 6 6"]),
+        (
+            format!("--slot 300 --epoch 9 --validator-ids {second}"),
+            ["200 6 6", "300 9 9"],
+        ),
+        (
+            format!("--slot=400 --epoch=12 --validator-ids={first},{second}"),
+            ["400 12 12", "400 12 12"],
+        ),
+    ] {
+        told(
+            &scratch,
+            &format!("eth2 watermark-repair --data-dir data {arguments}"),
+        );
+        assert_eq!(marks(), expected, "{arguments}");
+    }
+    let lower = signerd(
+        &scratch,
+        "eth2 watermark-repair --data-dir data --slot=399 --epoch=12",
+    );
+    assert_eq!(lower.status.code(), Some(78));
+    assert_eq!(marks(), ["400 12 12", "400 12 12"], "marks do not sink");
+    told(
+        &scratch,
+        &format!("slashing watermark --data-dir data --key {first} --block-slot 150 --force"),
+    );
+    assert_eq!(marks(), ["150 12 12", "400 12 12"], "but by force");
+
+    for (arguments, expected) in [
+        (
+            "--set-high-watermark=true --slot=900 --epoch=30",
+            "nothing is signed from slot 900 or epoch 30 on\n",
+        ),
+        ("--remove-high-watermark", "no high watermark\n"),
+    ] {
+        let line = format!("eth2 watermark-repair --data-dir data {arguments}");
+        assert_eq!(told(&scratch, &line), expected, "{arguments}");
+    }
+}
+
+#[test]
+fn healthcheck_and_wait_say_in_words_what_is_missing() {
+    let scratch = Scratch::new("commands-words");
+    told(&scratch, "keys new --count 2 --out new");
+    let bad = "keystore-m_12381_3600_1_0_0";
+    scratch.write(&format!("new/{bad}.txt"), "wrong");
+    let keys = scratch.path().join("new").display().to_string();
+    fs::create_dir(scratch.path().join("data")).expect("a data directory");
+    let data = scratch.path().join("data").display().to_string();
+    let signer = Signer::start(&["--keys", &keys, "--data-dir", &data]);
+    let waited = signerd(&scratch, "wait --timeout 2 --data-dir data");
+    let asked = signerd(&scratch, "healthcheck --data-dir data");
+    for (name, output) in [("wait", waited), ("healthcheck", asked)] {
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        let last = error
+            .lines()
+            .rfind(|line| line.starts_with("error: "))
+            .expect("an error");
+        assert!(
+            last.contains("is not healthy: 1 of 2 keys; ")
+                && last.contains(&format!("; {bad}.json: "))
+                && !last.contains(['{', '…']),
+            "{name}: {error}"
+        );
+        assert_eq!(error.contains("waiting: "), name == "wait", "{error}");
+    }
+    // Who asks over TCP, without a token, learns how many, but no name and no reason.
+    let (_, port) = signer.address.rsplit_once(':').expect("an address");
+    let asked = signerd(&scratch, &format!("healthcheck --port {port}"));
+    let error = String::from_utf8_lossy(&asked.stderr);
+    assert!(
+        error.contains("1 of 2 keys; 1 did not load; the log says why") && !error.contains(bad),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_command_ends_quietly_when_nobody_reads_it_any_more() {
+    let scratch = Scratch::new("commands-pipe");
+    for arguments in [
+        "keys list --interop-keys 0..64",
+        "keys new --count 2 --out new",
+        "check --interop-keys 0..1",
+        "--help",
+        "--version",
+        "help",
+        "keys --help",
+        "completions bash",
+        "completions zsh",
+        "completions fish",
+        "completions man",
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(binary());
+        command
+            .args(arguments.split_whitespace())
+            .current_dir(scratch.path())
+            .env_clear()
+            .stdout(writer);
+        let output = command.output().expect("it runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(error, "", "{arguments}");
+        assert!(
+            matches!(output.status.code(), Some(0 | 141)),
+            "{arguments}: {:?}",
+            output.status
+        );
+    }
+    let made = fs::read_dir(scratch.path().join("new")).expect("made");
+    assert_eq!(made.count(), 5, "two keystores, two passwords, the phrase");
+}
+
+#[test]
+fn keys_new_names_every_file_that_it_wrote() {
+    let scratch = Scratch::new("commands-new");
+    let text = told(&scratch, "keys new --count 1 --out new");
+    for entry in fs::read_dir(scratch.path().join("new")).expect("made") {
+        let name = entry.expect("entry").file_name();
+        let name = name.to_str().expect("a plain name");
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    assert!(text.contains("signerd --keys new"), "{text}");
+}
+
+#[test]
+fn an_import_that_the_server_refuses_is_told_with_its_whole_message() {
+    let scratch = Scratch::new("commands-refused");
+    let data = scratch.path().join("data");
+    fs::create_dir(&data).expect("a data directory");
+    let signer = Signer::start(&[
+        "--data-dir",
+        &data.display().to_string(),
+        "--network",
+        "hoodi",
+    ]);
+    let interchange = json!({
+        "metadata": {
+            "interchange_format_version": "5",
+            "genesis_validators_root":
+                "0x212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f",
+        },
+        "data": [{
+            "pubkey": format!("0x{}", "ab".repeat(48)),
+            "signed_blocks": [{ "slot": "99999999999" }],
+            "signed_attestations": [],
+        }],
+    });
+    scratch.write("in.json", interchange.to_string());
+    // Without --network this side does not know that the slot lies in the future; the server does.
+    let output = signerd(&scratch, "slashing import --data-dir data --from in.json");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_ne!(output.status.code(), Some(0), "{error}");
+    assert!(
+        error.contains("answered 400: ") && !error.contains(['…', '{']),
+        "{error}"
+    );
+    drop(signer);
+}

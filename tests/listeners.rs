@@ -176,7 +176,7 @@ fn a_process_that_was_stopped_goes_on_without_an_error() {
     signer.signal("CONT");
     let mut stream = TcpStream::connect(&signer.address).unwrap();
     stream
-        .write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .write_all(b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -90,6 +90,26 @@ fn no_answer_is_lost_while_others_abort_in_every_phase() {
 }
 
 #[test]
+fn no_deadline_of_the_connection_ends_a_request_that_waits_for_its_answer() {
+    let short = Duration::from_millis(50); // the answer takes 300
+    for runtime in RUNTIMES {
+        let rig = Rig::start(
+            runtime,
+            ConnectionLimits {
+                head: short,
+                body: short,
+                idle: short,
+                write: short,
+                write_signature: short,
+                ..ConnectionLimits::default()
+            },
+        );
+        let answer = rig.exchange(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(answer.ends_with("waited"), "{runtime:?}: {answer}");
+    }
+}
+
+#[test]
 fn waiting_requests_do_not_hold_up_the_others() {
     for runtime in RUNTIMES {
         let rig = Arc::new(Rig::start(runtime, ConnectionLimits::default()));

@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 12] = [
         "files",
         "hex",
         "json",
+        "path_advice",
         "wait",
         "yaml",
         "http",
@@ -29,7 +30,7 @@ const LAYERS: [&[&str]; 12] = [
 ];
 
 /// Foreign crates, and the only places that may name them.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("may", &["server/"]),
     ("rustls", &["server/"]),
     ("p12_keystore", &["server/"]),
@@ -43,7 +44,6 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("pbkdf2", &["keys/"]),
     ("arc_swap", &["keys/table.rs", "server/"]),
     ("argh", &["cli/subcommands.rs", "cli/completions.rs"]),
-    ("prometheus_client", &["metrics.rs"]),
     ("saphyr_parser", &["yaml.rs"]),
 ];
 

@@ -112,7 +112,7 @@ static SIGNING_ROUTES: [Route; 17] = [
 /// The routes of the metrics listener.
 #[rustfmt::skip] // One row a line.
 static METRICS_ROUTES: [Route; 2] = [
-    route(Get,    "/metrics",                           Everything, Always,             Ignored,                       Low,    status::metrics),
+    route(Get,    "/metrics",                           Everything, Always,             Ignored,                       High,   status::metrics),
     route(Get,    "/healthcheck",                       Open,       Always,             Ignored,                       Low,    status::healthcheck),
 ];
 

@@ -17,13 +17,13 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     let api = &listener.api;
     let timer = api.metrics.begin();
     let key = readiness::wait_for_key(api, request.last_segment())?; // 404, 503
-    let duty = SignRequest::parse(&mut request.body, &api.networks)?; // 400
+    let duty = SignRequest::parse(&request.body, &api.networks)?; // 400
     let root = duty.signing_root(&api.networks, unix_seconds())?; // 400 when the client sent another root
     let cleared = api
         .protection
         .clear(&key.public_key(), &duty.slashable(), root)?; // 412; otherwise on disk by now
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
-    timer.signed(duty.kind());
+    timer.signed(duty.type_name());
     Ok(answer(request.header("accept"), &signature, key))
 }
 

@@ -10,7 +10,11 @@ use crate::http::request::Request;
 use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::arena;
 use crate::keys::progress::Progress;
+use crate::metrics::MetricsFormat;
 use crate::slashing::Protection;
+
+/// The media type of Prometheus' text.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The media type of Prometheus' text in the form of OpenMetrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -125,8 +129,14 @@ fn word(up: bool) -> &'static str {
     if up { "UP" } else { "DOWN" }
 }
 
-/// `GET /metrics`: the text for Prometheus.
-pub(super) fn metrics(listener: &ListenerApi, _: &mut Request) -> Result<Response, Refusal> {
-    let text = listener.api.metrics.text();
-    Ok(Response::new(200, OPEN_METRICS, text.into_bytes()))
+/// `GET /metrics`: the text for Prometheus, in the form that it asks for.
+pub(super) fn metrics(listener: &ListenerApi, request: &mut Request) -> Result<Response, Refusal> {
+    let accept = request.header("accept").unwrap_or_default();
+    let (format, content_type) = if accept.contains("application/openmetrics-text") {
+        (MetricsFormat::OpenMetrics, OPEN_METRICS)
+    } else {
+        (MetricsFormat::Plain, PROMETHEUS_TEXT)
+    };
+    let text = listener.api.metrics.text(format);
+    Ok(Response::new(200, content_type, text.into_bytes()))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::critical_thread;
+use crate::path_advice;
 
 /// Exit codes, as BSD's `sysexits.h` names them.
 pub(crate) mod exit {
@@ -27,6 +28,8 @@ pub(crate) mod exit {
     pub(crate) const PERMISSION: u8 = 77;
     /// The configuration is wrong.
     pub(crate) const CONFIG: u8 = 78;
+    /// The reader of standard output has gone: as a shell reports a process that SIGPIPE ended.
+    pub(crate) const READER_GONE: u8 = 141;
 }
 
 /// Why the program ends before it serves: printed as an `error:` line and a `hint:` line.
@@ -65,15 +68,13 @@ impl StartError {
 
     /// Makes the error for a file that was named and cannot be read.
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
-        let message = format!("{}: {error}", path.display());
-        if error.kind() == io::ErrorKind::PermissionDenied {
-            Self::new(exit::PERMISSION, message)
-                .hint("let the user that signerd runs as read it, by chown or chmod")
+        let code = if error.kind() == io::ErrorKind::PermissionDenied {
+            exit::PERMISSION
         } else {
-            Self::new(exit::NO_INPUT, message).hint(
-                "give a path that this process sees: a container sees only what is mounted into it",
-            )
-        }
+            exit::NO_INPUT
+        };
+        Self::new(code, format!("{}: {error}", path.display()))
+            .hint(path_advice::advice(path, error))
     }
 
     /// Makes the error for a file that cannot be made.
@@ -81,9 +82,16 @@ impl StartError {
         Self::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
     }
 
+    /// Makes the error for a reader of standard output that has gone. Nothing is written about it.
+    pub(crate) fn reader_gone() -> Self {
+        Self::new(exit::READER_GONE, "")
+    }
+
     /// Writes the error to standard error, and returns the exit code of the process.
     pub fn report(&self) -> ExitCode {
-        critical_thread::write_last(&self.to_string());
+        if self.code != exit::READER_GONE {
+            critical_thread::write_last(&self.to_string());
+        }
         ExitCode::from(self.code)
     }
 }

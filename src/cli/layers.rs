@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -47,7 +47,9 @@ pub(super) fn add_environment(
 ) -> Result<(), StartError> {
     for prefix in ENVIRONMENT_PREFIXES {
         for (variable, text) in variables {
-            if let Some(name) = variable.strip_prefix(prefix) {
+            if let Some(name) = variable.strip_prefix(prefix)
+                && !is_service_link(variable, text)
+            {
                 let name = name.to_ascii_lowercase().replace('_', "-");
                 add_variable(values, prefix, &name, variable, text)?;
             }
@@ -59,6 +61,33 @@ pub(super) fn add_environment(
             .push("JAVA_OPTS is ignored: signerd does not run on Java".to_owned());
     }
     Ok(())
+}
+
+/// Returns whether Kubernetes, or Docker's links, set the variable to describe a service. For one named
+/// `signerd` there are SIGNERD_SERVICE_HOST, SIGNERD_SERVICE_PORT, SIGNERD_SERVICE_PORT_HTTP,
+/// SIGNERD_PORT=tcp://10.0.0.1:9000 and SIGNERD_PORT_9000_TCP, the last also with _PROTO, _PORT or _ADDR behind.
+/// (Kubernetes documentation, "Environment variables" of a Service.)
+fn is_service_link(variable: &str, text: &OsString) -> bool {
+    if variable.ends_with("_SERVICE_HOST")
+        || variable.ends_with("_SERVICE_PORT")
+        || variable.contains("_SERVICE_PORT_")
+    {
+        return true;
+    }
+    if variable.ends_with("_PORT") {
+        let is_url = |scheme| text.to_string_lossy().starts_with(scheme);
+        if ["tcp://", "udp://", "sctp://"].into_iter().any(is_url) {
+            return true;
+        }
+    }
+    let Some((_, port)) = variable.rsplit_once("_PORT_") else {
+        return false;
+    };
+    let mut parts = port.split('_');
+    let has_number = parts.next().is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    has_number && matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"))
 }
 
 /// Sets the option `name` to what the variable says, if there is such an option.
@@ -103,18 +132,11 @@ fn add_variable(
     if text.is_empty() && !row.is_some_and(|row| row.restricts_access) {
         return Ok(());
     }
-    // Kubernetes describes a service named `signerd` by SIGNERD_PORT=tcp://….
-    if name.ends_with("port") && text.starts_with("tcp://") {
-        return Ok(());
-    }
     values.set(name, text, &ValueOrigin::Environment(variable.to_owned()))
 }
 
-/// Sets what the configuration file says, when `--config-file` names one.
-pub(super) fn add_file(values: &mut OptionValues) -> Result<(), StartError> {
-    let Some(path) = values.get(options::CONFIG_FILE)? else {
-        return Ok(());
-    };
+/// Sets what the configuration file says.
+pub(super) fn add_file(values: &mut OptionValues, path: PathBuf) -> Result<(), StartError> {
     let (text, mode) = read_config(&path).map_err(|error| StartError::unreadable(&path, &error))?;
     let fault = |reason: String| {
         StartError::new(exit::CONFIG, format!("{}: {reason}", path.display()))

@@ -1,26 +1,120 @@
-//! `--help` and the manual page, made from the table of options and the subcommands.
+//! The manual page, in roff: what the table of options and the subcommands say, and what only prose can.
 
+use argh::{FlagInfo, FlagInfoKind, Optionality};
+
+use super::help::{default_in_brackets, synopsis, version};
 use super::options::{self, GROUPS};
 use super::subcommands;
-use super::typed_option::{OptionRow, ValueForm};
 
-const USAGE: &str = "\
-Usage: signerd [options]                 serve, with py3signer's defaults
-       signerd [options] eth2 [options]  serve, with Web3Signer's defaults
-       signerd <command> [options]       its --help says more; options as above
-";
+const DESCRIPTION: &[&str] = &[
+    "signerd holds the keys of Ethereum validators and signs for a validator client over HTTP. It serves the signing API \
+     of Web3Signer, the Keymanager API, and the API of py3signer.",
+    "Without a command it serves. In its own form the options have the defaults of py3signer (ports 8080 and 8081). With \
+     the word eth2, or when it is run under the name web3signer, they have the defaults of Web3Signer (ports 9000 and \
+     9001). Options may stand on either side of that word and of a command.",
+    "With a data directory it keeps slashing protection (EIP-3076): what was signed is on disk before a signature leaves. \
+     Without one it signs whatever is requested, and says so in the log.",
+];
 
-const LAYERS: &str = "\
-In the environment: SIGNERD_, WEB3SIGNER_[ETH2_] or PY3SIGNER_, then the name in
-capitals, _ for -. In a --config-file: `name: value`. The command line wins.
-";
+/// Options that are told in several words.
+const NOTATION: &str = "A value follows its option as --name=value or --name value. A switch may stand alone, or with true or \
+     false. Lists are separated by commas, or given several times. The last value counts where an option takes one.";
 
-/// The files in the data directory, for the manual page.
+/// What `--keys` recognises.
+const LAYOUTS: &[(&str, &str)] = &[
+    (
+        "NAME.json, NAME.txt",
+        "keystores with their passwords beside them, as `signerd keys new` makes them",
+    ),
+    (
+        "validator_keys/keystore-m_*.json",
+        "the deposit tools; the password is that of --keystores-password-file",
+    ),
+    (
+        "keys/NAME.json, passwords/NAME.txt",
+        "Teku; also keys/ with secrets/, and teku-keys/ with teku-secrets/ of eth2-val-tools",
+    ),
+    (
+        "validators/0xPUBKEY/voting-keystore.json, secrets/0xPUBKEY",
+        "Lighthouse",
+    ),
+    (
+        "validators/0xPUBKEY/keystore.json, secrets/0xPUBKEY",
+        "Nimbus",
+    ),
+    (
+        "keystores/0xPUBKEY/voting-keystore.json, secrets/0xPUBKEY",
+        "Lodestar",
+    ),
+    (
+        "direct/accounts/all-accounts.keystore.json",
+        "Prysm; the password is that of --keystores-password-file",
+    ),
+];
+
+const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "Keys for a test, served on port 8080:",
+        "signerd keys new --count 4 --out keys\nsignerd --keys keys",
+    ),
+    (
+        "A devnet, instead of Web3Signer:",
+        "signerd --http-listen-port=9000 eth2 --network=/network-configs/config.yaml \\\n    \
+         --keystores-path=keys --keystores-passwords-path=secrets --slashing-protection-enabled=false",
+    ),
+    (
+        "A validator's machine, with slashing protection:",
+        "signerd --network=hoodi --data-dir=/var/lib/signerd --keys=/srv/validator",
+    ),
+    (
+        "Is the service ready?",
+        "signerd wait --expect-keys 4 --timeout 60",
+    ),
+    (
+        "What would it do with these options?",
+        "signerd check --config-file=/etc/signerd/signerd.yaml",
+    ),
+    (
+        "Slashing protection, from one signer to another:",
+        "signerd slashing export --data-dir=old --to=protection.json\n\
+         signerd slashing import --data-dir=new --from=protection.json",
+    ),
+    (
+        "A validator leaves:",
+        "signerd exit --network=hoodi --key=0xPUBKEY --epoch=90000 --validator-index=7",
+    ),
+];
+
+const ENVIRONMENT: &[&str] = &[
+    "Every option has a variable: SIGNERD_ and its name in capitals, with _ for -. WEB3SIGNER_, WEB3SIGNER_ETH2_ and \
+     PY3SIGNER_ are read too. An empty variable counts as unset, unless the option restricts access.",
+    "A --config-file holds lines of `name: value` in YAML, the names without dashes; lists are YAML lists or separated by \
+     commas. The command line wins over the environment, the environment over the file.",
+    "INVOCATION_ID, NOTIFY_SOCKET, LISTEN_FDS, WATCHDOG_USEC and RUNTIME_DIRECTORY are used as systemd sets them.",
+];
+
 const FILES: &[(&str, &str)] = &[
     (
+        "/etc/signerd/signerd.yaml",
+        "the configuration of the packaged service. Commands on its host use it, unless they are given --config-file, \
+         --data-dir or keys.",
+    ),
+    (
+        "/etc/default/signerd",
+        "the environment of the packaged service, used by commands in the same way",
+    ),
+    (
+        "DATA-DIR/keystores/NAME.json, NAME.txt",
+        "imported keystores and their passwords",
+    ),
+    (
+        "DATA-DIR/slashing-protection.redb",
+        "the store of slashing protection",
+    ),
+    (
         "DATA-DIR/control.sock",
-        "the control socket: wait, healthcheck and slashing speak through it to the service that runs; \
-         for its own user and root, without a token. Without --data-dir it is in $RUNTIME_DIRECTORY.",
+        "the control socket: wait, healthcheck and slashing speak through it to the running service. It serves the \
+         service's own user and root, without a token. Without --data-dir it is in $RUNTIME_DIRECTORY.",
     ),
     (
         "DATA-DIR/api-token.txt",
@@ -28,11 +122,13 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The exit codes, for the manual page.
 const EXITS: &[(&str, &str)] = &[
     ("0", "success; healthy"),
-    ("1", "not healthy, or a check failed"),
-    ("64", "the command line is wrong"),
+    ("1", "not healthy, or a keystore does not open"),
+    (
+        "64",
+        "the command line is wrong: an unknown command or option, or a value that the option does not take",
+    ),
     ("66", "a file that was named cannot be read"),
     (
         "69",
@@ -46,142 +142,157 @@ const EXITS: &[(&str, &str)] = &[
         "77",
         "a permission is missing, or others can read a secret file",
     ),
-    ("78", "the configuration is wrong"),
+    (
+        "78",
+        "the settings are wrong: options contradict each other, or the environment or a file has a wrong value",
+    ),
+    ("141", "nobody reads standard output any more"),
 ];
 
-/// The title of the section of aliases.
-const OTHER_NAMES: &str = "Other names";
-
-/// Where the help of an option starts: behind the longest name.
-const HELP_COLUMN: usize = 38;
-
-/// A titled part of `--help` or of the manual page.
-struct ManualSection {
-    title: &'static str,
-    entries: Vec<ManualEntry>,
+/// Returns the manual page.
+pub(super) fn man_page() -> String {
+    let mut page = ManPage {
+        text: format!(
+            ".TH SIGNERD 1 \"\" \"{}\" \"User Commands\"\n",
+            version().trim()
+        ),
+    };
+    page.section("NAME");
+    page.text
+        .push_str("signerd \\- remote BLS signer for Ethereum validators\n");
+    page.synopsis();
+    page.section("DESCRIPTION");
+    page.paragraphs(DESCRIPTION);
+    page.commands();
+    page.options();
+    page.section("KEY LAYOUTS");
+    page.paragraphs(&["--keys finds these below each of its directories:"]);
+    page.entries(LAYOUTS);
+    page.section("EXAMPLES");
+    for (title, lines) in EXAMPLES {
+        page.paragraphs(&[title]);
+        page.lines(lines);
+    }
+    page.section("ENVIRONMENT");
+    page.paragraphs(ENVIRONMENT);
+    page.section("FILES");
+    page.entries(FILES);
+    page.section("EXIT STATUS");
+    page.entries(EXITS);
+    page.section("SEE ALSO");
+    page.paragraphs(&["systemctl(1), systemd.exec(5), curl(1)"]);
+    page.text
 }
 
-/// A name and what it means.
-struct ManualEntry {
-    name: String,
-    meaning: String,
+/// A manual page in the making.
+struct ManPage {
+    text: String,
 }
 
-/// Returns `signerd 1.2.3`.
-pub(super) fn version() -> String {
-    concat!("signerd ", env!("CARGO_PKG_VERSION"), "\n").to_owned()
-}
+impl ManPage {
+    fn section(&mut self, title: &str) {
+        self.text.push_str(&format!(".SH {title}\n"));
+    }
 
-/// Returns the text of `--help`, of at most 80 columns.
-pub(super) fn help() -> String {
-    let mut text = USAGE.to_owned();
-    for ManualSection { title, entries } in sections() {
-        text.push_str(&format!("{title}:\n"));
-        if title == OTHER_NAMES {
-            // Only the manual page says which option each one stands for.
-            for entries in entries.chunks(4) {
-                let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
-                text.push_str(&format!("  {}\n", names.join("  ")));
+    fn paragraphs(&mut self, paragraphs: &[&str]) {
+        for paragraph in paragraphs {
+            self.text.push_str(&format!(".PP\n{}\n", roff(paragraph)));
+        }
+    }
+
+    /// Adds lines as they are, indented.
+    fn lines(&mut self, lines: &str) {
+        self.text
+            .push_str(&format!(".PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", roff(lines)));
+    }
+
+    fn entries(&mut self, entries: &[(&str, &str)]) {
+        for (name, meaning) in entries {
+            self.entry(name, meaning);
+        }
+    }
+
+    fn entry(&mut self, name: &str, meaning: &str) {
+        self.text
+            .push_str(&format!(".TP\n.B {}\n{}\n", roff(name), roff(meaning)));
+    }
+
+    fn synopsis(&mut self) {
+        self.section("SYNOPSIS");
+        for (words, rest) in [
+            ("signerd", "[\\fIoptions\\fR]"),
+            (
+                "signerd",
+                "[\\fIoptions\\fR] \\fBeth2\\fR [\\fIoptions\\fR]",
+            ),
+        ] {
+            self.text.push_str(&format!(".PP\n.B {words}\n{rest}\n"));
+        }
+        for (name, info) in subcommands::leaves() {
+            let mut line = format!(".PP\n.B signerd {}\n", roff(&name));
+            for flag in info.flags {
+                if !flag.hidden && flag.long != "--help" {
+                    let is_required = matches!(flag.optionality, Optionality::Required);
+                    let usage = usage(flag);
+                    line.push_str(&if is_required {
+                        format!("{usage}\n")
+                    } else {
+                        format!("[{usage}]\n")
+                    });
+                }
             }
-        } else {
-            for ManualEntry { name, meaning } in entries {
-                text.push_str(&format!("  {name:<HELP_COLUMN$}{meaning}\n"));
+            for positional in info.positionals {
+                line.push_str(&format!("\\fI{}\\fR\n", roff(positional.name)));
+            }
+            self.text.push_str(&line);
+        }
+    }
+
+    fn commands(&mut self) {
+        self.section("COMMANDS");
+        for (name, info) in subcommands::leaves() {
+            self.entry(&name, info.description);
+            self.text.push_str(".RS\n");
+            for flag in info.flags {
+                if !flag.hidden && flag.long != "--help" {
+                    self.text.push_str(&format!(
+                        ".TP\n{}\n{}\n",
+                        usage(flag),
+                        roff(flag.description)
+                    ));
+                }
+            }
+            self.text.push_str(".RE\n");
+        }
+    }
+
+    fn options(&mut self) {
+        self.section("OPTIONS");
+        self.paragraphs(&[NOTATION]);
+        for (title, rows) in GROUPS {
+            self.text.push_str(&format!(".SS {title}\n"));
+            for row in rows.iter().filter(|row| !row.help.is_empty()) {
+                let meaning = format!("{}{}", row.help, default_in_brackets(row));
+                self.entry(&synopsis(row), &meaning);
+            }
+        }
+        self.text.push_str(".SS Other names\n");
+        for row in options::rows() {
+            for alias in row.aliases {
+                self.entry(&format!("--{alias}"), &format!("--{}", row.name));
             }
         }
     }
-    text + LAYERS
 }
 
-/// Returns the manual page, in roff.
-pub(crate) fn man_page() -> String {
-    let mut text = format!(
-        ".TH SIGNERD 1 \"\" \"{}\" \"User Commands\"\n",
-        version().trim()
-    );
-    text.push_str(
-        ".SH NAME\nsignerd \\- remote BLS signer for Ethereum validators\n.SH SYNOPSIS\n.nf\n",
-    );
-    text.push_str(&roff(USAGE));
-    text.push_str(".fi\n");
-    let mut sections = sections();
-    sections.push(section("Exit status", EXITS));
-    sections.push(section("Files", FILES));
-    for ManualSection { title, entries } in sections {
-        text.push_str(&format!(".SH {}\n", title.to_uppercase()));
-        for ManualEntry { name, meaning } in entries {
-            text.push_str(&format!(".TP\n.B {}\n{}\n", roff(&name), roff(&meaning)));
+/// Returns an option of a subcommand with its placeholder, in roff.
+fn usage(flag: &FlagInfo<'_>) -> String {
+    match flag.kind {
+        FlagInfoKind::Switch => format!("\\fB{}\\fR", roff(flag.long)),
+        FlagInfoKind::Option { arg_name } => {
+            let placeholder = arg_name.to_uppercase();
+            format!("\\fB{}\\fR \\fI{}\\fR", roff(flag.long), roff(&placeholder))
         }
-    }
-    text + ".SH ENVIRONMENT AND CONFIGURATION FILE\n" + &roff(LAYERS)
-}
-
-/// Returns the sections that `--help` and the manual page have in common.
-fn sections() -> Vec<ManualSection> {
-    let mut sections = vec![ManualSection {
-        title: "Commands",
-        entries: Vec::new(),
-    }];
-    for (name, info) in subcommands::leaves() {
-        sections[0].entries.push(ManualEntry {
-            name,
-            meaning: info.description.to_owned(),
-        });
-    }
-    for (title, rows) in GROUPS {
-        let mut entries = Vec::new();
-        for row in rows.iter().filter(|row| !row.help.is_empty()) {
-            entries.push(ManualEntry {
-                name: synopsis(row),
-                meaning: format!("{}{}", row.help, default_in_brackets(row)),
-            });
-        }
-        sections.push(ManualSection { title, entries });
-    }
-    let mut aliases = Vec::new();
-    for row in options::rows() {
-        for alias in row.aliases {
-            aliases.push(ManualEntry {
-                name: format!("--{alias}"),
-                meaning: format!("--{}", row.name),
-            });
-        }
-    }
-    sections.push(ManualSection {
-        title: OTHER_NAMES,
-        entries: aliases,
-    });
-    sections
-}
-
-fn section(title: &'static str, entries: &[(&str, &str)]) -> ManualSection {
-    let entries = entries
-        .iter()
-        .map(|(name, meaning)| ManualEntry {
-            name: (*name).to_owned(),
-            meaning: (*meaning).to_owned(),
-        })
-        .collect();
-    ManualSection { title, entries }
-}
-
-/// Returns the names of an option and the placeholder of its value: `--http-listen-port, -p PORT`.
-fn synopsis(row: &OptionRow) -> String {
-    let mut text = format!("--{}", row.name);
-    if let Some(letter) = row.short {
-        text.push_str(&format!(", -{letter}"));
-    }
-    if row.form != ValueForm::Switch {
-        text.push_str(&format!(" {}", row.placeholder));
-    }
-    text
-}
-
-/// Returns the default in brackets, with a space before it; nothing when it goes without saying.
-fn default_in_brackets(row: &OptionRow) -> String {
-    match (row.default, row.eth2_default) {
-        (None | Some("false"), None) => String::new(),
-        (default, None) => format!(" [{}]", default.unwrap_or("")),
-        (default, Some(eth2)) => format!(" [{}; eth2: {eth2}]", default.unwrap_or("")),
     }
 }
 

@@ -6,6 +6,7 @@
 mod arguments;
 pub(crate) mod completions;
 pub(crate) mod error;
+mod help;
 mod known_names;
 mod layers;
 mod manual;
@@ -19,6 +20,7 @@ pub(crate) mod value_types;
 pub(crate) mod values;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use self::arguments::{CommandLine, WantedText};
 use self::error::exit;
@@ -55,17 +57,19 @@ pub fn parse(
 ) -> Result<Command, StartError> {
     let line = CommandLine::read(arguments)?;
     match line.text {
-        Some(WantedText::Help) => return Ok(Command::Print(manual::help())),
-        Some(WantedText::Version) => return Ok(Command::Print(manual::version())),
+        Some(WantedText::Help) => return Ok(Command::Print(help::help())),
+        Some(WantedText::Version) => return Ok(Command::Print(help::version())),
         None => {}
     }
     let mut values = line.values;
-    let variables = environment
+    let variables: Variables = environment
         .into_iter()
         .map(|(name, text)| (name.to_string_lossy().into_owned(), text))
         .collect();
     if line.subcommand.is_empty() {
-        add_layers(&mut values, &variables)?;
+        layers::add_environment(&mut values, &variables)?;
+        add_config_file(&mut values)?;
+        values.check_database()?;
         return Ok(Command::Serve(Box::new(values)));
     }
     let subcommand = match subcommands::parse(&line.subcommand) {
@@ -81,16 +85,32 @@ pub fn parse(
     {
         values.add_weaker(running);
     }
-    add_layers(&mut values, &variables)?;
+    layers::add_environment(&mut values, &variables)?;
+    add_config_file(&mut values)?;
+    if subcommand.concerns_the_service() && !names_its_own_keys(&values) {
+        running_service::add_installed_service(&mut values, &variables, Path::new("/"))?;
+    }
+    values.check_database()?;
     Ok(Command::Run(Box::new(SubcommandCall {
         subcommand,
         values,
     })))
 }
 
-/// Adds what is weaker than the command line.
-fn add_layers(values: &mut OptionValues, variables: &Variables) -> Result<(), StartError> {
-    layers::add_environment(values, variables)?;
-    layers::add_file(values)?;
-    values.check_database()
+fn add_config_file(values: &mut OptionValues) -> Result<(), StartError> {
+    match values.get(options::CONFIG_FILE)? {
+        Some(path) => layers::add_file(values, path),
+        None => Ok(()),
+    }
+}
+
+/// Returns whether the options say themselves which keys or which configuration a subcommand works on.
+fn names_its_own_keys(values: &OptionValues) -> bool {
+    values.is_given(options::CONFIG_FILE)
+        || values.is_given(options::DATA_DIR)
+        || values.is_given(options::KEYSTORES_PATH)
+        || values.is_given(options::KEYS)
+        || values.is_given(options::KEY_CONFIG_PATH)
+        || values.is_given(options::INTEROP_KEYS)
+        || values.is_given(options::MNEMONIC_FILE)
 }

@@ -1,5 +1,6 @@
-//! What commands print. Unlike `println!` this never panics: a closed pipe or a full disk behind standard
-//! output is an error with an exit code, and a closed standard error changes nothing.
+//! What commands print. Unlike `println!` this never panics. A full disk behind standard output is an error
+//! with an exit code, a reader that has gone ends the command quietly, and a closed standard error changes
+//! nothing.
 
 use std::fmt;
 use std::fs;
@@ -14,9 +15,14 @@ use super::error::{StartError, exit};
 /// Standard output is closed, or its disk is full.
 pub fn print(text: impl fmt::Display) -> Result<(), StartError> {
     let mut stdout = io::stdout().lock();
-    write!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .map_err(|error| StartError::new(exit::IO, format!("standard output: {error}")))
+    let written = write!(stdout, "{text}").and_then(|()| stdout.flush());
+    written.map_err(|error| {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            StartError::reader_gone()
+        } else {
+            StartError::new(exit::IO, format!("standard output: {error}"))
+        }
+    })
 }
 
 /// Prints the text and a line break.

@@ -22,6 +22,7 @@ pub(crate) enum Subcommand {
     Keys(KeysArguments),
     Exit(ExitArguments),
     Slashing(SlashingArguments),
+    WatermarkRepair(WatermarkRepairArguments),
     Completions(CompletionsArguments),
 }
 
@@ -194,6 +195,27 @@ pub(crate) struct WatermarkArguments {
 }
 
 #[derive(FromArgs, ArgsInfo)]
+/// raise low marks, or set the high one
+#[argh(subcommand, name = "watermark-repair")]
+pub(crate) struct WatermarkRepairArguments {
+    /// the highest block slot on record
+    #[argh(option)]
+    pub(crate) slot: Option<u64>,
+    /// the highest source and target epoch on record
+    #[argh(option)]
+    pub(crate) epoch: Option<u64>,
+    /// of these public keys alone, separated by commas
+    #[argh(option)]
+    pub(crate) validator_ids: Vec<String>,
+    /// set the high watermark instead
+    #[argh(switch)]
+    pub(crate) set_high_watermark: bool,
+    /// remove the high watermark
+    #[argh(switch)]
+    pub(crate) remove_high_watermark: bool,
+}
+
+#[derive(FromArgs, ArgsInfo)]
 /// script for a shell, or the man page
 #[argh(subcommand, name = "completions")]
 pub(crate) struct CompletionsArguments {
@@ -213,6 +235,17 @@ impl Subcommand {
     pub(super) fn asks_the_server(&self) -> bool {
         matches!(self, Self::Healthcheck(_) | Self::Wait(_))
     }
+
+    /// Returns whether it concerns the service on this host, unless the options name other keys.
+    pub(super) fn concerns_the_service(&self) -> bool {
+        match self {
+            Self::Healthcheck(arguments) => arguments.url.is_none(),
+            Self::Wait(arguments) => arguments.url.is_none(),
+            Self::Check(_) | Self::Exit(_) | Self::Slashing(_) | Self::WatermarkRepair(_) => true,
+            Self::Keys(arguments) => matches!(arguments.command, KeysCommand::List(_)),
+            Self::Completions(_) => false,
+        }
+    }
 }
 
 /// Returns the names of all subcommands.
@@ -228,6 +261,34 @@ pub(super) fn leaves() -> Vec<(String, CommandInfoWithArgs)> {
     let mut leaves = Vec::new();
     add_leaves("", Program::get_args_info().commands, &mut leaves);
     leaves
+}
+
+/// Returns each subcommand that has subcommands of its own, with their names.
+pub(super) fn inner_names() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut inner = Vec::new();
+    for subcommand in Program::get_args_info().commands {
+        let names: Vec<_> = subcommand
+            .command
+            .commands
+            .iter()
+            .map(|command| command.name)
+            .collect();
+        if !names.is_empty() {
+            inner.push((subcommand.name, names));
+        }
+    }
+    inner
+}
+
+/// Returns every word that names a subcommand, on whatever level.
+pub(super) fn words() -> Vec<&'static str> {
+    let mut words = Vec::new();
+    let mut subcommands = Program::get_args_info().commands;
+    while let Some(subcommand) = subcommands.pop() {
+        words.push(subcommand.name);
+        subcommands.extend(subcommand.command.commands);
+    }
+    words
 }
 
 fn add_leaves(

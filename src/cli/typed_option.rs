@@ -42,6 +42,8 @@ pub(crate) struct OptionRow {
     pub(crate) eth2_default: Option<&'static str>,
     /// One line of help; empty for an option that `--help` leaves out.
     pub(crate) help: &'static str,
+    /// Whether it may stand without a value: the list is empty then.
+    pub(crate) may_be_bare: bool,
     /// Whether it keeps others out: an empty value is then a mistake, never "not given".
     pub(crate) restricts_access: bool,
 }
@@ -60,6 +62,26 @@ impl OptionRow {
     /// The canonical name, then the aliases.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// A value that shows what the option takes.
+    pub(crate) fn example(&self) -> &'static str {
+        match (self.default, self.placeholder) {
+            (Some(default), _) if default != "auto" => default,
+            (_, "N") => "4",
+            (_, "MIB") => "1024",
+            (_, "A..B") => "0..64",
+            (_, "DIR" | "DIRS") => "/var/lib/signerd/keys",
+            (_, "PATH") => "/run/signerd/signerd.sock",
+            (_, "PEM") => "/etc/signerd/server.pem",
+            (_, "P12") => "/etc/signerd/server.p12",
+            (_, "YAML") => "/etc/signerd/signerd.yaml",
+            (_, "FILE") => "/etc/signerd/password.txt",
+            (_, "ORIGINS") => "https://example.org",
+            (_, "NETWORK") => "hoodi",
+            (_, "HOW") => "token",
+            (_, placeholder) => placeholder,
+        }
     }
 }
 
@@ -121,6 +143,7 @@ pub(super) const fn row(
         default: None,
         eth2_default: None,
         help,
+        may_be_bare: false,
         restricts_access: false,
     }
 }
@@ -298,5 +321,6 @@ pub(super) const fn list(
 ) -> TypedOption<TextList> {
     let mut row = row(name, ValueForm::List, placeholder, help);
     row.default = default;
+    row.may_be_bare = true;
     typed(row, TextList)
 }

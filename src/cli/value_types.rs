@@ -160,6 +160,13 @@ pub(crate) struct Choice<T: 'static> {
     pub(super) expected: &'static str,
 }
 
+impl<T: Copy> Choice<T> {
+    /// Returns all words.
+    pub(super) fn words(self) -> Vec<&'static str> {
+        self.words.iter().map(|(word, _)| *word).collect()
+    }
+}
+
 impl<T: Copy> SingleValue for Choice<T> {
     type Output = T;
 

@@ -17,6 +17,13 @@ use crate::config::{Keymanager, Settings};
 use crate::server::tls::Tls;
 use crate::slashing;
 
+/// What a check that ran to its end has found.
+enum Finding {
+    Good,
+    /// A keystore does not open, or there are fewer keys than expected.
+    KeysMissing,
+}
+
 /// Prints the report. Its exit code is that of the first thing that is wrong.
 ///
 /// # Errors
@@ -30,12 +37,33 @@ pub(super) fn run(
 ) -> Result<ExitCode, StartError> {
     let mut report = Map::new();
     let checked = check(values, !no_keys, &mut report);
+    let verdict = verdict(&checked, &report);
+    report.insert("verdict".to_owned(), verdict.clone().into());
     if *as_json {
         output::print_line(format_args!("{:#}", Value::Object(report)))?;
     } else {
+        report.remove("verdict");
         output::print(as_text(&report))?;
+        output::print_line(format_args!("verdict: {verdict}"))?;
     }
-    checked
+    match checked? {
+        Finding::Good => Ok(ExitCode::SUCCESS),
+        Finding::KeysMissing => Ok(ExitCode::from(exit::UNHEALTHY)),
+    }
+}
+
+/// Returns in one line what the check has found.
+fn verdict(checked: &Result<Finding, StartError>, report: &Map<String, Value>) -> String {
+    let count = |name: &str| report.get("keys").and_then(|keys| keys[name].as_u64());
+    let keys = match (count("opened"), count("failed")) {
+        (Some(opened), Some(failed)) => format!("{opened} of {} keys open", opened + failed),
+        (_, _) => "no keystore was opened".to_owned(),
+    };
+    match checked {
+        Ok(Finding::Good) => format!("good: signerd starts with these settings; {keys}"),
+        Ok(Finding::KeysMissing) => format!("not healthy: {keys}"),
+        Err(error) => format!("signerd does not start: {}", error.message),
+    }
 }
 
 /// Checks everything, and adds what is found to the report. Keystores are opened only if they are wanted.
@@ -43,7 +71,7 @@ fn check(
     values: &OptionValues,
     opens_keys: bool,
     report: &mut Map<String, Value>,
-) -> Result<ExitCode, StartError> {
+) -> Result<Finding, StartError> {
     report.insert("options".to_owned(), options(values));
     report.insert("notices".to_owned(), values.notices.clone().into());
     let settings = Settings::check(values);
@@ -62,7 +90,7 @@ fn check(
     let settings = settings?;
     effective?;
     if !opens_keys {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Finding::Good);
     }
     let opened = keystores::open(&settings, None)?;
     report.insert(
@@ -72,9 +100,9 @@ fn check(
     report.insert("failures".to_owned(), opened.failures.clone().into());
     let expected = settings.expect_keys.unwrap_or(0);
     if opened.failures.is_empty() && opened.keys.len() >= expected {
-        Ok(ExitCode::SUCCESS)
+        Ok(Finding::Good)
     } else {
-        Ok(ExitCode::from(exit::UNHEALTHY))
+        Ok(Finding::KeysMissing)
     }
 }
 
@@ -159,9 +187,13 @@ fn store_file(settings: &slashing::ProtectionSettings) -> Result<String, StartEr
 fn as_text(report: &Map<String, Value>) -> String {
     let mut lines = String::new();
     for (part, content) in report {
+        if content.as_array().is_some_and(Vec::is_empty) {
+            continue;
+        }
         lines.push_str(&format!("{part}:\n"));
         for (name, value) in content.as_object().into_iter().flatten() {
             let line = match (value.get("value"), value.get("origin")) {
+                (Some(_), Some(origin)) if origin == "default" => continue,
                 (Some(value), Some(origin)) => format!("{} ({})", text(value), text(origin)),
                 _ => text(value),
             };

@@ -32,7 +32,8 @@ pub(super) fn list(values: &OptionValues) -> Result<ExitCode, StartError> {
     }
 }
 
-/// `keys new`: makes keystores with their passwords beside them, and the phrase that they come from.
+/// `keys new`: makes keystores with their passwords beside them, and the phrase that they come from. Then prints
+/// each key, and every file that was written.
 ///
 /// # Errors
 /// A file is there already, or cannot be made.
@@ -43,6 +44,7 @@ pub(super) fn make(
     let settings = Settings::check(values)?;
     let failed = |reason: String| StartError::new(exit::OS, reason);
     fs::create_dir_all(out).map_err(|error| StartError::cannot_create(out, &error))?;
+    let mut lines = Vec::new();
     let parent;
     let first;
     if let Some(mnemonic) = &settings.sources.mnemonic {
@@ -52,7 +54,12 @@ pub(super) fn make(
         first = mnemonic.range.start;
     } else {
         let words = seed::new_phrase().map_err(failed)?;
-        create(&out.join("mnemonic.phrase"), &words)?;
+        let path = out.join("mnemonic.phrase");
+        create(&path, &words)?;
+        lines.push(format!(
+            "wrote {}: the words that the keys come from",
+            path.display()
+        ));
         parent = ParentKey::new(&words, "").map_err(failed)?;
         first = 0;
     }
@@ -61,7 +68,18 @@ pub(super) fn make(
         let name = format!("keystore-{}", keystore.path_in_name);
         create(&out.join(format!("{name}.txt")), &keystore.password)?;
         create(&out.join(format!("{name}.json")), &keystore.json)?;
-        output::print_line(format_args!("{} {name}.json", keystore.key))?;
+        lines.push(format!(
+            "{} {name}.json, password in {name}.txt",
+            keystore.key
+        ));
+    }
+    let directory = out.display();
+    lines.push(format!(
+        "wrote {count} keystores into {directory}; serve them with: signerd --keys {directory}"
+    ));
+    // All files are made by now: a reader that goes away leaves no half of them.
+    for line in lines {
+        output::print_line(line)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ mod keys;
 mod keystores;
 mod slashing;
 mod voluntary_exit;
+mod watermark;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ pub fn run(call: &SubcommandCall) -> Result<ExitCode, StartError> {
         },
         Subcommand::Exit(arguments) => voluntary_exit::run(values, arguments),
         Subcommand::Slashing(arguments) => slashing::run(values, &arguments.command),
+        Subcommand::WatermarkRepair(arguments) => watermark::repair(values, arguments),
         Subcommand::Completions(arguments) => print_completions(arguments),
     }
 }

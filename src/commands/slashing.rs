@@ -1,6 +1,5 @@
-//! `slashing export`, `import` and `watermark`: on the store itself, or through the server that uses it.
+//! `slashing export` and `import`: on the store itself, or through the server that uses it.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,21 +7,15 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::client::RunningServer;
+use super::watermark;
 use crate::cli::error::{StartError, exit};
 use crate::cli::output;
-use crate::cli::subcommands::{
-    ExportArguments, ImportArguments, SlashingCommand, WatermarkArguments,
-};
+use crate::cli::subcommands::{ExportArguments, ImportArguments, SlashingCommand};
 use crate::cli::token::read_token;
 use crate::cli::values::OptionValues;
 use crate::config::{Keymanager, Settings};
-use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
-use crate::hex;
-use crate::slashing::rule::HighWatermark;
-use crate::slashing::{
-    ExportError, ImportError, MarkChange, Marks, Protection, ProtectionSettings, RepairError,
-    StoreOpenError, Unavailable,
-};
+use crate::consensus::primitives::PublicKey;
+use crate::slashing::{ExportError, ImportError, Protection, ProtectionSettings, StoreOpenError};
 
 /// The route of the server.
 const PATH: &str = "/api/v1/slashing-protection";
@@ -39,26 +32,27 @@ pub(super) fn run(
     command: &SlashingCommand,
 ) -> Result<ExitCode, StartError> {
     let settings = Settings::check(values)?;
-    let Some(protection) = &settings.slashing else {
-        return Err(StartError::new(exit::CONFIG, "slashing protection is off")
-            .hint("name the server's directory with --data-dir"));
-    };
+    let protection = protection(&settings)?;
     match command {
         SlashingCommand::Export(arguments) => export(values, &settings, protection, arguments)?,
         SlashingCommand::Import(arguments) => import(values, &settings, protection, arguments)?,
         SlashingCommand::Watermark(arguments) => {
-            let Some(store) = open(protection)? else {
-                let message = "the server uses the store: stop it first";
-                return Err(StartError::new(exit::UNAVAILABLE, message));
-            };
-            watermark(&store, arguments, protection.chain)?;
+            watermark::show_or_set(protection, arguments)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns where the store is.
+pub(super) fn protection(settings: &Settings) -> Result<&ProtectionSettings, StartError> {
+    settings.slashing.as_ref().ok_or_else(|| {
+        StartError::new(exit::CONFIG, "slashing protection is off")
+            .hint("name the server's directory with --data-dir")
+    })
+}
+
 /// Opens the store; `None` when a server uses it.
-fn open(protection: &ProtectionSettings) -> Result<Option<Protection>, StartError> {
+pub(super) fn open(protection: &ProtectionSettings) -> Result<Option<Protection>, StartError> {
     match Protection::open(protection) {
         Ok(store) => Ok(Some(store)),
         Err(StoreOpenError::InUse(..)) => Ok(None),
@@ -94,7 +88,7 @@ fn export(
         let text = ask(values, settings, &format!("GET {PATH}{query}"), "")?;
         only_of(keys, text)?
     };
-    output::write_or_print(to.as_deref(), &text)
+    output::write_or_print(to.as_deref(), &format!("{}\n", text.trim_end()))
 }
 
 /// Leaves in an interchange file only the records of these keys, or of all keys when none is named.
@@ -137,133 +131,6 @@ fn import(
     ))
 }
 
-/// Sets the high watermark, or marks on record, and shows what is set then.
-fn watermark(
-    store: &Protection,
-    watermark: &WatermarkArguments,
-    network_chain: Option<Root>,
-) -> Result<(), StartError> {
-    let unavailable = |error: Unavailable| StartError::new(exit::IO, error.to_string());
-    match (watermark.slot, watermark.epoch, watermark.remove) {
-        (None, None, false) => {}
-        (None, None, true) => store.set_high_watermark(None).map_err(unavailable)?,
-        (Some(slot), Some(epoch), false) => {
-            let high = HighWatermark {
-                slot: Slot(slot),
-                epoch: Epoch(epoch),
-            };
-            store.set_high_watermark(Some(high)).map_err(unavailable)?;
-        }
-        (_, _, _) => {
-            let expected = "expected --slot with --epoch, --remove, or nothing to read it";
-            return Err(StartError::new(
-                exit::USAGE,
-                format!("slashing watermark: {expected}"),
-            ));
-        }
-    }
-    set_marks(store, watermark, network_chain)?;
-    let line = match store.high_watermark() {
-        Some(high) => format!(
-            "nothing is signed from slot {} or epoch {} on",
-            high.slot, high.epoch
-        ),
-        None => "no high watermark".to_owned(),
-    };
-    output::print_line(line)?;
-    if watermark.slot.is_some() || watermark.remove {
-        return Ok(());
-    }
-    let keys = Some(watermark.key.as_slice()).filter(|keys| !keys.is_empty());
-    let chain = watermark.genesis_validators_root;
-    for (key, its_chain, marks) in store.marks(keys).map_err(unavailable)? {
-        if chain.is_none_or(|chain| chain == its_chain) {
-            let marks = describe(&marks);
-            output::print_line(format_args!("{key} on chain {its_chain}: {marks}"))?;
-        }
-    }
-    Ok(())
-}
-
-fn describe(marks: &Marks) -> String {
-    let block = match &marks.block {
-        Some(block) => format!("block slot {}", block.slot),
-        None => "no block".to_owned(),
-    };
-    let vote = match &marks.vote {
-        Some(vote) => format!("source epoch {}, target epoch {}", vote.source, vote.target),
-        None => "no vote".to_owned(),
-    };
-    format!("{block}, {vote}")
-}
-
-/// Sets the marks that are given, of the keys that are named or of all on the chain.
-fn set_marks(
-    store: &Protection,
-    watermark: &WatermarkArguments,
-    network_chain: Option<Root>,
-) -> Result<(), StartError> {
-    let slot = watermark.block_slot.map(Slot);
-    let source = watermark.source_epoch.map(Epoch);
-    let target = watermark.target_epoch.map(Epoch);
-    if slot.is_none() && source.is_none() && target.is_none() {
-        return Ok(());
-    }
-    let named = Some(watermark.key.as_slice()).filter(|keys| !keys.is_empty());
-    let on_record = store
-        .marks(named)
-        .map_err(|error| StartError::new(exit::IO, error.to_string()))?;
-    let chain = match watermark.genesis_validators_root.or(network_chain) {
-        Some(chain) => chain,
-        None => only_chain(&on_record)?,
-    };
-    let keys = match named {
-        Some(keys) => keys.to_vec(),
-        None => on_record
-            .iter()
-            .filter(|(_, its_chain, _)| *its_chain == chain)
-            .map(|(key, _, _)| *key)
-            .collect(),
-    };
-    let change = MarkChange {
-        keys,
-        chain,
-        slot,
-        source,
-        target,
-        force: watermark.force,
-    };
-    store.set_marks(change).map_err(|error| {
-        let code = match error {
-            RepairError::Unavailable(_) => exit::IO,
-            RepairError::Sinks(..)
-            | RepairError::Vote(..)
-            | RepairError::Future(_)
-            | RepairError::ManyChains(_) => exit::CONFIG,
-        };
-        StartError::new(code, format!("slashing watermark: {error}"))
-    })
-}
-
-/// Returns the chain that all of these records are on.
-fn only_chain(on_record: &[(PublicKey, Root, Marks)]) -> Result<Root, StartError> {
-    let chains = BTreeSet::from_iter(on_record.iter().map(|(_, chain, _)| *chain));
-    let chains = Vec::from_iter(chains);
-    match chains[..] {
-        [chain] => Ok(chain),
-        [] => {
-            let message = "slashing watermark: the store holds no record yet that names the chain";
-            Err(StartError::new(exit::CONFIG, message)
-                .hint("name the chain with --genesis-validators-root or --network"))
-        }
-        _ => {
-            let error = ExportError::SeveralChains(chains);
-            let message = format!("slashing watermark: {error}");
-            Err(StartError::new(exit::CONFIG, message))
-        }
-    }
-}
-
 /// Asks the running server: through its control socket, else over TLS with the token of these options.
 fn ask(
     values: &OptionValues,
@@ -284,7 +151,9 @@ fn ask(
             .hint("a server uses the store: give the options that it was started with")
     })?;
     if status != 200 {
-        let message = format!("{server} answered {status}: {}", hex::shorten(&text));
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let reason = json["message"].as_str().unwrap_or(&text);
+        let message = format!("{server} answered {status}: {reason}");
         return Err(StartError::new(exit::UNAVAILABLE, message));
     }
     Ok(text)

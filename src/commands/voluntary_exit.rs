@@ -58,9 +58,9 @@ pub(super) fn run(
         "voluntary_exit": message,
     });
     let refused = |reason: String| StartError::new(exit::CONFIG, reason);
-    let mut body = request.to_string().into_bytes();
+    let body = request.to_string().into_bytes();
     let request =
-        SignRequest::parse(&mut body, networks).map_err(|error| refused(error.to_string()))?;
+        SignRequest::parse(&body, networks).map_err(|error| refused(error.to_string()))?;
     let root = request
         .signing_root(networks, now_seconds())
         .map_err(|error| refused(error.to_string()))?;

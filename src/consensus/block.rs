@@ -1,17 +1,18 @@
-//! The containers that are signed, and all that they hold.
+//! The containers that are signed, and everything in them.
 //!
 //! Sources: consensus-specs, `phase0/beacon-chain.md`, `altair/…`, `electra/…`; Gloas as of
 //! v1.7.0-alpha.13, where EIP-7688 makes some containers progressive; builder-specs for
 //! registrations and request authorizations.
 
 use super::container::{containers, objects};
-use super::network::Preset;
-use super::primitives::{Address, Epoch, PublicKey, Root, Signature, Slot, Uint64, Version};
-use super::ssz::{self, HashTreeRoot};
-use super::values::{
+use super::field_types::{
     Bitlist, ByteList, ByteVector, Flag, List, PresetBits, ProgressiveBitlist, ProgressiveBytes,
     ProgressiveList, Uint256, Vector,
 };
+use super::json_tree::{FieldError, FromJson, JsonValue, read_field};
+use super::network::Preset;
+use super::primitives::{Address, Epoch, PublicKey, Root, Signature, Slot, Uint64, Version};
+use super::ssz::{self, HashTreeRoot};
 
 containers! {
     /// An epoch and the root of its first block.
@@ -20,35 +21,35 @@ containers! {
     AttestationData = container {
         slot: Slot, index: Uint64, beacon_block_root: Root, source: Checkpoint, target: Checkpoint
     }
-    /// An aggregate of one committee's votes, PHASE0 to DENEB.
+    /// An aggregate of the votes of one committee, PHASE0 to DENEB.
     Attestation = container {
         aggregation_bits: Bitlist<2048>, data: AttestationData, signature: Signature
     }
-    /// An aggregate from GLOAS on (EIP-7688).
+    /// An aggregate since GLOAS (EIP-7688).
     AttestationGloas = progressive_container {
         aggregation_bits: ProgressiveBitlist, data: AttestationData, signature: Signature,
         committee_bits: CommitteeBits
     }
-    /// An aggregate and the proof that its sender was selected to make it.
+    /// An aggregate and the proof that its sender was selected as the aggregator.
     AggregateAndProof<A> = container {
         aggregator_index: Uint64, aggregate: A, selection_proof: Signature
     }
-    /// What selects the aggregators of a sync subcommittee.
+    /// The message whose signature selects the aggregators of a sync subcommittee.
     SyncAggregatorSelectionData = container { slot: Slot, subcommittee_index: Uint64 }
     /// An aggregate of one sync subcommittee.
     SyncCommitteeContribution = container {
         slot: Slot, beacon_block_root: Root, subcommittee_index: Uint64,
         aggregation_bits: PresetBits<128, 8>, signature: Signature
     }
-    /// A contribution and the proof that its sender was selected to make it.
+    /// A contribution and the proof that its sender was selected as the aggregator.
     ContributionAndProof = container {
         aggregator_index: Uint64, contribution: SyncCommitteeContribution, selection_proof: Signature
     }
-    /// The wish to leave.
+    /// A validator's request to leave.
     VoluntaryExit = container { epoch: Epoch, validator_index: Uint64 }
     /// A message and its signature.
     Signed<M> = container { message: M, signature: Signature }
-    /// A block by the root of its body; its root is the block's.
+    /// A block with the root of its body; it has the same root as the block.
     BeaconBlockHeader = container {
         slot: Slot, proposer_index: Uint64, parent_root: Root, state_root: Root, body_root: Root
     }
@@ -56,23 +57,23 @@ containers! {
     BeaconBlock<B> = container {
         slot: Slot, proposer_index: Uint64, parent_root: Root, state_root: Root, body: Box<B>
     }
-    /// A body of PHASE0.
+    /// A block body of PHASE0.
     BeaconBlockBody = container {
         randao_reveal: Signature, eth1_data: Eth1Data, graffiti: Root,
         proposer_slashings: List<ProposerSlashing, 16>, attester_slashings: List<AttesterSlashing, 2>,
         attestations: List<Attestation, 128>, deposits: List<Deposit, 16>,
         voluntary_exits: List<Signed<VoluntaryExit>, 16>
     }
-    /// A body of ALTAIR.
+    /// A block body of ALTAIR.
     BeaconBlockBodyAltair = container {
         randao_reveal: Signature, eth1_data: Eth1Data, graffiti: Root,
         proposer_slashings: List<ProposerSlashing, 16>, attester_slashings: List<AttesterSlashing, 2>,
         attestations: List<Attestation, 128>, deposits: List<Deposit, 16>,
         voluntary_exits: List<Signed<VoluntaryExit>, 16>, sync_aggregate: SyncAggregate
     }
-    /// The deposit contract as a block saw it.
+    /// The state of the deposit contract.
     Eth1Data = container { deposit_root: Root, deposit_count: Uint64, block_hash: Root }
-    /// Two blocks of one proposer and slot.
+    /// Two blocks of one proposer for one slot.
     ProposerSlashing = container {
         signed_header_1: Box<Signed<BeaconBlockHeader>>, signed_header_2: Box<Signed<BeaconBlockHeader>>
     }
@@ -80,13 +81,13 @@ containers! {
     AttesterSlashing = container {
         attestation_1: Box<IndexedAttestation>, attestation_2: Box<IndexedAttestation>
     }
-    /// A vote and who gave it.
+    /// A vote and its voters.
     IndexedAttestation = container {
         attesting_indices: List<Uint64, 2048>, data: AttestationData, signature: Signature
     }
-    /// A deposit with the branch that proves it.
+    /// A deposit with its Merkle proof.
     Deposit = container { proof: Vector<Root, 33>, data: DepositData }
-    /// A deposit as the contract took it.
+    /// A deposit to the contract.
     DepositData = container {
         pubkey: PublicKey, withdrawal_credentials: Root, amount: Uint64, signature: Signature
     }
@@ -94,7 +95,7 @@ containers! {
     SyncAggregate = container {
         sync_committee_bits: PresetBits<512, 32>, sync_committee_signature: Signature
     }
-    /// A validator's wishes to a builder network (builder-specs, `ValidatorRegistrationV1`).
+    /// A validator's preferences for a builder network (builder-specs, `ValidatorRegistrationV1`).
     ValidatorRegistration = container {
         fee_recipient: Address, gas_limit: Uint64, timestamp: Uint64, pubkey: PublicKey
     }
@@ -119,51 +120,46 @@ containers! {
         withdrawals: ProgressiveList<Withdrawal>, blob_gas_used: Uint64, excess_blob_gas: Uint64,
         block_access_list: ProgressiveBytes, slot_number: Slot
     }
-    /// A payment out of the consensus layer.
+    /// A payment from the consensus layer to the execution layer.
     Withdrawal = container {
         index: Uint64, validator_index: Uint64, address: Address, amount: Uint64
     }
-    /// What the execution layer asks of the consensus layer.
+    /// Requests of the execution layer to the consensus layer.
     ExecutionRequests = progressive_container {
         deposits: ProgressiveList<DepositRequest>, withdrawals: ProgressiveList<WithdrawalRequest>,
         consolidations: ProgressiveList<ConsolidationRequest>,
         builder_deposits: ProgressiveList<DepositData>, builder_exits: ProgressiveList<BuilderExitRequest>
     }
-    /// EIP-6110.
+    /// A deposit (EIP-6110).
     DepositRequest = container {
         pubkey: PublicKey, withdrawal_credentials: Root, amount: Uint64, signature: Signature,
         index: Uint64
     }
-    /// EIP-7002.
+    /// A withdrawal or exit (EIP-7002).
     WithdrawalRequest = container {
         source_address: Address, validator_pubkey: PublicKey, amount: Uint64
     }
-    /// EIP-7251.
+    /// A consolidation of two validators (EIP-7251).
     ConsolidationRequest = container {
         source_address: Address, source_pubkey: PublicKey, target_pubkey: PublicKey
     }
-    /// EIP-8282.
+    /// The exit of a builder (EIP-8282).
     BuilderExitRequest = container { source_address: Address, pubkey: PublicKey }
-    /// Whether a payload came in time.
+    /// A vote on whether a payload came in time.
     PayloadAttestationData = container {
         beacon_block_root: Root, slot: Slot, payload_present: Flag, blob_data_available: Flag
     }
-    /// What a proposer asks of builders.
+    /// A proposer's preferences for builders.
     ProposerPreferences = container {
         dependent_root: Root, proposal_slot: Slot, validator_index: Uint64, fee_recipient: Address,
         target_gas_limit: Uint64
     }
-    /// What authorizes a request to a builder (builder-specs).
+    /// The authorization of a request to a builder (builder-specs).
     BuilderRequestAuth = container { data: ByteList<4096>, slot: Slot }
 }
 
 objects! {
-    /// An aggregate of ELECTRA and FULU (EIP-7549).
-    AttestationElectra {
-        aggregation_bits: Bitlist<{ aggregation_bits_max(Preset::Mainnet) }>, data: AttestationData,
-        signature: Signature, committee_bits: CommitteeBits
-    }
-    /// The object of DEPOSIT: the message, and the network it is for.
+    /// The object of DEPOSIT: the message and the network that it is for.
     DepositMessage {
         pubkey: PublicKey, withdrawal_credentials: Root, amount: Uint64, genesis_fork_version: Version
     }
@@ -173,29 +169,57 @@ objects! {
     RandaoReveal { epoch: Epoch }
     /// The object of SYNC_COMMITTEE_MESSAGE.
     SyncCommitteeMessage { beacon_block_root: Root, slot: Slot }
-    /// Which versions hold, and on which chain.
+    /// The fork of a request and its chain.
     ForkInfo { fork: ForkVersions, genesis_validators_root: Root }
     /// The container `Fork`.
     ForkVersions { previous_version: Version, current_version: Version, epoch: Epoch }
 }
 
-/// Which committees of a slot an aggregate is of.
+/// An aggregate of ELECTRA and FULU (EIP-7549).
+pub(super) struct AttestationElectra {
+    aggregation_bits: Bitlist<{ aggregation_bits_max(Preset::Mainnet) }>,
+    pub(super) data: AttestationData,
+    signature: Signature,
+    pub(super) committee_bits: CommitteeBits,
+}
+
+/// The committees of a slot that an aggregate is of.
 pub(super) type CommitteeBits = PresetBits<64, 4>;
 
 /// How many votes an aggregate of ELECTRA may have:
 /// `MAX_VALIDATORS_PER_COMMITTEE * MAX_COMMITTEES_PER_SLOT`.
-pub(super) const fn aggregation_bits_max(preset: Preset) -> usize {
+const fn aggregation_bits_max(preset: Preset) -> usize {
     match preset {
         Preset::Mainnet => 2048 * 64,
         Preset::Minimal => 2048 * 4,
     }
 }
 
+impl FromJson for AttestationElectra {
+    fn from_json(value: JsonValue<'_>) -> Result<Self, FieldError> {
+        let [aggregation_bits, data, signature, committee_bits] =
+            value.fields(["aggregation_bits", "data", "signature", "committee_bits"])?;
+        let attestation = Self {
+            aggregation_bits: read_field("aggregation_bits", aggregation_bits)?,
+            data: read_field("data", data)?,
+            signature: read_field("signature", signature)?,
+            committee_bits: read_field("committee_bits", committee_bits)?,
+        };
+        let bits = attestation.aggregation_bits.0.length;
+        let bits_max = aggregation_bits_max(attestation.committee_bits.preset);
+        if bits > bits_max {
+            let reason = format!("expected at most {bits_max} bits, got {bits}");
+            return Err(FieldError::new(reason).at("aggregation_bits"));
+        }
+        Ok(attestation)
+    }
+}
+
 impl HashTreeRoot for AttestationElectra {
     fn hash_tree_root(&self) -> Root {
-        let limit = aggregation_bits_max(self.committee_bits.preset);
+        let bits_max = aggregation_bits_max(self.committee_bits.preset);
         ssz::container(&mut [
-            self.aggregation_bits.0.root(limit).0,
+            self.aggregation_bits.0.root(bits_max).0,
             self.data.hash_tree_root().0,
             self.signature.hash_tree_root().0,
             self.committee_bits.hash_tree_root().0,

@@ -1,17 +1,18 @@
-//! The consensus layer's rules: JSON body → [`request::SignRequest`] → signing root.
+//! The consensus layer's rules: from a JSON body to a [`request::SignRequest`] and its signing root.
 //!
-//! Pure: values in, values out, no clock, no socket, no file but `config.yaml` as text.
+//! Pure: no clock, no socket, and of files only `config.yaml` as text.
 
 mod block;
 mod container;
-mod document;
-mod duty;
+mod domain;
 pub(crate) mod extension;
+mod field_types;
 mod forms;
+mod json_tree;
+mod messages;
 pub mod network;
 pub mod primitives;
 pub mod request;
-mod root;
+mod signable;
 pub mod slashable;
 mod ssz;
-mod values;

@@ -1,14 +1,15 @@
-//! The small types that everything else is made of; inside the program no bare `u64` and no hex text.
+//! The small types that everything else consists of, so that no function takes a bare `u64` or hex text.
 //!
 //! Source: consensus-specs, `phase0/beacon-chain.md`, "Custom types".
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+use super::json_tree::{FieldError, FromJson, JsonValue};
 use crate::hex::{self, HexError};
 
-/// Byte strings of a fixed length: read from and shown as 0x-hex.
+/// Byte strings of a fixed length, read from and shown as 0x-hex.
 macro_rules! bytes {
     ($($(#[$doc:meta])* $name:ident: $length:literal;)*) => {$(
         $(#[$doc])*
@@ -40,10 +41,15 @@ macro_rules! bytes {
             }
         }
 
+        impl FromJson for $name {
+            fn from_json(value: JsonValue<'_>) -> Result<Self, FieldError> {
+                value.read_text(|text| text.parse().map_err(|error: HexError| error.to_string()))
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
-            #[inline(never)] // dozens of fields call it
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(text(|text| text.parse().map_err(|error: HexError| error.to_string())))
+                deserializer.deserialize_str(HexVisitor).map(Self)
             }
         }
     )*};
@@ -84,10 +90,19 @@ macro_rules! numbers {
             }
         }
 
+        impl FromJson for $name {
+            fn from_json(value: JsonValue<'_>) -> Result<Self, FieldError> {
+                if let Some(number) = value.number() {
+                    return whole_number(number).map(Self).map_err(FieldError::new);
+                }
+                let text = value.text().ok_or_else(|| value.unexpected(WHOLE_NUMBER))?;
+                whole_number(&text).map(Self).map_err(FieldError::new)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
-            #[inline(never)] // dozens of fields call it
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(NUMBER).map(Self)
+                deserializer.deserialize_any(NumberVisitor).map(Self)
             }
         }
     )*};
@@ -107,57 +122,53 @@ impl Epoch {
     pub const NEVER: Self = Self(u64::MAX);
 }
 
-/// Reads a scalar: a text by a function of its characters, and what else may stand for it.
-pub(super) struct Scalar<T> {
-    pub(super) expected: &'static str,
-    pub(super) text: fn(&str) -> Result<T, String>,
-    pub(super) number: fn(u64) -> Option<T>,
-    pub(super) flag: fn(bool) -> Option<T>,
-}
+/// What a reader of numbers takes, for messages.
+const WHOLE_NUMBER: &str = "a whole number from 0 to 18446744073709551615, as a string or number";
 
-/// Reads a text alone.
-pub(super) fn text<T>(text: fn(&str) -> Result<T, String>) -> Scalar<T> {
-    Scalar {
-        expected: "a string",
-        text,
-        number: |_| None,
-        flag: |_| None,
+/// Reads decimal digits. `str::parse` alone would take a plus sign.
+fn whole_number(text: &str) -> Result<u64, String> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(number) if is_decimal => Ok(number),
+        Ok(_) | Err(_) => Err(wrong(WHOLE_NUMBER, text)),
     }
 }
 
-impl<T> Visitor<'_> for Scalar<T> {
-    type Value = T;
+/// Reads `N` bytes of hex.
+struct HexVisitor<const N: usize>;
+
+impl<const N: usize> Visitor<'_> for HexVisitor<N> {
+    type Value = [u8; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
+        f.write_str("a string")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        (self.text)(text).map_err(E::custom)
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
-        (self.number)(number).ok_or_else(|| E::invalid_type(Unexpected::Unsigned(number), &self))
-    }
-
-    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<T, E> {
-        (self.flag)(flag).ok_or_else(|| E::invalid_type(Unexpected::Bool(flag), &self))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; N], E> {
+        hex::decode(text).map_err(E::custom)
     }
 }
 
-const NUMBER: Scalar<u64> = Scalar {
-    expected: "a whole number from 0 to 18446744073709551615, as a string or number",
-    text: |text| {
-        // `parse` alone would take a plus sign.
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        number.ok_or_else(|| wrong(&format!("a whole number from 0 to {}", u64::MAX), text))
-    },
-    number: Some,
-    flag: |_| None,
-};
+/// Reads a number or a string of decimal digits.
+struct NumberVisitor;
 
-/// The reason of a field's error.
-pub(super) fn wrong(expected: &str, got: &str) -> String {
-    format!("expected {expected}, got {:?}", hex::shorten(got))
+impl Visitor<'_> for NumberVisitor {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(WHOLE_NUMBER)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
+        whole_number(text).map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
+        Ok(number)
+    }
+}
+
+/// The reason of a field's error, with the value that was found.
+pub(super) fn wrong(expected: &str, found: &str) -> String {
+    format!("expected {expected}, got {:?}", hex::shorten(found))
 }

@@ -1,55 +1,63 @@
-//! The body of a sign request: JSON in, a message and its signing root out.
+//! The body of a sign request: from JSON to the signing root of a message.
 
 use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::IgnoredAny;
 
 use super::block::ForkInfo;
-use super::container::objects;
-use super::document::{Document, ELEMENTS_MAX};
-use super::duty::{Duty, Facts, GenesisDuty};
-use super::forms::{DomainName, ENVELOPE_ELEMENTS_MAX, Kind, Read, Reader};
+use super::domain::{self, DomainRule, ForkMoment};
+use super::forms::FormContext;
+use super::json_tree::{FieldError, FromJson, JsonTree, JsonValue, read_field};
+use super::messages::{ELEMENTS_MAX, ENVELOPE_ELEMENTS_MAX, MessageType};
 use super::network::{Network, Networks, Preset};
-use super::primitives::{DomainType, Epoch, Root, Version};
-use super::root;
+use super::primitives::{DomainType, Epoch, Root, Version, wrong};
+use super::signable::{ShownPreset, SigningFacts};
 use super::slashable::Slashable;
 
 /// A request that is complete and well-formed.
 pub struct SignRequest {
-    kind: &'static str,
-    /// The roots that the client says it wants signed, under each spelling.
-    claims: [(&'static str, Option<Root>); 2],
-    subject: Subject,
+    type_name: &'static str,
+    /// The roots that the client expects to be signed, under each spelling of the field.
+    claims: ClaimedRoots,
+    subject: SignSubject,
 }
 
-enum Subject {
+/// What is signed.
+enum SignSubject {
+    /// A message that belongs to a fork.
     Forked {
-        duty: Duty,
+        facts: SigningFacts,
+        moment: ForkMoment,
         fork_info: ForkInfo,
         preset: Preset,
     },
-    Genesis(GenesisDuty),
-    Raw(Root),
+    /// A message that holds across forks; the version is the one that it names.
+    Genesis {
+        facts: SigningFacts,
+        version: Option<Version>,
+    },
+    /// A root whose message is not shown.
+    BareRoot(Root),
 }
+
+/// Roots that a client expects to be signed, with the names of the fields.
+type ClaimedRoots = [(&'static str, Option<Root>); 2];
 
 /// Why a request cannot be signed: status 400 in each case.
 #[derive(Debug)]
 pub enum RequestError {
-    /// The body is no JSON object, or nests too deep.
+    /// The body is not a JSON object, or is nested too deep.
     Json(String),
-    /// A field is missing, there twice, or has a value that cannot be.
+    /// A field is missing, there twice, or has an impossible value.
     Field {
-        /// The way to the field, joined by dots.
+        /// The path to the field, joined by dots.
         path: String,
-        /// What was expected and found.
+        /// What was expected and what was found.
         reason: String,
     },
     /// The client and this program disagree about what is to be signed.
     Mismatch {
-        /// How the client spelled the field.
+        /// The client's name of the field.
         field: &'static str,
-        /// What it sent.
+        /// The root that the client sent.
         claimed: Root,
         /// The root of what it asked to sign.
         computed: Root,
@@ -58,85 +66,48 @@ pub enum RequestError {
     },
 }
 
-objects! {
-    /// What is read first.
-    Head {
-        r#type: Option<&'static Kind> = None, signingRoot: Option<Root> = None, signing_root: Option<Root> = None
-    }
-
-    /// What else is read when there is no type.
-    RawForm {
-        fork_info: Option<IgnoredAny> = None, domain: Option<DomainType> = None,
-        domain_name: Option<DomainName> = None
-    }
-}
-
-/// A signing root and what it was made of.
-struct Computed<'n> {
-    facts: Facts,
-    version: Version,
-    genesis_validators_root: Root,
-    epoch: Option<Epoch>,
-    network: &'n Network,
-}
-
 impl SignRequest {
-    /// Reads a body; unescapes its strings in place.
+    /// Reads a body.
     ///
     /// # Errors
-    /// When it is no JSON, or not the whole of a message of a known type.
-    pub fn parse(body: &mut [u8], networks: &Networks) -> Result<Self, RequestError> {
-        let document = &mut Document::open(body, ENVELOPE_ELEMENTS_MAX)?;
-        let head = document.read(PhantomData::<Head>)?;
+    /// When it is not JSON, or not the whole message of a known type.
+    pub fn parse(body: &[u8], networks: &Networks) -> Result<Self, RequestError> {
+        let tree = JsonTree::parse(body, ENVELOPE_ELEMENTS_MAX).map_err(RequestError::Json)?;
+        let root = tree.root();
         let claims = [
-            ("signingRoot", head.signingRoot),
-            ("signing_root", head.signing_root),
+            ("signingRoot", read_optional(root, "signingRoot")?),
+            ("signing_root", read_optional(root, "signing_root")?),
         ];
-        let Some(kind) = head.r#type else {
-            document.check_elements("a request without a type", ELEMENTS_MAX)?;
-            let subject = raw(document, head.signingRoot.or(head.signing_root))?;
+        let Some(message_type) = root.field("type")? else {
+            check_elements(&tree, "a request without a type", ELEMENTS_MAX)?;
             return Ok(Self {
-                kind: "RAW",
+                type_name: "RAW",
                 claims,
-                subject,
+                subject: SignSubject::BareRoot(read_bare_root(root, claims)?),
             });
         };
-        document.check_elements(kind.names[0], kind.elements_max)?;
-        let mut reader = Reader {
-            document,
-            networks,
-            keys: kind.keys,
-        };
-        let subject = match kind.read {
-            Read::Genesis(read) => Subject::Genesis(read(&mut reader)?),
-            Read::Forked(read) => {
-                let fork_info = reader.fork_info()?;
-                let (duty, seen) = read(&mut reader, &fork_info)?;
-                let preset = reader.preset(&fork_info, seen)?;
-                Subject::Forked {
-                    duty,
-                    fork_info,
-                    preset,
-                }
-            }
-        };
+        let message_type = message_type
+            .read_text(MessageType::named)
+            .map_err(|error| error.at("type"))?;
+        let type_name = message_type.names[0];
+        check_elements(&tree, type_name, message_type.elements_max)?;
         Ok(Self {
-            kind: kind.names[0],
+            type_name,
             claims,
-            subject,
+            subject: read_subject(root, message_type, networks)?,
         })
     }
 
-    /// The type of the message, as the specification spells it, or `RAW`.
-    pub fn kind(&self) -> &'static str {
-        self.kind
+    /// Returns the type of the message, as the specification spells it, or `RAW`.
+    pub fn type_name(&self) -> &'static str {
+        self.type_name
     }
 
-    /// The root to sign. `networks` are those that the request was parsed with; the time is Unix's, in
-    /// seconds.
+    /// Computes the root to sign. `networks` are those that the request was parsed with; the time is
+    /// Unix time.
     ///
-    /// Clients make up a fork for an exit, each another one, and send the root of the domain in which it
-    /// is valid now: that root is signed, too.
+    /// The forks that clients make up for an exit differ, and so do the roots that they send. If a
+    /// client sends the root of the domain in which the exit is valid now, that root is returned.
     ///
     /// # Errors
     /// When the client sent another root.
@@ -145,57 +116,90 @@ impl SignRequest {
         networks: &Networks,
         now_seconds: u64,
     ) -> Result<Root, RequestError> {
-        let computed = match &self.subject {
-            Subject::Raw(root) => {
-                return self.compare(*root, || "a request without a type".to_owned());
+        match &self.subject {
+            SignSubject::BareRoot(root) => {
+                self.check_claims(*root, || "a request without a type".to_owned())
             }
-            Subject::Genesis(duty) => Computed::for_all_forks(duty, networks.chosen()),
-            Subject::Forked {
-                duty,
+            SignSubject::Genesis { facts, version } => {
+                let network = networks.chosen();
+                let domain = MessageDomain {
+                    version: version.unwrap_or_else(|| network.genesis_version()),
+                    genesis_validators_root: Root::ZERO,
+                    epoch: None,
+                    network,
+                };
+                self.check_message_claims(facts, &domain)
+            }
+            SignSubject::Forked {
+                facts,
+                moment,
                 fork_info,
                 preset,
             } => {
-                let network = networks.of(fork_info.fork.current_version);
-                let network = network.unwrap_or_else(|| Network::unknown(*preset));
-                let mut computed = Computed::for_fork(duty, fork_info, network);
-                let by_fork_info = computed.version;
-                if let Some(version) = root::exit_version_now(duty, fork_info, network, now_seconds)
-                {
-                    computed.version = version;
-                    if !self.claims_only(computed.root()) {
-                        computed.version = by_fork_info;
+                let network = networks
+                    .of(fork_info.fork.current_version)
+                    .unwrap_or_else(|| Network::unknown(*preset));
+                let mut domain = MessageDomain {
+                    version: moment.version(fork_info, network),
+                    genesis_validators_root: fork_info.genesis_validators_root,
+                    epoch: Some(moment.epoch(network)),
+                    network,
+                };
+                if let Some(version) = moment.exit_version_now(fork_info, network, now_seconds) {
+                    let now = MessageDomain { version, ..domain };
+                    if self.claims_only(now.signing_root(facts)) {
+                        domain = now;
                     }
                 }
-                computed
+                self.check_message_claims(facts, &domain)
             }
+        }
+    }
+
+    /// Returns what slashing protection must know of the message.
+    pub fn slashable(&self) -> Slashable {
+        let (facts, genesis_validators_root) = match &self.subject {
+            SignSubject::Forked {
+                facts, fork_info, ..
+            } => (facts, fork_info.genesis_validators_root),
+            SignSubject::Genesis { facts, .. } => (facts, Root::ZERO),
+            SignSubject::BareRoot(_) => return Slashable::Opaque,
         };
-        self.compare(computed.root(), || format!("{} {computed}", self.kind))
+        match facts.slashable {
+            Some(message) => Slashable::On(genesis_validators_root, message),
+            None => Slashable::Never,
+        }
     }
 
     /// Whether the client sent this root, and no other.
     fn claims_only(&self, root: Root) -> bool {
-        let mut claims = self
-            .claims
-            .iter()
-            .filter_map(|(_, claim)| *claim)
-            .peekable();
-        claims.peek().is_some() && claims.all(|claim| claim == root)
-    }
-
-    /// What slashing protection must know of the message.
-    pub fn slashable(&self) -> Slashable {
-        match &self.subject {
-            Subject::Forked {
-                duty, fork_info, ..
-            } => duty.slashable(fork_info.genesis_validators_root),
-            Subject::Genesis(_) => Slashable::Never,
-            Subject::Raw(_) => Slashable::Opaque,
+        let [(_, first), (_, second)] = self.claims;
+        match (first, second) {
+            (Some(first), Some(second)) => first == root && second == root,
+            (Some(only), None) | (None, Some(only)) => only == root,
+            (None, None) => false,
         }
     }
 
-    fn compare(&self, computed: Root, facts: impl Fn() -> String) -> Result<Root, RequestError> {
+    fn check_message_claims(
+        &self,
+        facts: &SigningFacts,
+        domain: &MessageDomain<'_>,
+    ) -> Result<Root, RequestError> {
+        self.check_claims(domain.signing_root(facts), || {
+            format!("{} {}", self.type_name, domain.describe(facts))
+        })
+    }
+
+    fn check_claims(
+        &self,
+        computed: Root,
+        facts: impl FnOnce() -> String,
+    ) -> Result<Root, RequestError> {
         for (field, claim) in self.claims {
-            if let Some(claimed) = claim.filter(|claimed| *claimed != computed) {
+            if let Some(claimed) = claim
+                && claimed != computed
+            {
                 return Err(RequestError::Mismatch {
                     field,
                     claimed,
@@ -208,95 +212,180 @@ impl SignRequest {
     }
 }
 
-/// The form of py3signer: a root, and at best the name or the value of its domain.
-fn raw(document: &mut Document<'_>, root: Option<Root>) -> Result<Subject, RequestError> {
-    let form = document.read(PhantomData::<RawForm>)?;
-    let missing = |path: &str, reason: &str| {
-        Err(RequestError::Field {
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-        })
+/// Reads the message of a request, and the fork that it belongs to.
+fn read_subject(
+    root: JsonValue<'_>,
+    message_type: &MessageType,
+    networks: &Networks,
+) -> Result<SignSubject, RequestError> {
+    let fork_info: Result<ForkInfo, FieldError> = read_field("fork_info", root.field("fork_info")?);
+    let context = FormContext {
+        networks,
+        fork_info: fork_info.as_ref().ok(),
     };
-    let Some(root) = root.filter(|_| form.fork_info.is_none()) else {
-        return missing(
-            "type",
-            "missing; only a bare signingRoot, without fork_info, goes without a type",
-        );
-    };
-    let named = form.domain_name.map(|DomainName(domain)| domain);
-    match (form.domain, named) {
-        (Some(domain), Some(named)) if domain != named => {
-            missing("domain_name", "contradicts domain")
+    let (field, object) = find_object(root, message_type.fields)?;
+    let facts = (message_type.read)(object, &context).map_err(|error| error.at(field))?;
+    match facts.domain_rule {
+        DomainRule::Genesis(version) => Ok(SignSubject::Genesis { facts, version }),
+        DomainRule::Fork(moment) => {
+            let fork_info = fork_info?;
+            let network = networks.of(fork_info.fork.current_version);
+            let preset = decide_preset(network, facts.shown_preset.as_ref())
+                .map_err(|error| error.at(field))?;
+            Ok(SignSubject::Forked {
+                facts,
+                moment,
+                fork_info,
+                preset,
+            })
         }
-        (Some(_) | None, Some(_) | None) => Ok(Subject::Raw(root)),
     }
 }
 
-impl<'n> Computed<'n> {
-    fn for_fork(duty: &Duty, fork_info: &ForkInfo, network: &'n Network) -> Self {
-        let (facts, moment) = duty.facts();
-        let epoch = root::epoch(moment, network);
-        let version = root::version(duty, epoch, fork_info, network);
-        let genesis_validators_root = fork_info.genesis_validators_root;
-        Self {
-            facts,
-            version,
-            genesis_validators_root,
-            epoch: Some(epoch),
-            network,
+/// Finds the object of a message under one of its names.
+fn find_object<'t>(
+    root: JsonValue<'t>,
+    names: &'static [&'static str],
+) -> Result<(&'static str, JsonValue<'t>), FieldError> {
+    let mut found = None;
+    for name in names {
+        let [value] = root.fields([name])?;
+        if let Some(value) = value
+            && found.replace((*name, value)).is_some()
+        {
+            let reason = format!("is there beside {}", names[0]);
+            return Err(FieldError::new(reason).at(name));
         }
     }
+    found.ok_or_else(|| FieldError::new("is missing".to_owned()).at(names[0]))
+}
 
-    fn for_all_forks(duty: &GenesisDuty, network: &'n Network) -> Self {
-        let (facts, version) = duty.facts();
-        let version = version.unwrap_or_else(|| network.genesis_version());
-        Self {
-            facts,
-            version,
-            genesis_validators_root: Root::ZERO,
-            epoch: None,
-            network,
+/// Decides between the preset of the network and the one that a field shows. They must agree; for an
+/// unknown network, the field decides.
+fn decide_preset(
+    network: Option<&Network>,
+    shown: Option<&ShownPreset>,
+) -> Result<Preset, FieldError> {
+    match (network, shown) {
+        (Some(network), Some(shown)) if shown.preset != network.preset => {
+            let reason = format!(
+                "has the length of preset {:?}, but network {} has {:?}",
+                shown.preset, network.name, network.preset
+            );
+            Err(FieldError::new(reason).at(shown.field))
         }
+        (Some(network), _) => Ok(network.preset),
+        (None, Some(shown)) => Ok(shown.preset),
+        (None, None) => Ok(Preset::Mainnet),
     }
+}
 
-    fn root(&self) -> Root {
-        let domain = root::domain(
-            self.facts.domain_type,
+/// Reads a request of py3signer's form: a root, and at most the name or the value of its domain.
+fn read_bare_root(root: JsonValue<'_>, claims: ClaimedRoots) -> Result<Root, RequestError> {
+    let [(_, first), (_, second)] = claims;
+    let claimed = first.or(second);
+    let has_fork_info = root.field("fork_info")?.is_some();
+    let domain: Option<DomainType> = read_optional(root, "domain")?;
+    let named: Option<DomainType> = match root.field("domain_name")? {
+        Some(name) => {
+            let named = name.read_text(|name| {
+                domain::domain_type_named(name)
+                    .ok_or_else(|| wrong("a domain like beacon_attester", name))
+            });
+            Some(named.map_err(|error| error.at("domain_name"))?)
+        }
+        None => None,
+    };
+    let Some(claimed) = claimed.filter(|_| !has_fork_info) else {
+        let reason = "is missing; only a bare signingRoot, without fork_info, needs no type";
+        return Err(FieldError::new(reason.to_owned()).at("type").into());
+    };
+    if domain.is_some() && named.is_some() && domain != named {
+        let error = FieldError::new("contradicts domain".to_owned());
+        return Err(error.at("domain_name").into());
+    }
+    Ok(claimed)
+}
+
+/// Reads a field of a request; one that is missing or `null` is absent.
+fn read_optional<T: FromJson>(root: JsonValue<'_>, name: &str) -> Result<Option<T>, FieldError> {
+    match root.field(name)? {
+        Some(value) => read_field(name, Some(value)).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Checks the number of elements, once the type is known.
+fn check_elements(
+    tree: &JsonTree<'_>,
+    request: &str,
+    elements_max: usize,
+) -> Result<(), FieldError> {
+    let found = tree.elements();
+    if found > elements_max {
+        return Err(FieldError::new(format!(
+            "the body has {found} JSON elements: expected at most {elements_max} for {request}"
+        )));
+    }
+    Ok(())
+}
+
+/// The domain of a message, and the facts that decided it.
+struct MessageDomain<'n> {
+    version: Version,
+    genesis_validators_root: Root,
+    /// The epoch that decided the version; `None` when the message holds across forks.
+    epoch: Option<Epoch>,
+    network: &'n Network,
+}
+
+impl MessageDomain<'_> {
+    fn signing_root(&self, facts: &SigningFacts) -> Root {
+        let domain = domain::domain(
+            facts.domain_type,
             self.version,
             self.genesis_validators_root,
         );
-        root::signing_root(self.facts.root, domain)
+        domain::signing_root(facts.root, domain)
+    }
+
+    /// Describes what decided the signing root, for the client that expected another.
+    fn describe(&self, facts: &SigningFacts) -> String {
+        let SigningFacts {
+            container,
+            root,
+            domain_type,
+            ..
+        } = facts;
+        let Self {
+            version,
+            genesis_validators_root,
+            epoch,
+            network,
+        } = self;
+        let of_epoch = match epoch {
+            Some(epoch) => format!(" of epoch {epoch}"),
+            None => String::new(),
+        };
+        let network_root = match network.genesis_validators_root {
+            Some(root) if epoch.is_some() && root != *genesis_validators_root => {
+                format!(", whose genesis_validators_root is {root}")
+            }
+            Some(_) | None => String::new(),
+        };
+        let network = &network.name;
+        format!(
+            "as {container} with root {root}, domain type {domain_type}, version {version}{of_epoch}, \
+             genesis_validators_root {genesis_validators_root}, network {network}{network_root} (see --network)"
+        )
     }
 }
 
-impl fmt::Display for Computed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Facts {
-            container,
-            domain_type,
-            root,
-        } = &self.facts;
-        write!(
-            f,
-            "as {container} with root {root}, domain type {domain_type}, version {}",
-            self.version
-        )?;
-        if let Some(epoch) = self.epoch {
-            write!(f, " of epoch {epoch}")?;
-        }
-        write!(
-            f,
-            ", genesis_validators_root {}, network {}",
-            self.genesis_validators_root, self.network.name
-        )?;
-        match self.network.genesis_validators_root {
-            Some(root) if self.epoch.is_some() && root != self.genesis_validators_root => {
-                write!(
-                    f,
-                    ", whose genesis_validators_root is {root} (see --network)"
-                )
-            }
-            Some(_) | None => f.write_str(" (see --network)"),
+impl From<FieldError> for RequestError {
+    fn from(error: FieldError) -> Self {
+        Self::Field {
+            path: error.path,
+            reason: error.reason,
         }
     }
 }
@@ -304,8 +393,7 @@ impl fmt::Display for Computed<'_> {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Json(reason) => write!(f, "the body is no JSON object: {reason}"),
-            // The document itself has no name.
+            Self::Json(reason) => write!(f, "the body is not a JSON object: {reason}"),
             Self::Field { path, reason } if path.is_empty() => f.write_str(reason),
             Self::Field { path, reason } => write!(f, "{path}: {reason}"),
             Self::Mismatch {

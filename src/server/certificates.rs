@@ -173,3 +173,42 @@ impl fmt::Display for TlsError {
 }
 
 impl std::error::Error for TlsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_says_when_a_certificate_is_not_valid_or_not_for_long() {
+        let time = |text: &str| -> Timestamp { text.parse().expect("a time") };
+        let dates = CertificateDates {
+            file: PathBuf::from("server.pem"),
+            not_before: time("2026-01-01T00:00:00Z"),
+            not_after: time("2026-12-31T00:00:00Z"),
+        };
+        for (now, expected) in [
+            (
+                "2025-12-31T00:00:00Z",
+                Some("is not valid before 2026-01-01T"),
+            ),
+            ("2026-01-01T00:00:00Z", None),
+            ("2026-12-01T00:00:00Z", None),
+            (
+                "2026-12-01T00:00:01Z",
+                Some("expires in 29 days, at 2026-12-31T"),
+            ),
+            ("2026-12-31T00:00:00Z", Some("expires in 0 days")),
+            ("2026-12-31T00:00:01Z", Some("expired at 2026-12-31T")),
+        ] {
+            let warning = dates.warning(time(now));
+            match expected {
+                None => assert_eq!(warning, None, "{now}"),
+                Some(expected) => {
+                    let warning = warning.unwrap_or_default();
+                    assert!(warning.starts_with("server.pem: "), "{now}: {warning}");
+                    assert!(warning.contains(expected), "{now}: {warning}");
+                }
+            }
+        }
+    }
+}

@@ -415,6 +415,23 @@ impl<'a, S: Stream> Connection<'a, S> {
         };
         let start = mem::take(&mut self.request.body);
         let mut body = BodyBuffer::new(start, bytes_max, &self.state.memory);
+        let received = self.receive_body(head, announced, &mut body);
+        let body = body.finish();
+        match received {
+            Ok(()) => Ok(body),
+            Err(end) => {
+                self.discard(body);
+                Err(end)
+            }
+        }
+    }
+
+    fn receive_body(
+        &mut self,
+        head: RequestHead,
+        announced: Option<usize>,
+        body: &mut BodyBuffer<'a>,
+    ) -> Result<(), ConnectionEnd> {
         let mut decoder = BodyDecoder::new(head.framing);
         let mut has_waited = false;
         loop {
@@ -429,7 +446,7 @@ impl<'a, S: Stream> Connection<'a, S> {
             let used = unread.len() - rest.len();
             self.read_buffer.consume(used);
             if is_complete {
-                return Ok(body.finish());
+                return Ok(());
             }
             if needs_more && !has_waited {
                 has_waited = true;
@@ -444,6 +461,22 @@ impl<'a, S: Stream> Connection<'a, S> {
                 self.receive(true)?;
             }
         }
+    }
+
+    /// Frees a body that did not arrive whole: another thread wipes a large one, which takes milliseconds.
+    fn discard(&self, body: ReceivedBody<'a>) {
+        if body.bytes <= LARGE_BODY_BYTES_MAX {
+            return;
+        }
+        // The reservation lasts until the memory is free.
+        let _reservation = body.reservation;
+        let pieces = body.pieces;
+        self.state
+            .parsers
+            .run(move || {
+                let _freed_here = pieces;
+            })
+            .ok();
     }
 
     /// Reads what there is. `has_begun` is whether a part of the request has arrived before.

@@ -24,6 +24,13 @@ use super::tls::VerifiedClient;
 /// How often deadlines are looked at; they are late by at most this much.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
+/// Connections that are woken together. Thousands may be due at once, which came at once, and all of them
+/// would run before the next request is looked at.
+const WAKES_IN_A_ROW_MAX: usize = 64;
+
+/// How long the others have then.
+const WAKES_PAUSE: Duration = Duration::from_millis(1);
+
 /// The clock, and the status of every connection.
 pub(super) struct Sweeper {
     started: Instant,
@@ -162,14 +169,27 @@ impl Sweeper {
     fn sweep(&self) -> bool {
         let now_ms = self.now_ms();
         let is_draining = self.is_draining();
-        let mut connections = lock(&self.connections);
-        connections.retain(|status| !status.has_ended());
-        for status in connections.iter() {
-            if status.end_pause_if_due(now_ms, is_draining) || status.is_due(now_ms, is_draining) {
-                status.wake();
+        let mut due = Vec::new();
+        let is_empty;
+        {
+            let mut connections = lock(&self.connections);
+            connections.retain(|status| !status.has_ended());
+            for status in connections.iter() {
+                if status.end_pause_if_due(now_ms, is_draining)
+                    || status.is_due(now_ms, is_draining)
+                {
+                    due.push(Arc::clone(status));
+                }
             }
+            is_empty = connections.is_empty();
         }
-        connections.is_empty()
+        for (index, status) in due.iter().enumerate() {
+            if index > 0 && index % WAKES_IN_A_ROW_MAX == 0 {
+                thread::sleep(WAKES_PAUSE);
+            }
+            status.wake();
+        }
+        is_empty
     }
 }
 
