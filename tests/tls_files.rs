@@ -36,7 +36,7 @@ fn with_identity(identity: TlsIdentity) -> TlsFiles {
     }
 }
 
-/// Asks for `/health` by `openssl s_client`; returns what it prints. `None` where there is no openssl.
+/// Asks for `/upcheck` by `openssl s_client`; returns what it prints. `None` where there is no openssl.
 fn ask(address: &str, version: &str, client: Option<&str>) -> Option<String> {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-quiet", "-connect", address, version]);
@@ -51,7 +51,7 @@ fn ask(address: &str, version: &str, client: Option<&str>) -> Option<String> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let request = b"GET /upcheck HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     // The connection may have ended.
     let _ = child.stdin.as_mut().unwrap().write_all(request);
     let output = child.wait_with_output().unwrap();
@@ -223,7 +223,7 @@ fn a_failed_handshake_is_one_line_with_address_and_reason_and_is_counted() {
     let address = signer.address.clone();
     let failed = "TLS: the handshake with 127.0.0.1 failed: ";
     let mut plain = std::net::TcpStream::connect(&address).unwrap();
-    plain.write_all(b"GET /health HTTP/1.1\r\n\r\n").unwrap();
+    plain.write_all(b"GET /upcheck HTTP/1.1\r\n\r\n").unwrap();
     signer.wait_for_line(&format!("{failed}received corrupt message"));
     let Some(_) = ask(&address, "-tls1_3", Some("v1")) else {
         return;
