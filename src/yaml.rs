@@ -37,6 +37,8 @@ const DEPTH_MAX: usize = 16;
 /// # Errors
 /// The text is not YAML, is nested too deep, or has an alias, a key that is not a text, or a key twice.
 pub(crate) fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    // Editors of Windows begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut events = Parser::new_from_str(text);
     let mut documents = Vec::new();
     while let Some(event) = events.next() {
