@@ -21,13 +21,13 @@ pub const SHOWN_CHARS_MAX: usize = 80;
 pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     let digits = strip_prefix(text);
     let mut bytes = [0; N];
-    match const_hex::check_raw(digits) && const_hex::decode_to_slice(digits, &mut bytes).is_ok() {
-        true => Ok(bytes),
-        false => Err(HexError {
-            expected_bytes: N,
-            found: shorten(text),
-        }),
+    if const_hex::check_raw(digits) && const_hex::decode_to_slice(digits, &mut bytes).is_ok() {
+        return Ok(bytes);
     }
+    Err(HexError {
+        expected_bytes: N,
+        found: shorten(text),
+    })
 }
 
 /// The bytes that `text` stands for, of any length; `None` when it is no hex.

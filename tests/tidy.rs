@@ -43,7 +43,10 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("scrypt", &["keys/"]),
     ("pbkdf2", &["keys/"]),
     ("arc_swap", &["keys/table.rs", "server/"]),
-    ("argh", &["cli/subcommands.rs", "cli/completions.rs"]),
+    (
+        "argh",
+        &["cli/subcommands.rs", "cli/completions.rs", "cli/manual.rs"],
+    ),
     ("saphyr_parser", &["yaml.rs"]),
 ];
 
