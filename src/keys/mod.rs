@@ -6,6 +6,7 @@ mod delete;
 mod derivation;
 pub mod derive;
 pub(crate) mod dry_run;
+mod g2;
 mod import;
 pub mod imported;
 mod key_config_files;
