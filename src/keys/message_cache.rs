@@ -65,7 +65,8 @@ enum TableState {
 
 type PointSet = [Option<CachedMessage>; SET_POINTS];
 
-static SETS_OF_POINTS: [Mutex<PointSet>; SETS] = [const { Mutex::new([const { None }; SET_POINTS]) }; SETS];
+static SETS_OF_POINTS: [Mutex<PointSet>; SETS] =
+    [const { Mutex::new([const { None }; SET_POINTS]) }; SETS];
 
 /// Counts uses, to know which one was last.
 static TICKS: AtomicU64 = AtomicU64::new(0);
@@ -124,7 +125,10 @@ fn set_of(root: &Root) -> MutexGuard<'static, PointSet> {
 
 fn use_cached(root: &Root, signatures: u32, waiting: u32) -> Option<Use> {
     let mut set = set_of(root);
-    let cached = set.iter_mut().flatten().find(|cached| cached.root == *root)?;
+    let cached = set
+        .iter_mut()
+        .flatten()
+        .find(|cached| cached.root == *root)?;
     cached.uses = cached.uses.saturating_add(signatures);
     cached.used_at = TICKS.fetch_add(1, Ordering::Relaxed);
     let mut must_build = false;

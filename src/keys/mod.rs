@@ -19,6 +19,7 @@ mod layouts;
 mod load;
 mod load_plan;
 pub mod locked;
+mod message_cache;
 mod pool;
 pub mod progress;
 mod reader;

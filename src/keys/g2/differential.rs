@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::blst::{AffinePoint, JacobianPoint, to_affine};
 use super::digits::Digits;
 use super::fixed_base::{BATCH_KEYS_MAX, FixedBaseTable};
-use super::{MessagePoint, one_use};
+use super::{Fault, MessagePoint, MessageTable, one_use};
 
 /// |z|.
 const U: u128 = 0xd201_0000_0001_0000;
@@ -125,7 +125,21 @@ fn edge_scalars() -> Vec<[u8; 32]> {
         near(limbs);
     }
     let top = u64::try_from(U).unwrap() - 1;
-    let digits = [0, 1, 2, 15, 16, 17, 31, 32, 33, top - 1, top, top / 2, u64::MAX / 31 % top];
+    let digits = [
+        0,
+        1,
+        2,
+        15,
+        16,
+        17,
+        31,
+        32,
+        33,
+        top - 1,
+        top,
+        top / 2,
+        u64::MAX / 31 % top,
+    ];
     for lowest in digits {
         for second in digits {
             for third in digits {
@@ -175,7 +189,11 @@ fn check(message: &MessagePoint, scalars: &[[u8; 32]], first_size: usize) {
         for (scalar, product) in batch.iter().zip(products) {
             let expected = expected(&message.0, scalar);
             assert_eq!(product, expected, "table, {scalar:02x?}");
-            assert_eq!(one_use::multiply(&message.0, scalar), expected, "one use, {scalar:02x?}");
+            assert_eq!(
+                one_use::multiply(&message.0, scalar),
+                expected,
+                "one use, {scalar:02x?}"
+            );
         }
     }
 }
@@ -252,4 +270,30 @@ fn an_infinite_message_has_no_table_and_no_signature() {
     let infinity = MessagePoint(JacobianPoint::default());
     assert!(FixedBaseTable::new(&infinity.0).is_none());
     assert!(infinity.sign(&bytes(&[1, 0, 0, 0])).is_err());
+}
+
+#[test]
+fn a_table_with_a_wrong_bit_gives_no_signature() {
+    let message = message(9);
+    let scalar = Random(9).scalar();
+    let scalars = [&scalar; BATCH_KEYS_MAX];
+    let sound = MessageTable::new(&message).unwrap().sign(&scalars);
+    let expected = message.sign_by_blst(&scalar).unwrap();
+    assert!(
+        sound
+            .iter()
+            .all(|signed| *signed.as_ref().unwrap() == expected)
+    );
+    let mut refused = 0;
+    for number in 0..16 {
+        let mut table = MessageTable::new(&message).unwrap();
+        table.0.flip_bit(number);
+        for signed in table.sign(&scalars) {
+            match signed {
+                Ok(signature) => assert_eq!(signature, expected, "entry {number} is not used"),
+                Err(Fault) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 0);
 }

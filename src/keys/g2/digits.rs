@@ -117,7 +117,8 @@ fn divide(limbs: &mut [u64]) -> u64 {
 
 /// Quotient and remainder of two limbs by u; the high one must be below u.
 fn divide_two(high: u64, low: u64) -> (u64, u64) {
-    let estimate = u128::from(RECIPROCAL) * u128::from(high) + ((u128::from(high) << 64) | u128::from(low));
+    let estimate =
+        u128::from(RECIPROCAL) * u128::from(high) + ((u128::from(high) << 64) | u128::from(low));
     let fraction = truncate(estimate & u128::from(u64::MAX));
     let mut quotient = truncate(estimate >> 64).wrapping_add(1);
     let mut remainder = low.wrapping_sub(quotient.wrapping_mul(U));
@@ -171,7 +172,11 @@ mod tests {
                 let dividend = (u128::from(high) << 64) | u128::from(low);
                 let expected = (dividend / u128::from(U), dividend % u128::from(U));
                 let (quotient, remainder) = divide_two(high, low);
-                assert_eq!((quotient.into(), remainder.into()), expected, "{dividend:x}");
+                assert_eq!(
+                    (quotient.into(), remainder.into()),
+                    expected,
+                    "{dividend:x}"
+                );
             }
         }
     }

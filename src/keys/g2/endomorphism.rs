@@ -67,3 +67,79 @@ pub(super) fn times_u(point: &JacobianPoint) -> JacobianPoint {
         z: point.z.conjugate(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::blst::to_affine;
+    use super::*;
+
+    /// p − 1, little-endian.
+    const P_MINUS_1: [u64; 6] = [
+        0xb9fe_ffff_ffff_aaaa,
+        0x1eab_fffe_b153_ffff,
+        0x6730_d2a0_f6b0_f624,
+        0x6477_4b84_f385_12bf,
+        0x4b1b_a7b6_434b_acd7,
+        0x1a01_11ea_397f_e69a,
+    ];
+
+    fn divided(number: [u64; 6], by: u64) -> [u64; 6] {
+        let mut quotient = number;
+        let mut remainder = 0;
+        for limb in quotient.iter_mut().rev() {
+            let dividend = (remainder << 64) | u128::from(*limb);
+            *limb = u64::try_from(dividend / u128::from(by)).unwrap();
+            remainder = dividend % u128::from(by);
+        }
+        assert_eq!(remainder, 0);
+        quotient
+    }
+
+    fn power(base: &Fp2, exponent: [u64; 6]) -> Fp2 {
+        let mut power = base.multiply(&base.invert());
+        for bit in (0..384).rev() {
+            power = power.square();
+            if (exponent[bit / 64] >> (bit % 64)) & 1 == 1 {
+                power = power.multiply(base);
+            }
+        }
+        power
+    }
+
+    #[test]
+    fn the_factors_are_powers_of_one_plus_i() {
+        // In Montgomery form: the real part of one.
+        let generator = blst_one();
+        let one_plus_i = Fp2 {
+            real: generator,
+            imaginary: generator,
+        };
+        assert_eq!(power(&one_plus_i, divided(P_MINUS_1, 3)).invert(), X_FACTOR);
+        assert_eq!(power(&one_plus_i, divided(P_MINUS_1, 2)).invert(), Y_FACTOR);
+    }
+
+    fn blst_one() -> [u64; 6] {
+        let element = JacobianPoint::hash(b"any", b"tag").x;
+        element.multiply(&element.invert()).real
+    }
+
+    #[test]
+    fn the_image_is_the_product_with_u() {
+        for number in 0..100_u8 {
+            let point = JacobianPoint::hash(&[number], b"a tag of the tests");
+            let mut scalar = [0; 32];
+            scalar[..8].copy_from_slice(&0xd201_0000_0001_0000_u64.to_le_bytes());
+            let mut affine = [AffinePoint::INFINITY; 3];
+            to_affine(
+                &[point, point.multiply_by_blst(&scalar), times_u(&point)],
+                &mut affine,
+            );
+            assert_eq!(affine[1], affine[2]);
+            assert_eq!(affine[1], times_u_affine(&affine[0]));
+        }
+        assert_eq!(
+            times_u_affine(&AffinePoint::INFINITY),
+            AffinePoint::INFINITY
+        );
+    }
+}

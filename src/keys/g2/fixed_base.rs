@@ -61,7 +61,11 @@ impl FixedBaseTable {
             rows: [[AffinePoint::INFINITY; 16]; WINDOWS],
             corrections: [AffinePoint::INFINITY; 16],
         };
-        for (row, power) in table.rows.iter_mut().zip(powers.iter().step_by(WINDOW_BITS)) {
+        for (row, power) in table
+            .rows
+            .iter_mut()
+            .zip(powers.iter().step_by(WINDOW_BITS))
+        {
             row[0] = *power;
         }
         let mut correction = powers[0];
@@ -209,5 +213,13 @@ fn add_all<const PAIRS_MAX: usize>(sums: &mut [AffinePoint], addends: &[AffinePo
         let x = slope.square().subtract(&sum.x).subtract(&addend.x);
         sum.y = slope.multiply(&sum.x.subtract(&x)).subtract(&sum.y);
         sum.x = x;
+    }
+}
+
+#[cfg(test)]
+impl FixedBaseTable {
+    /// Spoils an entry in the middle of the table.
+    pub(super) fn flip_bit(&mut self, entry: usize) {
+        self.rows[5][entry].x.real[3] ^= 1 << 40;
     }
 }

@@ -7,7 +7,8 @@
 //! - `endomorphism.rs`: [|z|]Q for almost nothing;
 //! - `select.rs`: reading a row at a secret index;
 //! - `one_use.rs`: one signature, with rows on the stack;
-//! - `fixed_base.rs`: up to eight signatures, with a table that stays.
+//! - `fixed_base.rs`: up to eight signatures, with a table that stays;
+//! - `self_test.rs`: known answers, at every start.
 //!
 //! Invariants: no branch and no address depends on a scalar, which `scripts/check --constant-time` shows
 //! on the compiled code. Scalars are read where they lie; what is made of them lies on the stack, which
@@ -21,6 +22,7 @@ mod endomorphism;
 mod fixed_base;
 mod one_use;
 mod select;
+mod self_test;
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod constant_time;
@@ -30,9 +32,10 @@ mod differential;
 use blst::{AffinePoint, JacobianPoint, to_affine};
 pub(super) use fixed_base::BATCH_KEYS_MAX;
 use fixed_base::FixedBaseTable;
+pub(super) use self_test::self_test;
 
 /// A compressed signature.
-type SignatureBytes = [u8; 96];
+pub(super) type SignatureBytes = [u8; 96];
 
 /// The product was not on the curve: memory or processor are at fault, and the product is dropped.
 #[derive(Debug)]
