@@ -16,7 +16,7 @@ use crate::cli::layers::{Dialect, Values};
 use crate::consensus::network::{Fork, Networks};
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::keyring_state::KeyringSettings;
-use crate::keys::sources::{Mnemonic, Pair, Passwords, Sources};
+use crate::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
 use crate::server::CONNECTIONS_MAX;
 use crate::server::tls::{Files, Identity};
 use crate::slashing::{self, ChainClock};
@@ -331,21 +331,21 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, StartErr
     let passwords = values.directory("keystores-passwords-path")?;
     let password_file = values.file("keystores-password-file")?;
     let keys_dirs = values.directories("keys")?;
-    let pairs = match (keystores, passwords, password_file.clone()) {
+    let keystore_directories = match (keystores, passwords, password_file.clone()) {
         (_, Some(_), Some(_)) => {
             return conflict(
                 "--keystores-passwords-path and --keystores-password-file exclude each other",
             );
         }
         (Some(keystores), Some(passwords), None) => {
-            vec![Pair {
+            vec![KeystoreDirectory {
                 keystores,
-                passwords: Passwords::Dir(passwords),
+                passwords: PasswordFiles::Dir(passwords),
             }]
         }
-        (Some(keystores), None, Some(file)) => vec![Pair {
+        (Some(keystores), None, Some(file)) => vec![KeystoreDirectory {
             keystores,
-            passwords: Passwords::File(file),
+            passwords: PasswordFiles::File(file),
         }],
         (None, None, None) => Vec::new(),
         (None, None, Some(_)) if !keys_dirs.is_empty() => Vec::new(),
@@ -355,7 +355,7 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, StartErr
         }
     };
     Ok(Sources {
-        pairs,
+        keystore_directories,
         keys_dirs,
         keys_password_file: password_file,
         key_config_path: values.directory("key-config-path")?,
@@ -368,10 +368,10 @@ fn sources(values: &Values, data_dir: Option<&Path>) -> Result<Sources, StartErr
     })
 }
 
-fn mnemonic(values: &Values) -> Result<Option<Mnemonic>, StartError> {
+fn mnemonic(values: &Values) -> Result<Option<MnemonicFiles>, StartError> {
     let passphrase_file = values.file("mnemonic-passphrase-file")?;
     match (values.file("mnemonic-file")?, values.range("key-range")?) {
-        (Some(file), Some(range)) => Ok(Some(Mnemonic {
+        (Some(file), Some(range)) => Ok(Some(MnemonicFiles {
             file,
             passphrase_file,
             range,

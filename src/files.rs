@@ -1,9 +1,10 @@
-//! Files with care: read within bounds, kept private, replaced as a whole.
+//! Reading files within bounds, keeping them private, and replacing them as a whole.
 //!
 //! A leaf that every module may use. Nothing here knows what a file is for.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 /// The largest file with a password, a phrase or a bare key.
-pub const SECRET_FILE_BYTES_MAX: usize = 64 << 10;
+pub(crate) const SECRET_FILE_BYTES_MAX: usize = 64 << 10;
 
 /// Permission bits that let users outside the owner and group read or write a file.
 const OTHERS_READ_WRITE: u32 = 0o006;
@@ -21,15 +22,15 @@ const OTHERS_READ_WRITE: u32 = 0o006;
 /// Permission bit that lets users outside the owner and group write a file.
 const OTHERS_WRITE: u32 = 0o002;
 
-/// How the names of unfinished files end; a random number stands before it.
+/// The end of the names of unfinished files, after a random number.
 const UNFINISHED: &str = ".unfinished";
 
-/// Bytes of the random number in the name of an unfinished file.
+/// The bytes of that random number.
 const RANDOM_NAME_BYTES: usize = 16;
 
 static WARNED: Once = Once::new();
 
-/// A path that cannot be used: which one, and why.
+/// A path that cannot be used, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileError {
     /// The file or directory.
@@ -45,9 +46,14 @@ pub(crate) enum PathKind {
     File,
     /// A directory.
     Directory,
-    /// Nothing: no entry of that name.
+    /// Nothing.
     Absent,
 }
+
+/// What a file looked like. Two files with different content have different stamps, unless somebody forges
+/// the time of change of the inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileStamp(u64);
 
 impl FileError {
     pub(crate) fn new(path: &Path, reason: impl fmt::Display) -> Self {
@@ -65,6 +71,41 @@ impl fmt::Display for FileError {
 }
 
 impl std::error::Error for FileError {}
+
+impl FileStamp {
+    /// The stamp of a regular file; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`look_at`], and when it is a directory.
+    pub(crate) fn of(file: &Path) -> Result<Option<Self>, FileError> {
+        match look_at(file)? {
+            PathKind::File => {}
+            PathKind::Directory => return Err(FileError::new(file, "a directory, not a file")),
+            PathKind::Absent => return Ok(None),
+        }
+        match fs::metadata(file) {
+            Ok(metadata) => Ok(Some(Self::of_metadata(&metadata))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(FileError::new(file, error)),
+        }
+    }
+
+    fn of_metadata(metadata: &fs::Metadata) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for number in [metadata.dev(), metadata.ino(), metadata.len()] {
+            hasher.write_u64(number);
+        }
+        for number in [
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
+        ] {
+            hasher.write_i64(number);
+        }
+        Self(hasher.finish())
+    }
+}
 
 /// Looks at a path without opening it.
 ///
@@ -90,7 +131,7 @@ pub(crate) fn look_at(path: &Path) -> Result<PathKind, FileError> {
     }
 }
 
-/// Whether an error says that there is nothing of that name.
+/// Whether an error says that nothing has that name.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -98,10 +139,10 @@ pub(crate) fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-/// The entries of a directory, sorted.
+/// Lists the entries of a directory, sorted.
 ///
 /// # Errors
-/// When it cannot be read to its end.
+/// When it cannot be read, or not to its end.
 pub(crate) fn list_directory(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
     let fault = |error| FileError::new(directory, error);
     let mut paths = Vec::new();
@@ -112,10 +153,10 @@ pub(crate) fn list_directory(directory: &Path) -> Result<Vec<PathBuf>, FileError
     Ok(paths)
 }
 
-/// The whole of a file, in a buffer that never moves.
+/// Reads a whole file into a buffer that never moves.
 ///
 /// # Errors
-/// Whatever the system says, or that the file has more than `bytes_max` bytes.
+/// Those of the system, and that the file has more than `bytes_max` bytes.
 pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     read_open_file(File::open(path)?, bytes_max)
 }
@@ -130,7 +171,7 @@ fn read_open_file(file: File, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>
     Ok(content)
 }
 
-/// The text of a file that only its owner and group may read.
+/// Reads the text of a file that only its owner and group may read.
 ///
 /// # Errors
 /// When it cannot be read, is not UTF-8, has more than [`SECRET_FILE_BYTES_MAX`] bytes, or others can
@@ -164,8 +205,8 @@ pub(crate) fn read_private(
     }
 }
 
-/// Refuses a directory that others can write: whoever can replace its files can replace the keys and the
-/// record of what was signed.
+/// Refuses a directory that others can write: they could replace the keys and the record of what was
+/// signed.
 ///
 /// # Errors
 /// When others can write it, or it cannot be looked at.
@@ -181,11 +222,11 @@ pub(crate) fn check_directory_is_private(directory: &Path) -> Result<(), FileErr
     ))
 }
 
-/// Writes a file that only its owner can read, and puts it in the place of an older one as a whole: the
-/// name never stands for half a file. The directory is not synced.
+/// Writes a file that only its owner can read, and replaces an older one as a whole: nobody sees half a
+/// file. The directory is not synced.
 ///
 /// # Errors
-/// Whatever the system says; the file of before is untouched then.
+/// Those of the system; the older file is untouched then.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = path.with_file_name(unfinished_name(path)?);
     let written = write_new(&unfinished, content).and_then(|()| fs::rename(&unfinished, path));
@@ -220,7 +261,7 @@ fn unfinished_name(path: &Path) -> io::Result<String> {
     ))
 }
 
-/// Whether [`write_private`] makes names of this form.
+/// Whether [`write_private`] makes such names.
 pub(crate) fn is_unfinished_name(name: &str) -> bool {
     let random = name
         .strip_prefix('.')
@@ -238,12 +279,15 @@ pub(crate) fn is_unfinished_name(name: &str) -> bool {
 /// Makes the names in a directory survive a power cut.
 ///
 /// # Errors
-/// Whatever the system says.
+/// Those of the system.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Random bytes of the system.
+/// Gets random bytes from the system.
+///
+/// # Errors
+/// When the system has none.
 pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, String> {
     let mut bytes = Zeroizing::new([0; N]);
     SystemRandom::new()
@@ -278,7 +322,8 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("signerd-files-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
-        let (victim, file) = (directory.join("victim"), directory.join("file"));
+        let victim = directory.join("victim");
+        let file = directory.join("file");
         fs::write(&victim, "untouched").unwrap();
         std::os::unix::fs::symlink(&victim, &file).unwrap();
         write_private(&file, b"new").unwrap();

@@ -15,9 +15,9 @@
 //! # How keys come and go
 //!
 //! [`keys::keyring`] is the handle. A load lists the sources (`keys::sources`), reads what is new
-//! (`keys::key_source`), decides (`keys::load_plan`) and opens it (`keys::load`). An import is one function
-//! in `keys::import`, a deletion one in `keys::delete`; what they know of each source is in
-//! [`keys::keyring_state`], which states the law that they follow.
+//! (`keys::source`), decides (`keys::load_plan`) and opens it (`keys::load`). An import is one function
+//! in `keys::import`, a deletion one in `keys::delete`. What they know of each source is in
+//! [`keys::keyring_state`], with the rules that they follow.
 //!
 //! [`cli`] and `config` turn arguments into checked settings before the first thread starts, and
 //! `service` makes the parts of them, once. Whoever must wait for another thread does so in [`wait`]; a

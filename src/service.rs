@@ -22,7 +22,7 @@ use crate::http::request::{Method, Request};
 use crate::http::response::Response;
 use crate::keys::keyring::Keyring;
 use crate::keys::table::KeyTable;
-use crate::keys::{locked, secret};
+use crate::keys::{arena, secret};
 use crate::log as log_lines;
 use crate::metrics::{Metrics, Readings};
 use crate::server::control::ControlSocket;
@@ -97,13 +97,13 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
 /// Keys in locked memory, or at least an honest word about it. Core dumps are off since the process began.
 fn secure_memory(settings: &Settings) -> Result<(), StartError> {
     if settings.require_mlock {
-        locked::require_lock().map_err(|error| {
+        arena::require_lock().map_err(|error| {
             StartError::new(exit::OS, format!("--require-mlock: {error}"))
                 .hint("raise the limit: LimitMEMLOCK=infinity in the unit, or `ulimit -l`")
         })?;
-        locked::when_not_locked(end_unlocked);
+        arena::when_not_locked(end_unlocked);
     } else {
-        locked::when_not_locked(warn_unlocked);
+        arena::when_not_locked(warn_unlocked);
     }
     Ok(())
 }
@@ -237,7 +237,7 @@ fn readings(
         Arc::clone(protection),
     );
     move || {
-        let (progress, memory) = (keyring.progress(), locked::report());
+        let (progress, memory) = (keyring.progress(), arena::report());
         Readings {
             keys_loaded: keys.len() as u64,
             keys_pending: progress.pending.unwrap_or(0) as u64,
@@ -277,7 +277,7 @@ fn announce(settings: &Settings, server: &Server, names: &[&str], protection: &P
         }
     }
     // Whether memory can be locked is told now, not when the first key comes.
-    locked::report();
+    arena::report();
     if let Keymanager::OwnTokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",

@@ -4,7 +4,7 @@
 
 use blst::min_pk;
 use signerd::hex;
-use signerd::keys::derive::{self, Parent};
+use signerd::keys::seed::{self, ParentKey};
 
 #[test]
 fn interop_keys_are_those_that_every_client_knows() {
@@ -23,7 +23,7 @@ fn interop_keys_are_those_that_every_client_knows() {
         ),
     ] {
         assert_eq!(
-            derive::interop(index).unwrap().public_key().to_string(),
+            seed::interop(index).unwrap().public_key().to_string(),
             expected,
             "{index}"
         );
@@ -54,7 +54,7 @@ fn master_and_child_keys_are_those_of_the_eip() {
 fn a_phrase_gives_the_keys_of_its_validators() {
     let words = "giant issue aisle success illegal bike spike question tent bar rely arctic volcano long crawl \
                  hungry vocal artwork sniff fantasy very lucky have athlete";
-    let key = Parent::new(words, "").unwrap().signing_key(0).unwrap();
+    let key = ParentKey::new(words, "").unwrap().signing_key(0).unwrap();
     assert_eq!(
         key.public_key().to_string(),
         "0xaaf6c1251e73fb600624937760fef218aace5b253bf068ed45398aeb29d821e4d2899343ddcbbe37cb3f6cf500dff26c"
@@ -73,7 +73,7 @@ fn the_passphrase_counts_and_white_space_does_not() {
         .fold(master, |parent, index| parent.derive_child_eip2333(*index))
         .sk_to_pk();
     let found = |words: &str, passphrase| {
-        let key = Parent::new(words, passphrase)
+        let key = ParentKey::new(words, passphrase)
             .unwrap()
             .signing_key(7)
             .unwrap();
@@ -95,7 +95,7 @@ fn wrong_words_are_refused_and_not_repeated() {
         "xyzzy ".repeat(12).trim(),
         "abandon ".repeat(12).trim(),
     ] {
-        let error = Parent::new(words, "").err().unwrap();
+        let error = ParentKey::new(words, "").err().unwrap();
         assert!(
             !error.contains("abandon") && !error.contains("xyzzy"),
             "{error}"

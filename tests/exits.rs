@@ -293,7 +293,7 @@ fn before_deneb_an_exit_is_signed_as_its_fork_says_and_not_otherwise() {
 
 fn exit_command(network: &str, epoch: u64, more: &[&str]) -> Output {
     let keys = ["--interop-keys", "0..1", "--network", network];
-    let key = signerd::keys::derive::interop(0).ok().unwrap();
+    let key = signerd::keys::seed::interop(0).ok().unwrap();
     let key = key.public_key().to_string();
     let epoch = epoch.to_string();
     let index = INDEX.to_string();
@@ -315,7 +315,7 @@ fn exit_command(network: &str, epoch: u64, more: &[&str]) -> Output {
 
 #[test]
 fn the_exit_command_signs_in_the_domain_that_is_valid_now_whatever_the_epoch() {
-    let key = signerd::keys::derive::interop(0).ok().unwrap();
+    let key = signerd::keys::seed::interop(0).ok().unwrap();
     let key = key.public_key().to_string();
     let scratch = Scratch::new("exits-command");
     let chain = ["--genesis-validators-root", MAINNET];

@@ -403,7 +403,7 @@ fn keys_of_other_sources_are_read_only() {
             .all(|key| key["readonly"] == true)
     );
 
-    let interop = signerd::keys::derive::interop(0).unwrap().public_key();
+    let interop = signerd::keys::seed::interop(0).unwrap().public_key();
     let answer = manager.delete(&[key, interop]);
     assert_eq!(statuses(&answer), ["error", "error"]);
     let data = answer.json()["data"].clone();

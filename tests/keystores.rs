@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use signerd::keys::keystore::{Keystore, KeystoreError};
+use signerd::keys::keystore::Keystore;
+use signerd::keys::keystore_error::KeystoreError;
 
 #[derive(Deserialize)]
 struct Case {

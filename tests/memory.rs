@@ -13,7 +13,7 @@ use std::{env, fs};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signerd::hex;
-use signerd::keys::locked::{self, ArenaError, ArenaSlot};
+use signerd::keys::arena::{self, ArenaError, ArenaSlot};
 
 use crate::slashing::{ZERO, fork_info};
 use crate::support::{Scratch, Signer, vectors};
@@ -88,9 +88,9 @@ fn a_hundred_thousand_keys_fit_into_the_usual_limit() {
 #[test]
 #[ignore = "runs in a process of its own, with a limit on locked memory"]
 fn child_takes_a_hundred_thousand_slots() {
-    assert_eq!(locked::require_lock(), Ok(()));
+    assert_eq!(arena::require_lock(), Ok(()));
     let slots: Vec<ArenaSlot> = (0..100_000).map(|_| ArenaSlot::take().unwrap()).collect();
-    let report = locked::report();
+    let report = arena::report();
     assert!(report.locked);
     assert!(
         (slots.len() * 32..8192 * 1024).contains(&report.bytes),
@@ -109,8 +109,8 @@ fn where_memory_cannot_be_locked_this_is_known_and_can_be_refused() {
 fn child_cannot_lock() {
     let first = ArenaSlot::take();
     assert!(first.is_ok());
-    assert!(!locked::report().locked);
-    assert_eq!(locked::require_lock(), Err(ArenaError::Lock));
+    assert!(!arena::report().locked);
+    assert_eq!(arena::require_lock(), Err(ArenaError::Lock));
 }
 
 /// Runs an ignored test of this program where only so much memory can be locked.

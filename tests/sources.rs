@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use signerd::consensus::primitives::PublicKey;
 use signerd::files::FileError;
-use signerd::keys::derive;
 use signerd::keys::keyring::Keyring;
 use signerd::keys::keyring_state::KeyringSettings;
 use signerd::keys::progress::{Progress, ReloadStage};
-use signerd::keys::sources::{Mnemonic, Pair, Passwords, Sources};
+use signerd::keys::seed;
+use signerd::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
 use signerd::keys::table::KeyTable;
 use signerd::slashing::Protection;
 
@@ -56,15 +56,15 @@ fn load(sources: Sources) -> (Vec<PublicKey>, Progress) {
 fn interop(indices: impl IntoIterator<Item = u32>) -> Vec<PublicKey> {
     let mut keys: Vec<_> = indices
         .into_iter()
-        .map(|index| derive::interop(index).unwrap().public_key())
+        .map(|index| seed::interop(index).unwrap().public_key())
         .collect();
     keys.sort();
     keys
 }
 
-fn keystores(dir: &Path, passwords: Passwords) -> Sources {
+fn keystores(dir: &Path, passwords: PasswordFiles) -> Sources {
     Sources {
-        pairs: vec![Pair {
+        keystore_directories: vec![KeystoreDirectory {
             keystores: dir.to_owned(),
             passwords,
         }],
@@ -111,8 +111,8 @@ fn a_directory_of_no_known_layout_is_an_error_and_not_zero_keys() {
         );
     }
     for passwords in [
-        Passwords::Dir(scratch.path().join("absent")),
-        Passwords::Dir(layouts().join("flat")),
+        PasswordFiles::Dir(scratch.path().join("absent")),
+        PasswordFiles::Dir(layouts().join("flat")),
     ] {
         let error = start(keystores(&scratch.path().join("absent"), passwords))
             .err()
@@ -129,7 +129,7 @@ fn web3signers_pair_of_directories_and_a_password_for_all() {
     let tree = layouts().join("eth2-val-tools");
     let (keys, _) = load(keystores(
         &tree.join("teku-keys"),
-        Passwords::Dir(tree.join("teku-secrets")),
+        PasswordFiles::Dir(tree.join("teku-secrets")),
     ));
     assert_eq!(keys, interop(0..2));
 
@@ -144,7 +144,7 @@ fn web3signers_pair_of_directories_and_a_password_for_all() {
     let password = scratch.write("password", "one for all");
     let sources = keystores(
         &scratch.path().join("keys"),
-        Passwords::File(password.into()),
+        PasswordFiles::File(password.into()),
     );
     assert_eq!(
         load(Sources {
@@ -158,14 +158,14 @@ fn web3signers_pair_of_directories_and_a_password_for_all() {
 
 /// Puts the keystore of an interop index and its password into a directory.
 fn put(scratch: &Scratch, index: u32) -> (PublicKey, String) {
-    let key = derive::interop(index).unwrap().public_key();
+    let key = seed::interop(index).unwrap().public_key();
     scratch.write(&format!("{key}.txt"), format!("secret of key {index}"));
     let keystore = fs::read(layouts().join(format!("flat/{key}.json"))).unwrap();
     (key, scratch.write(&format!("{key}.json"), keystore))
 }
 
 fn pair_in(dir: &Path) -> Sources {
-    keystores(dir, Passwords::Dir(dir.to_owned()))
+    keystores(dir, PasswordFiles::Dir(dir.to_owned()))
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn secrets_that_others_can_read_are_refused_with_the_command_that_helps() {
     let (_, keystore) = put(&scratch, 0);
     let password = keystore.replace(".json", ".txt");
     let mnemonic = |passphrase_file: Option<&String>| Sources {
-        mnemonic: Some(Mnemonic {
+        mnemonic: Some(MnemonicFiles {
             file: words.clone().into(),
             passphrase_file: passphrase_file.map(PathBuf::from),
             range: 0..1,
@@ -281,7 +281,7 @@ fn secrets_that_others_can_read_are_refused_with_the_command_that_helps() {
         (
             &password,
             Sources {
-                pairs: pair_in(scratch.path()).pairs,
+                keystore_directories: pair_in(scratch.path()).keystore_directories,
                 ..Sources::default()
             },
         ),
@@ -317,7 +317,7 @@ fn derived_keys_follow_the_index_across_chunks() {
     let scratch = Scratch::new("derived");
     let words = scratch.write("words", "abandon ".repeat(11) + "about\n");
     let sources = |range| {
-        let mnemonic = Mnemonic {
+        let mnemonic = MnemonicFiles {
             file: words.clone().into(),
             passphrase_file: None,
             range,

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use signerd::keys::derive;
+use signerd::keys::seed;
 
 use crate::memory::with_locked_memory_of;
 use crate::support::client::Client;
@@ -50,7 +50,7 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
         )
     };
     let words = "abandon ".repeat(11) + "about";
-    let parent = derive::Parent::new(&words, "").unwrap();
+    let parent = seed::ParentKey::new(&words, "").unwrap();
     let key = parent.signing_key(0).unwrap().public_key();
     let body = json!({"signingRoot": format!("0x{}", "5a".repeat(32)), "domain": "0x02000000"})
         .to_string();
@@ -83,7 +83,7 @@ fn the_ports_are_open_while_the_sources_are_listed_and_health_says_so() {
         (200, &json!("UP"), &json!(0))
     );
     assert_eq!(sign().status, 200);
-    let unknown = derive::interop(1).unwrap().public_key();
+    let unknown = seed::interop(1).unwrap().public_key();
     let answer = signer
         .client()
         .post(&format!("/api/v1/eth2/sign/{unknown}"), body.as_bytes());
@@ -124,7 +124,7 @@ fn what_is_missing_ends_the_start_with_its_exit_code_and_a_reason() {
             "words that are no phrase",
             vec!["--mnemonic-file", &path("phrase")],
             66,
-            "no BIP-39 phrase",
+            "not a BIP-39 mnemonic",
         ),
         (
             "a keystore that does not open, --strict",

@@ -29,15 +29,15 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("may", &["server/"]),
     ("rustls", &["server/"]),
     ("p12_keystore", &["server/"]),
-    ("blst", &["keys/locked.rs", "keys/derive.rs"]),
-    ("memsec", &["keys/locked.rs"]),
-    ("libc", &["keys/locked.rs", "server/"]),
+    ("blst", &["keys/arena.rs", "keys/seed.rs"]),
+    ("memsec", &["keys/arena.rs"]),
+    ("libc", &["keys/arena.rs", "server/"]),
     ("httparse", &["http/request.rs"]),
     ("redb", &["slashing/"]),
     ("simd_json", &["consensus/"]),
     ("scrypt", &["keys/"]),
     ("pbkdf2", &["keys/"]),
-    ("bip39", &["keys/derive.rs"]),
+    ("bip39", &["keys/seed.rs"]),
     ("arc_swap", &["keys/table.rs", "server/"]),
     ("argh", &["cli/"]),
     ("prometheus_client", &["metrics.rs"]),
@@ -45,7 +45,7 @@ const HOMES: [(&str, &[&str]); 16] = [
 ];
 
 /// Where system calls and C functions are.
-const UNSAFE_FILES: [&str; 2] = ["keys/locked.rs", "server/system.rs"];
+const UNSAFE_FILES: [&str; 2] = ["keys/arena.rs", "server/system.rs"];
 
 /// A longer file says in its head comment why it is one file: `//! Over 500 lines because …`.
 const FILE_LINES_MAX: usize = 500;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::refusal::Refusal;
 use crate::http::request::{Method, Request};
 use crate::http::response::{Response, TEXT};
-use crate::keys::keystore::scrubbed;
+use crate::keys::scrub::scrubbed;
 use crate::wait::lock;
 
 /// Which token a route asks for.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Api;
 use super::guard::Credential;
 use crate::http::response::{JSON, Response, TEXT};
-use crate::keys::locked;
+use crate::keys::arena;
 use crate::keys::progress::Progress;
 use crate::slashing::Protection;
 
@@ -28,7 +28,7 @@ pub(super) fn health(api: &Api) -> Response {
     let body = json!({
         "status": "healthy",
         "keys_loaded": api.keys.len(),
-        "locked": locked::report().locked,
+        "locked": arena::report().locked,
         "slashing_protection": matches!(*api.protection, Protection::On(_)),
         "network": api.networks.name(),
     });

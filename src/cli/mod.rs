@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use crate::config::Settings;
 use crate::critical_thread;
-use crate::keys::locked;
+use crate::keys::arena;
 use crate::service;
 use commands::Subcommand;
 use error::{StartError, exit};
@@ -56,7 +56,7 @@ fn run_command(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<ExitCode, StartError> {
     // Before anything else: arguments and environment may hold a token, and files will.
-    locked::harden().map_err(|error| {
+    arena::harden().map_err(|error| {
         StartError::new(
             exit::OS,
             format!("core dumps cannot be switched off: {error}"),

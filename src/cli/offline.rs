@@ -16,9 +16,9 @@ use crate::config::Settings;
 use crate::consensus::network::{Fork, ForkAt, Networks};
 use crate::consensus::primitives::{Epoch, PublicKey};
 use crate::consensus::request::SignRequest;
-use crate::keys::derive::{self, Parent};
 use crate::keys::dry_run::{self, DryRun};
-use crate::keys::write::NewKeystore;
+use crate::keys::keystore::NewKeystore;
+use crate::keys::seed::{self, ParentKey};
 use crate::slashing::Protection;
 
 /// Opens all keystores, or those that may hold the one key that is wanted.
@@ -54,16 +54,16 @@ pub(super) fn new_keys(
     fs::create_dir_all(out).map_err(|error| cannot_create(out, &error))?;
     let (parent, first) = match &settings.sources.mnemonic {
         Some(mnemonic) => {
-            let parent = mnemonic.parent(settings.sources.allow_insecure_permissions);
+            let parent = mnemonic.read_parent_key(settings.sources.allow_insecure_permissions);
             (
                 parent.map_err(|error| StartError::new(exit::CONFIG, error.to_string()))?,
                 mnemonic.range.start,
             )
         }
         None => {
-            let words = derive::new_phrase().map_err(failed)?;
+            let words = seed::new_phrase().map_err(failed)?;
             create(&out.join("mnemonic.phrase"), &words)?;
-            (Parent::new(&words, "").map_err(failed)?, 0)
+            (ParentKey::new(&words, "").map_err(failed)?, 0)
         }
     };
     for index in first..first.saturating_add(*count) {

@@ -1,12 +1,12 @@
-//! `--key-cache`: opened keys, sealed for the next start, so that it costs one derivation and not one
-//! for each keystore.
+//! `--key-cache`: the file with opened keys, sealed for the next start, so that a start costs one derivation
+//! instead of one for each keystore.
 //!
-//! One key (scrypt at full cost) from the passwords of all keystores in the file and a random salt:
-//! whoever has the file must know every one of these passwords. So a keystore is left out when the
-//! password that opened it cannot be read any more, and without a single keystore there is no file.
-//! Each secret is sealed by itself, bound to its public key and to the path, size, time of change and
-//! checksum of its keystore, and unsealed in its locked slot. The file is written anew whenever keys have
-//! come or gone, which also takes deleted ones out of it.
+//! The sealing key is derived (scrypt at full cost) from the passwords of all keystores in the file and a
+//! random salt: the file is useless without every one of these passwords. So a keystore is left out when the
+//! password that opened it cannot be read any more, and without keystores there is no file. Each secret is
+//! sealed by itself, bound to its public key and to the path, size, time of change and checksum of its
+//! keystore, and unsealed in its locked slot. The file is written anew whenever keys have come or gone, which
+//! also removes deleted keys from it.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::keystore::scrubbed;
+use super::scrub::scrubbed;
 use super::secret::SecretKey;
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::files::{self, random};
 use crate::hex;
 
-/// What deriving the sealing key takes: 128 bytes, r and n times.
+/// The memory that deriving the sealing key takes: 128 bytes, r and n times.
 pub(super) const MEMORY_BYTES: u64 = (128 * 8) << SCRYPT_LOG_N;
 
 /// The format of the file. Version 1 did not bind the public key.
@@ -35,18 +35,18 @@ const SEALED_BYTES: usize = NONCE_LEN + 32 + 16;
 /// 100,000 entries.
 const FILE_BYTES_MAX: usize = 64 << 20;
 
-/// The cost that EIP-2335's own example takes: 2^18, 8, 1.
+/// The cost in EIP-2335's example: 2^18, 8, 1.
 const SCRYPT_LOG_N: u8 = 18;
 
 /// The sealed keys of the last start.
-pub(crate) struct Cache {
+pub(crate) struct KeyCache {
     key: SealingKey,
-    entries: HashMap<String, Entry>,
-    /// Whether it must be written anew: it does not fit the keystores, or is damaged.
+    entries: HashMap<String, CacheEntry>,
+    /// Whether it must be written anew: it does not fit the keystores, or it is damaged.
     is_stale: AtomicBool,
 }
 
-/// Which keystore an entry is of.
+/// The keystore that an entry belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CacheEntryName {
     /// The path of the keystore.
@@ -56,40 +56,40 @@ pub(crate) struct CacheEntryName {
 }
 
 /// A key to be sealed.
-pub(super) struct SealedItem<'a> {
+pub(super) struct KeyToSeal<'a> {
     pub(super) name: CacheEntryName,
     pub(super) secret: &'a SecretKey,
     /// The password that opens its keystore.
     pub(super) password: Zeroizing<String>,
 }
 
-/// The file: JSON.
+/// The content of the file, in JSON.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Image {
+struct CacheFile {
     version: u32,
     salt: String,
-    entries: Vec<Entry>,
+    entries: Vec<CacheEntry>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct CacheEntry {
     /// The path of the keystore.
     file: String,
-    /// What it looked like.
+    /// Its size, time of change and checksum.
     content: String,
     /// The public key of the secret.
     public_key: String,
-    /// Nonce, secret, tag.
+    /// Nonce, encrypted secret, tag.
     sealed: String,
 }
 
-/// What all secrets are sealed under. Boxed, so that moving it leaves no copy behind.
+/// The key that seals all secrets. Boxed, so that moving it leaves no copy behind.
 type SealingKey = Box<Zeroizing<[u8; 32]>>;
 
 impl CacheEntryName {
-    /// `None` when the path is not UTF-8.
+    /// Returns `None` when the path is not UTF-8.
     pub(super) fn of(
         file: &Path,
         bytes: u64,
@@ -103,18 +103,18 @@ impl CacheEntryName {
     }
 }
 
-impl Cache {
-    /// Reads the file, if there is one, and derives its key: takes as long as one keystore.
-    /// `password_of` reads the password of the keystore at a path.
+impl KeyCache {
+    /// Reads the file, if there is one, and derives its key. Takes as long as one keystore. `password_of`
+    /// reads the password of the keystore at a path.
     ///
     /// # Errors
-    /// When it cannot be opened: the keystores have to be.
+    /// When it cannot be opened: then all keystores must be opened.
     pub(super) fn open(
         path: &Path,
         found: &[CacheEntryName],
         mut password_of: impl FnMut(&str) -> Result<Zeroizing<String>, String>,
     ) -> Result<Option<Self>, String> {
-        let Some(Image { salt, entries, .. }) = read(path)? else {
+        let Some(CacheFile { salt, entries, .. }) = read_file(path)? else {
             return Ok(None);
         };
         let found: HashMap<&str, &CacheEntryName> = found
@@ -128,7 +128,7 @@ impl Cache {
             }
         }
         let salt = hex::decode(&salt).map_err(|error| error.to_string())?;
-        let key = derive(&salt, &passwords)?;
+        let key = derive_sealing_key(&salt, &passwords)?;
         if entries
             .first()
             .is_some_and(|entry| entry.unseal(&key).is_none())
@@ -138,7 +138,7 @@ impl Cache {
                     .to_owned(),
             );
         }
-        let is_fresh = |entry: &Entry| {
+        let is_fresh = |entry: &CacheEntry| {
             found
                 .get(entry.file.as_str())
                 .is_some_and(|name| name.content == entry.content)
@@ -154,7 +154,7 @@ impl Cache {
         }))
     }
 
-    /// The key of an unchanged keystore; never one that the keystore does not declare.
+    /// Unseals the key of an unchanged keystore; never a key that the keystore does not declare.
     pub(super) fn unseal(
         &self,
         name: &CacheEntryName,
@@ -177,23 +177,23 @@ impl Cache {
     }
 }
 
-/// Seals these keys for the next start; takes as long as one keystore. Without keys the file is removed.
+/// Seals these keys for the next start. Takes as long as one keystore. Without keys the file is removed.
 ///
 /// # Errors
-/// When the file cannot be written: the one of before may still be there.
-pub(super) fn write(path: &Path, items: &[SealedItem<'_>]) -> Result<(), String> {
+/// When the file cannot be written: the old one may still be there.
+pub(super) fn write(path: &Path, items: &[KeyToSeal<'_>]) -> Result<(), String> {
     if items.is_empty() {
         return remove(path);
     }
     let salt = *random()?;
     let passwords: Vec<_> = items.iter().map(|item| &item.password).collect();
-    let key = derive(&salt, &passwords)?;
+    let key = derive_sealing_key(&salt, &passwords)?;
     let mut entries = Vec::with_capacity(items.len());
     for item in items {
-        entries.push(Entry::seal(&key, item)?);
+        entries.push(CacheEntry::seal(&key, item)?);
     }
     entries.sort_by(|left, right| left.file.cmp(&right.file));
-    let image = Image {
+    let image = CacheFile {
         version: VERSION,
         salt: hex::encode(salt),
         entries,
@@ -209,8 +209,8 @@ fn remove(path: &Path) -> Result<(), String> {
     }
 }
 
-impl Entry {
-    fn seal(key: &SealingKey, item: &SealedItem<'_>) -> Result<Self, String> {
+impl CacheEntry {
+    fn seal(key: &SealingKey, item: &KeyToSeal<'_>) -> Result<Self, String> {
         let nonce = *random::<NONCE_LEN>()?;
         let CacheEntryName { file, content } = item.name.clone();
         let public_key = item.secret.public_key().to_string();
@@ -233,7 +233,7 @@ impl Entry {
         })
     }
 
-    /// The key, unsealed in its slot, if it is the one that the entry names.
+    /// Unseals the key in its slot, and returns it if it has the public key of the entry.
     fn unseal(&self, key: &SealingKey) -> Option<SecretKey> {
         let bytes = hex::decode::<SEALED_BYTES>(&self.sealed).ok()?;
         let (nonce, rest) = bytes.split_first_chunk::<NONCE_LEN>()?;
@@ -250,7 +250,7 @@ impl Entry {
                     .map(|_| ())
             });
             if opened.is_none() {
-                // Zero is refused.
+                // `fill` refuses zero.
                 *slot = [0; 32];
             }
         });
@@ -263,25 +263,25 @@ fn additional_data(file: &str, content: &str, public_key: &str) -> Aad<String> {
     Aad::from(format!("{file}\n{content}\n{public_key}"))
 }
 
-/// ring does not wipe its keys: made anew for each use, in frames that are scrubbed.
+/// Makes ring's form of the key for one use, within `scrubbed`: ring does not wipe its keys.
 fn cipher(key: &SealingKey) -> Option<LessSafeKey> {
     UnboundKey::new(&CHACHA20_POLY1305, &***key)
         .ok()
         .map(LessSafeKey::new)
 }
 
-/// `None` when there is no file yet.
-fn read(path: &Path) -> Result<Option<Image>, String> {
+/// Returns `None` when there is no file.
+fn read_file(path: &Path) -> Result<Option<CacheFile>, String> {
     let json = match files::read_bounded(path, FILE_BYTES_MAX) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|error| error.to_string())?,
     };
-    // The version alone first: other versions have other fields.
+    // First the version alone: other versions have other fields.
     #[derive(Deserialize)]
-    struct AnyVersion {
+    struct CacheVersion {
         version: u32,
     }
-    let AnyVersion { version } =
+    let CacheVersion { version } =
         serde_json::from_slice(&json).map_err(|error| error.to_string())?;
     if version != VERSION {
         return Err(format!("version {version}, expected {VERSION}"));
@@ -291,10 +291,13 @@ fn read(path: &Path) -> Result<Option<Image>, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The sealing key: scrypt of the hashes of all distinct passwords, in their order.
-fn derive(salt: &[u8; 32], passwords: &[impl AsRef<str>]) -> Result<SealingKey, String> {
+/// Derives the sealing key: scrypt of the sorted hashes of all distinct passwords.
+fn derive_sealing_key(
+    salt: &[u8; 32],
+    passwords: &[impl AsRef<str>],
+) -> Result<SealingKey, String> {
     if passwords.is_empty() {
-        return Err("it names no keystore that is there".to_owned());
+        return Err("it names no keystore that exists".to_owned());
     }
     let mut key = SealingKey::default();
     let params = scrypt::Params::new(SCRYPT_LOG_N, 8, 1).map_err(|error| error.to_string())?;
@@ -342,7 +345,7 @@ mod tests {
                 .map(|number| password(*number))
                 .ok_or("no password".to_owned())
         };
-        let Some(cache) = Cache::open(path, &found, read)? else {
+        let Some(cache) = KeyCache::open(path, &found, read)? else {
             return Ok(0);
         };
         Ok(found
@@ -357,7 +360,7 @@ mod tests {
         let keys = [secret(1), secret(2), secret(3)];
         let mut items = Vec::new();
         for (number, secret) in [1, 2, 3].into_iter().zip(&keys) {
-            items.push(SealedItem {
+            items.push(KeyToSeal {
                 name: name(number),
                 secret,
                 password: password(number),
@@ -372,7 +375,7 @@ mod tests {
         // A key is never given to a keystore that declares another one.
         let found: Vec<_> = [1, 2, 3].map(name).into();
         let read = |file: &str| Ok(password(file.as_bytes()[6] - b'0'));
-        let cache = Cache::open(&path, &found, read).unwrap().unwrap();
+        let cache = KeyCache::open(&path, &found, read).unwrap().unwrap();
         assert!(
             cache
                 .unseal(&found[0], Some(keys[0].public_key()))
@@ -385,7 +388,7 @@ mod tests {
         );
         assert!(cache.is_stale());
 
-        // Without a keystore there is no file: it could be opened without a password.
+        // Without keystores there is no file: it could be opened without a password.
         write(&path, &[]).unwrap();
         assert!(!path.exists());
         assert_eq!(opened_with(&path, &[1, 2, 3]), Ok(0));

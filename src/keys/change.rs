@@ -1,33 +1,33 @@
-//! What a change of the keys comes to, in the words of the Keymanager API.
+//! The outcome of an import or a deletion, in the terms of the Keymanager API.
 
-/// What became of one key of an import or a deletion.
+/// The outcome for one key of an import or a deletion.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Import: it signs from now on.
     Imported,
-    /// Import: it was there before.
+    /// Import: it was loaded before.
     Duplicate,
-    /// Deletion: it does not sign any more, and its files are gone.
+    /// Deletion: it does not sign any more, and its files are removed.
     Deleted,
-    /// Deletion: it was not there, but it has signed here before.
+    /// Deletion: it is not loaded, but it has signed here before.
     NotActive,
-    /// Deletion: nothing is known of it.
+    /// Deletion: it is unknown.
     NotFound,
-    /// It did not open, was left alone, or is not wholly gone: a sentence for the caller.
+    /// It did not open, must not be deleted, or was not fully removed: a sentence for the client.
     Error(String),
 }
 
-/// Why a change was not made at all.
+/// Why nothing was changed.
 #[derive(Debug)]
-pub enum ChangeError {
-    /// The slashing protection data of the request cannot be taken: the caller's fault.
+pub(crate) enum ChangeError {
+    /// The slashing protection data of the request are not valid.
     Interchange(String),
-    /// The records of the keys are on several chains, and the request does not say which is meant.
+    /// The records of the keys are on several chains, and the request does not name one.
     SeveralChains(String),
     /// The slashing protection store does not work.
     Unavailable(String),
-    /// Too many changes are being made at the same time.
+    /// Too many changes are running.
     Overloaded,
-    /// A bug of ours.
+    /// A bug in this program.
     Internal(&'static str),
 }

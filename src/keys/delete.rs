@@ -1,38 +1,42 @@
-//! Deleting keys: wait for what is being loaded → decide → export → stop signing → export → remove.
+//! Deleting keys: wait for what is being loaded, decide, export, stop signing, export again, remove.
 //!
-//! A deletion is final and honest. It knows every source of a key before it answers, removes only what
-//! this program wrote, and gives the slashing protection data as they are after the last signature. If
-//! those cannot be had, nothing has changed.
+//! A deletion is final. It knows every source of a key before it decides, removes only files that this
+//! program wrote, and returns the slashing protection data as they are after the last signature. If these
+//! cannot be exported, nothing is changed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use super::change::{ChangeError, Outcome};
 use super::imported::{self, RemoveError};
-use super::key_source::{KeySource, OpenContext, Stamp};
 use super::keyring_state::{KeyringShared, KeyringState, KnownSource, SourceCondition};
 use super::pool::Urgency;
-use super::reader::Reader;
+use super::reader::TimedReader;
 use super::scan::ListedSource;
+use super::source::{KeySource, OpenContext};
+use super::table::Withdrawn;
 use crate::consensus::primitives::{PublicKey, Root};
+use crate::files::FileStamp;
 use crate::slashing::ExportError;
 
-/// How long a deletion waits for sources that are still being opened and may hold the key.
+/// How long a deletion waits for sources that are still being opened and may have the key.
 const WAIT_MAX: Duration = Duration::from_secs(120);
 
-/// What is to become of one key.
-enum Decision {
-    /// It goes, with these files, and from memory.
+/// What is decided for one key.
+enum DeletionDecision {
+    /// It is deleted, with these sources.
     Delete(Vec<(KeySource, KnownSource)>),
-    /// It stays as it is.
-    Answer(Outcome),
+    /// Nothing is changed.
+    Refuse(Outcome),
 }
 
-/// Deletes keys that were imported, and returns what became of each, with the slashing protection data
-/// (EIP-3076) of those that are deleted or not active. `chain` chooses whose data, where a key has
-/// signed on several.
+/// The keys to be deleted, with their sources.
+type KeysToDelete = HashMap<PublicKey, Vec<(KeySource, KnownSource)>>;
+
+/// Deletes imported keys. Returns the outcome for each, and the slashing protection data (EIP-3076) of those
+/// that are deleted or not active. `chain` chooses the data if a key has signed on several chains.
 pub(super) fn delete(
     shared: &KeyringShared,
     keys: &[PublicKey],
@@ -41,18 +45,19 @@ pub(super) fn delete(
     let wanted: HashSet<PublicKey> = keys.iter().copied().collect();
     open_unopened(shared, &wanted);
     let undecided = reserve(shared, &wanted);
-    let done = delete_reserved(shared, keys, &wanted, &undecided, chain);
+    let result = delete_reserved(shared, keys, &wanted, &undecided, chain);
     {
         let mut state = shared.state();
         for key in wanted.difference(&undecided) {
             state.busy.remove(key);
         }
     }
-    shared.tell();
-    done
+    shared.notify();
+    result
 }
 
-/// Opens the files that declare one of these keys and were not needed so far: only content counts.
+/// Opens the files that declare one of these keys and were not opened so far, because another source has the
+/// key: only opening shows whether they have it too.
 fn open_unopened(shared: &KeyringShared, keys: &HashSet<PublicKey>) {
     let mut unopened = Vec::new();
     for (source, known) in &shared.state().known {
@@ -72,7 +77,7 @@ fn open_unopened(shared: &KeyringShared, keys: &HashSet<PublicKey>) {
         cache: None,
         parent: None,
     };
-    let mut reader = Reader::new(&Arc::default());
+    let mut reader = TimedReader::new(&Arc::default());
     for listed in unopened {
         let source = listed.source.clone();
         let Ok(Ok(read)) = reader.run(move || source.read()) else {
@@ -80,22 +85,22 @@ fn open_unopened(shared: &KeyringShared, keys: &HashSet<PublicKey>) {
         };
         match read.open(&context, &mut reader) {
             Ok(opened) => {
-                shared.take_opened(&listed, opened);
+                shared.publish_opened(&listed, opened);
             }
             Err(reason) => log::warn!("{}: {reason}", listed.source.name()),
         }
     }
 }
 
-/// Makes these keys busy, once nothing that is being loaded can bring them any more and no other request
-/// changes them. Returns those of which that cannot be said in time.
+/// Marks these keys as busy, once the running load cannot bring them any more and no other request changes
+/// them. Returns those that are not marked within the time.
 fn reserve(shared: &KeyringShared, keys: &HashSet<PublicKey>) -> HashSet<PublicKey> {
     let deadline = Instant::now() + WAIT_MAX;
     let mut state = shared.state();
     loop {
         let undecided: HashSet<PublicKey> = keys
             .iter()
-            .filter(|key| state.busy.contains(key) || !state.is_wholly_decided(key))
+            .filter(|key| state.busy.contains(key) || state.may_be_loaded(key))
             .copied()
             .collect();
         let left = deadline.saturating_duration_since(Instant::now());
@@ -107,6 +112,7 @@ fn reserve(shared: &KeyringShared, keys: &HashSet<PublicKey>) -> HashSet<PublicK
     }
 }
 
+/// Deletes keys that no other change works on.
 fn delete_reserved(
     shared: &KeyringShared,
     keys: &[PublicKey],
@@ -114,26 +120,60 @@ fn delete_reserved(
     undecided: &HashSet<PublicKey>,
     chain: Option<Root>,
 ) -> Result<(Vec<Outcome>, String), ChangeError> {
-    let holders = holders_of(shared, wanted);
+    let holders = find_holders(shared, wanted);
     let recorded = shared
         .protection
         .known_among(wanted.iter().copied().collect());
-    let mut decisions = decide(shared, keys, undecided, &holders, &recorded);
-    let told = told_keys(keys, &decisions);
+    let decisions = decide(shared, keys, undecided, &holders, &recorded);
+    let exported = keys_to_export(keys, &decisions);
     // Before anything changes: the records may be on several chains, or unreadable.
-    export(shared, chain, &told)?;
+    export(shared, chain, &exported)?;
 
-    let mut deleted: HashMap<PublicKey, Vec<(KeySource, KnownSource)>> = HashMap::new();
-    for (key, decision) in keys.iter().zip(&mut decisions) {
-        if let Decision::Delete(sources) = decision {
-            deleted.insert(*key, std::mem::take(sources));
+    let mut to_delete: KeysToDelete = HashMap::new();
+    for (key, decision) in keys.iter().zip(&decisions) {
+        if let DeletionDecision::Delete(sources) = decision {
+            to_delete.insert(*key, sources.clone());
         }
     }
-    let gone: Vec<PublicKey> = deleted.keys().copied().collect();
+    let (withdrawn, was_in_memory) = withdraw(shared, &to_delete);
+    withdrawn.wait();
+
+    let interchange = match export(shared, chain, &exported) {
+        Ok(interchange) => interchange,
+        Err(error) => {
+            restore(shared, to_delete, was_in_memory, withdrawn);
+            return Err(error);
+        }
+    };
+
+    let failed = remove_files(&to_delete);
+    let gone: Vec<PublicKey> = to_delete.keys().copied().collect();
+    {
+        let mut state = shared.state();
+        shared.table.forget(&gone);
+        state.is_cache_stale |= !gone.is_empty();
+        end_deletion(&mut state);
+    }
+    log::info!("{} key(s) deleted", gone.len());
+
+    let mut outcomes = Vec::with_capacity(keys.len());
+    for (key, decision) in keys.iter().zip(decisions) {
+        outcomes.push(match (decision, failed.get(key)) {
+            (DeletionDecision::Refuse(outcome), _) => outcome,
+            (DeletionDecision::Delete(_), None) => Outcome::Deleted,
+            (DeletionDecision::Delete(_), Some(reason)) => Outcome::Error(reason.clone()),
+        });
+    }
+    Ok((outcomes, interchange))
+}
+
+/// Takes the keys out of the table and forgets their sources. Returns those that were in memory too.
+fn withdraw(shared: &KeyringShared, to_delete: &KeysToDelete) -> (Withdrawn, Vec<PublicKey>) {
+    let keys: Vec<PublicKey> = to_delete.keys().copied().collect();
+    let mut was_in_memory = Vec::new();
     let mut state = shared.state();
     state.deletions_running += 1;
-    let mut was_in_memory = Vec::new();
-    for (key, sources) in &deleted {
+    for (key, sources) in to_delete {
         for (source, _) in sources {
             state.known.remove(source);
             state.deleted.insert(source.clone());
@@ -142,69 +182,62 @@ fn delete_reserved(
             was_in_memory.push(*key);
         }
     }
-    let withdrawn = shared.table.withdraw(&gone);
-    drop(state);
-    withdrawn.wait();
+    (shared.table.withdraw(&keys), was_in_memory)
+}
 
-    let interchange = match export(shared, chain, &told) {
-        Ok(interchange) => interchange,
-        Err(error) => {
-            let mut state = shared.state();
-            shared.table.restore(withdrawn);
-            state.in_memory.extend(was_in_memory);
-            put_back(&mut state, deleted);
-            end_deletion(state);
-            return Err(error);
-        }
-    };
+/// Undoes [`withdraw`].
+fn restore(
+    shared: &KeyringShared,
+    to_delete: KeysToDelete,
+    was_in_memory: Vec<PublicKey>,
+    withdrawn: Withdrawn,
+) {
+    let mut state = shared.state();
+    shared.table.restore(withdrawn);
+    state.in_memory.extend(was_in_memory);
+    let scan = state.scans;
+    for (source, mut known) in to_delete.into_values().flatten() {
+        state.deleted.remove(&source);
+        known.seen_in_scan = scan;
+        state.known.insert(source, known);
+    }
+    end_deletion(&mut state);
+}
 
-    let mut failed: HashMap<PublicKey, String> = HashMap::new();
-    for (key, sources) in &deleted {
+/// Removes the files of the keys. Returns what could not be removed, for each key.
+fn remove_files(to_delete: &KeysToDelete) -> HashMap<PublicKey, String> {
+    let mut failed = HashMap::new();
+    for (key, sources) in to_delete {
         for file in sources.iter().filter_map(|(source, _)| source.file()) {
             if let Err(error) = imported::remove(file) {
                 failed.insert(*key, not_removed(file, error));
             }
         }
     }
-    let mut state = shared.state();
-    shared.table.forget(&gone);
-    state.is_cache_stale |= !gone.is_empty();
-    end_deletion(state);
-    drop(withdrawn);
-    log::info!("{} key(s) deleted", gone.len());
-
-    let mut outcomes = Vec::with_capacity(keys.len());
-    for (key, decision) in keys.iter().zip(decisions) {
-        outcomes.push(match (decision, failed.get(key)) {
-            (Decision::Answer(outcome), _) => outcome,
-            (Decision::Delete(_), None) => Outcome::Deleted,
-            (Decision::Delete(_), Some(reason)) => Outcome::Error(reason.clone()),
-        });
-    }
-    Ok((outcomes, interchange))
+    failed
 }
 
-/// A source that holds one of the keys, and whether its file is what it was when it was opened.
-struct Holder {
+/// A source that has one of the keys, and whether its file has changed since it was opened.
+struct KeyHolder {
     source: KeySource,
     known: KnownSource,
     has_changed: bool,
 }
 
-impl Holder {
+impl KeyHolder {
     fn is_opened(&self) -> bool {
         self.known.condition == SourceCondition::Opened
     }
 }
 
-/// The sources of each key: those that hold it, and imports that are named after it and do not open.
-fn holders_of(
+/// Finds the sources of each key: those that have it, and imports that are named after it and do not open.
+fn find_holders(
     shared: &KeyringShared,
     keys: &HashSet<PublicKey>,
-) -> HashMap<PublicKey, Vec<Holder>> {
-    let mut holders: HashMap<PublicKey, Vec<Holder>> = HashMap::new();
+) -> HashMap<PublicKey, Vec<KeyHolder>> {
+    let mut holders: HashMap<PublicKey, Vec<KeyHolder>> = HashMap::new();
     let mut add = |key: PublicKey, source: &KeySource, known: &KnownSource| {
-        holders.entry(key).or_default().push(Holder {
+        holders.entry(key).or_default().push(KeyHolder {
             source: source.clone(),
             known: known.clone(),
             has_changed: false,
@@ -222,10 +255,10 @@ fn holders_of(
             add(key, source, known);
         }
     }
-    // Nobody knows what a file holds that has changed since it was opened.
+    // A file that has changed since it was opened may have another key.
     for holder in holders.values_mut().flatten() {
-        holder.has_changed = match holder.source.file().map(Stamp::of) {
-            // What is not there any more cannot be destroyed.
+        holder.has_changed = match holder.source.file().map(FileStamp::of) {
+            // A missing file cannot be removed.
             None | Some(Ok(None)) => false,
             Some(Ok(now)) => now != holder.known.stamp,
             Some(Err(_)) => true,
@@ -234,35 +267,35 @@ fn holders_of(
     holders
 }
 
-/// The key after which an import is named.
+/// The key in the name of an import.
 fn key_in_name(source: &KeySource) -> Option<PublicKey> {
     let stem = source.file()?.file_stem()?.to_str()?;
     let name = stem.split('-').next()?;
     source.is_imported().then(|| name.parse().ok())?
 }
 
-/// What is to become of each key, in the order in which they were asked for.
+/// Decides for each key, in the order of the request.
 fn decide(
     shared: &KeyringShared,
     keys: &[PublicKey],
     undecided: &HashSet<PublicKey>,
-    holders: &HashMap<PublicKey, Vec<Holder>>,
+    holders: &HashMap<PublicKey, Vec<KeyHolder>>,
     recorded: &BTreeSet<PublicKey>,
-) -> Vec<Decision> {
+) -> Vec<DeletionDecision> {
     let not_here = |key: &PublicKey| {
-        Decision::Answer(if recorded.contains(key) {
+        DeletionDecision::Refuse(if recorded.contains(key) {
             Outcome::NotActive
         } else {
             Outcome::NotFound
         })
     };
     let mut seen = HashSet::new();
-    let mut decisions: Vec<Decision> = Vec::with_capacity(keys.len());
+    let mut decisions: Vec<DeletionDecision> = Vec::with_capacity(keys.len());
     for key in keys {
         let is_again = !seen.insert(*key);
         let decision = if undecided.contains(key) {
-            Decision::Answer(Outcome::Error(
-                "keys are still being loaded, and this may be one of them: nothing was removed; ask again"
+            DeletionDecision::Refuse(Outcome::Error(
+                "keys are still being loaded, and this may be one of them: nothing was removed; try again"
                     .to_owned(),
             ))
         } else if is_again {
@@ -276,9 +309,13 @@ fn decide(
     decisions
 }
 
-/// `None` when nobody holds the key.
-fn decide_one(shared: &KeyringShared, key: &PublicKey, holders: &[Holder]) -> Option<Decision> {
-    let error = |reason: String| Some(Decision::Answer(Outcome::Error(reason)));
+/// Decides for one key; `None` when nothing has it.
+fn decide_one(
+    shared: &KeyringShared,
+    key: &PublicKey,
+    holders: &[KeyHolder],
+) -> Option<DeletionDecision> {
+    let error = |reason: String| Some(DeletionDecision::Refuse(Outcome::Error(reason)));
     let mut own = Vec::new();
     for holder in holders {
         let name = holder.source.name();
@@ -288,13 +325,13 @@ fn decide_one(shared: &KeyringShared, key: &PublicKey, holders: &[Holder]) -> Op
             ));
         }
         if holder.known.condition == SourceCondition::Failed {
-            if holder.known.keys.is_empty() && holders.iter().any(Holder::is_opened) {
-                // Its name says nothing about what it holds.
+            if holder.known.keys.is_empty() && holders.iter().any(KeyHolder::is_opened) {
+                // Only its name says that it has the key.
                 continue;
             }
             return error(format!(
-                "{name} does not open, so that nobody knows what it holds; nothing was removed: mend it, or \
-                 remove it by hand, and reload"
+                "{name} does not open, so it is not known which key it has; nothing was removed: repair it, or \
+                 remove it by hand, then reload"
             ));
         }
         if holder.has_changed {
@@ -306,23 +343,23 @@ fn decide_one(shared: &KeyringShared, key: &PublicKey, holders: &[Holder]) -> Op
         own.push((holder.source.clone(), holder.known.clone()));
     }
     let is_here = !own.is_empty() || shared.state().in_memory.contains(key);
-    is_here.then_some(Decision::Delete(own))
+    is_here.then_some(DeletionDecision::Delete(own))
 }
 
-/// The keys whose slashing protection data are told.
-fn told_keys(keys: &[PublicKey], decisions: &[Decision]) -> Vec<PublicKey> {
-    let mut told = Vec::new();
+/// The keys whose slashing protection data are returned.
+fn keys_to_export(keys: &[PublicKey], decisions: &[DeletionDecision]) -> Vec<PublicKey> {
+    let mut exported = Vec::new();
     let mut seen = HashSet::new();
     for (key, decision) in keys.iter().zip(decisions) {
-        let is_told = match decision {
-            Decision::Delete(_) => true,
-            Decision::Answer(outcome) => *outcome == Outcome::NotActive,
+        let is_exported = match decision {
+            DeletionDecision::Delete(_) => true,
+            DeletionDecision::Refuse(outcome) => *outcome == Outcome::NotActive,
         };
-        if is_told && seen.insert(*key) {
-            told.push(*key);
+        if is_exported && seen.insert(*key) {
+            exported.push(*key);
         }
     }
-    told
+    exported
 }
 
 fn export(
@@ -337,35 +374,27 @@ fn export(
     })
 }
 
-fn put_back(state: &mut KeyringState, deleted: HashMap<PublicKey, Vec<(KeySource, KnownSource)>>) {
-    let number = state.scans;
-    for (source, mut known) in deleted.into_values().flatten() {
-        state.deleted.remove(&source);
-        known.seen_in_scan = number;
-        state.known.insert(source, known);
-    }
-}
-
-fn end_deletion(mut state: MutexGuard<'_, KeyringState>) {
+fn end_deletion(state: &mut KeyringState) {
     state.deletions_running -= 1;
     state.forget_deleted();
 }
 
-/// What the caller is told when a file is still there. It is marked, so that it is not loaded again.
-fn not_removed(file: &std::path::Path, error: RemoveError) -> String {
+/// Makes the message for a file that could not be removed, and marks a keystore as deleted, so that it is not
+/// loaded again.
+fn not_removed(file: &Path, error: RemoveError) -> String {
     let shown = file.display();
     match error {
         RemoveError::Password(error) => format!(
-            "the key signs no more and its keystore is removed, but not its password, {}: {error}: remove \
-             it by hand",
+            "the key does not sign any more and its keystore is removed, but its password is not, {}: {error}: \
+             remove it by hand",
             file.with_extension("txt").display()
         ),
-        RemoveError::Keystore(error) => match imported::bury(file) {
+        RemoveError::Keystore(error) => match imported::mark_deleted(file) {
             Ok(()) => {
                 log::error!("{shown}: cannot be removed: {error}; marked as deleted");
                 format!(
-                    "the key signs no more, but {shown} cannot be removed: {error}; it is marked as deleted \
-                     and will not be loaded again: remove it by hand"
+                    "the key does not sign any more, but {shown} cannot be removed: {error}; it is marked as \
+                     deleted and will not be loaded again: remove it by hand"
                 )
             }
             Err(mark_error) => {
@@ -373,8 +402,9 @@ fn not_removed(file: &std::path::Path, error: RemoveError) -> String {
                     "{shown}: cannot be removed: {error}; nor marked as deleted: {mark_error}"
                 );
                 format!(
-                    "the key signs no more until the next start or reload: {shown} cannot be removed: \
-                     {error}; nor can it be marked as deleted: {mark_error}: remove it by hand at once"
+                    "the key does not sign any more, but it will after the next start or reload: {shown} \
+                     cannot be removed: {error}; nor can it be marked as deleted: {mark_error}: remove it by \
+                     hand at once"
                 )
             }
         },

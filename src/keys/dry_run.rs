@@ -1,31 +1,31 @@
-//! Opening everything once, without keeping it: for `check`, `keys list` and `exit`.
+//! Opening all keys once, without serving them: for `check`, `keys list` and `exit`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::key_source::{OpenContext, ReadError, ReadSource};
 use super::pool::{DerivationPool, Urgency};
-use super::reader::Reader;
+use super::reader::TimedReader;
 use super::secret::SecretKey;
+use super::source::{OpenContext, ReadError, ReadSource};
 use super::sources::Sources;
 use crate::consensus::primitives::PublicKey;
 use crate::files::FileError;
 use crate::wait::lock;
 
-/// What the sources hold: keys with the file that each comes from, and what failed.
+/// All keys with their files, and what failed.
 #[derive(Default)]
 pub(crate) struct DryRun {
     pub(crate) keys: BTreeMap<PublicKey, (SecretKey, String)>,
     pub(crate) failures: Vec<String>,
 }
 
-/// Opens all sources, or those that may hold the one key that is wanted, as the service does: on all cores,
-/// within the memory that is allowed. Files that declare the same key are tried until one opens.
+/// Opens all sources, or those that may have the `wanted` key, as the service does: on all cores, within the
+/// allowed memory. Files that declare the same key are tried until one opens.
 ///
 /// # Errors
-/// When a root cannot be listed, or the phrase is invalid: the service would not start.
+/// When a root cannot be listed, or the mnemonic is not valid: the service would not start.
 pub(crate) fn open_sources(
     sources: &Sources,
     decrypt_memory_bytes: Option<u64>,
@@ -37,7 +37,7 @@ pub(crate) fn open_sources(
         return Err(error);
     }
     let parent = match &sources.mnemonic {
-        Some(mnemonic) => Some(mnemonic.parent(sources.allow_insecure_permissions)?),
+        Some(mnemonic) => Some(mnemonic.read_parent_key(sources.allow_insecure_permissions)?),
         None => None,
     };
     let mut opened = DryRun::default();
@@ -45,7 +45,7 @@ pub(crate) fn open_sources(
         opened.failures.push(error.to_string());
     }
     let mut tasks: BTreeMap<(Option<PublicKey>, usize), Vec<ReadSource>> = BTreeMap::new();
-    let mut reader = Reader::new(&unanswered);
+    let mut reader = TimedReader::new(&unanswered);
     for (number, listed) in scan.sources.into_iter().enumerate() {
         let name = listed.source.name();
         let read = match reader.run(move || listed.source.read()) {
@@ -65,8 +65,8 @@ pub(crate) fn open_sources(
             continue;
         }
         // Sources that declare no key are tasks of their own.
-        let place = if declared.is_some() { 0 } else { number };
-        tasks.entry((declared, place)).or_default().push(read);
+        let task_number = if declared.is_some() { 0 } else { number };
+        tasks.entry((declared, task_number)).or_default().push(read);
     }
     let context = OpenContext {
         pool: DerivationPool::new(decrypt_memory_bytes),
@@ -81,7 +81,7 @@ pub(crate) fn open_sources(
     thread::scope(|scope| {
         for _ in 0..openers {
             scope.spawn(|| {
-                let mut reader = Reader::new(&unanswered);
+                let mut reader = TimedReader::new(&unanswered);
                 loop {
                     let Some(task) = lock(&queue).pop_front() else {
                         return;
@@ -94,11 +94,11 @@ pub(crate) fn open_sources(
     Ok(results.into_inner().unwrap_or_default())
 }
 
-/// Opens the first of these that opens.
+/// Tries these sources until one opens.
 fn open_one(
     task: &[ReadSource],
     context: &OpenContext,
-    reader: &mut Reader,
+    reader: &mut TimedReader,
     results: &Mutex<DryRun>,
 ) {
     let mut failures = Vec::new();

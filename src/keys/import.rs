@@ -1,33 +1,35 @@
-//! Importing keystores: parse → derive → reserve → store → publish.
+//! Importing keystores: parse, derive, reserve, store, publish.
 //!
-//! What is answered "imported" is on disk, within the bounds of loading, and in the table. A file that
-//! cannot be written undoes the whole import, and touches nothing that was there before.
+//! A key that is reported as imported is on disk, can be loaded again, and is in the table. If a file cannot
+//! be written, nothing is imported, and existing files are not touched.
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::arena;
 use super::change::{ChangeError, Outcome};
 use super::imported::{self, NewKey};
-use super::key_source::{KeySource, OpenedKey, Stamp};
 use super::keyring_state::{KeyringShared, KnownSource, SourceCondition};
 use super::keystore::Keystore;
-use super::locked;
 use super::pool::Urgency;
+use super::source::{KeySource, OpenedKey};
 use super::table::{Found, KeyOrigin};
 use crate::consensus::primitives::PublicKey;
+use crate::files::FileStamp;
 use crate::slashing::ImportError;
 use crate::wait::lock;
 
-/// How long an import waits for a key that is being loaded, imported or deleted by somebody else.
+/// How long an import waits for a key that is being loaded, or that another request imports or deletes.
 const WAIT_MAX: Duration = Duration::from_secs(120);
 
-/// One keystore of an import: what it has become so far.
-type Item = Result<OpenedKey, Outcome>;
+/// One keystore of an import: its key, or the outcome if it is not imported.
+type OpenedImport = Result<OpenedKey, Outcome>;
 
-/// Imports keystores in their order, after the slashing protection data in `interchange`.
+/// Imports the slashing protection data in `interchange`, then the keystores in their order.
 pub(super) fn import(
     shared: &KeyringShared,
     new_keys: &[NewKey],
@@ -46,7 +48,7 @@ pub(super) fn import(
             state.busy.remove(key);
         }
     }
-    shared.tell();
+    shared.notify();
     Ok(outcomes)
 }
 
@@ -64,34 +66,34 @@ fn import_slashing_data(shared: &KeyringShared, json: String) -> Result<(), Chan
     }
 }
 
-/// Opens all keystores, as many at a time as derivations can run.
-fn open_all(shared: &KeyringShared, new_keys: &[NewKey]) -> Vec<Item> {
+/// Opens all keystores, on as many threads as derivations can run.
+fn open_all(shared: &KeyringShared, new_keys: &[NewKey]) -> Vec<OpenedImport> {
     let openers = shared.pool.threads_max().min(new_keys.len());
     let queue = Mutex::new((0..new_keys.len()).collect::<VecDeque<usize>>());
     let results = Mutex::new(Vec::with_capacity(new_keys.len()));
     thread::scope(|scope| {
         for _ in 0..openers {
             scope.spawn(|| {
-                locked::lower_priority();
+                arena::lower_priority();
                 loop {
-                    let Some(place) = lock(&queue).pop_front() else {
+                    let Some(index) = lock(&queue).pop_front() else {
                         return;
                     };
-                    let opened = catch_unwind(AssertUnwindSafe(|| open(shared, &new_keys[place])))
+                    let opened = catch_unwind(AssertUnwindSafe(|| open(shared, &new_keys[index])))
                         .unwrap_or_else(|_| Err(Outcome::Error("internal fault".to_owned())));
-                    lock(&results).push((place, opened));
+                    lock(&results).push((index, opened));
                 }
             });
         }
     });
     let mut results = results.into_inner().unwrap_or_default();
-    results.sort_by_key(|(place, _)| *place);
+    results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, opened)| opened).collect()
 }
 
-fn open(shared: &KeyringShared, new: &NewKey) -> Item {
+fn open(shared: &KeyringShared, new: &NewKey) -> OpenedImport {
     let error = |reason: String| Outcome::Error(reason);
-    // The same bounds hold for files, so that what is imported is read again at the next start.
+    // Files have the same limits, so that an imported keystore can be loaded at the next start.
     let keystore =
         Keystore::parse(new.keystore.as_bytes()).map_err(|fault| error(fault.to_string()))?;
     if let Some(key) = keystore.public_key()
@@ -114,10 +116,10 @@ fn open(shared: &KeyringShared, new: &NewKey) -> Item {
     Ok((secret, origin))
 }
 
-/// Makes the keys of this import busy, so that no other request changes them meanwhile. Those that are
-/// there, or twice in the import, become duplicates. A key that is being loaded, imported or deleted is
-/// waited for: what comes of that decides.
-fn reserve(shared: &KeyringShared, items: &mut [Item]) -> Vec<PublicKey> {
+/// Marks the keys of this import as busy, so that no other request changes them in the meantime. Keys that
+/// are loaded already, or twice in the import, become duplicates. Waits for keys that are being loaded, or
+/// that another request imports or deletes.
+fn reserve(shared: &KeyringShared, items: &mut [OpenedImport]) -> Vec<PublicKey> {
     let deadline = Instant::now() + WAIT_MAX;
     let mut state = shared.state();
     loop {
@@ -128,7 +130,7 @@ fn reserve(shared: &KeyringShared, items: &mut [Item]) -> Vec<PublicKey> {
             let key = secret.public_key();
             if state.is_held(&key, &shared.table) || !seen.insert(key) {
                 *item = Err(Outcome::Duplicate);
-            } else if state.busy.contains(&key) || !state.is_decided(&key) {
+            } else if state.busy.contains(&key) || state.may_be_loaded_as_declared(&key) {
                 undecided = true;
             }
         }
@@ -140,9 +142,9 @@ fn reserve(shared: &KeyringShared, items: &mut [Item]) -> Vec<PublicKey> {
             for item in items.iter_mut() {
                 let Ok((secret, _)) = item else { continue };
                 let key = secret.public_key();
-                if state.busy.contains(&key) || !state.is_decided(&key) {
+                if state.busy.contains(&key) || state.may_be_loaded_as_declared(&key) {
                     *item = Err(Outcome::Error(format!(
-                        "{key} is still being loaded from another source: ask again when loading has ended"
+                        "{key} is still being loaded from another source: try again when loading has ended"
                     )));
                 }
             }
@@ -158,11 +160,11 @@ fn reserve(shared: &KeyringShared, items: &mut [Item]) -> Vec<PublicKey> {
     reserved
 }
 
-/// Keeps all keystores that have opened, or none. Without a directory for them there is nothing to do.
+/// Writes all keystores that have opened, or none, if imports are kept on disk.
 fn store(
     shared: &KeyringShared,
     new_keys: &[NewKey],
-    items: &[Item],
+    items: &[OpenedImport],
 ) -> Result<Vec<KeySource>, String> {
     let Some(data_dir) = shared.imports_dir() else {
         return Ok(Vec::new());
@@ -180,11 +182,11 @@ fn store(
         .map_err(|error| format!("it could not be stored in {}: {error}", data_dir.display()))
 }
 
-/// Publishes what was stored, at once.
+/// Publishes the keys that were stored, all at once.
 fn publish(
     shared: &KeyringShared,
     new_keys: &[NewKey],
-    items: Vec<Item>,
+    items: Vec<OpenedImport>,
     stored: Result<Vec<KeySource>, String>,
 ) -> Vec<Outcome> {
     let is_in_memory = shared.imports_dir().is_none();
@@ -218,23 +220,24 @@ fn publish(
         .iter()
         .map(|(secret, _)| secret.public_key())
         .collect();
-    let mut state = shared.state();
-    for (source, mut entry) in known {
-        entry.seen_in_scan = state.scans;
-        state.known.insert(source, entry);
+    {
+        let mut state = shared.state();
+        for (source, mut entry) in known {
+            entry.seen_in_scan = state.scans;
+            state.known.insert(source, entry);
+        }
+        if is_in_memory {
+            state.in_memory.extend(&keys);
+        }
+        shared.table.insert(ready);
+        state.is_cache_stale = true;
     }
-    if is_in_memory {
-        state.in_memory.extend(&keys);
-    }
-    shared.table.insert(ready);
-    state.is_cache_stale = true;
-    drop(state);
-    let fate = if is_in_memory {
-        ", in memory: gone after a restart"
+    let note = if is_in_memory {
+        ", in memory only: they are gone after a restart"
     } else {
         ""
     };
-    log::info!("{} key(s) imported{fate}", keys.len());
+    log::info!("{} key(s) imported{note}", keys.len());
     outcomes
 }
 
@@ -246,12 +249,9 @@ fn known_source(
 ) -> (KeySource, KnownSource) {
     let file = source.file();
     let known = KnownSource {
-        listed_in: Arc::from(
-            file.and_then(std::path::Path::parent)
-                .unwrap_or("".as_ref()),
-        ),
+        listed_in: Arc::from(file.and_then(Path::parent).unwrap_or(Path::new(""))),
         seen_in_scan: 0,
-        stamp: file.and_then(|file| Stamp::of(file).ok().flatten()),
+        stamp: file.and_then(|file| FileStamp::of(file).ok().flatten()),
         condition: SourceCondition::Opened,
         keys: [key].into(),
         password_mark: Some(shared.password_mark(&new.password)),

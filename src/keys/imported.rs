@@ -1,12 +1,12 @@
 //! Imported keys on disk: `keystores/imported/0x<public key>.json` and `.txt` in the data directory.
 //!
-//! Everything in that subdirectory was written by this program, and only there does it remove anything.
-//! Keystores beside it, in `keystores`, were put there by hand: they are read and left alone.
+//! This program wrote everything in that directory, and it removes files only there. Keystores in
+//! `keystores` itself were put there by hand: they are read and never removed.
 //!
-//! Both files of an import are there whole, or the key is not there, whenever the process dies: the
-//! password is renamed into its place first and goes last, so that the keystore decides. A keystore that
-//! cannot be removed is buried: `NAME.json.deleted` beside it holds the SHA-256 of its content, and a file
-//! with that content is not loaded again.
+//! Whenever the process dies, an import has both of its files or no keystore: the password is renamed into
+//! its place first and removed last. A keystore that cannot be removed is marked as deleted:
+//! `NAME.json.deleted` beside it holds the SHA-256 of its content, and a file with that content is not loaded
+//! again.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -17,9 +17,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::key_source::KeySource;
 use super::keystore;
-use super::scan::{Scan, file_name, json_files};
+use super::scan::{Scan, file_name, has_extension, json_files};
+use super::source::KeySource;
 use crate::consensus::primitives::PublicKey;
 use crate::files::{self, FileError, PathKind};
 
@@ -29,26 +29,26 @@ const KEYSTORES: &str = "keystores";
 /// Keystores that this program wrote, below [`KEYSTORES`].
 const IMPORTED: &str = "imported";
 
-/// Marks a data directory whose imports are where they belong. Locked by the process that may clean it.
+/// Marks a data directory whose imports are in their own directory. Locked by the process that may clean it.
 const MARKER: &str = ".signerd";
 const MARKER_TEXT: &str =
     "signerd keeps imported keys in keystores/imported, and removes files there alone.\n";
 
-/// What a file that cannot be removed is marked with.
-const BURIED: &str = "deleted";
+/// The extension of the mark of a file that is deleted and cannot be removed.
+const DELETED: &str = "deleted";
 
-/// Files that versions before 0.2 left in a data directory, one at the least.
-const TRACES_OF_OLDER_VERSIONS: [&str; 2] = ["api-token.txt", "slashing-protection.redb"];
+/// Files of which versions before 0.2 left at least one in a data directory.
+const FILES_OF_OLDER_VERSIONS: [&str; 2] = ["api-token.txt", "slashing-protection.redb"];
 
-/// The largest mark of a buried file; a SHA-256 in hex has 64 bytes.
+/// The largest mark of a deleted file; a SHA-256 in hex has 64 bytes.
 const MARK_BYTES_MAX: usize = 128;
 
 /// A keystore to be imported.
-pub struct NewKey {
+pub(crate) struct NewKey {
     /// Its JSON.
-    pub keystore: String,
+    pub(crate) keystore: String,
     /// Its password.
-    pub password: Zeroizing<String>,
+    pub(crate) password: Zeroizing<String>,
 }
 
 /// Why a file of an import could not be removed.
@@ -59,8 +59,8 @@ pub(super) enum RemoveError {
     Password(io::Error),
 }
 
-/// Moves what older versions imported into the directory of its own, once. To be called before anything
-/// else is written to the data directory: its traces tell that an older version ran there.
+/// Moves the imports of older versions into the directory of imports, once. Must be called before anything
+/// else is written to the data directory: only what is there shows that an older version ran.
 ///
 /// # Errors
 /// When a file cannot be moved.
@@ -69,7 +69,7 @@ pub(crate) fn adopt_older_imports(data_dir: &Path) -> Result<(), FileError> {
     if marker.exists() {
         return Ok(());
     }
-    let is_old = TRACES_OF_OLDER_VERSIONS
+    let is_old = FILES_OF_OLDER_VERSIONS
         .iter()
         .any(|name| data_dir.join(name).exists());
     if is_old && data_dir.join(KEYSTORES).is_dir() {
@@ -78,7 +78,7 @@ pub(crate) fn adopt_older_imports(data_dir: &Path) -> Result<(), FileError> {
         }
     }
     match files::write_private(&marker, MARKER_TEXT.as_bytes()) {
-        // Nothing can be imported into a data directory that cannot be written.
+        // Without write access nothing can be imported either.
         Err(error) if is_read_only(&error) => Ok(()),
         written => written.map_err(|error| FileError::new(&marker, error)),
     }
@@ -91,10 +91,10 @@ fn is_read_only(error: &io::Error) -> bool {
     )
 }
 
-/// Moves one keystore, if an older version wrote it: its name and mode tell. The password goes first; when
-/// the process dies in between, the next start goes on.
+/// Moves one keystore, if its name and mode show that an older version wrote it. The password goes first;
+/// if the process dies in between, the next start continues.
 fn adopt(keystore: &Path, data_dir: &Path) -> io::Result<()> {
-    let directory = &own_directory(data_dir);
+    let directory = &imports_directory(data_dir);
     let name = file_name(keystore);
     let is_named_after_key = name
         .strip_suffix(".json")
@@ -106,7 +106,7 @@ fn adopt(keystore: &Path, data_dir: &Path) -> io::Result<()> {
     if !is_named_after_key || !is_own_file(keystore) || !has_password || new_keystore.exists() {
         return Ok(());
     }
-    make_own_directory(data_dir)?;
+    make_imports_directory(data_dir)?;
     if is_own_file(&password) {
         fs::rename(&password, &new_password)?;
     }
@@ -121,7 +121,7 @@ fn adopt(keystore: &Path, data_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this is a regular file as this program writes them: mode 0600, of the owner of the process.
+/// Whether this is a regular file as this program writes it: mode 0600, with the owner of the process.
 fn is_own_file(path: &Path) -> bool {
     let owner = fs::metadata("/proc/self").map(|metadata| metadata.uid());
     fs::symlink_metadata(path).is_ok_and(|metadata| {
@@ -131,8 +131,8 @@ fn is_own_file(path: &Path) -> bool {
     })
 }
 
-/// Takes the directory of imports for this process, to clean it; `None` when there is none, or another
-/// process has it. The lock ends with the file.
+/// Locks the directory of imports for this process, so that it may be cleaned; `None` when there is none, or
+/// another process has locked it. Dropping the file ends the lock.
 pub(super) fn lock_directory(data_dir: &Path) -> Option<File> {
     let marker = File::open(data_dir.join(MARKER)).ok()?;
     match marker.try_lock() {
@@ -148,23 +148,20 @@ pub(super) fn lock_directory(data_dir: &Path) -> Option<File> {
     }
 }
 
-/// Removes what an interrupted import or deletion has left in the directory of imports: unfinished files,
-/// passwords without a keystore, and buried keystores that can be removed by now.
+/// Removes what an interrupted import or deletion left in the directory of imports: unfinished files,
+/// passwords without a keystore, and keystores that are marked as deleted, as far as that is possible now.
 ///
 /// # Errors
 /// When the directory cannot be read, or a file cannot be removed.
 pub(super) fn clean(data_dir: &Path) -> Result<(), FileError> {
-    let directory = own_directory(data_dir);
+    let directory = imports_directory(data_dir);
     if files::look_at(&directory)? == PathKind::Absent {
         return Ok(());
     }
     for file in files::list_directory(&directory)? {
         let name = file_name(&file);
-        if let Some(keystore) = name
-            .strip_suffix(BURIED)
-            .and_then(|it| it.strip_suffix('.'))
-        {
-            dig_up(&file, &directory.join(keystore));
+        if has_extension(&file, DELETED) {
+            remove_marked(&file, &file.with_extension(""));
             continue;
         }
         let is_orphan = name.ends_with(".txt") && !file.with_extension("json").exists();
@@ -179,21 +176,16 @@ pub(super) fn clean(data_dir: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Tries again to remove a buried keystore.
-fn dig_up(mark: &Path, keystore: &Path) {
-    let is_over = if is_buried(keystore) {
-        remove(keystore).is_ok()
-    } else {
-        // It has gone, or another one is in its place.
-        true
-    };
-    if is_over && fs::remove_file(mark).is_ok() {
-        log::info!("{}: deleted at last", keystore.display());
+/// Tries again to remove a keystore that is marked as deleted.
+fn remove_marked(mark: &Path, keystore: &Path) {
+    // Without the mark's content it has gone, or it is another keystore.
+    let is_gone = !is_marked_deleted(keystore) || remove(keystore).is_ok();
+    if is_gone && fs::remove_file(mark).is_ok() {
+        log::info!("{}: its deletion is complete", keystore.display());
     }
 }
 
-/// Lists the keystores of a data directory: those that were put there by hand, and those that were
-/// imported.
+/// Lists the keystores of a data directory: those that were put there by hand and those that were imported.
 ///
 /// # Errors
 /// When the data directory, or one of the two below it, cannot be read.
@@ -208,27 +200,27 @@ pub(super) fn list(data_dir: &Path, scan: &mut Scan) -> Result<(), FileError> {
         let source = KeySource::read_only(&file, &file.with_extension("txt"));
         scan.add(source, &listed_in);
     }
-    let directory = own_directory(data_dir);
+    let directory = imports_directory(data_dir);
     if files::look_at(&directory)? == PathKind::Absent {
         return Ok(());
     }
     let listed_in: Arc<Path> = directory.as_path().into();
     for file in json_files(&directory)? {
-        if !is_buried(&file) {
+        if !is_marked_deleted(&file) {
             scan.add(source_of(&file), &listed_in);
         }
     }
     Ok(())
 }
 
-/// Keeps all of `imports`, synced to the disk when this returns, or none if one cannot be written. No file
-/// that was there before is touched. Returns the sources that they are from now on, in their order.
+/// Writes all of `imports`, or none if one cannot be written. They are synced to the disk when this returns.
+/// Existing files are not touched. Returns their sources, in the same order.
 pub(super) fn store(
     data_dir: &Path,
     imports: &[(PublicKey, &NewKey)],
 ) -> io::Result<Vec<KeySource>> {
-    make_own_directory(data_dir)?;
-    let directory = own_directory(data_dir);
+    make_imports_directory(data_dir)?;
+    let directory = imports_directory(data_dir);
     let files: Vec<PathBuf> = imports
         .iter()
         .map(|(key, _)| free_name(&directory, key))
@@ -258,8 +250,8 @@ fn store_as(
     files::sync_directory(directory)
 }
 
-/// A name that no file has: that of the key, or with a number behind it where a file that holds another
-/// key, or cannot be removed, has that.
+/// Finds a free name: that of the key, or with a number behind it if a file has that name, because it holds
+/// another key or could not be removed.
 fn free_name(directory: &Path, key: &PublicKey) -> PathBuf {
     let is_free = |file: &Path| {
         [file, &file.with_extension("txt")]
@@ -280,8 +272,7 @@ fn free_name(directory: &Path, key: &PublicKey) -> PathBuf {
     }
 }
 
-/// Removes the keystore of an import and its password, as far as they are there, synced to the disk when
-/// this returns.
+/// Removes the keystore of an import and its password, if they exist. Synced to the disk when this returns.
 pub(super) fn remove(keystore: &Path) -> Result<(), RemoveError> {
     let directory = keystore.parent().unwrap_or(Path::new("."));
     remove_file(directory, keystore).map_err(RemoveError::Keystore)?;
@@ -299,22 +290,22 @@ fn remove_file(directory: &Path, file: &Path) -> io::Result<()> {
     }
 }
 
-/// Marks a keystore that cannot be removed, so that it is not loaded again.
-pub(super) fn bury(keystore: &Path) -> io::Result<()> {
+/// Marks a keystore that cannot be removed as deleted, so that it is not loaded again.
+pub(super) fn mark_deleted(keystore: &Path) -> io::Result<()> {
     let digest = digest_of(keystore)?;
-    files::write_private(&mark_of(keystore), digest.as_bytes())?;
+    files::write_private(&mark_path(keystore), digest.as_bytes())?;
     files::sync_directory(keystore.parent().unwrap_or(Path::new(".")))
 }
 
-fn is_buried(keystore: &Path) -> bool {
-    let Ok(mark) = files::read_bounded(&mark_of(keystore), MARK_BYTES_MAX) else {
+fn is_marked_deleted(keystore: &Path) -> bool {
+    let Ok(mark) = files::read_bounded(&mark_path(keystore), MARK_BYTES_MAX) else {
         return false;
     };
     digest_of(keystore).is_ok_and(|digest| digest.as_bytes() == mark.as_slice())
 }
 
-fn mark_of(keystore: &Path) -> PathBuf {
-    keystore.with_file_name(format!("{}.{BURIED}", file_name(keystore)))
+fn mark_path(keystore: &Path) -> PathBuf {
+    keystore.with_file_name(format!("{}.{DELETED}", file_name(keystore)))
 }
 
 fn digest_of(keystore: &Path) -> io::Result<String> {
@@ -330,13 +321,13 @@ fn source_of(file: &Path) -> KeySource {
     }
 }
 
-/// Where imports are kept.
-pub(super) fn own_directory(data_dir: &Path) -> PathBuf {
+/// The directory of imports.
+pub(super) fn imports_directory(data_dir: &Path) -> PathBuf {
     data_dir.join(KEYSTORES).join(IMPORTED)
 }
 
-fn make_own_directory(data_dir: &Path) -> io::Result<()> {
-    let directory = own_directory(data_dir);
+fn make_imports_directory(data_dir: &Path) -> io::Result<()> {
+    let directory = imports_directory(data_dir);
     if directory.is_dir() {
         return Ok(());
     }

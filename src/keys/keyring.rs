@@ -1,9 +1,8 @@
-//! The keys of this process, from their sources to the table: loading behind open ports, reloading,
-//! importing and deleting.
+//! [`Keyring`]: loading, reloading, importing and deleting keys, while the ports are open.
 //!
-//! [`Keyring`] is the handle that requests use. Each change is one function that blocks, read from top to
-//! bottom in `load`, `import` and `delete`; it runs on a thread of its own, and the caller waits through
-//! [`crate::wait`]. So a change that takes long holds up no other.
+//! Each change is one blocking function in `load`, `import` or `delete`, to be read from top to bottom. It
+//! runs on a thread of its own, and the caller waits through [`crate::wait`]. So a change that takes long
+//! does not delay others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,20 +20,20 @@ use crate::files::FileError;
 use crate::slashing::Protection;
 use crate::wait;
 
-/// Imports and deletions at the same time. Each has a thread, and a body of up to 64 MiB in memory.
+/// The most imports and deletions at the same time. Each has a thread, and up to 64 MiB of memory.
 const CHANGES_MAX: usize = 64;
 
-/// The handle to the keys.
+/// Changes the keys in the table, and reports how far that is.
 pub struct Keyring {
     shared: Arc<KeyringShared>,
     changes: Arc<AtomicUsize>,
 }
 
 impl Keyring {
-    /// Lists all sources, and opens what they hold, behind the caller's back.
+    /// Begins to list all sources and to open their keys, on threads of its own.
     ///
     /// # Errors
-    /// When the system gives no thread or no random numbers.
+    /// When the system has no thread or no random numbers.
     pub fn start(
         sources: Sources,
         settings: KeyringSettings,
@@ -44,17 +43,17 @@ impl Keyring {
         let shared = Arc::new(KeyringShared::new(sources, settings, table, protection)?);
         let loader = Arc::clone(&shared);
         critical_thread::spawn("loader", move || run_loads(&loader))
-            .map_err(|error| format!("the system gives no thread: {error}"))?;
+            .map_err(|error| format!("the system cannot start a thread: {error}"))?;
         Ok(Arc::new(Self {
             shared,
             changes: Arc::default(),
         }))
     }
 
-    /// Sleeps until the first listing of the sources has ended: for plain threads.
+    /// Sleeps until the first listing of the sources has ended: on plain threads.
     ///
     /// # Errors
-    /// A source that cannot be listed: nothing is loaded then, ever.
+    /// A source that cannot be listed: nothing will be loaded then.
     pub fn wait_listed(&self) -> Result<(), FileError> {
         let mut state = self.shared.state();
         loop {
@@ -69,12 +68,12 @@ impl Keyring {
         }
     }
 
-    /// Whether keys may come that the table does not expect: not all sources are listed, or not all of
-    /// them declare their public keys.
-    pub fn may_bring_others(&self) -> bool {
+    /// Whether keys may come that the table does not expect: not all sources are listed, or some do not
+    /// declare their public keys.
+    pub(crate) fn may_bring_others(&self) -> bool {
         let state = self.shared.state();
         let load = state.load.as_ref();
-        load.is_some_and(|load| load.may_bring_others())
+        load.is_some_and(|load| load.may_bring_undeclared())
     }
 
     /// How far loading is.
@@ -82,35 +81,38 @@ impl Keyring {
         self.shared.progress()
     }
 
-    /// Sleeps until nothing is being loaded, or sealed for the next start: for plain threads.
+    /// Sleeps until nothing is being loaded or written to the key cache: on plain threads.
     pub fn wait_loaded(&self) -> Progress {
-        let mut state = self.shared.state();
-        while state.is_loading() || self.shared.is_sealing(&state) {
-            state = self.shared.wait(state);
+        {
+            let mut state = self.shared.state();
+            while state.is_loading() || self.shared.is_sealing(&state) {
+                state = self.shared.wait(state);
+            }
         }
-        drop(state);
         self.progress()
     }
 
-    /// Asks for a reload. One that is asked for during a load is done after it.
+    /// Requests a reload. It follows the load that is running, if there is one.
     pub fn reload(&self) {
-        let mut state = self.shared.state();
-        state.is_reload_wanted = true;
-        state.reload.stage = ReloadStage::Running;
-        drop(state);
-        self.shared.tell();
+        {
+            let mut state = self.shared.state();
+            state.is_reload_wanted = true;
+            state.reload.stage = ReloadStage::Running;
+        }
+        self.shared.notify();
     }
 
-    /// What became of the last reload.
+    /// The state of the running or last reload.
     pub fn reload_state(&self) -> ReloadState {
         self.shared.state().reload.clone()
     }
 
-    /// Imports keystores in their order, after the slashing protection data in `interchange`; waits.
+    /// Imports the slashing protection data in `interchange`, then the keystores in their order. Waits for
+    /// the end.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing is imported then.
-    pub fn import(
+    pub(crate) fn import(
         &self,
         keys: Vec<NewKey>,
         interchange: Option<String>,
@@ -118,13 +120,13 @@ impl Keyring {
         self.change(move |shared| import::import(shared, &keys, interchange))
     }
 
-    /// Deletes keys that were imported; waits until none of them signs any more. Beside the outcomes, the
-    /// slashing protection data (EIP-3076) of the keys that are deleted or not active: those of `chain`,
-    /// or of the only chain on which they have signed.
+    /// Deletes imported keys, and waits until none of them signs any more. Returns the outcomes, and the
+    /// slashing protection data (EIP-3076) of the keys that are deleted or not active: those of `chain`, or
+    /// of the only chain on which they have signed.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing is deleted then.
-    pub fn delete(
+    pub(crate) fn delete(
         &self,
         keys: Vec<PublicKey>,
         chain: Option<Root>,
@@ -155,21 +157,22 @@ impl Keyring {
     }
 }
 
-/// The thread of loads: the first one, and then those that are asked for.
+/// Runs the first load, then each reload that is requested.
 fn run_loads(shared: &Arc<KeyringShared>) {
     load::first_load(shared);
     loop {
         seal::seal_in_background(shared);
-        let mut state = shared.state();
-        while !state.is_reload_wanted {
-            state = shared.wait(state);
+        {
+            let mut state = shared.state();
+            while !state.is_reload_wanted {
+                state = shared.wait(state);
+            }
         }
-        drop(state);
         load::reload(shared);
     }
 }
 
-/// The right to make one change; given back when dropped.
+/// The right to make one change; dropping it gives it back.
 struct ChangePermit(Arc<AtomicUsize>);
 
 impl ChangePermit {

@@ -1,55 +1,56 @@
-//! What the keyring knows: every source with the keys that it was found to hold, and who is at work.
+//! What the keyring knows: every source with its keys, and which changes are running.
 //!
-//! The law of a key's life:
-//! - A source stands for the keys that were found when it was opened, and for nothing else.
-//! - A key is in the table while one source at least holds it, or an import in memory, and not longer.
-//! - What cannot be read or understood any more keeps the keys of before.
+//! The rules of a key's life:
+//! - A source has the keys that were in it when it was opened, and no others.
+//! - A key is in the table as long as at least one source has it, or an import in memory.
+//! - A source that cannot be read or understood any more keeps its keys.
 //!
-//! All of it is behind one lock, which is held for moments only: never while a file is read, a key is
-//! derived or a signature is waited for.
+//! One lock protects all of it. It is never held while a file is read, a key is derived or a signature is
+//! waited for.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::key_source::{KeySource, OpenedSource, Stamp};
-use super::keystore::scrubbed;
 use super::pool::DerivationPool;
 use super::progress::{Progress, ReloadStage, ReloadState};
+use super::running_load::RunningLoad;
 use super::scan::ListedSource;
+use super::scrub::scrubbed;
+use super::source::{KeySource, OpenedSource};
 use super::sources::Sources;
 use super::table::{Found, KeyOriginFile, KeyTable};
 use crate::consensus::primitives::PublicKey;
-use crate::files::FileError;
+use crate::files::{FileError, FileStamp};
 use crate::slashing::Protection;
 use crate::wait::lock;
 
 /// How to load; the sources themselves are [`Sources`].
 #[derive(Clone, Debug)]
 pub struct KeyringSettings {
-    /// `--decrypt-memory`: the most memory for derivations; otherwise half of what is free.
+    /// `--decrypt-memory`: the most memory for derivations; by default half of what is free.
     pub decrypt_memory_bytes: Option<u64>,
-    /// `--key-cache`: where opened keys are kept sealed for the next start.
+    /// `--key-cache`: the file with opened keys, sealed for the next start.
     pub key_cache: Option<PathBuf>,
-    /// Whether imported keys are only held in memory, although there is a data directory.
+    /// Whether imported keys stay in memory only, although there is a data directory.
     pub imports_in_memory: bool,
-    /// `--reload-timeout`: after so long a reload counts as failed.
+    /// `--reload-timeout`: the time after which a reload counts as failed.
     pub reload_timeout: Duration,
 }
 
-/// Everything that loading, importing and deleting share.
+/// What loading, importing and deleting share.
 pub(super) struct KeyringShared {
     pub(super) sources: Sources,
     pub(super) settings: KeyringSettings,
     pub(super) table: Arc<KeyTable>,
     pub(super) protection: Arc<Protection>,
     pub(super) pool: DerivationPool,
-    /// What the marks of passwords are made with.
+    /// The random key of [`KeyringShared::password_mark`].
     pub(super) mark_key: Box<Zeroizing<[u8; 32]>>,
     state: Mutex<KeyringState>,
     changed: Condvar,
@@ -60,23 +61,23 @@ pub(super) struct KeyringState {
     pub(super) known: HashMap<KeySource, KnownSource>,
     /// Imported keys that have no file.
     pub(super) in_memory: HashSet<PublicKey>,
-    /// Keys that a request is importing or deleting.
+    /// Keys that an import or a deletion works on.
     pub(super) busy: HashSet<PublicKey>,
-    /// Sources that were deleted, or are about to be, and that a load may still have listed.
+    /// Sources that were deleted or are being deleted, and that a running load may have listed.
     pub(super) deleted: HashSet<KeySource>,
     pub(super) deletions_running: usize,
-    /// How many loads have begun to list the sources.
+    /// How many scans of the sources have begun.
     pub(super) scans: u32,
     pub(super) load: Option<RunningLoad>,
     pub(super) is_reload_wanted: bool,
     pub(super) first_load_ended: bool,
     pub(super) failures: Vec<(String, String)>,
     pub(super) reload: ReloadState,
-    /// The root that the first load could not list.
+    /// The root that the first load could not list: nothing is loaded then.
     pub(super) unlistable: Option<FileError>,
-    /// Held for as long as this process may clean the directory of imports.
+    /// The lock of the directory of imports, held until the process ends.
     pub(super) directory_lock: Option<File>,
-    /// Whether the key cache does not fit the keys any more.
+    /// Whether the key cache must be written anew.
     pub(super) is_cache_stale: bool,
     pub(super) is_sealing: bool,
 }
@@ -85,42 +86,25 @@ pub(super) struct KeyringState {
 #[derive(Clone)]
 pub(super) struct KnownSource {
     pub(super) listed_in: Arc<Path>,
-    /// The last scan that found it, or during which it was imported.
+    /// The last scan that found it, or that was running when it was imported.
     pub(super) seen_in_scan: u32,
-    /// What its file looked like when it was read last.
-    pub(super) stamp: Option<Stamp>,
+    /// What its file looked like when it was last read.
+    pub(super) stamp: Option<FileStamp>,
     pub(super) condition: SourceCondition,
-    /// The keys that it was found to hold; of an unopened source the key that it declares.
+    /// The keys that were in it; of an unopened source the key that it declares.
     pub(super) keys: Box<[PublicKey]>,
-    /// Which password opened it, kept for the key cache.
+    /// The mark of the password that opened it, for the key cache.
     pub(super) password_mark: Option<Box<[u8; 32]>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SourceCondition {
-    /// It holds its keys.
+    /// It was opened, and has its keys.
     Opened,
-    /// Another source holds the key that it declares; it is opened when that one goes.
+    /// Another source has the key that it declares; it is opened when that source goes.
     Unopened,
-    /// It cannot be read or opened; it holds the keys of before.
+    /// It cannot be read or opened; it keeps the keys that it had.
     Failed,
-}
-
-/// A load that is running.
-pub(super) struct RunningLoad {
-    is_reload: bool,
-    /// Why it counts as failed although it still goes on.
-    late: Option<String>,
-    began: Instant,
-    /// Keys to be opened, once that is known, and those that are done.
-    total: Option<usize>,
-    done: usize,
-    pub(super) failures: Vec<(String, String)>,
-    /// Whether a root could not be listed.
-    pub(super) is_partial: bool,
-    /// How many sources are still to be opened that declare each key, and how many declare none.
-    declared: HashMap<PublicKey, usize>,
-    undeclared: usize,
 }
 
 impl Default for KeyringSettings {
@@ -135,7 +119,7 @@ impl Default for KeyringSettings {
 }
 
 impl KnownSource {
-    /// The keys that sign because of it.
+    /// The keys that are in the table because of it.
     pub(super) fn held_keys(&self) -> &[PublicKey] {
         match self.condition {
             SourceCondition::Opened | SourceCondition::Failed => &self.keys,
@@ -158,7 +142,7 @@ impl KeyringShared {
             settings,
             table,
             protection,
-            // Before anybody can ask: a start is a load that has not ended.
+            // From the start, so that a process that has not begun to load counts as loading.
             state: Mutex::new(KeyringState {
                 load: Some(RunningLoad::new(false)),
                 ..KeyringState::default()
@@ -167,13 +151,13 @@ impl KeyringShared {
         })
     }
 
-    /// The state, for a moment.
+    /// Locks the state.
     pub(super) fn state(&self) -> MutexGuard<'_, KeyringState> {
         lock(&self.state)
     }
 
-    /// Wakes everybody who waits for a change of the state.
-    pub(super) fn tell(&self) {
+    /// Wakes all threads that wait for a change of the state.
+    pub(super) fn notify(&self) {
         self.changed.notify_all();
     }
 
@@ -187,7 +171,7 @@ impl KeyringShared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sleeps until the state has changed, or for so long.
+    /// Sleeps until the state has changed, at most for this time.
     pub(super) fn wait_for<'a>(
         &self,
         state: MutexGuard<'a, KeyringState>,
@@ -202,10 +186,13 @@ impl KeyringShared {
         state.is_sealing || (state.is_cache_stale && self.settings.key_cache.is_some())
     }
 
-    /// Where imports are kept, if they are.
+    /// The data directory, if imports are kept there.
     pub(super) fn imports_dir(&self) -> Option<&Path> {
-        let data_dir = self.sources.data_dir.as_deref();
-        data_dir.filter(|_| !self.settings.imports_in_memory)
+        if self.settings.imports_in_memory {
+            None
+        } else {
+            self.sources.data_dir.as_deref()
+        }
     }
 
     /// How far loading is.
@@ -228,7 +215,7 @@ impl KeyringShared {
         }
     }
 
-    /// Tells one password from another without keeping it: for the key cache alone.
+    /// A keyed hash that shows whether a password has changed, without keeping it: for the key cache.
     pub(super) fn password_mark(&self, password: &str) -> Box<[u8; 32]> {
         scrubbed(|| {
             let hash = Sha256::new()
@@ -238,9 +225,9 @@ impl KeyringShared {
         })
     }
 
-    /// Takes what a source has brought: it holds these keys now, and not those of before. `false` when it
-    /// was deleted in the meantime; what it has brought is wiped then.
-    pub(super) fn take_opened(&self, listed: &ListedSource, opened: OpenedSource) -> bool {
+    /// Publishes the keys of a source that was opened; they replace those that it had. Returns `false` when
+    /// the source was deleted in the meantime; its keys are wiped then.
+    pub(super) fn publish_opened(&self, listed: &ListedSource, opened: OpenedSource) -> bool {
         let OpenedSource {
             keys,
             password,
@@ -248,8 +235,12 @@ impl KeyringShared {
         } = opened;
         let public_keys: Box<[PublicKey]> =
             keys.iter().map(|(secret, _)| secret.public_key()).collect();
-        let mark = password.filter(|_| self.settings.key_cache.is_some());
-        let password_mark = mark.map(|password| self.password_mark(&password));
+        let password_mark = match password {
+            Some(password) if self.settings.key_cache.is_some() => {
+                Some(self.password_mark(&password))
+            }
+            Some(_) | None => None,
+        };
         let mut state = self.state();
         let is_busy = || public_keys.iter().any(|key| state.busy.contains(key));
         if state.deleted.contains(&listed.source) || (listed.source.is_imported() && is_busy()) {
@@ -266,45 +257,45 @@ impl KeyringShared {
         let before = state.known.insert(listed.source.clone(), known);
         let new = self.table.insert(keys);
         state.is_cache_stale |= !is_from_cache;
-        let mut touched: Vec<PublicKey> = before
-            .iter()
-            .flat_map(|known| known.held_keys())
-            .filter(|key| !public_keys.contains(key))
-            .copied()
-            .collect();
-        let shared: Vec<_> = public_keys
-            .iter()
-            .filter(|key| !new.contains(key))
-            .collect();
-        if !shared.is_empty() && before.is_none() {
+        let mut changed = Vec::new();
+        let mut known_before = 0;
+        for key in &public_keys {
+            if !new.contains(key) {
+                changed.push(*key);
+                known_before += 1;
+            }
+        }
+        if known_before > 0 && before.is_none() {
             log::info!(
-                "{}: {} key(s) of it come from another source as well",
-                listed.source.name(),
-                shared.len()
+                "{}: {known_before} of its keys come from another source as well",
+                listed.source.name()
             );
         }
-        touched.extend(shared);
-        state.release(&touched, &self.table);
-        drop(state);
-        self.tell();
+        for key in before.iter().flat_map(KnownSource::held_keys) {
+            if !public_keys.contains(key) {
+                changed.push(*key);
+            }
+        }
+        state.release(&changed, &self.table);
+        self.notify();
         true
     }
 }
 
 impl KeyringState {
-    /// Whether a source, or an import in memory, holds this key.
+    /// Whether a source or an import in memory has this key.
     pub(super) fn is_held(&self, key: &PublicKey, table: &KeyTable) -> bool {
         matches!(table.find(key), Found::Ready(_)) || self.in_memory.contains(key)
     }
 
-    /// Removes those of `keys` from the table that no source holds any more, and says anew where the
-    /// others come from. Returns how many were removed.
+    /// Removes those of `keys` from the table that no source has any more, and updates the origins of the
+    /// others. Returns how many were removed.
     pub(super) fn release(&mut self, keys: &[PublicKey], table: &KeyTable) -> usize {
         if keys.is_empty() {
             return 0;
         }
         let asked: HashSet<&PublicKey> = keys.iter().collect();
-        // Of several holders the one that cannot be deleted counts.
+        // A source that must not be deleted takes precedence over imports.
         let mut holders: HashMap<PublicKey, &KeySource> = HashMap::new();
         for (source, known) in &self.known {
             for key in known.held_keys().iter().filter(|key| asked.contains(key)) {
@@ -336,57 +327,62 @@ impl KeyringState {
             return 0;
         }
         self.is_cache_stale = true;
-        // Signatures that hold one of them end by themselves; nobody waits for that here.
+        // Signatures that use one of them may go on; nothing waits for them here.
         let withdrawn = table.withdraw(&gone);
         table.forget(&gone);
         withdrawn.keys().len()
     }
 
-    /// Whether no running load can still bring this key, as far as its sources declare it.
-    pub(super) fn is_decided(&self, key: &PublicKey) -> bool {
+    /// Whether the running load may bring this key from a source that declares it.
+    pub(super) fn may_be_loaded_as_declared(&self, key: &PublicKey) -> bool {
         self.load
             .as_ref()
-            .is_none_or(|load| load.total.is_some() && !load.declared.contains_key(key))
+            .is_some_and(|load| load.may_bring_declared(key))
     }
 
-    /// Whether no running load can bring this key at all.
-    pub(super) fn is_wholly_decided(&self, key: &PublicKey) -> bool {
-        let undeclared = self.load.as_ref().map_or(0, |load| load.undeclared);
-        self.is_decided(key) && undeclared == 0
+    /// Whether the running load may bring this key at all.
+    pub(super) fn may_be_loaded(&self, key: &PublicKey) -> bool {
+        self.load
+            .as_ref()
+            .is_some_and(|load| load.may_bring_declared(key) || load.may_bring_undeclared())
     }
 
-    /// Reports the running reload as failed. It goes on, and what it still opens comes in.
+    /// Reports the running reload as failed. It goes on, and the keys that it still opens are published.
     pub(super) fn end_as_late(&mut self, reason: String) {
         let Some(load) = &mut self.load else { return };
         log::error!("reload: {reason}");
-        load.late = Some(reason.clone());
-        self.failures.push(late_failure(reason.clone()));
+        load.set_late(reason.clone());
+        self.failures.push(("reload".to_owned(), reason.clone()));
         self.reload.fail(reason);
     }
 
-    /// Whether a load is running that nobody has given up.
+    /// Whether a load is running or wanted; a load that is late does not count.
     pub(super) fn is_loading(&self) -> bool {
-        let is_on_time = self.load.as_ref().is_some_and(|load| load.late.is_none());
+        let is_on_time = self.load.as_ref().is_some_and(|load| load.late().is_none());
         is_on_time || self.is_reload_wanted
     }
 
-    /// Forgets which sources were deleted, once no load can have listed them.
+    /// Forgets which sources were deleted, once no running load can have listed them.
     pub(super) fn forget_deleted(&mut self) {
         if self.load.is_none() && self.deletions_running == 0 {
             self.deleted.clear();
         }
     }
 
-    /// Ends the running load: its failures are those that count from now on.
+    /// Ends the running load: its failures replace those of the last load.
     pub(super) fn end_load(&mut self) {
         let Some(mut load) = self.load.take() else {
             return;
         };
-        let is_late = load.late.is_some();
-        load.failures.extend(load.late.map(late_failure));
+        let late = load.late().map(str::to_owned);
+        let is_late = late.is_some();
+        if let Some(reason) = late {
+            load.failures.push(("reload".to_owned(), reason));
+        }
+        let is_reload = load.is_reload();
         self.failures = load.failures;
         self.first_load_ended = true;
-        if load.is_reload && !is_late {
+        if is_reload && !is_late {
             let first = self.failures.first();
             self.reload = ReloadState {
                 stage: if load.is_partial {
@@ -404,83 +400,5 @@ impl KeyringState {
             self.reload.stage = ReloadStage::Running;
         }
         self.forget_deleted();
-    }
-}
-
-fn late_failure(reason: String) -> (String, String) {
-    ("reload".to_owned(), reason)
-}
-
-impl RunningLoad {
-    pub(super) fn new(is_reload: bool) -> Self {
-        Self {
-            is_reload,
-            late: None,
-            began: Instant::now(),
-            total: None,
-            done: 0,
-            failures: Vec::new(),
-            is_partial: false,
-            declared: HashMap::new(),
-            undeclared: 0,
-        }
-    }
-
-    pub(super) fn is_reload(&self) -> bool {
-        self.is_reload
-    }
-
-    /// Whether the sources are still being listed.
-    pub(super) fn is_listing(&self) -> bool {
-        self.total.is_none()
-    }
-
-    /// Whether keys may come that nobody has declared, or the sources are still being listed.
-    pub(super) fn may_bring_others(&self) -> bool {
-        self.total.is_none() || self.undeclared > 0
-    }
-
-    /// Notes a source that will be opened.
-    pub(super) fn await_source(&mut self, declared: Option<PublicKey>) {
-        match declared {
-            Some(key) => *self.declared.entry(key).or_default() += 1,
-            None => self.undeclared += 1,
-        }
-    }
-
-    /// Says that all sources are listed, and how many keys will be opened.
-    pub(super) fn begin_to_open(&mut self, keys: usize) {
-        self.total = Some(keys);
-    }
-
-    /// Notes that a source was opened, or has failed: once for each.
-    pub(super) fn source_done(&mut self, declared: Option<PublicKey>, keys: usize) {
-        self.done += keys;
-        match declared {
-            None => self.undeclared = self.undeclared.saturating_sub(1),
-            Some(key) => {
-                if let Some(count) = self.declared.get_mut(&key) {
-                    *count -= 1;
-                    if *count == 0 {
-                        self.declared.remove(&key);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether it is a reload that nobody has given up yet.
-    pub(super) fn may_be_late(&self) -> bool {
-        self.is_reload && self.late.is_none()
-    }
-
-    /// How many keys are still to be opened; `None` while the sources are being listed.
-    pub(super) fn pending(&self) -> Option<usize> {
-        Some(self.total?.saturating_sub(self.done))
-    }
-
-    fn seconds_left(&self) -> Option<u64> {
-        let left = self.pending()? as u64;
-        (self.began.elapsed().as_secs() * left).checked_div(self.done as u64)
     }
 }

@@ -1,14 +1,12 @@
-//! EIP-2335 keystores: JSON and password to a secret key in its locked slot.
+//! EIP-2335 keystores: from JSON and password to a secret key in its locked slot, and back.
 //!
-//! [`Keystore::parse`] checks every size and cost before any work is done, so that a hostile file
-//! costs microseconds; [`Keystore::open`] derives, compares the checksum and decrypts in place.
-//! Strict about what protects the key and about JSON, lenient about the rest: `uuid`, `path`,
-//! `description` and `pubkey` may be missing, unknown fields are ignored. What may be imported may be
-//! loaded: both ways lead through here.
+//! [`Keystore::parse`] checks every size and cost before any work is done, so that a hostile file costs
+//! microseconds. [`Keystore::open`] derives, compares the checksum and decrypts in place. Both are strict
+//! about JSON and about what protects the key, and lenient about the rest: `uuid`, `path`, `description`
+//! and `pubkey` may be missing, and unknown fields are ignored. Files and imports are read by the same
+//! code, so that what was imported can be loaded.
 //!
-//! Source: EIP-2335; SP 800-38A (counter mode).
-
-use std::fmt;
+//! Source: EIP-2335; SP 800-38A (counter mode); RFC 9562 (UUID).
 
 use aes::cipher::{KeyIvInit, StreamCipher};
 use serde::Deserialize;
@@ -19,57 +17,46 @@ use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::derivation::{Bytes, DERIVED_KEY_BYTES, Kdf};
-use super::secret::{FillError, SecretKey};
+use super::kdf::{DERIVED_KEY_BYTES, HexBytes, Kdf};
+use super::keystore_error::{KeystoreError, PASSWORD_BYTES_MAX, unsupported};
+use super::scrub::scrubbed;
+use super::secret::SecretKey;
+use super::seed::{self, ParentKey};
 use crate::consensus::primitives::{PublicKey, Root};
+use crate::files::random;
 use crate::hex;
-use crate::http::wipe;
 use crate::json;
 
 /// The largest keystore, in a file or in an import; real ones have about 1 KiB.
-pub const FILE_BYTES_MAX: usize = 64 << 10;
+pub(crate) const FILE_BYTES_MAX: usize = 64 << 10;
 /// The largest wallet of Prysm: 100,000 keys.
-pub const WALLET_BYTES_MAX: usize = 32 << 20;
-/// The longest password, normalised as EIP-2335 says.
-pub const PASSWORD_BYTES_MAX: usize = 1024;
-/// The longest password before it is normalised: NFKD makes at best one byte of a character of four.
-pub const RAW_PASSWORD_BYTES_MAX: usize = 4 * PASSWORD_BYTES_MAX;
+pub(super) const WALLET_BYTES_MAX: usize = 32 << 20;
+/// The longest password before it is normalised: NFKD shortens a character of four bytes to one at best.
+pub(crate) const RAW_PASSWORD_BYTES_MAX: usize = 4 * PASSWORD_BYTES_MAX;
 /// The longest description, as it is written in JSON: it is for people.
 const DESCRIPTION_BYTES_MAX: usize = 4096;
 /// The longest path; `m/12381/3600/0/0/0` is a usual one. It is kept with the key and listed.
 const PATH_BYTES_MAX: usize = 256;
-/// The longest message of an error: a wrong value may be long.
-const MESSAGE_BYTES_MAX: usize = 512;
+/// The only version of EIP-2335.
+const VERSION: u64 = 4;
+/// The cost of new keystores, as deposit tools and clients choose it: about a tenth of a second. PBKDF2
+/// needs no memory, so that thousands can be opened at once.
+const NEW_KEYSTORE_ROUNDS: u32 = 1 << 18;
 
-/// Why a keystore did not open.
-#[derive(Debug, PartialEq, Eq)]
-pub enum KeystoreError {
-    /// Not the JSON of a keystore: which field, its value, and what was expected.
-    Malformed(String),
-    /// The file asks for more than one derivation may take.
-    Memory {
-        /// What it asks for; `u64::MAX` when that does not even fit.
-        asked_bytes: u64,
-        /// The limit that it breaks.
-        limit_bytes: u64,
-    },
-    /// The password is longer than [`PASSWORD_BYTES_MAX`].
-    PasswordLength,
-    /// Checksum mismatch: the password is wrong, or the file is damaged.
-    Checksum,
-    /// The decrypted bytes are no secret key, or there is no memory for it.
-    Secret(FillError),
-    /// The secret belongs to another public key than the file declares.
-    PublicKey {
-        /// What the file says.
-        declared: PublicKey,
-        /// What the secret gives.
-        derived: PublicKey,
-    },
+/// A keystore that was read and is within all limits, still locked.
+pub struct Keystore(KeystoreFile);
+
+/// A new keystore for `signerd keys new`, and its password.
+pub(crate) struct NewKeystore {
+    /// The public key of its secret.
+    pub(crate) key: PublicKey,
+    /// `m_12381_3600_0_0_0`: what deposit tools put into the name of the file.
+    pub(crate) path_in_name: String,
+    /// The content of the file.
+    pub(crate) json: String,
+    /// Random; 32 hex digits.
+    pub(crate) password: Zeroizing<String>,
 }
-
-/// A keystore that was read and found sound, still locked.
-pub struct Keystore(File);
 
 impl Keystore {
     /// Reads the JSON of a keystore and checks all limits; spends no memory on the derivation.
@@ -80,28 +67,35 @@ impl Keystore {
         Self::parse_up_to(FILE_BYTES_MAX, json)
     }
 
-    /// As [`Keystore::parse`], of a wallet that holds many keys (Prysm's).
+    /// Does the same as [`Keystore::parse`] for a wallet that holds many keys (Prysm's).
     ///
     /// # Errors
-    /// As there.
-    pub fn parse_wallet(json: &[u8]) -> Result<Self, KeystoreError> {
+    /// As [`Keystore::parse`].
+    pub(super) fn parse_wallet(json: &[u8]) -> Result<Self, KeystoreError> {
         Self::parse_up_to(WALLET_BYTES_MAX, json)
     }
 
     fn parse_up_to(bytes_max: usize, json: &[u8]) -> Result<Self, KeystoreError> {
         if json.len() > bytes_max {
-            return Err(malformed(format_args!("longer than {bytes_max} bytes")));
+            return Err(KeystoreError::malformed(format_args!(
+                "longer than {bytes_max} bytes"
+            )));
         }
         // The JSON library repeats wrong values: a password that was sent as a keystore must not
         // come back in a message, so what is not an object is refused before.
-        let json = json::check(json).map_err(malformed)?;
-        let AnyVersion { version } = read(json)?;
+        let json = json::check(json).map_err(KeystoreError::malformed)?;
+        let parsed = read::<KeystoreFile>(json);
+        let version = match &parsed {
+            Ok(file) => file.version,
+            // Other versions have other fields: then the version is what is wrong.
+            Err(_) => read::<VersionField>(json)?.version,
+        };
         if version != VERSION {
-            return Err(malformed(format_args!(
+            return Err(KeystoreError::malformed(format_args!(
                 "version is {version}, expected {VERSION}"
             )));
         }
-        let file: File = read(json)?;
+        let file = parsed?;
         file.crypto.kdf.check()?;
         Ok(Self(file))
     }
@@ -111,30 +105,30 @@ impl Keystore {
         self.0.pubkey
     }
 
-    /// The EIP-2334 path of the key, if the file tells one.
-    pub fn path(&self) -> Option<&str> {
+    /// The EIP-2334 path of the key, if the file names one.
+    pub(super) fn path(&self) -> Option<&str> {
         self.0.path.as_deref().filter(|path| !path.is_empty())
     }
 
-    /// The checksum of the file: differs when the password, the salt or the secret does.
-    pub fn checksum(&self) -> &Root {
+    /// The checksum of the file: differs when the password, the salt or the secret differs.
+    pub(super) fn checksum(&self) -> &Root {
         &self.0.crypto.checksum.message
     }
 
     /// How much memory the derivation takes.
-    pub fn memory_bytes(&self) -> u64 {
+    pub(super) fn memory_bytes(&self) -> u64 {
         self.0.crypto.kdf.memory_bytes()
     }
 
-    /// Derives, compares the checksum and decrypts into a locked slot. Takes as long as the file wants:
-    /// call it from a thread of its own.
+    /// Derives, compares the checksum and decrypts into a locked slot. The file decides how long this
+    /// takes: call it on a plain thread.
     ///
     /// # Errors
-    /// A wrong password, a secret that is none, another public key, or no locked memory.
+    /// A wrong password, an invalid secret, another public key, or no locked memory.
     pub fn open(&self, password: &str) -> Result<SecretKey, KeystoreError> {
         let cipher = &self.0.crypto.cipher;
         let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
-            malformed(format_args!(
+            KeystoreError::malformed(format_args!(
                 "crypto.cipher.message has {} bytes, expected 32",
                 cipher.message.0.len()
             ))
@@ -160,7 +154,7 @@ impl Keystore {
     ///
     /// # Errors
     /// [`KeystoreError::Checksum`] when the password is wrong.
-    pub fn open_bytes(&self, password: &str) -> Result<Vec<u8>, KeystoreError> {
+    pub(super) fn open_bytes(&self, password: &str) -> Result<Vec<u8>, KeystoreError> {
         let cipher = &self.0.crypto.cipher;
         scrubbed(|| {
             let key = self.unlock(password)?;
@@ -170,7 +164,7 @@ impl Keystore {
         })
     }
 
-    /// The derived key, once the checksum says that it is the right one.
+    /// Returns the derived key when it fits the checksum.
     fn unlock(&self, password: &str) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, KeystoreError> {
         let crypto = &self.0.crypto;
         let key = crypto.kdf.derive(normalise(password)?.as_bytes())?;
@@ -186,8 +180,61 @@ impl Keystore {
     }
 }
 
-/// NFKD, then without C0, C1 and Delete: a line end goes, spaces stay. Bounded before and after, since
-/// a character may become 18 (UAX #15), and a row of combining marks is sorted as a whole.
+impl NewKeystore {
+    /// Makes the keystore of validator `index`, under a new random password.
+    pub(crate) fn derive(parent: &ParentKey, index: u32) -> Result<Self, String> {
+        let key = parent
+            .signing_key(index)
+            .map_err(|error| error.to_string())?
+            .public_key();
+        let password = Zeroizing::new(const_hex::encode(*random::<16>()?));
+        let salt = *random::<32>()?;
+        let iv = *random::<16>()?;
+        let uuid = *random::<16>()?;
+        let mut derived = Zeroizing::new([0; DERIVED_KEY_BYTES]);
+        pbkdf2::pbkdf2_hmac::<Sha256>(
+            password.as_bytes(),
+            &salt,
+            NEW_KEYSTORE_ROUNDS,
+            &mut *derived,
+        );
+        let (cipher_key, checksum_key) = split_derived_key(&derived);
+        let mut secret = parent.scalar(index);
+        ctr::Ctr128BE::<aes::Aes128>::new(cipher_key.into(), &iv.into())
+            .apply_keystream(&mut *secret);
+        let checksum = Sha256::new()
+            .chain_update(checksum_key)
+            .chain_update(*secret)
+            .finalize();
+        let hex = |bytes: &[u8]| const_hex::encode(bytes);
+        let json = serde_json::json!({
+            "crypto": {
+                "kdf": {
+                    "function": "pbkdf2",
+                    "params": { "dklen": 32, "c": NEW_KEYSTORE_ROUNDS, "prf": "hmac-sha256", "salt": hex(&salt) },
+                    "message": "",
+                },
+                "checksum": { "function": "sha256", "params": {}, "message": hex(&checksum) },
+                "cipher": { "function": "aes-128-ctr", "params": { "iv": hex(&iv) }, "message": hex(&*secret) },
+            },
+            "description": "",
+            "pubkey": hex(&key.0),
+            "path": seed::path(index),
+            "uuid": format_uuid(uuid),
+            "version": VERSION,
+        });
+        Ok(Self {
+            key,
+            path_in_name: seed::path(index).replace('/', "_"),
+            json: format!("{json:#}\n"),
+            password,
+        })
+    }
+}
+
+/// Applies NFKD, then removes C0, C1 and Delete: line ends go, spaces stay. The length is bounded before
+/// and after, since one character may become 18 (UAX #15), and a run of combining marks is sorted as a
+/// whole.
 fn normalise(password: &str) -> Result<String, KeystoreError> {
     if password.len() > RAW_PASSWORD_BYTES_MAX {
         return Err(KeystoreError::PasswordLength);
@@ -200,46 +247,44 @@ fn normalise(password: &str) -> Result<String, KeystoreError> {
     Ok(normalised)
 }
 
-/// Does `work` in frames of its own and overwrites those: the cipher and hash crates keep padded
-/// passwords and key schedules in local variables and do not wipe all of them. It overwrites several
-/// times what they use, well below the stack of any thread. What lies in the caller's own frame is out of
-/// reach.
-pub fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
-    #[inline(never)]
-    fn apart<T>(work: impl FnOnce() -> T) -> T {
-        work()
-    }
-    #[inline(never)]
-    fn scrub() {
-        wipe(std::hint::black_box(&mut [0; 16 << 10]));
-    }
-    let made = apart(work);
-    scrub();
-    made
+/// The half for AES-128, and the half for the checksum.
+fn split_derived_key(key: &[u8; DERIVED_KEY_BYTES]) -> (&[u8; 16], &[u8]) {
+    key.split_first_chunk::<16>()
+        .expect("32 bytes have a first half")
 }
 
-const VERSION: u64 = 4;
+/// Formats random bytes as a UUID of version 4.
+fn format_uuid(mut bytes: [u8; 16]) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let digits = const_hex::encode(bytes);
+    format!(
+        "{}-{}-{}-{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..]
+    )
+}
 
 fn read<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, KeystoreError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(malformed)?;
-    deserializer.end().map_err(malformed)?;
+    let value =
+        serde_path_to_error::deserialize(&mut deserializer).map_err(KeystoreError::malformed)?;
+    deserializer.end().map_err(KeystoreError::malformed)?;
     Ok(value)
 }
 
-pub(super) fn malformed(what: impl fmt::Display) -> KeystoreError {
-    let mut what = what.to_string();
-    what.truncate(what.floor_char_boundary(MESSAGE_BYTES_MAX));
-    KeystoreError::Malformed(what)
-}
-
+/// The field that every version has.
 #[derive(Deserialize)]
-struct AnyVersion {
+struct VersionField {
     version: u64,
 }
 
 #[derive(Deserialize)]
-struct File {
+struct KeystoreFile {
+    version: u64,
     #[serde(deserialize_with = "json::object")]
     crypto: Crypto,
     #[serde(default, deserialize_with = "read_public_key")]
@@ -265,7 +310,7 @@ fn read_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String
     }
 }
 
-/// Whatever a description is, it must not be long.
+/// A description may be any JSON, within its length.
 fn check_description<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?.get();
     if raw.len() > DESCRIPTION_BYTES_MAX {
@@ -277,7 +322,7 @@ fn check_description<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D
     Ok(())
 }
 
-/// Wallets of Prysm have an empty one.
+/// Prysm's wallets have an empty public key.
 fn read_public_key<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<PublicKey>, D::Error> {
@@ -300,21 +345,21 @@ struct Crypto {
 #[derive(Deserialize)]
 struct Checksum {
     #[serde(rename = "function")]
-    _function: Hash,
+    _function: ChecksumFunction,
     message: Root,
 }
 
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-struct Hash;
+struct ChecksumFunction;
 
-impl TryFrom<String> for Hash {
+impl TryFrom<String> for ChecksumFunction {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
         match name.as_str() {
             "sha256" => Ok(Self),
-            other => Err(unknown("sha256", other)),
+            other => Err(unsupported("sha256", other)),
         }
     }
 }
@@ -324,7 +369,7 @@ struct Cipher {
     function: CipherFunction,
     #[serde(deserialize_with = "json::object")]
     params: CipherParams,
-    message: Bytes,
+    message: HexBytes,
 }
 
 #[derive(Deserialize)]
@@ -342,14 +387,9 @@ impl TryFrom<String> for CipherFunction {
         match name.as_str() {
             "aes-128-ctr" => Ok(Self::Aes128Ctr),
             "aes-256-ctr" => Ok(Self::Aes256Ctr),
-            other => Err(unknown("aes-128-ctr or aes-256-ctr", other)),
+            other => Err(unsupported("aes-128-ctr or aes-256-ctr", other)),
         }
     }
-}
-
-/// A name that stands for nothing we know.
-pub(super) fn unknown(expected: &str, found: &str) -> String {
-    format!("expected {expected}, got {:?}", hex::shorten(found))
 }
 
 #[derive(Deserialize)]
@@ -363,14 +403,12 @@ fn read_iv<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Er
 }
 
 impl Cipher {
-    /// Encrypts and decrypts: a counter mode is its own inverse.
+    /// Encrypts or decrypts: in counter mode both are the same.
     fn apply(&self, key: &[u8; DERIVED_KEY_BYTES], message: &mut [u8]) {
         let iv = &self.params.iv.into();
         match self.function {
             CipherFunction::Aes128Ctr => {
-                let (half, _) = key
-                    .split_first_chunk::<16>()
-                    .expect("32 bytes have a first half");
+                let (half, _) = split_derived_key(key);
                 ctr::Ctr128BE::<aes::Aes128>::new(half.into(), iv).apply_keystream(message);
             }
             CipherFunction::Aes256Ctr => {
@@ -379,37 +417,3 @@ impl Cipher {
         }
     }
 }
-
-impl fmt::Display for KeystoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(what) => write!(f, "not an EIP-2335 keystore: {what}"),
-            Self::PasswordLength => write!(
-                f,
-                "the password is longer than {PASSWORD_BYTES_MAX} bytes (normalised, EIP-2335)"
-            ),
-            Self::Memory {
-                asked_bytes,
-                limit_bytes,
-            } => {
-                let (asked, limit) = (asked_bytes >> 20, limit_bytes >> 20);
-                write!(
-                    f,
-                    "scrypt asks for {asked} MiB of memory or work, the limit is {limit} MiB"
-                )
-            }
-            Self::Checksum => {
-                f.write_str("checksum mismatch: the password is wrong, or the keystore is damaged")
-            }
-            Self::Secret(error) => error.fmt(f),
-            Self::PublicKey { declared, derived } => {
-                write!(
-                    f,
-                    "the keystore declares the public key {declared}, its secret has {derived}"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for KeystoreError {}

@@ -1,7 +1,7 @@
-//! Loading and reloading: list → read → plan → open → let go of what is gone.
+//! Loading and reloading: list, read, plan, open, then drop what is gone.
 //!
-//! One load runs at a time, on a thread of its own; one that is asked for meanwhile follows it. Nothing is
-//! taken away before its successor is there: a key whose file was renamed signs all the while.
+//! One load runs at a time, on a thread of its own; a reload that is requested during a load follows it. A
+//! key whose file was renamed signs all the time: nothing is dropped before its replacement is loaded.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,49 +10,50 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::cache::Cache;
-use super::derive::Parent;
-use super::key_source::{KeySource, OpenContext, ReadError};
-use super::keyring_state::{KeyringShared, RunningLoad};
+use super::cache::KeyCache;
+use super::keyring_state::KeyringShared;
 use super::load_plan::{
-    ReadResult, Task, drop_sources, failure, note_failed, note_unopened, plan, sources_to_read,
+    OpenTask, ReadResult, drop_sources, failure, note_failed, note_unopened, plan, sources_to_read,
 };
 use super::pool::Urgency;
-use super::reader::Reader;
+use super::reader::TimedReader;
+use super::running_load::RunningLoad;
 use super::scan::{ListedSource, Scan};
-use super::{imported, locked, seal};
+use super::seed::ParentKey;
+use super::source::{KeySource, OpenContext, ReadError};
+use super::{arena, imported, seal};
 use crate::files::FileError;
 use crate::wait::lock;
 
-/// How often the log tells how far loading is.
+/// How often the log says how far loading is.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Threads that read keystores side by side. Reading costs little; a slow mount costs time.
+/// The time in which the mnemonic must be read.
+const MNEMONIC_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How many threads read keystores: reading is cheap, but a slow mount takes time.
 const READERS: usize = 4;
 
-/// Loads what the sources hold, for the first time. A root that cannot be listed ends it: nothing is loaded
-/// then, and the process is about to end.
+/// Loads all sources for the first time. If a root cannot be listed, nothing is loaded, and the process is
+/// about to end.
 pub(super) fn first_load(shared: &KeyringShared) {
     let unanswered = Arc::new(AtomicUsize::new(0));
     let mut parent = None;
     let mut scan = Scan::default();
-    if let Err(error) = read_phrase(shared, &unanswered).map(|read| parent = read) {
-        scan.root_problems.push(error);
+    match read_parent_key(shared, &unanswered) {
+        Ok(read) => parent = read,
+        Err(error) => scan.root_problems.push(error),
     }
-    let data_dir = shared.sources.data_dir.as_deref();
-    let own_directory = data_dir.and_then(imported::lock_directory);
-    if let (Some(data_dir), Some(lock)) = (data_dir, own_directory) {
+    if let Some(data_dir) = &shared.sources.data_dir
+        && let Some(lock) = imported::lock_directory(data_dir)
+    {
         shared.state().directory_lock = Some(lock);
         if let Err(error) = imported::clean(data_dir) {
             scan.problems.push(error);
         }
     }
     begin_scan(shared);
-    let listed = shared.sources.scan(&unanswered);
-    scan.sources = listed.sources;
-    scan.missing = listed.missing;
-    scan.problems.extend(listed.problems);
-    scan.root_problems.extend(listed.root_problems);
+    scan.append(shared.sources.scan(&unanswered));
     if let Some(error) = scan.root_problems.first().cloned() {
         give_up(shared, &scan.root_problems, error);
         return;
@@ -60,7 +61,7 @@ pub(super) fn first_load(shared: &KeyringShared) {
     load(shared, scan, parent, &unanswered);
 }
 
-/// Lists all sources again, opens what is new or changed, and lets go of what is gone.
+/// Lists all sources again, opens what is new or changed, and drops what is gone.
 pub(super) fn reload(shared: &KeyringShared) {
     let unanswered = Arc::new(AtomicUsize::new(0));
     begin_scan(shared);
@@ -77,19 +78,19 @@ fn begin_scan(shared: &KeyringShared) {
     }
 }
 
-/// The parent of the phrase's keys. An invalid phrase is rejected before the first of its keys is derived.
-fn read_phrase(
+/// Reads the mnemonic, if there is one. An invalid mnemonic is rejected at the start.
+fn read_parent_key(
     shared: &KeyringShared,
     unanswered: &Arc<AtomicUsize>,
-) -> Result<Option<Parent>, FileError> {
+) -> Result<Option<ParentKey>, FileError> {
     let Some(mnemonic) = shared.sources.mnemonic.clone() else {
         return Ok(None);
     };
     let allow_insecure = shared.sources.allow_insecure_permissions;
     let file = mnemonic.file.clone();
-    // The words may come from a pipe that somebody has yet to write to.
-    let mut reader = Reader::new(unanswered).with_timeout(Duration::from_secs(60));
-    match reader.run(move || mnemonic.parent(allow_insecure)) {
+    // The words may come from a pipe that is written to later.
+    let mut reader = TimedReader::new(unanswered).with_timeout(MNEMONIC_TIMEOUT);
+    match reader.run(move || mnemonic.read_parent_key(allow_insecure)) {
         Ok(read) => read.map(Some),
         Err(reason) => Err(FileError::new(&file, reason)),
     }
@@ -104,11 +105,15 @@ fn give_up(shared: &KeyringShared, problems: &[FileError], error: FileError) {
     }
     state.unlistable = Some(error);
     state.end_load();
-    drop(state);
-    shared.tell();
+    shared.notify();
 }
 
-fn load(shared: &KeyringShared, scan: Scan, parent: Option<Parent>, unanswered: &Arc<AtomicUsize>) {
+fn load(
+    shared: &KeyringShared,
+    scan: Scan,
+    parent: Option<ParentKey>,
+    unanswered: &Arc<AtomicUsize>,
+) {
     note_problems(shared, &scan);
     let to_read = sources_to_read(shared, &scan);
     let read = read_all(to_read, unanswered);
@@ -156,7 +161,7 @@ fn read_all(sources: Vec<ListedSource>, unanswered: &Arc<AtomicUsize>) -> Vec<Re
     thread::scope(|scope| {
         for _ in 0..readers {
             scope.spawn(|| {
-                let mut reader = Reader::new(unanswered);
+                let mut reader = TimedReader::new(unanswered);
                 loop {
                     let Some(listed) = lock(&queue).pop_front() else {
                         return;
@@ -176,12 +181,12 @@ fn read_all(sources: Vec<ListedSource>, unanswered: &Arc<AtomicUsize>) -> Vec<Re
     results
 }
 
-/// The keys that were sealed at the last start, if they were.
+/// Opens the key cache, if there is one.
 fn open_cache(
     shared: &KeyringShared,
-    tasks: &[Task],
+    tasks: &[OpenTask],
     unanswered: &Arc<AtomicUsize>,
-) -> Option<Cache> {
+) -> Option<KeyCache> {
     let path = shared.settings.key_cache.as_deref()?;
     let alternatives = || tasks.iter().flat_map(|task| &task.alternatives);
     let opened = seal::open(
@@ -192,17 +197,17 @@ fn open_cache(
     );
     opened.unwrap_or_else(|reason| {
         log::warn!(
-            "{}: {reason}: all keystores are opened, and it is written anew",
+            "{}: {reason}: all keystores are opened, and the key cache is written anew",
             path.display()
         );
         None
     })
 }
 
-/// Opens everything on as many threads as derivations can run, and tells how far it is meanwhile.
+/// Opens everything, on as many threads as derivations can run, and reports progress in the meantime.
 fn open_all(
     shared: &KeyringShared,
-    tasks: Vec<Task>,
+    tasks: Vec<OpenTask>,
     context: &OpenContext,
     unanswered: &Arc<AtomicUsize>,
 ) {
@@ -212,50 +217,58 @@ fn open_all(
     thread::scope(|scope| {
         for _ in 0..openers {
             scope.spawn(|| {
-                locked::lower_priority();
-                let mut reader = Reader::new(unanswered);
+                arena::lower_priority();
+                let mut reader = TimedReader::new(unanswered);
                 loop {
                     let Some(task) = lock(&queue).pop_front() else {
                         break;
                     };
                     open_task(shared, task, context, &mut reader);
                 }
+                let _state = shared.state();
                 running.fetch_sub(1, Ordering::SeqCst);
-                shared.tell();
+                shared.notify();
             });
         }
         report_until_done(shared, &running);
     });
 }
 
-/// Reports progress until all openers have ended. A reload that takes too long counts as failed; what is
-/// still being opened comes in all the same.
+/// Reports progress until all openers have ended. A reload that takes too long counts as failed, but it goes
+/// on.
 fn report_until_done(shared: &KeyringShared, running: &AtomicUsize) {
     let began = Instant::now();
     let mut reported = began;
-    let mut state = shared.state();
     while running.load(Ordering::SeqCst) > 0 {
-        let mut patience = REPORT_INTERVAL;
-        if let Some(load) = state.load.as_ref().filter(|load| load.may_be_late()) {
-            let timeout = shared.settings.reload_timeout;
-            let left = timeout.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                let (pending, seconds) = (load.pending().unwrap_or(0), timeout.as_secs());
-                state.end_as_late(format!(
-                    "{pending} keystore(s) were still being opened after {seconds} s"
-                ));
-                shared.tell();
-                continue;
-            }
-            patience = patience.min(left);
-        }
-        state = shared.wait_for(state, patience);
+        wait_or_end_as_late(shared, running, began);
         if reported.elapsed() >= REPORT_INTERVAL {
             reported = Instant::now();
-            drop(state);
             report(shared);
-            state = shared.state();
         }
+    }
+}
+
+/// Waits for a change of the state, at most [`REPORT_INTERVAL`]. Ends a reload that takes too long.
+fn wait_or_end_as_late(shared: &KeyringShared, running: &AtomicUsize, began: Instant) {
+    let mut state = shared.state();
+    let mut patience = REPORT_INTERVAL;
+    if let Some(load) = state.load.as_ref().filter(|load| load.may_be_late()) {
+        let timeout = shared.settings.reload_timeout;
+        let left = timeout.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            let pending = load.pending().unwrap_or(0);
+            state.end_as_late(format!(
+                "{pending} keystore(s) were still being opened after {} s",
+                timeout.as_secs()
+            ));
+            shared.notify();
+            return;
+        }
+        patience = patience.min(left);
+    }
+    // Checked under the lock: the last opener notifies under it as well.
+    if running.load(Ordering::SeqCst) > 0 {
+        let _state = shared.wait_for(state, patience);
     }
 }
 
@@ -273,8 +286,13 @@ fn report(shared: &KeyringShared) {
     );
 }
 
-/// Opens the alternatives of a task until one opens; the others stay as they are.
-fn open_task(shared: &KeyringShared, task: Task, context: &OpenContext, reader: &mut Reader) {
+/// Tries the alternatives of a task until one opens; the rest stay unopened.
+fn open_task(
+    shared: &KeyringShared,
+    task: OpenTask,
+    context: &OpenContext,
+    reader: &mut TimedReader,
+) {
     let keys_expected = task.keys_expected();
     let declared = task.declared;
     let mut failed: Vec<(ListedSource, String)> = Vec::new();
@@ -291,7 +309,7 @@ fn open_task(shared: &KeyringShared, task: Task, context: &OpenContext, reader: 
         let opened = catch_unwind(AssertUnwindSafe(|| read.open(context, reader)))
             .unwrap_or_else(|_| Err("internal fault".to_owned()));
         match opened {
-            Ok(opened) => is_held = shared.take_opened(&listed, opened),
+            Ok(opened) => is_held = shared.publish_opened(&listed, opened),
             Err(reason) => failed.push((listed, reason)),
         }
     }
@@ -313,28 +331,27 @@ fn open_task(shared: &KeyringShared, task: Task, context: &OpenContext, reader: 
         state.release(&dropped, &shared.table);
     }
     if let Some(key) = declared {
-        // It has come, or it does not.
+        // It is in the table now, or it will not come.
         shared.table.forget(&[key]);
     }
     if let Some(load) = &mut state.load {
         load.source_done(declared, keys_expected);
     }
-    drop(state);
-    shared.tell();
+    shared.notify();
 }
 
-/// Lets go of what is gone, and ends the load.
+/// Drops what is gone, and ends the load.
 fn finish(shared: &KeyringShared, gone: &[KeySource], context: &OpenContext) {
     let mut state = shared.state();
-    let number = state.scans;
-    let still_gone: Vec<KeySource> = gone
-        .iter()
-        .filter(|source| {
-            let known = state.known.get(source);
-            known.is_some_and(|known| known.seen_in_scan != number)
-        })
-        .cloned()
-        .collect();
+    let scan = state.scans;
+    let mut still_gone = Vec::new();
+    for source in gone {
+        if let Some(known) = state.known.get(source)
+            && known.seen_in_scan != scan
+        {
+            still_gone.push(source.clone());
+        }
+    }
     drop_sources(shared, &mut state, &still_gone);
     if let Some(cache) = &context.cache {
         state.is_cache_stale |= cache.is_stale();
@@ -345,6 +362,5 @@ fn finish(shared: &KeyringShared, gone: &[KeySource], context: &OpenContext) {
         shared.table.len(),
         state.failures.len()
     );
-    drop(state);
-    shared.tell();
+    shared.notify();
 }

@@ -1,37 +1,38 @@
-//! What a load decides: what is read, what is opened, and what is gone.
+//! The decisions of a load: what to read, what to open, and what is gone.
 //!
-//! Nothing here reads a file or derives a key: all of it happens under the keyring's lock.
+//! Nothing here reads a file or derives a key: all of it runs under the lock of the keyring.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::key_source::{KeySource, ReadError, ReadSource};
 use super::keyring_state::{KeyringShared, KeyringState, KnownSource, SourceCondition};
 use super::scan::{ListedSource, Scan};
+use super::source::{KeySource, ReadError, ReadSource};
 use crate::consensus::primitives::PublicKey;
 use crate::files::FileError;
 
-/// A source to be opened, or several that declare the same key: they are tried until one opens.
-pub(super) struct Task {
+/// One source to be opened, or several that declare the same key, which are tried until one opens.
+pub(super) struct OpenTask {
     pub(super) declared: Option<PublicKey>,
     pub(super) alternatives: Vec<(ListedSource, ReadSource)>,
 }
 
-/// What a load has decided after it has read all that is new.
-pub(super) struct Plan {
-    pub(super) tasks: Vec<Task>,
-    /// Sources that are gone, whose keys may come from another one of the tasks.
+/// What a load decides after it has read what is new.
+pub(super) struct LoadPlan {
+    pub(super) tasks: Vec<OpenTask>,
+    /// Sources that are gone, but whose keys may come from one of the tasks.
     pub(super) gone: Vec<KeySource>,
 }
 
 pub(super) type ReadResult = (ListedSource, Result<ReadSource, ReadError>);
 
-/// What is new, has changed, did not open the last time, or declares a key that nobody holds any more.
+/// Finds the sources that are new, have changed, did not open the last time, or declare a key that no source
+/// has any more.
 pub(super) fn sources_to_read(shared: &KeyringShared, scan: &Scan) -> Vec<ListedSource> {
     let mut state = shared.state();
     let kept = kept_keys(&state, scan);
-    let number = state.scans;
+    let scan_number = state.scans;
     let mut to_read = Vec::new();
     for listed in &scan.sources {
         if state.deleted.contains(&listed.source) {
@@ -45,7 +46,7 @@ pub(super) fn sources_to_read(shared: &KeyringShared, scan: &Scan) -> Vec<Listed
                     SourceCondition::Failed => false,
                 };
             if is_unchanged {
-                known.seen_in_scan = number;
+                known.seen_in_scan = scan_number;
                 continue;
             }
         }
@@ -54,13 +55,13 @@ pub(super) fn sources_to_read(shared: &KeyringShared, scan: &Scan) -> Vec<Listed
     to_read
 }
 
-/// Decides what is opened, and lets go of the keys that are gone and that nothing can bring.
-pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -> Plan {
+/// Decides what to open, and removes the keys that are gone and cannot come from what is opened.
+pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -> LoadPlan {
     let mut state = shared.state();
-    let number = state.scans;
+    let scan_number = state.scans;
     let kept = kept_keys(&state, scan);
-    let mut by_key: HashMap<PublicKey, Task> = HashMap::new();
-    let mut tasks: Vec<Task> = Vec::new();
+    let mut by_key: HashMap<PublicKey, OpenTask> = HashMap::new();
+    let mut tasks: Vec<OpenTask> = Vec::new();
     let mut replaced: Vec<PublicKey> = Vec::new();
     for (listed, result) in read {
         if state.deleted.contains(&listed.source) {
@@ -68,7 +69,7 @@ pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -
         }
         let read = match result {
             Ok(read) => read,
-            // Its entry stays as it was seen last, and so it is gone.
+            // Its entry is not marked as seen, and so it counts as gone.
             Err(ReadError::Gone) => continue,
             Err(ReadError::Failed(error)) => {
                 note_unreadable(&mut state, &listed, &error);
@@ -82,28 +83,28 @@ pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -
             continue;
         }
         if let Some(known) = state.known.get_mut(&listed.source) {
-            known.seen_in_scan = number;
+            known.seen_in_scan = scan_number;
         }
         let alternative = (listed, read);
         match declared {
             Some(key) => {
-                let task = by_key.entry(key).or_insert_with(|| Task {
+                let task = by_key.entry(key).or_insert_with(|| OpenTask {
                     declared,
                     alternatives: Vec::new(),
                 });
                 task.alternatives.push(alternative);
             }
-            None => tasks.push(Task {
+            None => tasks.push(OpenTask {
                 declared,
                 alternatives: vec![alternative],
             }),
         }
     }
     tasks.extend(by_key.into_values());
-    // Those that are opened quickly first: they sign while the others take their time.
+    // Cheap ones first: they sign while the others are opened.
     tasks.sort_by_key(|task| (task.memory_bytes(), task.name()));
     state.release(&replaced, &shared.table);
-    let gone = let_go(shared, &mut state, scan, &tasks);
+    let gone = drop_gone(shared, &mut state, scan, &tasks);
     shared
         .table
         .expect(tasks.iter().filter_map(|task| task.declared).collect());
@@ -111,33 +112,33 @@ pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -
         for task in &tasks {
             load.await_source(task.declared);
         }
-        load.begin_to_open(tasks.iter().map(Task::keys_expected).sum());
+        load.begin_to_open(tasks.iter().map(OpenTask::keys_expected).sum());
     }
-    drop(state);
-    shared.tell();
-    Plan { tasks, gone }
+    shared.notify();
+    LoadPlan { tasks, gone }
 }
 
-/// Notes that a source failed. When it declares another key than it held, that one is not in it any more.
-#[must_use = "a key that nobody holds must be let go of"]
+/// Notes that a source failed. It keeps its keys, unless it declares another key. Returns the keys that it has
+/// no more.
+#[must_use = "a key that no source has must be released"]
 pub(super) fn note_failed(
     state: &mut KeyringState,
     listed: &ListedSource,
     declared: Option<PublicKey>,
 ) -> Vec<PublicKey> {
-    let number = state.scans;
+    let scan_number = state.scans;
     let known = state
         .known
         .entry(listed.source.clone())
         .or_insert_with(|| KnownSource {
             listed_in: Arc::clone(&listed.listed_in),
-            seen_in_scan: number,
+            seen_in_scan: scan_number,
             stamp: None,
             condition: SourceCondition::Failed,
             keys: Box::default(),
             password_mark: None,
         });
-    known.seen_in_scan = number;
+    known.seen_in_scan = scan_number;
     known.stamp = listed.stamp;
     known.password_mark = None;
     let before = known.held_keys().to_vec();
@@ -151,8 +152,8 @@ pub(super) fn note_failed(
     if is_another { before } else { Vec::new() }
 }
 
-/// Notes a source whose declared key another one holds; returns the keys that it held before.
-#[must_use = "a key that nobody holds must be let go of"]
+/// Notes a source whose declared key another source has; returns the keys that it had before.
+#[must_use = "a key that no source has must be released"]
 pub(super) fn note_unopened(
     state: &mut KeyringState,
     listed: &ListedSource,
@@ -170,6 +171,7 @@ pub(super) fn note_unopened(
     before.map_or(Vec::new(), |known| known.held_keys().to_vec())
 }
 
+/// Forgets sources that are gone, and removes their keys unless another source has them.
 pub(super) fn drop_sources(shared: &KeyringShared, state: &mut KeyringState, gone: &[KeySource]) {
     let mut keys = Vec::new();
     for source in gone {
@@ -183,12 +185,12 @@ pub(super) fn drop_sources(shared: &KeyringShared, state: &mut KeyringState, gon
     }
 }
 
-/// The name and the reason of a failure, as health tells them.
+/// The name and the reason of a failure, as health reports them.
 pub(super) fn failure(error: &FileError) -> (String, String) {
     (error.path.display().to_string(), error.reason.clone())
 }
 
-/// Whether a source that was not found this time may still be there: a problem hides it.
+/// Whether a source may still exist although it was not found, because of a problem in its directory.
 fn is_hidden(source: &KeySource, listed_in: &Path, scan: &Scan) -> bool {
     let mut problems = scan.problems.iter().chain(&scan.root_problems);
     problems.any(|problem| {
@@ -199,7 +201,7 @@ fn is_hidden(source: &KeySource, listed_in: &Path, scan: &Scan) -> bool {
     })
 }
 
-/// The keys that stay, whatever is opened: sources that look as before, or that a problem hides.
+/// The keys that stay whatever is opened: those of sources that are unchanged or hidden by a problem.
 fn kept_keys(state: &KeyringState, scan: &Scan) -> HashSet<PublicKey> {
     let listed: HashMap<&KeySource, &ListedSource> = scan
         .sources
@@ -219,15 +221,15 @@ fn kept_keys(state: &KeyringState, scan: &Scan) -> HashSet<PublicKey> {
     kept
 }
 
-/// Removes the sources that are gone, but for those whose keys may come from one of the tasks: their keys
+/// Removes the sources that are gone, but returns those whose keys may come from one of the tasks: their keys
 /// sign until that is known.
-fn let_go(
+fn drop_gone(
     shared: &KeyringShared,
     state: &mut KeyringState,
     scan: &Scan,
-    tasks: &[Task],
+    tasks: &[OpenTask],
 ) -> Vec<KeySource> {
-    let number = state.scans;
+    let scan_number = state.scans;
     let is_undeclared = tasks.iter().any(|task| task.declared.is_none());
     let declared: HashSet<PublicKey> = tasks.iter().filter_map(|task| task.declared).collect();
     let may_come = |known: &KnownSource| {
@@ -237,7 +239,7 @@ fn let_go(
     let mut now = Vec::new();
     let mut later = Vec::new();
     for (source, known) in &state.known {
-        if known.seen_in_scan == number || is_hidden(source, &known.listed_in, scan) {
+        if known.seen_in_scan == scan_number || is_hidden(source, &known.listed_in, scan) {
             continue;
         }
         if may_come(known) {
@@ -250,17 +252,17 @@ fn let_go(
     later
 }
 
-/// A file that cannot be read or understood: the keys of before stay.
+/// Notes a file that cannot be read or understood: it keeps its keys.
 fn note_unreadable(state: &mut KeyringState, listed: &ListedSource, error: &FileError) {
     log::error!("{error}");
     if let Some(load) = &mut state.load {
         load.failures.push(failure(error));
     }
     let dropped = note_failed(state, listed, None);
-    debug_assert!(dropped.is_empty(), "it declares no other key");
+    debug_assert!(dropped.is_empty(), "it does not declare another key");
 }
 
-impl Task {
+impl OpenTask {
     pub(super) fn memory_bytes(&self) -> u64 {
         let costs = self
             .alternatives

@@ -1,31 +1,44 @@
-//! Secret keys: where they come from, where they live, and the only way to a signature.
+//! Secret keys: where they come from, where they are kept, and the only way to a signature.
+//!
+//! | concept | files |
+//! |---|---|
+//! | secret memory | `arena`: locked memory; `secret`: a key that signs; `message_cache`: what the signatures of one message share; `g2`: the arithmetic, on blst; `scrub`: a clean stack |
+//! | file formats | `keystore` (EIP-2335), `kdf`, `keystore_error`; `wallet` (Prysm); `key_config` (Web3Signer); `seed`: keys that are computed |
+//! | sources | `sources`: options to a list; `source`: one that can be read and opened; `scan`: what was found; `discover`: layouts of other programs; `imported`: files that this program wrote; `reader`: reading within a bound of time |
+//! | the keyring | `keyring`: the handle; `keyring_state`: what it knows, and the rules; `load`, `load_plan`, `running_load`; `import`, `delete`, `change`; `progress`; `pool`, `memory_limit`: who may derive when; `cache`, `seal`: sealed keys for the next start; `dry_run`: all keys once, for commands |
+//! | the table | `table`: the keys that can sign |
+//!
+//! Imports go up in this list: the table knows nothing of the keyring, and secret memory nothing of files.
 
+pub mod arena;
 mod cache;
-pub mod change;
+pub(crate) mod change;
 mod delete;
-mod derivation;
-pub mod derive;
+mod discover;
 pub(crate) mod dry_run;
 mod g2;
 mod import;
-pub mod imported;
-mod key_config_files;
-mod key_source;
-mod keyconfig;
+pub(crate) mod imported;
+mod kdf;
+mod key_config;
 pub mod keyring;
 pub mod keyring_state;
 pub mod keystore;
-mod layouts;
+pub mod keystore_error;
 mod load;
 mod load_plan;
-pub mod locked;
+mod memory_limit;
 mod message_cache;
 mod pool;
 pub mod progress;
 mod reader;
+mod running_load;
 mod scan;
+pub(crate) mod scrub;
 mod seal;
 pub mod secret;
+pub mod seed;
+mod source;
 pub mod sources;
 pub mod table;
-pub(crate) mod write;
+mod wallet;

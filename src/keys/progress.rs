@@ -1,4 +1,4 @@
-//! What the keyring tells about itself: how far loading is, what failed, what became of a reload.
+//! What the keyring reports: how far loading is, what failed, and the state of a reload.
 
 use std::time::SystemTime;
 
@@ -11,20 +11,20 @@ pub struct Progress {
     pub pending: Option<usize>,
     /// Files, directories or keys that cannot be read or opened.
     pub failed: usize,
-    /// How long the rest will take, in seconds, once that can be told.
+    /// How long the rest will take, in seconds, once that can be estimated.
     pub seconds_left: Option<u64>,
-    /// Which failed, and why.
+    /// The names of what failed, with the reasons.
     pub failures: Vec<(String, String)>,
     /// Whether nothing is being loaded.
     pub complete: bool,
-    /// Whether the first load has ended. Later loads take nothing away before they have ended.
+    /// Whether the first load has ended.
     pub first_load_ended: bool,
 }
 
-/// What became of the last reload.
+/// The running or last reload.
 #[derive(Clone, Debug, Default)]
 pub struct ReloadState {
-    /// Where it stands.
+    /// How far it is.
     pub stage: ReloadStage,
     /// When it ended.
     pub last_operation: Option<SystemTime>,
@@ -32,24 +32,24 @@ pub struct ReloadState {
     pub last_error: Option<String>,
 }
 
-/// Where a reload stands.
+/// How far a reload is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReloadStage {
-    /// There was none.
+    /// There was no reload.
     #[default]
     Idle,
-    /// One is running, or waits for the load that runs.
+    /// It is running, or waits for the load that is running.
     Running,
     /// All sources were read, all keys opened.
     Completed,
     /// All sources were listed, some files or keys did not open.
     CompletedWithErrors,
-    /// A source could not be listed: its keys are those of before. Or it took too long.
+    /// A source could not be listed, and keeps its keys; or the reload took too long.
     Failed,
 }
 
 impl ReloadState {
-    /// Says that the reload that runs has failed.
+    /// Notes that the reload has failed.
     pub(super) fn fail(&mut self, reason: String) {
         *self = Self {
             stage: ReloadStage::Failed,
@@ -60,12 +60,13 @@ impl ReloadState {
 }
 
 impl Progress {
-    /// Whether all keys are there, and if not, why.
+    /// Checks that all keys are loaded, and at least `expect_keys`.
     ///
     /// # Errors
-    /// A sentence for a health check.
+    /// The reason, as a sentence for a health check.
     pub fn verdict(&self, expect_keys: Option<usize>) -> Result<(), String> {
-        let Self { loaded, failed, .. } = self;
+        let loaded = self.loaded;
+        let failed = self.failed;
         if !self.first_load_ended {
             return Err(match self.pending {
                 None => "the sources of keys are being listed".to_owned(),
@@ -74,11 +75,11 @@ impl Progress {
                 }
             });
         }
-        if *failed > 0 {
+        if failed > 0 {
             return Err(format!("{failed} keystore(s) did not open"));
         }
         match expect_keys {
-            Some(expected) if *loaded < expected => {
+            Some(expected) if loaded < expected => {
                 Err(format!("{loaded} keys, expected {expected}"))
             }
             Some(_) | None => Ok(()),

@@ -1,7 +1,7 @@
-//! A thread that reads files for another one, so that a file that does not answer holds up nobody.
+//! Reading files within a bound of time.
 //!
-//! A read from a network mount that has gone can take for ever, and nothing can end it. So it is done by
-//! a thread that is given up when it takes too long, and the caller goes on.
+//! A read from a network mount that has gone can take for ever, and nothing can end it. So another thread
+//! does it. When that takes too long, the thread is given up, and the caller goes on.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,39 +14,40 @@ use zeroize::Zeroizing;
 
 use crate::files::{self, FileError};
 
-/// How long one file may take; real ones have a few hundred bytes.
+/// The time in which one file must be read; real ones have a few hundred bytes.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After so many reads without an answer the rest is not tried: each of them keeps a thread for ever.
+/// After this many reads without an answer the rest is not tried: each of them keeps a thread for ever.
 const UNANSWERED_MAX: usize = 16;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// What the other thread does; it sends the result itself.
+type ReadTask = Box<dyn FnOnce() + Send>;
 
 /// Reads one thing at a time, each within a bound of time.
-pub(super) struct Reader {
-    /// The thread that reads; none before the first read, and after one that was given up.
-    jobs: Option<Sender<Job>>,
-    /// How many reads were given up, shared by the readers of one load.
+pub(super) struct TimedReader {
+    /// Leads to the thread that reads; `None` before the first read, and after one that was given up.
+    tasks: Option<Sender<ReadTask>>,
+    /// How many reads were given up by all readers of one load.
     unanswered: Arc<AtomicUsize>,
     timeout: Duration,
 }
 
-impl Reader {
-    /// A reader that shares the count of reads without an answer.
+impl TimedReader {
+    /// Makes a reader that shares the count of reads without an answer.
     pub(super) fn new(unanswered: &Arc<AtomicUsize>) -> Self {
         Self {
-            jobs: None,
+            tasks: None,
             unanswered: Arc::clone(unanswered),
             timeout: READ_TIMEOUT,
         }
     }
 
-    /// The same, for reads that may take longer, such as listing a large directory.
+    /// Allows another time, for example to list a large directory.
     pub(super) fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Does `read` on the other thread, and returns what it brings.
+    /// Runs `read` on the other thread, and returns its result.
     ///
     /// # Errors
     /// A sentence, when it does not end in time.
@@ -56,31 +57,30 @@ impl Reader {
     ) -> Result<T, String> {
         if self.unanswered.load(Ordering::Relaxed) >= UNANSWERED_MAX {
             return Err(format!(
-                "not read, because {UNANSWERED_MAX} other files do not answer"
+                "not read, because {UNANSWERED_MAX} other files did not answer"
             ));
         }
         let (sender, answer) = mpsc::channel();
-        let job = Box::new(move || {
+        self.send(Box::new(move || {
             // The caller may have given up.
             let _ = sender.send(read());
-        });
-        self.send(job)?;
+        }))?;
         match answer.recv_timeout(self.timeout) {
             Ok(value) => Ok(value),
             Err(RecvTimeoutError::Timeout) => {
-                self.jobs = None;
+                self.tasks = None;
                 self.unanswered.fetch_add(1, Ordering::Relaxed);
                 let seconds = self.timeout.as_secs();
                 Err(format!("does not answer: not read within {seconds} s"))
             }
             Err(RecvTimeoutError::Disconnected) => {
-                self.jobs = None;
+                self.tasks = None;
                 Err("internal fault while it was read".to_owned())
             }
         }
     }
 
-    /// The text of a file that only its owner and group may read, as [`files::read_private`].
+    /// Does the same as [`files::read_private`], within the time.
     ///
     /// # Errors
     /// A sentence that names the file.
@@ -98,25 +98,26 @@ impl Reader {
         }
     }
 
-    fn send(&mut self, job: Job) -> Result<(), String> {
-        let jobs = match self.jobs.take() {
-            Some(jobs) => jobs,
+    fn send(&mut self, task: ReadTask) -> Result<(), String> {
+        let tasks = match self.tasks.take() {
+            Some(tasks) => tasks,
             None => start_thread()?,
         };
-        jobs.send(job)
+        tasks
+            .send(task)
             .map_err(|_| "the thread that reads files has ended".to_owned())?;
-        self.jobs = Some(jobs);
+        self.tasks = Some(tasks);
         Ok(())
     }
 }
 
-fn start_thread() -> Result<Sender<Job>, String> {
-    let (sender, jobs) = mpsc::channel::<Job>();
+fn start_thread() -> Result<Sender<ReadTask>, String> {
+    let (sender, tasks) = mpsc::channel::<ReadTask>();
     thread::Builder::new()
         .name("reader".to_owned())
         .spawn(move || {
-            for job in jobs {
-                job();
+            for task in tasks {
+                task();
             }
         })
         .map_err(|error| format!("the system gives no thread: {error}"))?;
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn a_read_that_does_not_end_is_given_up_and_the_next_one_is_served() {
         let unanswered = Arc::new(AtomicUsize::new(0));
-        let mut reader = Reader::new(&unanswered).with_timeout(Duration::from_millis(50));
+        let mut reader = TimedReader::new(&unanswered).with_timeout(Duration::from_millis(50));
         assert_eq!(reader.run(|| 1), Ok(1));
         let (_held, never) = mpsc::channel::<()>();
         let refused = reader.run(move || never.recv()).unwrap_err();
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_read_that_panics_is_an_error_of_its_own() {
-        let mut reader = Reader::new(&Arc::default());
+        let mut reader = TimedReader::new(&Arc::default());
         assert!(reader.run(|| assert_eq!(1, 2, "on purpose")).is_err());
         assert_eq!(reader.run(|| 2), Ok(2));
     }

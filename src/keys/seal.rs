@@ -1,4 +1,4 @@
-//! When the key cache is read and written: which keystores and which passwords go into it.
+//! Reading the key cache at the start, and writing it when keys have come or gone.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,34 +8,35 @@ use std::thread;
 
 use zeroize::Zeroizing;
 
-use super::cache::{self, Cache, CacheEntryName, SealedItem};
-use super::key_source::{KeySource, ReadSource, Stamp};
+use super::arena;
+use super::cache::{self, CacheEntryName, KeyCache, KeyToSeal};
 use super::keyring_state::{KeyringShared, SourceCondition};
-use super::locked;
 use super::pool::Urgency;
-use super::reader::Reader;
+use super::reader::TimedReader;
 use super::secret::SecretKey;
+use super::source::{KeySource, ReadSource};
 use super::table::Found;
 use crate::consensus::primitives::PublicKey;
+use crate::files::FileStamp;
 
-/// A keystore that was opened, as the keyring remembers it.
+/// A keystore that was opened.
 struct OpenedKeystore {
     source: KeySource,
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
     key: PublicKey,
     password_mark: Box<[u8; 32]>,
 }
 
-/// Opens the cache with the passwords of those keystores that it names.
+/// Opens the cache with the passwords of the keystores that it names.
 ///
 /// # Errors
-/// Why it is of no use: all keystores have to be opened.
+/// Why it cannot be used: then all keystores must be opened.
 pub(super) fn open<'a>(
     shared: &KeyringShared,
     path: &Path,
     found: impl Iterator<Item = &'a ReadSource>,
     unanswered: &Arc<AtomicUsize>,
-) -> Result<Option<Cache>, String> {
+) -> Result<Option<KeyCache>, String> {
     let mut names: Vec<CacheEntryName> = Vec::new();
     let mut passwords: HashMap<String, Arc<Path>> = HashMap::new();
     for read in found {
@@ -47,15 +48,15 @@ pub(super) fn open<'a>(
         }
     }
     let _permit = shared.pool.acquire(cache::MEMORY_BYTES, Urgency::Load)?;
-    let mut reader = Reader::new(unanswered);
-    Cache::open(path, &names, |file| {
+    let mut reader = TimedReader::new(unanswered);
+    KeyCache::open(path, &names, |file| {
         let password = passwords.get(file).ok_or("a keystore has no password")?;
         reader.read_private(password, shared.sources.allow_insecure_permissions)
     })
 }
 
-/// Writes the cache on a thread of its own, if keys have come or gone since it was written: when all are
-/// there, and one writing after the other.
+/// Writes the cache on a thread of its own, if keys have come or gone since it was written. Does nothing
+/// while keys are being loaded or the cache is being written.
 pub(super) fn seal_in_background(shared: &Arc<KeyringShared>) {
     let Some(path) = shared.settings.key_cache.clone() else {
         return;
@@ -71,8 +72,8 @@ pub(super) fn seal_in_background(shared: &Arc<KeyringShared>) {
     let started = thread::Builder::new()
         .name("sealer".to_owned())
         .spawn(move || {
-            locked::lower_priority();
-            while is_wanted(&sealer) {
+            arena::lower_priority();
+            while must_seal(&sealer) {
                 match seal(&sealer, &path) {
                     Ok(keys) => {
                         log::info!(
@@ -87,32 +88,36 @@ pub(super) fn seal_in_background(shared: &Arc<KeyringShared>) {
     if let Err(error) = started {
         log::warn!("the key cache is not written: the system gives no thread: {error}");
         shared.state().is_sealing = false;
-        shared.tell();
+        shared.notify();
     }
 }
 
-/// Whether the cache must be written again; if not, the writing has ended.
-fn is_wanted(shared: &KeyringShared) -> bool {
-    let mut state = shared.state();
-    let is_wanted = state.is_cache_stale && state.load.is_none();
-    state.is_cache_stale &= !is_wanted;
-    state.is_sealing = is_wanted;
-    drop(state);
-    shared.tell();
-    is_wanted
+/// Whether the cache must be written again. If not, notes that writing has ended.
+fn must_seal(shared: &KeyringShared) -> bool {
+    let must_seal;
+    {
+        let mut state = shared.state();
+        must_seal = state.is_cache_stale && state.load.is_none();
+        if must_seal {
+            state.is_cache_stale = false;
+        }
+        state.is_sealing = must_seal;
+    }
+    shared.notify();
+    must_seal
 }
 
-/// Seals all keystores that are as they were opened, and whose passwords can be read as they were; returns
-/// how many.
+/// Seals all keystores that have not changed since they were opened, and whose passwords have not changed
+/// either; returns how many.
 fn seal(shared: &KeyringShared, path: &Path) -> Result<usize, String> {
-    let mut reader = Reader::new(&Arc::default());
+    let mut reader = TimedReader::new(&Arc::default());
     let mut names = Vec::new();
     let mut passwords = Vec::new();
     let mut secrets: Vec<Arc<SecretKey>> = Vec::new();
     for keystore in opened_keystores(shared) {
         match reread(shared, &keystore, &mut reader) {
             Ok((name, password)) => {
-                // Held for a moment only: a deletion waits for it.
+                // Not held for long: a deletion waits for it.
                 if let Found::Ready(secret) = shared.table.find(&keystore.key) {
                     names.push(name);
                     passwords.push(password);
@@ -128,7 +133,7 @@ fn seal(shared: &KeyringShared, path: &Path) -> Result<usize, String> {
     let _permit = shared.pool.acquire(cache::MEMORY_BYTES, Urgency::Load)?;
     let mut items = Vec::with_capacity(names.len());
     for ((name, password), secret) in names.into_iter().zip(passwords).zip(&secrets) {
-        items.push(SealedItem {
+        items.push(KeyToSeal {
             name,
             secret,
             password,
@@ -164,18 +169,18 @@ fn opened_keystores(shared: &KeyringShared) -> Vec<OpenedKeystore> {
     opened
 }
 
-/// Reads a keystore and its password again: both must be what they were when it was opened.
+/// Reads a keystore and its password again, and checks that neither has changed since it was opened.
 fn reread(
     shared: &KeyringShared,
     opened: &OpenedKeystore,
-    reader: &mut Reader,
+    reader: &mut TimedReader,
 ) -> Result<(CacheEntryName, Zeroizing<String>), String> {
     let KeySource::Keystore { file, password, .. } = &opened.source else {
         return Err("not a keystore".to_owned());
     };
     let source = opened.source.clone();
     let path = Arc::clone(file);
-    let (stamp, read) = reader.run(move || (Stamp::of(&path), source.read()))?;
+    let (stamp, read) = reader.run(move || (FileStamp::of(&path), source.read()))?;
     if stamp.map_err(|error| error.reason)? != opened.stamp {
         return Err("its file has changed since it was opened".to_owned());
     }
@@ -185,7 +190,7 @@ fn reread(
     };
     let password = reader.read_private(password, shared.sources.allow_insecure_permissions)?;
     if shared.password_mark(&password) != opened.password_mark {
-        return Err("its password is another one than that which opened it".to_owned());
+        return Err("its password has changed since it was opened".to_owned());
     }
     Ok((name, password))
 }

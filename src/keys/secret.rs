@@ -15,8 +15,8 @@ use std::sync::{Arc, LazyLock};
 
 use zeroize::Zeroizing;
 
+use super::arena::{ArenaError, ArenaSlot, SLOT_BYTES};
 use super::g2::{BATCH_KEYS_MAX, Fault, SignatureBytes, self_test};
-use super::locked::{ArenaError, ArenaSlot, SLOT_BYTES};
 use super::message_cache::{self, Message};
 use crate::consensus::primitives::{PublicKey, Root, Signature};
 use crate::slashing::Cleared;
@@ -45,7 +45,7 @@ use crate::slashing::Cleared;
 /// bound::<signerd::keys::secret::SecretKey>();
 /// ```
 pub struct SecretKey {
-    /// Little-endian, as blst wants it; never zero, below the order of the curve's groups.
+    /// Little-endian, as blst needs it; never zero, and below the order of the curve's groups.
     scalar: ArenaSlot,
     public_key: PublicKey,
 }
@@ -53,17 +53,17 @@ pub struct SecretKey {
 /// Why there is no key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FillError {
-    /// The scalar is zero: its signatures would be everybody's.
+    /// The scalar is zero: everybody could make its signatures.
     Zero,
     /// The scalar is not below the order of the curve's groups.
     Order,
-    /// There is no memory that may hold it.
+    /// There is no memory for it.
     Arena(ArenaError),
 }
 
 impl SecretKey {
-    /// The key whose scalar `write` puts into the 32 bytes that it is given, big-endian. Those lie in
-    /// locked memory already, so a scalar that is decrypted into them was never anywhere else.
+    /// Makes a key from the scalar that `write` puts into the given 32 bytes, big-endian. These are in
+    /// locked memory already, so that a scalar that is decrypted into them is never anywhere else.
     ///
     /// # Errors
     /// [`FillError`]; the bytes are wiped then.
@@ -88,7 +88,7 @@ impl SecretKey {
         self.public_key
     }
 
-    /// A copy of the scalar, big-endian: for the cache of sealed keys.
+    /// Copies the scalar, big-endian: for the key cache.
     pub(super) fn expose(&self) -> Zeroizing<[u8; SLOT_BYTES]> {
         let mut scalar = Zeroizing::new(*self.scalar.bytes());
         scalar.reverse();

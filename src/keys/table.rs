@@ -1,12 +1,12 @@
-//! [`KeyTable`]: which keys there are. Readers take no lock; a batch of changes is published at once.
+//! [`KeyTable`]: the keys that can sign. Readers take no lock; a batch of changes is published at once.
 //!
-//! A map is never changed: a writer copies the 256 pointers to its leaves and the leaves that
-//! change, and swaps the whole. A key's leaf follows from its first bits, so that the leaves in
-//! their order are the sorted list.
+//! A map is never changed: a writer copies the 256 pointers to its leaves and the leaves that change, and
+//! swaps the whole. The first bits of a key choose its leaf, so that the leaves in their order are the
+//! sorted list.
 //!
-//! Deletion is final. [`KeyTable::withdraw`] publishes a map without the key, and [`Withdrawn::wait`]
-//! waits until its own is the only reference to the secret. Nobody can make another: every reference is
-//! cloned from a map, and an old map counts as one for as long as any reader still looks at it.
+//! Deletion is final. `KeyTable::withdraw` publishes a map without the key, and `Withdrawn::wait` waits
+//! until it has the only reference to the secret. There can be no new reference then: each is cloned from a
+//! map, and an old map counts as a reference for as long as any reader uses it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -21,30 +21,30 @@ use crate::wait::lock;
 
 /// The keys of this process.
 pub struct KeyTable {
-    map: ArcSwap<Map>,
+    map: ArcSwap<TableMap>,
     /// Held while a map is made from the last one.
     writing: Mutex<()>,
 }
 
-/// Where a key came from.
+/// Where a key comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyOrigin {
-    /// EIP-2334 path, as its keystore tells it.
+    /// The EIP-2334 path that its keystore names.
     pub derivation_path: Option<String>,
-    /// Whether the Keymanager API must leave it alone, because others own its file.
+    /// Whether the Keymanager API must not delete it, because this program did not write its file.
     pub readonly: bool,
-    /// The keystore's file.
+    /// The file of the keystore.
     pub file: Option<PathBuf>,
 }
 
-/// The part of an [`KeyOrigin`] that changes when one of several sources goes.
+/// The part of a [`KeyOrigin`] that changes when one of several sources goes.
 pub(super) struct KeyOriginFile {
     pub(super) readonly: bool,
     pub(super) file: Option<PathBuf>,
 }
 
 impl KeyOrigin {
-    /// Of a key that the Keymanager API must leave alone.
+    /// The origin of a key that the Keymanager API must not delete.
     pub(super) fn read_only(file: Option<&Path>, derivation_path: Option<String>) -> Self {
         Self {
             derivation_path,
@@ -54,22 +54,22 @@ impl KeyOrigin {
     }
 }
 
-/// What is known of a key.
+/// The result of looking up a key.
 pub enum Found {
-    /// It can sign. Whoever holds this delays its deletion.
+    /// It can sign. Its deletion waits for as long as this is held.
     Ready(Arc<SecretKey>),
-    /// It is still being decrypted.
+    /// It is being decrypted.
     Pending,
-    /// Nobody has heard of it.
+    /// It is not in the table.
     Unknown,
 }
 
 impl KeyTable {
-    /// Without keys.
+    /// Makes a table without keys.
     #[expect(clippy::new_without_default, reason = "an empty table is a decision")]
     pub fn new() -> Self {
-        let empty = Arc::new(Leaf::default());
-        let map = Map {
+        let empty = Arc::new(TableLeaf::default());
+        let map = TableMap {
             leaves: std::array::from_fn(|_| Arc::clone(&empty)),
         };
         Self {
@@ -78,35 +78,45 @@ impl KeyTable {
         }
     }
 
-    /// The secret of this public key. Takes no lock, never waits.
+    /// Looks up the secret of a public key. Takes no lock and never waits.
     pub fn find(&self, key: &PublicKey) -> Found {
         self.map.load().leaf(key).find(key)
     }
 
-    /// Publishes these keys at once, and returns those that were new; of a key that is there already
-    /// the second copy is wiped.
+    /// Publishes these keys at once, and returns those that were new. If a key is in the table already, the
+    /// second copy is wiped.
     pub fn insert(&self, keys: Vec<(SecretKey, KeyOrigin)>) -> Vec<PublicKey> {
         self.change(|map| {
-            keys.into_iter()
-                .filter_map(|(secret, origin)| map.insert(secret, origin))
-                .collect()
+            let mut new = Vec::new();
+            for (secret, origin) in keys {
+                new.extend(map.insert(secret, origin));
+            }
+            new
         })
     }
 
-    /// Announces keys that are known but still being decrypted; [`KeyTable::insert`] makes them ready.
+    /// Announces keys that are being decrypted; [`KeyTable::insert`] makes them ready.
     pub fn expect(&self, keys: Vec<PublicKey>) {
-        self.change(|map| keys.into_iter().for_each(|key| map.expect(key)));
+        self.change(|map| {
+            for key in keys {
+                map.expect(key);
+            }
+        });
     }
 
-    /// Takes back what [`KeyTable::expect`] announced: they could not be decrypted.
+    /// Withdraws what [`KeyTable::expect`] announced: the keys could not be decrypted.
     pub fn forget(&self, keys: &[PublicKey]) {
-        self.change(|map| keys.iter().for_each(|key| map.forget(key)));
+        self.change(|map| {
+            for key in keys {
+                map.forget(key);
+            }
+        });
     }
 
-    /// Takes these keys out: from now on nobody finds them. Signatures that hold one of them go on;
-    /// [`Withdrawn::wait`] tells when they have ended. Until then the keys count as pending, so that who
-    /// asks for one meanwhile is told to ask again.
-    pub fn withdraw(&self, keys: &[PublicKey]) -> Withdrawn {
+    /// Takes these keys out: they are not found from now on. Signatures that hold one of them go on;
+    /// [`Withdrawn::wait`] waits for their end. Until then the keys count as pending, so that a client is
+    /// told to ask again.
+    pub(super) fn withdraw(&self, keys: &[PublicKey]) -> Withdrawn {
         Withdrawn(self.change(|map| {
             let mut withdrawn = Vec::new();
             for key in keys {
@@ -120,7 +130,7 @@ impl KeyTable {
     }
 
     /// Puts back what was withdrawn.
-    pub fn restore(&self, withdrawn: Withdrawn) {
+    pub(super) fn restore(&self, withdrawn: Withdrawn) {
         self.change(|map| {
             for loaded in withdrawn.0 {
                 map.put(loaded);
@@ -128,8 +138,8 @@ impl KeyTable {
         });
     }
 
-    /// Removes these keys, ready or pending, and returns those that were ready. Waits as
-    /// [`Withdrawn::wait`] does, and wipes them.
+    /// Removes these keys, ready or pending; waits until they are not used any more, and wipes them.
+    /// Returns those that were ready.
     pub fn remove(&self, keys: &[PublicKey]) -> Vec<PublicKey> {
         let withdrawn = self.withdraw(keys);
         self.forget(keys);
@@ -137,7 +147,7 @@ impl KeyTable {
         withdrawn.keys()
     }
 
-    /// Says anew where these keys come from.
+    /// Replaces the origins of these keys.
     pub(super) fn set_origins(&self, origins: Vec<(PublicKey, KeyOriginFile)>) {
         self.change(|map| {
             for (key, origin) in origins {
@@ -146,7 +156,7 @@ impl KeyTable {
         });
     }
 
-    /// The public keys that can sign, sorted.
+    /// Lists the public keys that can sign, sorted.
     pub fn list(&self) -> Vec<PublicKey> {
         self.map
             .load()
@@ -155,7 +165,7 @@ impl KeyTable {
             .collect()
     }
 
-    /// As [`KeyTable::list`], each with its origin.
+    /// Lists the keys that can sign, sorted, each with its origin.
     pub fn entries(&self) -> Vec<(PublicKey, KeyOrigin)> {
         let map = self.map.load();
         map.loaded()
@@ -178,35 +188,34 @@ impl KeyTable {
         self.len() == 0
     }
 
-    /// Publishes what `edit` makes of the present map. When this returns, nobody reads an older one
-    /// but those who hold a reference that counts: `arc_swap` sees to it.
-    fn change<T>(&self, edit: impl FnOnce(&mut Map) -> T) -> T {
+    /// Publishes what `edit` makes of the present map. When this returns, an older map is read only by those
+    /// who hold a counted reference: `arc_swap` guarantees that.
+    fn change<T>(&self, edit: impl FnOnce(&mut TableMap) -> T) -> T {
         let _writing = lock(&self.writing);
-        let mut map = Map::clone(&self.map.load());
-        let answer = edit(&mut map);
+        let mut map = TableMap::clone(&self.map.load());
+        let result = edit(&mut map);
         map.shrink();
         self.map.store(Arc::new(map));
-        answer
+        result
     }
 }
 
-/// Keys that are out of the table and not wiped yet. Dropping it wipes them, each as soon as nobody else
-/// holds it.
-pub struct Withdrawn(Vec<Loaded>);
+/// Keys that are out of the table and not wiped yet. Dropping this wipes each as soon as it is not used any
+/// more.
+pub(super) struct Withdrawn(Vec<TableEntry>);
 
 impl Withdrawn {
     /// Their public keys.
-    pub fn keys(&self) -> Vec<PublicKey> {
+    pub(super) fn keys(&self) -> Vec<PublicKey> {
         self.0
             .iter()
             .map(|loaded| loaded.secret.public_key())
             .collect()
     }
 
-    /// Waits until no signature holds one of them: for plain threads only, and not for the holder of such
-    /// a key. Looks again and again, because a notification would cost every signature something, and
-    /// deletions are rare.
-    pub fn wait(&self) {
+    /// Waits until no signature uses one of them: on plain threads that do not hold such a key themselves.
+    /// This polls, because a notification would cost every signature something, and deletions are rare.
+    pub(super) fn wait(&self) {
         for loaded in &self.0 {
             let mut pause = PAUSE_MIN;
             while Arc::strong_count(&loaded.secret) > 1 {
@@ -222,41 +231,46 @@ const PAUSE_MAX: Duration = Duration::from_millis(2);
 
 /// One state of the table.
 #[derive(Clone)]
-struct Map {
-    leaves: [Arc<Leaf>; LEAVES],
+struct TableMap {
+    leaves: [Arc<TableLeaf>; LEAVES],
 }
 
-/// So many that a leaf of 100,000 keys is copied within microseconds, so few that the pointers are.
+/// Many enough that a leaf of 100,000 keys is copied within microseconds, few enough that the pointers are
+/// copied as fast.
 const LEAVES: usize = 256;
 
-/// The keys that begin with the same bits; both lists are sorted.
+/// The keys that start with the same bits; both lists are sorted.
 #[derive(Clone, Default)]
-struct Leaf {
-    ready: Vec<Loaded>,
+struct TableLeaf {
+    ready: Vec<TableEntry>,
     pending: Vec<PublicKey>,
 }
 
 #[derive(Clone)]
-struct Loaded {
+struct TableEntry {
     secret: Arc<SecretKey>,
     origin: Arc<KeyOrigin>,
 }
 
 impl KeyOrigin {
-    /// Without the room that the texts grew in: it would be half of what a key costs.
+    /// Gives back the unused capacity of the texts, which would be half of what a key costs.
     fn shrunk(mut self) -> Self {
-        self.derivation_path.as_mut().map(String::shrink_to_fit);
-        self.file.as_mut().map(PathBuf::shrink_to_fit);
+        if let Some(path) = &mut self.derivation_path {
+            path.shrink_to_fit();
+        }
+        if let Some(file) = &mut self.file {
+            file.shrink_to_fit();
+        }
         self
     }
 }
 
-impl Map {
+impl TableMap {
     fn insert(&mut self, secret: SecretKey, origin: KeyOrigin) -> Option<PublicKey> {
         let key = secret.public_key();
         self.forget(&key);
         let position = self.leaf(&key).position(&key).err()?;
-        let loaded = Loaded {
+        let loaded = TableEntry {
             secret: Arc::new(secret),
             origin: Arc::new(origin.shrunk()),
         };
@@ -264,8 +278,8 @@ impl Map {
         Some(key)
     }
 
-    /// Puts back what [`Map::remove`] took out, unless the key has come from elsewhere meanwhile.
-    fn put(&mut self, loaded: Loaded) {
+    /// Puts back what [`TableMap::remove`] took out, unless the key has come from elsewhere in the meantime.
+    fn put(&mut self, loaded: TableEntry) {
         let key = loaded.secret.public_key();
         self.forget(&key);
         if let Err(position) = self.leaf(&key).position(&key) {
@@ -273,7 +287,7 @@ impl Map {
         }
     }
 
-    fn remove(&mut self, key: &PublicKey) -> Option<Loaded> {
+    fn remove(&mut self, key: &PublicKey) -> Option<TableEntry> {
         let position = self.leaf(key).position(key).ok()?;
         Some(self.leaf_mut(key).ready.remove(position))
     }
@@ -292,7 +306,9 @@ impl Map {
 
     fn expect(&mut self, key: PublicKey) {
         let leaf = self.leaf(&key);
-        if let (Err(_), Err(position)) = (leaf.position(&key), leaf.pending.binary_search(&key)) {
+        if leaf.position(&key).is_err()
+            && let Err(position) = leaf.pending.binary_search(&key)
+        {
             self.leaf_mut(&key).pending.insert(position, key);
         }
     }
@@ -303,20 +319,20 @@ impl Map {
         }
     }
 
-    fn leaf(&self, key: &PublicKey) -> &Leaf {
+    fn leaf(&self, key: &PublicKey) -> &TableLeaf {
         &self.leaves[leaf_index(key)]
     }
 
     /// This map's own copy of the leaf: made when it is first changed.
-    fn leaf_mut(&mut self, key: &PublicKey) -> &mut Leaf {
+    fn leaf_mut(&mut self, key: &PublicKey) -> &mut TableLeaf {
         Arc::make_mut(&mut self.leaves[leaf_index(key)])
     }
 
-    fn loaded(&self) -> impl Iterator<Item = &Loaded> {
+    fn loaded(&self) -> impl Iterator<Item = &TableEntry> {
         self.leaves.iter().flat_map(|leaf| &leaf.ready)
     }
 
-    /// Gives back what the leaves of this map alone have to spare.
+    /// Gives back the unused capacity of the leaves that only this map has.
     fn shrink(&mut self) {
         for leaf in self.leaves.iter_mut().filter_map(Arc::get_mut) {
             leaf.ready.shrink_to_fit();
@@ -325,23 +341,25 @@ impl Map {
     }
 }
 
-/// Bits 2 to 9 of the key: the first two are the same in every compressed point, those after them
-/// are the sign and the beginning of a coordinate. Keeps the order of keys.
+/// Bits 2 to 9 of the key: the first two are the same in every compressed point, then follow the sign and
+/// the start of a coordinate. Keeps the order of the keys.
 fn leaf_index(key: &PublicKey) -> usize {
     let [first, second, ..] = key.0;
     usize::from((first << 2) | (second >> 6))
 }
 
-impl Leaf {
+impl TableLeaf {
     fn find(&self, key: &PublicKey) -> Found {
-        match (self.position(key), self.pending.binary_search(key)) {
-            (Ok(position), _) => Found::Ready(Arc::clone(&self.ready[position].secret)),
-            (Err(_), Ok(_)) => Found::Pending,
-            (Err(_), Err(_)) => Found::Unknown,
+        if let Ok(position) = self.position(key) {
+            Found::Ready(Arc::clone(&self.ready[position].secret))
+        } else if self.pending.binary_search(key).is_ok() {
+            Found::Pending
+        } else {
+            Found::Unknown
         }
     }
 
-    /// Where the key is, or where it would have to be.
+    /// Where the key is, or else where it would be inserted.
     fn position(&self, key: &PublicKey) -> Result<usize, usize> {
         self.ready
             .binary_search_by_key(key, |loaded| loaded.secret.public_key())

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use aes::cipher::{KeyIvInit, StreamCipher};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use signerd::keys::derive;
 use signerd::keys::keystore::Keystore;
+use signerd::keys::seed;
 
 use support::{Scratch, Signer, binary};
 
@@ -199,7 +199,7 @@ fn signatures_while_loading(keystores: u32) {
 
 /// Signs until `go_on` says no, which is asked every hundred signatures; sorted.
 fn latencies_us(signer: &Signer, go_on: impl Fn() -> bool) -> Vec<u128> {
-    let key = derive::interop(0).expect("locked memory").public_key();
+    let key = seed::interop(0).expect("locked memory").public_key();
     let path = format!("/api/v1/eth2/sign/{key}");
     let (mut client, mut latencies_us) = (signer.client(), Vec::new());
     for number in 0_u64.. {

@@ -9,7 +9,7 @@ use std::{env, fs};
 use blst::min_pk;
 use signerd::consensus::primitives::Root;
 use signerd::consensus::slashable::Slashable;
-use signerd::keys::locked;
+use signerd::keys::arena;
 use signerd::keys::secret::{self, SecretKey};
 use signerd::keys::table::{KeyOrigin, KeyTable};
 use signerd::slashing::Protection;
@@ -93,7 +93,7 @@ fn memory_of(keys: u32) {
         insertions += time(|| table.insert(vec![(key, origin)]));
     }
     let resident = resident_kib();
-    let report = locked::report();
+    let report = arena::report();
     println!(
         "  {keys:>7} keys: {:.1} MiB ({} bytes a key), {} KiB of it {}; {:.1} µs to insert one",
         f64::from(resident) / 1024.0,

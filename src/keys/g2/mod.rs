@@ -34,6 +34,8 @@ pub(super) use fixed_base::BATCH_KEYS_MAX;
 use fixed_base::FixedBaseTable;
 pub(super) use self_test::self_test;
 
+use super::scrub::scrubbed_frames;
+
 /// A compressed signature.
 pub(super) type SignatureBytes = [u8; 96];
 
@@ -96,20 +98,10 @@ fn released(product: &AffinePoint) -> Result<SignatureBytes, Fault> {
     Ok(product.compress())
 }
 
-/// Does `work` in frames of its own, and overwrites them: they hold what tells about the scalar.
+/// Does `work` and overwrites its frames: they hold what tells about the scalar.
 fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
-    #[inline(never)]
-    fn apart<T>(work: impl FnOnce() -> T) -> T {
-        work()
-    }
-    #[inline(never)]
-    fn scrub() {
-        std::hint::black_box(&mut [0_u8; FRAMES_BYTES]);
-    }
-    let made = apart(work);
-    scrub();
-    made
+    scrubbed_frames::<FRAMES_BYTES, T>(work)
 }
 
-/// More than the deepest frames take: 20 KiB (a batch of eight).
-const FRAMES_BYTES: usize = 32 << 10;
+/// Three times what the arrays of a batch of eight take.
+const FRAMES_BYTES: usize = 64 << 10;

@@ -1,4 +1,4 @@
-//! The derivations of EIP-2335: what a keystore may ask for, what it costs, and the derived key.
+//! The key derivations of EIP-2335: which parameters are allowed, what they cost, and the derived key.
 //!
 //! Source: RFC 7914 (scrypt), RFC 8018 (PBKDF2).
 
@@ -9,13 +9,13 @@ use serde::de::{Deserializer, Error};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::keystore::{KeystoreError, malformed, unknown};
+use super::keystore_error::{KeystoreError, unsupported};
 use crate::hex;
 use crate::json;
 
 /// The most memory that one scrypt derivation may ask for; the usual n = 2^18, r = 8 takes 256 MiB.
 const SCRYPT_MEMORY_BYTES_MAX: u64 = 1 << 30;
-/// The most memory that scrypt may go through in total, p times over: 64 usual derivations.
+/// The most memory that scrypt may go through in all of its p rounds: 64 usual derivations.
 const SCRYPT_WORK_BYTES_MAX: u64 = 16 << 30;
 /// The most rounds of PBKDF2; the usual count is 2^18.
 const PBKDF2_ROUNDS_MAX: u64 = 1 << 24;
@@ -24,7 +24,7 @@ const DERIVED_KEY_BYTES_MAX: u64 = 1024;
 /// The longest salt; the usual one has 32 bytes.
 const SALT_BYTES_MAX: u64 = 1024;
 
-/// What is used of the derived key; both derivations begin alike for any length.
+/// How much of the derived key is used. The first bytes do not depend on the length.
 pub(super) const DERIVED_KEY_BYTES: usize = 32;
 
 #[derive(Deserialize)]
@@ -35,29 +35,29 @@ pub(super) enum Kdf {
         n: u64,
         r: u64,
         p: u64,
-        salt: Bytes,
+        salt: HexBytes,
     },
     Pbkdf2 {
         dklen: u64,
         c: u64,
         prf: Prf,
-        salt: Bytes,
+        salt: HexBytes,
     },
 }
 
-/// A derivation as it is written. The parameters of both are read alike, since `params` may come before
-/// `function`; a reader that waits for the function would keep all of them, whatever they are.
+/// A derivation as it is written. The parameters of both functions are read into one struct, since `params`
+/// may come before `function`.
 #[derive(Deserialize)]
 struct KdfFile {
     function: String,
     #[serde(deserialize_with = "json::object")]
-    params: Params,
+    params: KdfParams,
 }
 
 #[derive(Deserialize)]
-struct Params {
+struct KdfParams {
     dklen: u64,
-    salt: Bytes,
+    salt: HexBytes,
     n: Option<u64>,
     r: Option<u64>,
     p: Option<u64>,
@@ -69,7 +69,7 @@ impl TryFrom<KdfFile> for Kdf {
     type Error = String;
 
     fn try_from(KdfFile { function, params }: KdfFile) -> Result<Self, String> {
-        let Params { dklen, salt, .. } = params;
+        let KdfParams { dklen, salt, .. } = params;
         let needed = |name: &str, value: Option<u64>| {
             value.ok_or_else(|| format!("{function} needs params.{name}"))
         };
@@ -87,7 +87,7 @@ impl TryFrom<KdfFile> for Kdf {
                 prf: params.prf.ok_or("pbkdf2 needs params.prf")?,
                 salt,
             }),
-            other => Err(unknown("function scrypt or pbkdf2", other)),
+            other => Err(unsupported("function scrypt or pbkdf2", other)),
         }
     }
 }
@@ -104,25 +104,29 @@ impl TryFrom<String> for Prf {
     fn try_from(name: String) -> Result<Self, String> {
         match name.as_str() {
             "hmac-sha256" => Ok(Self::HmacSha256),
-            other => Err(unknown("hmac-sha256", other)),
+            other => Err(unsupported("hmac-sha256", other)),
         }
     }
 }
 
 /// Hex of any length.
-pub(super) struct Bytes(pub(super) Vec<u8>);
+pub(super) struct HexBytes(pub(super) Vec<u8>);
 
-impl<'de> Deserialize<'de> for Bytes {
+impl<'de> Deserialize<'de> for HexBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let refused =
-            || D::Error::custom(format_args!("expected hex, got {:?}", hex::shorten(&text)));
-        hex::decode_any(&text).map(Self).ok_or_else(refused)
+        match hex::decode_any(&text) {
+            Some(bytes) => Ok(Self(bytes)),
+            None => Err(D::Error::custom(format_args!(
+                "expected hex, got {:?}",
+                hex::shorten(&text)
+            ))),
+        }
     }
 }
 
 impl Kdf {
-    /// How much memory the derivation takes.
+    /// The memory that the derivation takes.
     pub(super) fn memory_bytes(&self) -> u64 {
         match *self {
             Self::Scrypt { n, r, p, .. } => scrypt_memory_bytes(n, r, p),
@@ -130,7 +134,7 @@ impl Kdf {
         }
     }
 
-    /// Whether all parameters are within the limits.
+    /// Checks that all parameters are within the limits.
     pub(super) fn check(&self) -> Result<(), KeystoreError> {
         let (dklen, salt) = match self {
             Self::Scrypt {
@@ -169,10 +173,11 @@ impl Kdf {
         match self {
             Self::Scrypt { n, r, p, salt, .. } => {
                 let params = scrypt_params(*n, *r, *p)?;
-                scrypt::scrypt(password, &salt.0, &params, &mut *key).map_err(malformed)?;
+                scrypt::scrypt(password, &salt.0, &params, &mut *key)
+                    .map_err(KeystoreError::malformed)?;
             }
             Self::Pbkdf2 { c, salt, .. } => {
-                let rounds = u32::try_from(*c).map_err(malformed)?;
+                let rounds = u32::try_from(*c).map_err(KeystoreError::malformed)?;
                 pbkdf2::pbkdf2_hmac::<Sha256>(password, &salt.0, rounds, &mut *key);
             }
         }
@@ -182,7 +187,7 @@ impl Kdf {
 
 fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), KeystoreError> {
     if !n.is_power_of_two() || n == 1 {
-        return Err(malformed(format_args!(
+        return Err(KeystoreError::malformed(format_args!(
             "crypto.kdf.params.n is {n}, expected a power of two above 1"
         )));
     }
@@ -203,27 +208,28 @@ fn check_scrypt(n: u64, r: u64, p: u64) -> Result<(), KeystoreError> {
     scrypt_params(n, r, p).map(|_| ())
 }
 
-/// A table of n blocks and p blocks of state, of 128r bytes each (RFC 7914, section 5).
+/// The memory of n blocks of the table and p blocks of state, each of 128r bytes (RFC 7914, section 5).
 fn scrypt_memory_bytes(n: u64, r: u64, p: u64) -> u64 {
     n.saturating_add(p).saturating_mul(128).saturating_mul(r)
 }
 
 fn scrypt_params(n: u64, r: u64, p: u64) -> Result<scrypt::Params, KeystoreError> {
-    let narrow = |number| u32::try_from(number).map_err(malformed);
-    let log_n = u8::try_from(n.ilog2()).map_err(malformed)?;
+    let narrow = |number| u32::try_from(number).map_err(KeystoreError::malformed);
+    let log_n = u8::try_from(n.ilog2()).map_err(KeystoreError::malformed)?;
     scrypt::Params::new(log_n, narrow(r)?, narrow(p)?).map_err(|_| {
-        malformed(format_args!(
-            "crypto.kdf.params: n = {n}, r = {r}, p = {p} break RFC 7914: n is below 2^(16r)"
+        KeystoreError::malformed(format_args!(
+            "crypto.kdf.params: n = {n}, r = {r}, p = {p} are outside of RFC 7914: n must be below 2^(16r)"
         ))
     })
 }
 
 fn within(name: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), KeystoreError> {
-    let (least, most) = (range.start(), range.end());
-    let refused = || {
-        malformed(format_args!(
-            "crypto.kdf.params.{name} is {value}, expected {least} to {most}"
-        ))
-    };
-    range.contains(&value).then_some(()).ok_or_else(refused)
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(KeystoreError::malformed(format_args!(
+        "crypto.kdf.params.{name} is {value}, expected {} to {}",
+        range.start(),
+        range.end()
+    )))
 }

@@ -1,31 +1,31 @@
-//! `--keys`: how other programs lay out keystores and passwords below one directory.
+//! `--keys`: finds keystores and passwords as other programs lay them out below one directory.
 //!
-//! Every layout that fits is listed, so that a directory may hold several; files that declare the same key
+//! Every layout that fits is listed, so that a directory may have several. Files that declare the same key
 //! are tried one after the other when they are opened, so that the key costs one derivation.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::key_source::KeySource;
 use super::scan::{Scan, file_name, has_extension, json_files};
+use super::source::KeySource;
 use crate::files::{self, FileError, PathKind};
 
 /// One layout: keystores in one directory, passwords in another.
-struct Layout {
+struct KeystoreLayout {
     /// The program that makes it.
     name: &'static str,
     /// Where the keystores are.
     keys: &'static str,
-    /// The keystore's name in a directory of each key; none: the keystores are beside each other.
+    /// The name of the keystore in the directory of each key; `None` when all keystores are in one directory.
     keystore: Option<&'static str>,
     /// Where the passwords are.
     secrets: &'static str,
-    /// What the name of a password has in addition to the keystore's, or its directory's.
+    /// What follows the name of the keystore, or of its directory, in the name of the password.
     suffix: &'static str,
 }
 
-const LAYOUTS: [Layout; 9] = [
+const LAYOUTS: [KeystoreLayout; 9] = [
     layout("eth2-val-tools", "teku-keys", None, "teku-secrets", ".txt"),
     layout("eth2-val-tools", "keys", VOTING, "secrets", ""),
     layout("lighthouse", "validators", VOTING, "secrets", ""),
@@ -39,10 +39,10 @@ const LAYOUTS: [Layout; 9] = [
 const VOTING: Option<&str> = Some("voting-keystore.json");
 const NIMBUS: Option<&str> = Some("keystore.json");
 
-/// Where the launchpad's tools put their keystores, below the directory or as the directory.
+/// Where the tools of the launchpad put their keystores: below the directory, or in the directory itself.
 const LAUNCHPAD_DIRS: [&str; 2] = ["validator_keys", ""];
 
-/// Where Prysm keeps its wallet, as seen from the directory that a user would name.
+/// Where Prysm keeps its wallet, below the directories that a user may name.
 const WALLETS: [&str; 4] = [
     "direct/accounts/all-accounts.keystore.json",
     "prysm/direct/accounts/all-accounts.keystore.json",
@@ -50,10 +50,10 @@ const WALLETS: [&str; 4] = [
     "all-accounts.keystore.json",
 ];
 
-/// Names of a file with the password of all keystores of a directory.
+/// The names of a file with the password of all keystores of a directory.
 const SHARED_PASSWORDS: [&str; 3] = ["password.txt", "wallet-password.txt", "walletpassword.txt"];
 
-/// Directories that stay when all keystores of a layout have been taken away.
+/// Directories that remain when all keystores of a layout have been removed.
 const DIRS_OF_LAYOUTS: [&str; 13] = [
     "accounts",
     "direct",
@@ -82,8 +82,8 @@ const fn layout(
     keystore: Option<&'static str>,
     secrets: &'static str,
     suffix: &'static str,
-) -> Layout {
-    Layout {
+) -> KeystoreLayout {
+    KeystoreLayout {
         name,
         keys,
         keystore,
@@ -95,8 +95,8 @@ const fn layout(
 /// Lists the keystores of a directory in every layout that fits.
 ///
 /// # Errors
-/// When the directory cannot be read, or holds something in no layout that we know. An empty directory has
-/// no keys, and that is no error.
+/// When the directory cannot be read, or has files in an unknown layout. An empty directory has no keys, which
+/// is not an error.
 pub(super) fn list(
     directory: &Path,
     password_file: Option<&Path>,
@@ -129,7 +129,7 @@ pub(super) fn list(
             None if recognised.is_empty() => {
                 return Err(wallet_without_password(directory, &wallet));
             }
-            None => log::info!("{}: passed over, it has no password", wallet.display()),
+            None => log::info!("{}: skipped, it has no password", wallet.display()),
         }
     }
     let is_understood = !recognised.is_empty() || scan.problems.len() > problems_before;
@@ -162,10 +162,10 @@ fn add_all(
     }
 }
 
-/// Keystores with the paths of their passwords; none when this is not the layout.
+/// Lists keystores with the paths of their passwords; none when this is not the layout.
 fn list_layout(
     directory: &Path,
-    layout: &Layout,
+    layout: &KeystoreLayout,
     scan: &mut Scan,
 ) -> Result<Vec<KeySource>, FileError> {
     let keys = directory.join(layout.keys);
@@ -202,7 +202,7 @@ fn list_layout(
         }
     }
     let password = |name: &str| secrets.join(format!("{name}{}", layout.suffix));
-    // It is not this layout, if not one password is where it should be.
+    // It is not this layout if no password is where it should be.
     list_or_note(&secrets, scan);
     if !keystores.iter().any(|(name, _)| password(name).exists()) {
         return Ok(Vec::new());
@@ -213,7 +213,7 @@ fn list_layout(
         .collect())
 }
 
-/// The entries of a directory of a layout. One that cannot be read is a problem of its own.
+/// Lists a directory of a layout. One that cannot be read is a problem of its own.
 fn list_or_note(directory: &Path, scan: &mut Scan) -> Vec<PathBuf> {
     files::list_directory(directory).unwrap_or_else(|error| {
         add_once(scan, error);
@@ -221,7 +221,7 @@ fn list_or_note(directory: &Path, scan: &mut Scan) -> Vec<PathBuf> {
     })
 }
 
-/// Several layouts look at the same directory.
+/// Adds a problem once: several layouts look at the same directory.
 fn add_once(scan: &mut Scan, error: FileError) {
     if !scan.problems.contains(&error) {
         scan.problems.push(error);
@@ -262,7 +262,7 @@ fn wallet_without_password(directory: &Path, wallet: &Path) -> FileError {
     FileError::new(wallet, reason)
 }
 
-/// Whether a directory holds nothing but what is left of a layout without its keystores.
+/// Whether these entries of a directory are only what remains of a layout without keystores.
 fn is_empty(entries: &[PathBuf]) -> Result<bool, FileError> {
     for path in entries {
         let name = file_name(path);
@@ -276,7 +276,7 @@ fn is_empty(entries: &[PathBuf]) -> Result<bool, FileError> {
     Ok(true)
 }
 
-/// Whether there is a JSON file in a directory or not far below it.
+/// Whether a path is a JSON file, or a directory with one up to `depth` levels below.
 fn holds_json(directory: &Path, depth: u32) -> Result<bool, FileError> {
     if !directory.is_dir() {
         return Ok(has_extension(directory, "json"));

@@ -1,11 +1,11 @@
-//! Memory for secret scalars: locked, out of core dumps, between guard pages, wiped on release; and
-//! blst's functions that read a scalar where it lies. All unsafe code of the keys is in this file.
+//! Memory for secret scalars, and the blst functions that read a scalar in place. The memory is locked, left
+//! out of core dumps, between guard pages, and wiped on release. All unsafe code of the keys is in this file.
 //!
-//! One slab of 64 KiB holds 2,047 scalars, so that 100,000 keys stay far below the usual limit on
-//! locked memory (`RLIMIT_MEMLOCK`, 8 MiB). A slab is never given back: its slots are used again.
-//! Invariants: a free slot is zero; a slot has one owner; whether every slab is locked is known.
-//! System calls go through `NewSlab`, so that everything else also runs under Miri (`scripts/check
-//! --memory`), but for blst, which valgrind watches.
+//! One slab of 64 KiB holds 2,047 scalars, so that 100,000 keys stay far below the usual limit on locked
+//! memory (`RLIMIT_MEMLOCK`, 8 MiB). A slab is never given back: its slots are used again.
+//! Invariants: a free slot is zero; a slot has one owner; the arena knows whether every slab is locked.
+//! System calls go through `NewSlab`, so that everything but blst also runs under Miri (`scripts/check
+//! --memory`); valgrind checks blst.
 
 #![allow(
     unsafe_code,
@@ -21,21 +21,21 @@ use blst::{blst_p1_affine, blst_scalar};
 use zeroize::Zeroize;
 
 /// Bytes of a scalar of BLS12-381.
-pub const SLOT_BYTES: usize = 32;
+pub(super) const SLOT_BYTES: usize = 32;
 
-/// What the kernel locks for one slab: its slots, and memsec's canary of 16 bytes before them.
+/// The bytes that the kernel locks for one slab: its slots, and memsec's canary of 16 bytes before them.
 const SLAB_BYTES: usize = 64 * 1024;
 
-/// The slots of one slab: one slot less than would fill it makes room for the canary.
+/// The slots of one slab: the canary takes the space of one.
 const SLAB_SLOTS: usize = SLAB_BYTES / SLOT_BYTES - 1;
 
-/// The place of one scalar. Nobody else sees it; dropping wipes it and hands it back.
-pub struct ArenaSlot(Place);
+/// Memory for one scalar, with one owner; dropping it wipes it and gives it back.
+pub struct ArenaSlot(SlotAddress);
 
-/// What is known of the locked memory, for health and metrics.
+/// The state of the locked memory, for health and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockReport {
-    /// Whether the kernel agreed to lock every slab; without it, secrets can reach the swap.
+    /// Whether the kernel has locked every slab; otherwise secrets can reach the swap.
     pub locked: bool,
     /// Bytes of all slabs.
     pub bytes: usize,
@@ -46,33 +46,33 @@ pub struct LockReport {
 pub enum ArenaError {
     /// The system has no memory left.
     Memory,
-    /// The memory cannot be locked, and [`require_lock`] asked for that.
+    /// The memory cannot be locked, and [`require_lock`] was called.
     Lock,
 }
 
 impl ArenaSlot {
-    /// A free slot, all zero.
+    /// Takes a free slot, all zero.
     ///
     /// # Errors
-    /// [`ArenaError`] when another slab is needed and cannot be had.
+    /// [`ArenaError`] when another slab is needed and cannot be made.
     pub fn take() -> Result<Self, ArenaError> {
         change(Arena::take).map(Self)
     }
 
-    /// What the slot holds.
+    /// The content.
     pub fn bytes(&self) -> &[u8; SLOT_BYTES] {
-        // SAFETY: the place lies in a slab, which lives as long as the process, and was initialised
-        // with it; this `ArenaSlot` is its only owner, so a shared borrow of it admits no writer.
+        // SAFETY: the address is in a slab, which lives as long as the process and was initialised; this
+        // `ArenaSlot` is its only owner, so a shared borrow of it excludes writers.
         unsafe { self.0.0.as_ref() }
     }
 
-    /// What the slot holds, to be written.
-    pub fn bytes_mut(&mut self) -> &mut [u8; SLOT_BYTES] {
+    /// The content, to be written.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8; SLOT_BYTES] {
         // SAFETY: as in `bytes`; the exclusive borrow of the only owner excludes every other access.
         unsafe { self.0.0.as_mut() }
     }
 
-    /// Whether the slot, in little endian, holds a secret key: not zero, below the order of the groups.
+    /// Whether the slot holds a secret key in little endian: not zero, and below the order of the groups.
     pub(super) fn is_secret_key(&self) -> bool {
         // SAFETY: reads 32 bytes, which are there.
         unsafe { blst::blst_sk_check(self.scalar()) }
@@ -90,7 +90,7 @@ impl ArenaSlot {
         compressed
     }
 
-    /// `blst_scalar` is an array of 32 bytes without alignment: what the slot holds is one.
+    /// The content as a `blst_scalar`, which is an array of 32 bytes without alignment.
     fn scalar(&self) -> *const blst_scalar {
         self.bytes().as_ptr().cast()
     }
@@ -102,13 +102,13 @@ impl Drop for ArenaSlot {
     }
 }
 
-/// Whether the memory is locked, and how much there is. Makes the first slab if there is none, for
-/// before that nobody knows.
+/// Whether the memory is locked, and how much there is. Makes the first slab if there is none, because only
+/// that shows whether memory can be locked.
 pub fn report() -> LockReport {
     change(Arena::report)
 }
 
-/// From now on memory that cannot be locked is refused instead of used.
+/// Refuses memory that cannot be locked from now on.
 ///
 /// # Errors
 /// [`ArenaError`] when the first slab, or one that is already in use, is not locked.
@@ -116,20 +116,23 @@ pub fn require_lock() -> Result<(), ArenaError> {
     change(Arena::require_lock)
 }
 
-/// Calls `tell`, on whatever thread needs the memory, when the system first refuses to lock some; with the
-/// bytes that are locked by then.
-pub fn when_not_locked(tell: fn(usize)) {
-    assert!(TELL.set(tell).is_ok(), "a process says once whom to tell");
+/// Sets what to call when the system refuses to lock memory for the first time. It is called on the thread
+/// that needs the memory, with the bytes that are locked by then.
+pub(crate) fn when_not_locked(report: fn(usize)) {
+    assert!(
+        REPORT_UNLOCKED.set(report).is_ok(),
+        "a process sets this once"
+    );
 }
 
-static TELL: OnceLock<fn(usize)> = OnceLock::new();
+static REPORT_UNLOCKED: OnceLock<fn(usize)> = OnceLock::new();
 
-/// Closes the process to debuggers and core dumps (`prctl(2)`, `getrlimit(2)`), and sees to it that
-/// large blocks of the heap are given back to the system.
+/// Closes the process to debuggers and core dumps (`prctl(2)`, `getrlimit(2)`), and makes the heap give large
+/// blocks back to the system.
 ///
 /// # Errors
-/// The system's, when it refuses either.
-pub fn harden() -> io::Result<()> {
+/// When the system refuses one of the first two.
+pub(crate) fn harden() -> io::Result<()> {
     let no_core = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -154,12 +157,12 @@ pub fn harden() -> io::Result<()> {
     }
 }
 
-/// Blocks from this size on are mapped by themselves: what glibc starts with, and musl.
+/// Blocks from this size on have mappings of their own, as in musl, and as glibc does at first.
 #[cfg(target_env = "gnu")]
 const LARGE_BLOCK_BYTES: libc::c_int = 128 << 10;
 
-/// Lets the calling thread run only when nobody else wants to: keys are derived behind signatures.
-pub fn lower_priority() {
+/// Gives the calling thread the lowest priority: signatures go before derivations.
+pub(super) fn lower_priority() {
     // SAFETY: takes integers only. On Linux, process 0 means the calling thread. A refusal does no
     // harm: the thread goes on as it was.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE_MAX) };
@@ -168,52 +171,52 @@ pub fn lower_priority() {
 /// The lowest priority of `nice(2)`.
 const NICE_MAX: libc::c_int = 19;
 
-/// A slot's address. It has one holder: the free list or a [`ArenaSlot`].
+/// The address of a slot. It has one owner: the free list or an [`ArenaSlot`].
 #[derive(Clone, Copy)]
-struct Place(NonNull<[u8; SLOT_BYTES]>);
+struct SlotAddress(NonNull<[u8; SLOT_BYTES]>);
 
-// SAFETY: a place is plain memory without ties to a thread, and has one holder at a time.
-unsafe impl Send for Place {}
-// SAFETY: a shared `ArenaSlot` gives out shared borrows only.
-unsafe impl Sync for Place {}
+// SAFETY: a slot is plain memory without ties to a thread, and has one owner at a time.
+unsafe impl Send for SlotAddress {}
+// SAFETY: a shared `ArenaSlot` gives shared borrows only.
+unsafe impl Sync for SlotAddress {}
 
-/// All slabs, and the slots that are free.
+/// All slabs and the free slots.
 struct Arena {
     new_slab: NewSlab,
-    free: Vec<Place>,
+    free: Vec<SlotAddress>,
     slabs: usize,
     locked: bool,
     must_lock: bool,
 }
 
-/// The system calls of an arena: [`SLAB_SLOTS`] slots of zeroes that stay until the process ends, and
-/// whether they are locked.
+/// The system calls of an arena: makes [`SLAB_SLOTS`] slots of zeroes that stay until the process ends, and
+/// says whether they are locked.
 type NewSlab = fn() -> Option<(NonNull<[u8; SLOT_BYTES]>, bool)>;
 
 static ARENA: Mutex<Arena> = Mutex::new(Arena::new(if cfg!(miri) { on_heap } else { in_pages }));
 
-/// The arena of the process, for a moment: no holder of this lock waits for anything.
+/// Locks the arena of the process. The lock is never held while waiting for anything.
 fn arena() -> MutexGuard<'static, Arena> {
     ARENA.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Works on the arena, and tells when that has taken memory that is not locked.
+/// Changes the arena, and reports when that has taken memory that is not locked.
 fn change<T>(work: impl FnOnce(&mut Arena) -> T) -> T {
-    let done;
+    let result;
     let bytes;
     let newly_unlocked;
     {
         let mut arena = arena();
         let was_locked = arena.locked;
         bytes = arena.slabs * SLAB_BYTES;
-        done = work(&mut arena);
+        result = work(&mut arena);
         newly_unlocked = was_locked && !arena.locked;
     }
-    // Whoever is told may look at the arena.
-    if newly_unlocked && let Some(tell) = TELL.get() {
-        tell(bytes);
+    // The report may use the arena, so the lock is released.
+    if newly_unlocked && let Some(report) = REPORT_UNLOCKED.get() {
+        report(bytes);
     }
-    done
+    result
 }
 
 impl Arena {
@@ -227,17 +230,17 @@ impl Arena {
         }
     }
 
-    fn take(&mut self) -> Result<Place, ArenaError> {
+    fn take(&mut self) -> Result<SlotAddress, ArenaError> {
         if self.free.is_empty() {
             self.grow()?;
         }
         self.free.pop().ok_or(ArenaError::Memory)
     }
 
-    fn give_back(&mut self, mut place: Place) {
-        // SAFETY: the place was taken from this arena, and its holder has given it up.
-        unsafe { place.0.as_mut() }.zeroize();
-        self.free.push(place);
+    fn give_back(&mut self, mut address: SlotAddress) {
+        // SAFETY: the slot was taken from this arena, and its owner has given it up.
+        unsafe { address.0.as_mut() }.zeroize();
+        self.free.push(address);
     }
 
     fn report(&mut self) -> LockReport {
@@ -265,7 +268,7 @@ impl Arena {
     }
 
     fn grow(&mut self) -> Result<(), ArenaError> {
-        // Checked before as well as after, so that only one slab is ever made in vain.
+        // Checked before and after, so that at most one slab is made in vain.
         self.check_lock()?;
         let (first, locked) = (self.new_slab)().ok_or(ArenaError::Memory)?;
         self.slabs += 1;
@@ -274,7 +277,7 @@ impl Arena {
         // The last slot goes in first, so that slots are handed out upwards.
         for index in (0..SLAB_SLOTS).rev() {
             // SAFETY: the slab has that many slots.
-            self.free.push(Place(unsafe { first.add(index) }));
+            self.free.push(SlotAddress(unsafe { first.add(index) }));
         }
         Ok(())
     }
@@ -283,12 +286,12 @@ impl Arena {
 /// A slab of pages, with guard pages on either side, left out of core dumps.
 fn in_pages() -> Option<(NonNull<[u8; SLOT_BYTES]>, bool)> {
     const BYTES: usize = SLAB_SLOTS * SLOT_BYTES;
-    // SAFETY: any size may be asked for.
+    // SAFETY: any size is allowed.
     let slab = unsafe { memsec::malloc_sized(BYTES) }?.cast::<[u8; SLOT_BYTES]>();
-    // SAFETY: the slab is as large as that, and nobody else has it.
+    // SAFETY: the slab has this size, and only this function has it.
     unsafe { slab.write_bytes(0, SLAB_SLOTS) };
-    // SAFETY: the range is the slab's own. `malloc_sized` has asked for the same already, but keeps the
-    // answer to itself; to lock twice costs no more.
+    // SAFETY: the range is the slab. `malloc_sized` has locked it already, but does not return the result;
+    // locking twice costs nothing.
     let locked = unsafe { memsec::mlock(slab.cast().as_ptr(), BYTES) };
     Some((slab, locked))
 }
@@ -320,12 +323,12 @@ mod tests {
         on_heap().map(|(slab, _)| (slab, false))
     }
 
-    fn write(mut place: Place, byte: u8) {
-        // SAFETY: the tests' arenas are their own, so nobody else sees the place.
+    fn write(mut place: SlotAddress, byte: u8) {
+        // SAFETY: each test has an arena of its own, so nothing else uses the slot.
         unsafe { *place.0.as_mut() = [byte; SLOT_BYTES] }
     }
 
-    fn read(place: Place) -> [u8; SLOT_BYTES] {
+    fn read(place: SlotAddress) -> [u8; SLOT_BYTES] {
         // SAFETY: as in `write`.
         unsafe { *place.0.as_ref() }
     }
@@ -348,7 +351,7 @@ mod tests {
     #[test]
     fn slots_do_not_overlap_and_a_slab_is_full_before_the_next() {
         let mut arena = Arena::new(on_heap);
-        let places: Vec<Place> = (0..SLAB_SLOTS).map(|_| arena.take().unwrap()).collect();
+        let places: Vec<SlotAddress> = (0..SLAB_SLOTS).map(|_| arena.take().unwrap()).collect();
         assert_eq!(arena.report().bytes, SLAB_BYTES);
         let next = arena.take().unwrap();
         assert_eq!(arena.report().bytes, 2 * SLAB_BYTES);

@@ -1,34 +1,31 @@
 //! [`KeySource`]: one thing that can be opened and gives a key, or a few.
 //!
-//! A source is listed, then read, then opened. What it is worth shows only when it is opened: neither the
-//! name of a file nor the public key that it declares says which key it holds.
+//! A source is listed, then read, then opened. Only opening shows which key it holds: neither the name of a
+//! file nor the public key that it declares proves anything.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::cache::{Cache, CacheEntryName};
-use super::derive::{self, Parent};
-use super::keyconfig;
-use super::keystore::{FILE_BYTES_MAX, Keystore, KeystoreError, WALLET_BYTES_MAX};
+use super::cache::{CacheEntryName, KeyCache};
+use super::key_config;
+use super::keystore::{FILE_BYTES_MAX, Keystore, WALLET_BYTES_MAX};
+use super::keystore_error::KeystoreError;
 use super::pool::{DerivationPool, Urgency};
-use super::reader::Reader;
+use super::reader::TimedReader;
 use super::secret::SecretKey;
+use super::seed::{self, ParentKey};
 use super::table::KeyOrigin;
+use super::wallet;
 use crate::consensus::primitives::PublicKey;
 use crate::files::{self, FileError, PathKind};
 
-/// A key, or a few, that can be opened.
+/// Where one key comes from, or a few keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum KeySource {
     /// An EIP-2335 file.
@@ -39,25 +36,20 @@ pub(crate) enum KeySource {
         /// Whether this program wrote it for an import, so that it may remove it.
         is_imported: bool,
     },
-    /// Prysm's wallet: many keys in the form of one keystore.
+    /// Prysm's wallet: many keys in one keystore.
     Wallet {
         file: Arc<Path>,
         password: Arc<Path>,
     },
     /// The bare keys of a key configuration file.
     Raw { file: Arc<Path> },
-    /// Devnet keys.
+    /// The well-known keys of devnets.
     Interop(Range<u32>),
-    /// Keys derived from the phrase.
+    /// Keys derived from the mnemonic.
     Derived(Range<u32>),
 }
 
-/// What a file looked like. Two files that differ in content differ in this, unless somebody forges the
-/// time of change of the inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp(u64);
-
-/// A source that was read, so that its cost and, mostly, its public key are known.
+/// A source that was read: the cost of opening it is known, and mostly its public key.
 pub(crate) struct ReadSource {
     pub(crate) source: KeySource,
     keystore: Option<ReadKeystore>,
@@ -83,28 +75,28 @@ pub(crate) enum ReadError {
 /// A key with its origin, ready for the table.
 pub(crate) type OpenedKey = (SecretKey, KeyOrigin);
 
-/// What a source has brought.
+/// The keys of an opened source.
 pub(crate) struct OpenedSource {
     pub(crate) keys: Vec<OpenedKey>,
     /// The password that opened it.
     pub(crate) password: Option<Zeroizing<String>>,
-    /// Whether the key cache holds it as it is, or never will.
+    /// Whether the key cache needs no new entry: it has this one, or cannot hold such a source.
     pub(crate) is_from_cache: bool,
 }
 
-/// What opening needs beside the source itself.
+/// What opening needs in addition to the source.
 pub(crate) struct OpenContext {
     pub(crate) pool: DerivationPool,
     pub(crate) urgency: Urgency,
     pub(crate) allow_insecure_permissions: bool,
-    /// The keys sealed at the last start, while the first load runs.
-    pub(crate) cache: Option<Cache>,
-    /// The parent of the keys of the phrase.
-    pub(crate) parent: Option<Parent>,
+    /// The keys that were sealed for this start: in the first load only.
+    pub(crate) cache: Option<KeyCache>,
+    /// The parent of the keys of the mnemonic.
+    pub(crate) parent: Option<ParentKey>,
 }
 
 impl KeySource {
-    /// A keystore that somebody else put there.
+    /// A keystore that this program must not remove.
     pub(super) fn read_only(file: &Path, password: &Path) -> Self {
         Self::Keystore {
             file: file.into(),
@@ -113,7 +105,7 @@ impl KeySource {
         }
     }
 
-    /// The file that it is made of.
+    /// The file of the keystore, the wallet or the bare keys.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::Keystore { file, .. } | Self::Wallet { file, .. } | Self::Raw { file } => {
@@ -123,7 +115,7 @@ impl KeySource {
         }
     }
 
-    /// What a message calls it.
+    /// The name in messages.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Keystore { file, .. } | Self::Wallet { file, .. } | Self::Raw { file } => {
@@ -145,7 +137,7 @@ impl KeySource {
         )
     }
 
-    /// How many keys it brings, as far as can be told without opening it.
+    /// How many keys it has, as far as that is known without opening it.
     pub(crate) fn keys_expected(&self) -> usize {
         match self {
             Self::Keystore { .. } | Self::Wallet { .. } | Self::Raw { .. } => 1,
@@ -186,7 +178,7 @@ fn read_keystore(
             failed(error.to_string())
         }
     };
-    // A FIFO or a device is not opened: that could wait for ever.
+    // Opening a FIFO or a device could wait for ever.
     match files::look_at(file).map_err(ReadError::Failed)? {
         PathKind::File => {}
         PathKind::Directory => return Err(failed("a directory, not a file".to_owned())),
@@ -205,43 +197,8 @@ fn read_keystore(
     })
 }
 
-impl Stamp {
-    /// The stamp of a regular file; `None` when there is none.
-    ///
-    /// # Errors
-    /// As [`files::look_at`], and when it is a directory.
-    pub(crate) fn of(file: &Path) -> Result<Option<Self>, FileError> {
-        match files::look_at(file)? {
-            PathKind::File => {}
-            PathKind::Directory => return Err(FileError::new(file, "a directory, not a file")),
-            PathKind::Absent => return Ok(None),
-        }
-        match fs::metadata(file) {
-            Ok(metadata) => Ok(Some(Self::of_metadata(&metadata))),
-            Err(error) if files::is_absent(&error) => Ok(None),
-            Err(error) => Err(FileError::new(file, error)),
-        }
-    }
-
-    fn of_metadata(metadata: &fs::Metadata) -> Self {
-        let mut hasher = DefaultHasher::new();
-        for number in [metadata.dev(), metadata.ino(), metadata.len()] {
-            hasher.write_u64(number);
-        }
-        for number in [
-            metadata.mtime(),
-            metadata.mtime_nsec(),
-            metadata.ctime(),
-            metadata.ctime_nsec(),
-        ] {
-            hasher.write_i64(number);
-        }
-        Self(hasher.finish())
-    }
-}
-
 impl ReadSource {
-    /// The key that the file declares. Whether it holds that key shows when it is opened.
+    /// The key that the file declares; opening it shows whether that is true.
     pub(crate) fn declared_key(&self) -> Option<PublicKey> {
         match self.source {
             KeySource::Keystore { .. } => self
@@ -262,7 +219,7 @@ impl ReadSource {
             .map_or(0, |read| read.keystore.memory_bytes())
     }
 
-    /// What the key cache calls it.
+    /// The name of its entry in the key cache.
     pub(super) fn cache_name(&self) -> Option<CacheEntryName> {
         let KeySource::Keystore { file, .. } = &self.source else {
             return None;
@@ -272,15 +229,15 @@ impl ReadSource {
         CacheEntryName::of(file, read.bytes, read.modified_nanoseconds, checksum)
     }
 
-    /// Opens it, or takes its key from the cache. Takes as long as the derivation: for a plain thread.
-    /// Files are read by `reader`, so that one that does not answer is an error.
+    /// Opens it, or takes its key from the cache. Takes as long as the derivation: call it on a plain
+    /// thread. `reader` reads the files, so that a file that does not answer is an error.
     ///
     /// # Errors
     /// A sentence that names the file to blame, if that is not the source's own.
     pub(super) fn open(
         &self,
         context: &OpenContext,
-        reader: &mut Reader,
+        reader: &mut TimedReader,
     ) -> Result<OpenedSource, String> {
         match &self.source {
             KeySource::Keystore {
@@ -296,31 +253,28 @@ impl ReadSource {
                 let json = keystore
                     .open_bytes(&password)
                     .map_err(|error| error.to_string())?;
-                Ok(of_file(file, open_wallet(&json)?))
+                Ok(keys_of_file(file, wallet::read_keys(&json)?))
             }
             KeySource::Raw { file } => {
                 let text = reader.read_private(file, context.allow_insecure_permissions)?;
-                Ok(of_file(file, keyconfig::open(&text)?))
+                Ok(keys_of_file(file, key_config::read_raw_keys(&text)?))
             }
             KeySource::Interop(range) => {
                 let mut keys = Vec::with_capacity(range.len());
                 for index in range.clone() {
-                    let secret = derive::interop(index).map_err(|error| error.to_string())?;
+                    let secret = seed::interop(index).map_err(|error| error.to_string())?;
                     keys.push((secret, KeyOrigin::read_only(None, None)));
                 }
                 Ok(OpenedSource::without_password(keys))
             }
             KeySource::Derived(range) => {
-                let parent = context.parent.as_ref().ok_or("no mnemonic")?;
+                let parent = context.parent.as_ref().ok_or("there is no mnemonic")?;
                 let mut keys = Vec::with_capacity(range.len());
                 for index in range.clone() {
                     let secret = parent
                         .signing_key(index)
                         .map_err(|error| error.to_string())?;
-                    keys.push((
-                        secret,
-                        KeyOrigin::read_only(None, Some(derive::path(index))),
-                    ));
+                    keys.push((secret, KeyOrigin::read_only(None, Some(seed::path(index)))));
                 }
                 Ok(OpenedSource::without_password(keys))
             }
@@ -333,7 +287,7 @@ impl ReadSource {
         password: &Arc<Path>,
         is_imported: bool,
         context: &OpenContext,
-        reader: &mut Reader,
+        reader: &mut TimedReader,
     ) -> Result<OpenedSource, String> {
         let keystore = self.keystore()?;
         let password = reader.read_private(password, context.allow_insecure_permissions)?;
@@ -373,6 +327,7 @@ impl ReadSource {
 }
 
 impl OpenedSource {
+    /// Keys that were not opened with a password of their own.
     fn without_password(keys: Vec<OpenedKey>) -> Self {
         Self {
             keys,
@@ -382,33 +337,10 @@ impl OpenedSource {
     }
 }
 
-fn of_file(file: &Path, secrets: Vec<SecretKey>) -> OpenedSource {
-    let keys = secrets
-        .into_iter()
-        .map(|secret| (secret, KeyOrigin::read_only(Some(file), None)))
-        .collect();
+fn keys_of_file(file: &Path, secrets: Vec<SecretKey>) -> OpenedSource {
+    let mut keys = Vec::with_capacity(secrets.len());
+    for secret in secrets {
+        keys.push((secret, KeyOrigin::read_only(Some(file), None)));
+    }
     OpenedSource::without_password(keys)
-}
-
-/// Prysm's accounts: lists of private and public keys in base64, as JSON.
-fn open_wallet(json: &[u8]) -> Result<Vec<SecretKey>, String> {
-    #[derive(Deserialize)]
-    struct Accounts<'a> {
-        #[serde(borrow)]
-        private_keys: Vec<&'a str>,
-    }
-    // The parser's own words could repeat a key.
-    let accounts: Accounts<'_> = serde_json::from_slice(json)
-        .map_err(|_| "the wallet holds no list private_keys of base64 texts".to_owned())?;
-    let mut secrets = Vec::with_capacity(accounts.private_keys.len());
-    for key in accounts.private_keys {
-        let bytes = STANDARD.decode(key).map(Zeroizing::new).unwrap_or_default();
-        let scalar: &[u8; 32] = bytes
-            .as_slice()
-            .try_into()
-            .map_err(|_| "a private key of the wallet is not 32 bytes of base64".to_owned())?;
-        let secret = SecretKey::fill(|slot| *slot = *scalar).map_err(|error| error.to_string())?;
-        secrets.push(secret);
-    }
-    Ok(secrets)
 }

@@ -1,16 +1,16 @@
-//! Keys that are made instead of read: the interop keys of devnets, and EIP-2333 keys of a phrase.
+//! Keys that are computed: the interop keys of devnets, and the EIP-2333 keys of a mnemonic.
 
 use blst::min_pk;
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::keystore::scrubbed;
+use super::scrub::scrubbed;
 use super::secret::{FillError, SecretKey};
 use crate::files::random;
 
-/// The key of validator `index` on a devnet that uses interop keys: SHA-256 of the index as 32
-/// bytes, read as a number modulo the order of the curve, all in little endian.
+/// Makes the key of validator `index` on a devnet that uses interop keys: SHA-256 of the index as 32 bytes,
+/// read as a number modulo the order of the curve, all in little endian.
 ///
 /// Source: eth2.0-pm, `interop/mocked_start`.
 ///
@@ -44,11 +44,11 @@ fn subtract(number: &mut [u8; 32], other: &[u8; 32]) {
     }
 }
 
-/// The parent of all validators' keys of a phrase, `m/12381/3600` (EIP-2334). Boxed, so that moving it
+/// The parent of all validator keys of a mnemonic, `m/12381/3600` (EIP-2334). Boxed, so that moving it
 /// leaves no copy behind.
-pub struct Parent(Box<min_pk::SecretKey>);
+pub struct ParentKey(Box<min_pk::SecretKey>);
 
-impl Parent {
+impl ParentKey {
     /// Checks the words (BIP-39, English) and derives the parent.
     ///
     /// # Errors
@@ -59,11 +59,11 @@ impl Parent {
 
     fn derive(words: &str, passphrase: &str) -> Result<Self, String> {
         let mnemonic = bip39::Mnemonic::parse_in_normalized(bip39::Language::English, words)
-            .map_err(|error| format!("no BIP-39 phrase in English: {error}"))?;
+            .map_err(|error| format!("not a BIP-39 mnemonic in English: {error}"))?;
         let normalised: String = passphrase.nfkd().collect();
         let seed = Zeroizing::new(mnemonic.to_seed_normalized(&normalised));
         let master = min_pk::SecretKey::derive_master_eip2333(&seed[..]);
-        let master = master.map_err(|error| format!("no seed: {error:?}"))?;
+        let master = master.map_err(|error| format!("the seed is not valid: {error:?}"))?;
         Ok(Self(Box::new(
             master
                 .derive_child_eip2333(PURPOSE)
@@ -71,7 +71,7 @@ impl Parent {
         )))
     }
 
-    /// The signing key of validator `index`: `m/12381/3600/index/0/0`.
+    /// Derives the signing key of validator `index`: `m/12381/3600/index/0/0`.
     ///
     /// # Errors
     /// [`FillError::Arena`] without locked memory.
@@ -79,7 +79,7 @@ impl Parent {
         SecretKey::fill(|slot| scrubbed(|| *slot = *self.scalar(index)))
     }
 
-    /// The scalar of that key, big-endian: for a keystore that is to be written.
+    /// Derives the scalar of that key, big-endian: for a keystore that is to be written.
     pub(super) fn scalar(&self, index: u32) -> Zeroizing<[u8; 32]> {
         let key = self
             .0
@@ -90,17 +90,17 @@ impl Parent {
     }
 }
 
-/// A new phrase of 24 words.
+/// Makes a new mnemonic of 24 words.
 ///
 /// # Errors
-/// When the system gives no random numbers.
-pub fn new_phrase() -> Result<Zeroizing<String>, String> {
+/// When the system has no random numbers.
+pub(crate) fn new_phrase() -> Result<Zeroizing<String>, String> {
     let mnemonic =
         bip39::Mnemonic::from_entropy(&*random::<32>()?).map_err(|error| error.to_string())?;
     Ok(Zeroizing::new(mnemonic.to_string()))
 }
 
-/// The path of that key, for lists.
+/// The path of the signing key of validator `index`.
 pub fn path(index: u32) -> String {
     format!("m/{PURPOSE}/{COIN_TYPE}/{index}/0/0")
 }
