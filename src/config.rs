@@ -18,7 +18,7 @@ use crate::consensus::primitives::{Epoch, Slot};
 use crate::keys::keyring_state::KeyringSettings;
 use crate::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
 use crate::server::CONNECTIONS_MAX;
-use crate::server::tls::{Files, Identity};
+use crate::server::tls::{TlsFiles, TlsIdentity};
 use crate::slashing::{self, ChainClock};
 
 /// The service, fully checked; `cli::table` says what each option means.
@@ -34,7 +34,7 @@ pub(crate) struct Settings {
     /// Connections from one loopback address, and over the Unix socket.
     pub(crate) connections_local: usize,
     /// TLS of the signing listener; without it, plain HTTP.
-    pub(crate) tls: Option<Files>,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) metrics: Option<ListenerSettings>,
     /// The token that all routes but health ask for.
     pub(crate) auth_token: Option<TokenSource>,
@@ -199,7 +199,7 @@ fn metrics(
 }
 
 /// The files of TLS, which exist; nothing without TLS.
-pub(crate) fn tls(values: &Values) -> Result<Option<Files>, StartError> {
+pub(crate) fn tls(values: &Values) -> Result<Option<TlsFiles>, StartError> {
     let (cert, key) = (values.file("tls-cert")?, values.file("tls-key")?);
     let (store, password) = (
         values.file("tls-keystore-file")?,
@@ -216,13 +216,13 @@ pub(crate) fn tls(values: &Values) -> Result<Option<Files>, StartError> {
         (None, None, None, None) => {
             return conflict("client certificates need --tls-cert and --tls-key");
         }
-        (Some(cert), Some(key), None, None) => Identity::Pem(cert, key),
+        (Some(cert), Some(key), None, None) => TlsIdentity::Pem(cert, key),
         (None, None, Some(_), Some(_)) if !restricted && !any => {
             return conflict(
                 "--tls-keystore-file needs --tls-known-clients, --tls-client-ca or --tls-allow-any-client",
             );
         }
-        (None, None, Some(store), Some(password)) => Identity::Pkcs12(store, password),
+        (None, None, Some(store), Some(password)) => TlsIdentity::Pkcs12(store, password),
         (_, _, None, None) => return conflict("--tls-cert and --tls-key go together"),
         (None, None, _, _) => {
             return conflict("--tls-keystore-file and --tls-keystore-password-file go together");
@@ -238,7 +238,7 @@ pub(crate) fn tls(values: &Values) -> Result<Option<Files>, StartError> {
         );
     }
     let allow_insecure_permissions = values.on("allow-insecure-permissions")?;
-    Ok(Some(Files {
+    Ok(Some(TlsFiles {
         identity,
         client_ca,
         known_clients,

@@ -1,9 +1,9 @@
-//! Threads that the process cannot do without: when one of them dies, the process ends, so that whoever
-//! supervises it starts it again. Without this, a signer whose store or accept thread has died looks
-//! alive and serves nobody.
+//! Threads that the process cannot do without: when one of them dies, the process ends, so that its
+//! supervisor starts it again. A signer whose store or accept thread has died would look alive and serve
+//! nobody.
 //!
-//! The way out cannot fail in its turn: it does not panic when stderr is closed, and does not wait for
-//! ever when stderr is not read.
+//! Ending cannot fail in its turn: it does not panic when stderr is closed, and does not wait for ever when
+//! stderr is not read.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,14 +17,14 @@ pub const EXIT_CODE: u8 = 70;
 
 static WRITE_LAST: OnceLock<fn(&str)> = OnceLock::new();
 
-/// Chooses how [`end_process`] writes: to the log, with a bound on the time that it takes. The first
-/// choice holds; without one, the text goes to stderr.
+/// Chooses how [`end_process`] writes: to the log, within a bounded time. The first choice holds; without
+/// one, the text goes to stderr.
 pub fn install(write_last: fn(&str)) {
     WRITE_LAST.get_or_init(|| write_last);
 }
 
-/// Starts a thread whose panic ends the process with an ERROR line and [`EXIT_CODE`]. The thread may
-/// return: then it was told to.
+/// Starts a thread whose panic ends the process with an ERROR line and [`EXIT_CODE`]. The thread may return
+/// when it was stopped.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -34,21 +34,21 @@ pub fn spawn(
 ) -> io::Result<JoinHandle<()>> {
     let name = name.into();
     Builder::new().name(name.clone()).spawn(move || {
-        // Nobody sees what the panic has left half done: the process ends.
+        // No other code sees what the panic has left half done: the process ends.
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             report_death(&name);
         }
     })
 }
 
-/// Writes the text, with a line break behind it, and ends the process. An empty text writes nothing, but
-/// all log lines before it are written.
+/// Writes the text as a line and ends the process. With an empty text it only waits for the log lines so far
+/// to be written.
 pub fn end_process(code: u8, text: &str) -> ! {
     write_last(text);
     std::process::exit(i32::from(code))
 }
 
-/// Writes the last text of the process. A closed stderr is no reason not to end.
+/// Writes the last text of the process. A closed stderr does not keep it from ending.
 pub fn write_last(text: &str) {
     match WRITE_LAST.get() {
         Some(write_last) => write_last(text),

@@ -1,7 +1,7 @@
 //! One line per event on stderr; never a secret, never a request body.
 //!
 //! The lines go through a bounded channel to a thread of their own: a pipe that nobody reads must not
-//! stall the service. What does not fit is dropped, and counted in the next line that does.
+//! stall the service. Lines that do not fit are dropped; the next one that fits gives their number.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -15,21 +15,24 @@ use log::{LevelFilter, Record};
 
 use crate::critical_thread;
 
-/// Sends all later log lines to stderr, from a thread of its own, as text or one JSON object each; a panic
+/// 4,096 lines are a few hundred KiB, and longer than any burst before a healthy reader catches up.
+const LINES_WAITING_MAX: usize = 4096;
+
+/// Sends all later log lines to stderr, from a thread of its own, each as text or as a JSON object. A panic
 /// becomes such a line, too. Call once.
 pub fn start(level: LevelFilter, as_json: bool) {
     let (sender, receiver) = sync_channel(LINES_WAITING_MAX);
     if SENDER.set(sender).is_err() {
         return;
     }
-    let write = if as_json { json } else { plain };
+    let write = if as_json { write_json } else { write_plain };
     Builder::new()
-        // What libraries say of themselves is for their authors.
+        // Libraries log details that only their authors need.
         .filter_level(level.min(LevelFilter::Warn))
         .filter_module("signerd", level)
         .write_style(WriteStyle::Never)
         .format(write)
-        .target(Target::Pipe(Box::new(LogLine)))
+        .target(Target::Pipe(Box::new(LogChannel)))
         .init();
     let writer = std::thread::Builder::new().name("log".into());
     if writer.spawn(move || write_out(&receiver)).is_err() {
@@ -37,47 +40,50 @@ pub fn start(level: LevelFilter, as_json: bool) {
         let _ = io::stderr().write_all(b"error: the log thread does not start\n");
     }
     critical_thread::install(write_last);
-    // The message of a panic may hold what nobody should read; where it was is enough.
+    // The message of a panic may hold a secret; its place is enough.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
         Some(location) => log::error!("a bug: panic at {location}"),
         None => log::error!("a bug: panic"),
     }));
 }
 
-/// Writes a text that is not a log line, behind the lines so far; waits a second at most.
+/// Writes a text that is not a log line, after the lines so far. Waits a second at most.
 fn write_last(text: &str) {
-    if let Some(sender) = SENDER.get().filter(|_| !text.is_empty()) {
-        // A stderr that nobody reads has filled the channel: then the text is lost.
-        let _ = sender.try_send(Event::LogLine(format!("{text}\n").into_bytes()));
+    if let Some(sender) = SENDER.get()
+        && !text.is_empty()
+    {
+        // When nobody reads stderr, the channel is full and the text is lost.
+        let _ = sender.try_send(LogEvent::Line(format!("{text}\n").into_bytes()));
     }
     flush();
 }
 
-/// Waits, a second at most, until the lines so far are written; before the process ends.
+/// Waits until the lines so far are written, a second at most. Call it before the process ends.
 pub fn flush() {
     let Some(sender) = SENDER.get() else { return };
     let (done, written) = sync_channel(1);
-    if sender.try_send(Event::Flush(done)).is_ok() {
+    if sender.try_send(LogEvent::Flush(done)).is_ok() {
         let _ = written.recv_timeout(Duration::from_secs(1));
     }
 }
 
-enum Event {
-    LogLine(Vec<u8>),
+/// What the log thread receives.
+enum LogEvent {
+    Line(Vec<u8>),
     Flush(SyncSender<()>),
 }
 
-static SENDER: OnceLock<SyncSender<Event>> = OnceLock::new();
+static SENDER: OnceLock<SyncSender<LogEvent>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// What env_logger writes to: one call is one line.
-struct LogLine;
+/// The target of env_logger, which writes one line a call.
+struct LogChannel;
 
-impl Write for LogLine {
+impl Write for LogChannel {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let sent = SENDER
             .get()
-            .is_some_and(|sender| sender.try_send(Event::LogLine(line.to_vec())).is_ok());
+            .is_some_and(|sender| sender.try_send(LogEvent::Line(line.to_vec())).is_ok());
         if !sent {
             DROPPED.fetch_add(1, Ordering::Relaxed);
         }
@@ -89,12 +95,12 @@ impl Write for LogLine {
     }
 }
 
-fn write_out(events: &Receiver<Event>) {
+fn write_out(events: &Receiver<LogEvent>) {
     let mut stderr = io::stderr();
     for event in events {
         match event {
-            Event::LogLine(line) => {
-                // A closed stderr is no reason to stop signing.
+            LogEvent::Line(line) => {
+                // Signing goes on when stderr is closed.
                 let _ = stderr.write_all(&line);
                 let dropped = DROPPED.swap(0, Ordering::Relaxed);
                 if dropped > 0 {
@@ -104,19 +110,19 @@ fn write_out(events: &Receiver<Event>) {
                     );
                 }
             }
-            Event::Flush(done) => {
+            LogEvent::Flush(done) => {
                 let _ = done.try_send(());
             }
         }
     }
 }
 
-fn plain(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+fn write_plain(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let message = one_line(&record.args().to_string());
     writeln!(out, "{} {:<5} {message}", out.timestamp(), record.level())
 }
 
-fn json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+fn write_json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let line = serde_json::json!({
         "time": out.timestamp().to_string(),
         "level": record.level().as_str(),
@@ -126,21 +132,18 @@ fn json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     writeln!(out, "{line}")
 }
 
-/// Control characters escaped: what a client sent must not forge a line or drive a terminal.
+/// Escapes control characters: what a client sent must not forge a line or drive a terminal.
 fn one_line(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }
-
-/// 4,096 lines are a few hundred KiB, and longer than any burst that a healthy reader lets pile up.
-const LINES_WAITING_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {

@@ -1,55 +1,60 @@
-//! Waiting for an answer that another thread makes: the one place where a request pauses.
+//! Waiting for an answer that another thread makes: the one place where a request waits.
 //!
-//! The caller may be a coroutine, whose thread must never block, or a plain thread. `server` says
-//! once, with [`install`], how coroutines park; without it every caller is a plain thread. No lock
-//! is held while parked.
+//! The caller may be a coroutine, whose thread must never block, or a plain thread. `server` chooses once,
+//! with `install`, how coroutines park; without it every caller is a plain thread. No lock is held while
+//! parked.
 
+use std::io;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
 
-/// Puts its maker to sleep until somebody wakes it. A wake that comes first is remembered.
-pub trait Park: Send + Sync {
+/// Puts the coroutine or thread that made it to sleep until it is woken. A wake that comes first is
+/// remembered.
+pub(crate) trait Park: Send + Sync {
     /// Sleeps until [`Park::unpark`] has been called. Called by the maker only. May return early.
     fn park(&self);
-    /// Wakes the maker; from any thread, any number of times.
+    /// Wakes the maker. Called from any thread, any number of times.
     fn unpark(&self);
 }
 
 static NEW_PARK: OnceLock<fn() -> Arc<dyn Park>> = OnceLock::new();
 
 /// Chooses how callers park, for the whole process; the first choice holds.
-pub fn install(new_park: fn() -> Arc<dyn Park>) {
+pub(crate) fn install(new_park: fn() -> Arc<dyn Park>) {
     NEW_PARK.get_or_init(|| new_park);
 }
 
-/// The two ends of one answer: the worker keeps the [`Promise`], the caller waits on the [`Answer`].
+/// Makes the two ends of one answer: another thread keeps the [`Promise`], the caller waits for the
+/// [`Answer`].
 pub fn promise<T>() -> (Promise<T>, Answer<T>) {
-    let park = NEW_PARK
-        .get()
-        .map_or_else(this_thread, |new_park| new_park());
-    let shared = Arc::new(Shared {
-        slot: Mutex::new(PromiseState::Empty),
+    let park: Arc<dyn Park> = match NEW_PARK.get() {
+        Some(new_park) => new_park(),
+        None => Arc::new(ThreadPark(thread::current())),
+    };
+    let cell = Arc::new(PromiseCell {
+        state: Mutex::new(PromiseState::Empty),
         park,
     });
-    (
-        Promise {
-            shared: Arc::clone(&shared),
-        },
-        Answer { shared },
-    )
+    let promise = Promise {
+        cell: Arc::clone(&cell),
+    };
+    (promise, Answer { cell })
 }
 
-/// The worker's end. Dropped without [`Promise::keep`], it wakes the caller with `None`.
+/// The end of the thread that makes the answer. Dropped without [`Promise::keep`], it wakes the caller with
+/// `None`.
 pub struct Promise<T> {
-    shared: Arc<Shared<T>>,
+    cell: Arc<PromiseCell<T>>,
 }
 
-/// The caller's end.
+/// The end of the caller.
 pub struct Answer<T> {
-    shared: Arc<Shared<T>>,
+    cell: Arc<PromiseCell<T>>,
 }
 
-struct Shared<T> {
-    slot: Mutex<PromiseState<T>>,
+struct PromiseCell<T> {
+    state: Mutex<PromiseState<T>>,
     park: Arc<dyn Park>,
 }
 
@@ -62,66 +67,63 @@ enum PromiseState<T> {
 impl<T> Promise<T> {
     /// Gives the answer and wakes the caller.
     pub fn keep(self, value: T) {
-        *lock(&self.shared.slot) = PromiseState::Kept(value);
-        // Dropping wakes.
+        *lock(&self.cell.state) = PromiseState::Kept(value);
+        // Dropping wakes the caller.
     }
 }
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        let mut slot = lock(&self.shared.slot);
-        if matches!(*slot, PromiseState::Empty) {
-            *slot = PromiseState::Broken;
+        {
+            let mut state = lock(&self.cell.state);
+            if matches!(*state, PromiseState::Empty) {
+                *state = PromiseState::Broken;
+            }
         }
-        drop(slot);
-        self.shared.park.unpark();
+        self.cell.park.unpark();
     }
 }
 
 impl<T> Answer<T> {
-    /// Sleeps until the promise is kept; `None` when the worker gave up on it (it panicked).
+    /// Sleeps until the promise is kept; `None` when it was dropped, by a panic for instance.
     pub fn wait(self) -> Option<T> {
         loop {
-            let slot = std::mem::replace(&mut *lock(&self.shared.slot), PromiseState::Empty);
-            match slot {
+            let state = mem::replace(&mut *lock(&self.cell.state), PromiseState::Empty);
+            match state {
                 PromiseState::Kept(value) => return Some(value),
                 PromiseState::Broken => return None,
-                PromiseState::Empty => self.shared.park.park(),
+                PromiseState::Empty => self.cell.park.park(),
             }
         }
     }
 }
 
-/// Does `work` on a thread of its own and waits for it: what may block, or need more stack than a coroutine
-/// has. `None` when it panicked.
+/// Runs `work` on a thread of its own and waits for it: work that blocks, or needs more stack than a
+/// coroutine has. `None` when it panicked.
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn on_thread<T: Send + 'static>(
+pub(crate) fn on_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
-) -> std::io::Result<Option<T>> {
+) -> io::Result<Option<T>> {
     let (promise, answer) = promise();
-    std::thread::Builder::new()
+    thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || promise.keep(work()))?;
     Ok(answer.wait())
 }
 
-/// Takes a lock whose data is sound after a panic as well.
+/// Locks a mutex whose data is sound after a panic as well.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct ThreadPark(std::thread::Thread);
-
-fn this_thread() -> Arc<dyn Park> {
-    Arc::new(ThreadPark(std::thread::current()))
-}
+struct ThreadPark(Thread);
 
 impl Park for ThreadPark {
     fn park(&self) {
-        std::thread::park();
+        thread::park();
     }
     fn unpark(&self) {
         self.0.unpark();

@@ -400,7 +400,7 @@ fn the_socket_is_for_its_owner_alone_and_needs_no_token() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    signer.wait_for_line("user 65534 was turned away from the control socket");
+    signer.wait_for_line("the control socket refused a connection of user 65534");
 }
 
 #[test]
@@ -489,14 +489,14 @@ fn a_socket_that_a_dead_process_has_left_is_replaced_and_that_of_a_live_one_is_n
     fs::remove_file(&socket).unwrap();
     fs::write(&socket, "precious").unwrap();
     let mut fourth = Signer::start(&[&options[..], &["0..1"]].concat());
-    fourth.wait_for_line("something else than a socket is there");
+    fourth.wait_for_line("a file that is not a socket is in the way");
     assert_eq!(fs::read_to_string(&socket).unwrap(), "precious");
     drop(fourth);
     fs::remove_file(&socket).unwrap();
     let target = scratch.write("target", "precious");
     std::os::unix::fs::symlink(&target, &socket).unwrap();
     let mut fifth = Signer::start(&[&options[..], &["0..1"]].concat());
-    fifth.wait_for_line("something else than a socket is there");
+    fifth.wait_for_line("a file that is not a socket is in the way");
     assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
 }
 

@@ -5,10 +5,11 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use signerd::server::{Bind, ConnectionLimits, Server, ServerSettings};
+use signerd::server::{
+    ConnectionLimits, ListenAddress, ListenerRole, Server, ServerSettings, Services,
+};
 
 use crate::rig::{Echo, RUNTIMES, Rig, connect, read_all, read_answer};
 
@@ -356,8 +357,10 @@ fn a_socket_of_the_parent_process_is_served() {
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp.local_addr().unwrap();
     let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    let bind = |fd| (Bind::Inherited(fd), Arc::new(Echo) as _);
-    let listeners = vec![bind(tcp.into_raw_fd()), bind(unix.into_raw_fd())];
+    let mut listeners = Vec::new();
+    for fd in [tcp.into_raw_fd(), unix.into_raw_fd()] {
+        listeners.push((ListenerRole::Signing, ListenAddress::Inherited(fd)));
+    }
     let server = Server::bind(ServerSettings {
         listeners,
         ..ServerSettings::default()
@@ -366,13 +369,13 @@ fn a_socket_of_the_parent_process_is_served() {
     let shown = server
         .addresses()
         .iter()
-        .map(ToString::to_string)
+        .map(|(_, address)| address.to_string())
         .collect::<Vec<_>>();
     assert_eq!(
         shown,
         [address.to_string(), format!("unix:{}", path.display())]
     );
-    let running = server.start().unwrap();
+    let running = server.start(Services::all(Echo)).unwrap();
     let request = b"GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let (mut tcp, mut unix) = (
         connect(address),
@@ -386,8 +389,8 @@ fn a_socket_of_the_parent_process_is_served() {
 }
 
 #[test]
-fn a_descriptor_that_is_none_is_an_error() {
-    let listeners = vec![(Bind::Inherited(9_999), Arc::new(Echo) as _)];
+fn a_number_that_is_not_a_descriptor_is_an_error() {
+    let listeners = vec![(ListenerRole::Signing, ListenAddress::Inherited(9_999))];
     let error = Server::bind(ServerSettings {
         listeners,
         ..ServerSettings::default()

@@ -10,7 +10,10 @@ use signerd::api::{BodyRule, Service};
 use signerd::http::request::{Method, Request};
 use signerd::http::response::{Response, TEXT};
 use signerd::server::tls::Tls;
-use signerd::server::{Bind, ConnectionLimits, Running, Runtime, Server, ServerSettings};
+use signerd::server::{
+    ConnectionLimits, ListenAddress, ListenerRole, RunningServer, Runtime, Server, ServerSettings,
+    Services,
+};
 
 /// Both runtimes: the second is the twin of the first.
 pub(crate) const RUNTIMES: [Runtime; 2] = [Runtime::Coroutines, Runtime::Threads];
@@ -18,7 +21,7 @@ pub(crate) const RUNTIMES: [Runtime; 2] = [Runtime::Coroutines, Runtime::Threads
 /// Most bytes of body that the echo takes.
 pub(crate) const ECHO_BYTES_MAX: usize = 1024;
 
-/// Says what it was asked; see [`Echo::answer`].
+/// Repeats what it was asked; see [`Echo::answer`].
 pub(crate) struct Echo;
 
 impl Service for Echo {
@@ -76,7 +79,7 @@ impl Service for Echo {
 /// A server on a port of its own.
 pub(crate) struct Rig {
     pub address: SocketAddr,
-    pub running: Running,
+    pub running: RunningServer,
 }
 
 impl Rig {
@@ -91,20 +94,24 @@ impl Rig {
         tls: Option<Arc<Tls>>,
     ) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let bind = tls.map_or(Bind::Tcp(any), |tls| Bind::Tls(any, tls));
-        let listeners = vec![(bind, Arc::new(Echo) as Arc<dyn Service>)];
+        let address = match tls {
+            Some(tls) => ListenAddress::Tls(any, tls),
+            None => ListenAddress::Tcp(any),
+        };
         let server = Server::bind(ServerSettings {
-            listeners,
+            listeners: vec![(ListenerRole::Signing, address)],
             limits,
             runtime,
         })
         .unwrap();
-        let (Bind::Tcp(address) | Bind::Tls(address, _)) = server.addresses().remove(0) else {
+        let (_, ListenAddress::Tcp(address) | ListenAddress::Tls(address, _)) =
+            server.addresses().remove(0)
+        else {
             panic!("a TCP listener")
         };
         Self {
             address,
-            running: server.start().unwrap(),
+            running: server.start(Services::all(Echo)).unwrap(),
         }
     }
 

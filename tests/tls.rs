@@ -13,8 +13,10 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConnection, StreamOwned};
-use signerd::server::tls::{Files, Identity, Tls};
-use signerd::server::{Bind, ConnectionLimits, Server, ServerSettings};
+use signerd::server::tls::{Tls, TlsFiles, TlsIdentity};
+use signerd::server::{
+    ConnectionLimits, ListenAddress, ListenerRole, Server, ServerSettings, Services,
+};
 
 use crate::http::wrong_answers;
 use crate::rig::{Echo, RUNTIMES, Rig, connect, read_all};
@@ -23,11 +25,11 @@ use crate::support::secured::{private, secure, source};
 
 const UPCHECK: &[u8] = b"GET /upcheck HTTP/1.1\r\nHost: a\r\n\r\n";
 
-pub(crate) fn files(scratch: &Scratch, name: &str) -> Files {
+pub(crate) fn files(scratch: &Scratch, name: &str) -> TlsFiles {
     let pem = [".pem", ".key"].map(|end| private(scratch, &format!("{name}{end}")).into());
     let [certificates, key] = pem;
-    Files {
-        identity: Identity::Pem(certificates, key),
+    TlsFiles {
+        identity: TlsIdentity::Pem(certificates, key),
         client_ca: None,
         known_clients: None,
         allow_insecure_permissions: false,
@@ -73,7 +75,7 @@ fn clients_are_served_by_their_certificates() {
         ("server-rsa", ca, list, false, true, true),
     ] {
         let case = format!("{server} {client_ca:?} {known_clients:?}");
-        let tls = Tls::open(Files {
+        let tls = Tls::open(TlsFiles {
             client_ca,
             known_clients,
             ..files(&scratch, server)
@@ -103,8 +105,8 @@ fn a_pkcs12_file_is_an_identity_too() {
     let [file, password]: [std::path::PathBuf; 2] =
         ["server.p12", "server.p12.password"].map(|name| private(&scratch, name).into());
     let plain = files(&scratch, "server");
-    let tls = Tls::open(Files {
-        identity: Identity::Pkcs12(file.clone(), password.clone()),
+    let tls = Tls::open(TlsFiles {
+        identity: TlsIdentity::Pkcs12(file.clone(), password.clone()),
         ..plain.clone()
     });
     let tls = tls.unwrap();
@@ -151,8 +153,8 @@ fn a_pkcs12_file_is_an_identity_too() {
             break;
         }
         std::fs::write(&password, "secret\n").unwrap();
-        let identity = Identity::Pkcs12(old.clone(), password.clone());
-        let error = Tls::open(Files {
+        let identity = TlsIdentity::Pkcs12(old.clone(), password.clone());
+        let error = Tls::open(TlsFiles {
             identity,
             ..plain.clone()
         })
@@ -165,8 +167,8 @@ fn a_pkcs12_file_is_an_identity_too() {
     }
 
     std::fs::write(&password, "another\n").unwrap();
-    let error = Tls::open(Files {
-        identity: Identity::Pkcs12(file, password),
+    let error = Tls::open(TlsFiles {
+        identity: TlsIdentity::Pkcs12(file, password),
         ..plain
     })
     .unwrap_err();
@@ -177,10 +179,10 @@ fn a_pkcs12_file_is_an_identity_too() {
 fn files_that_are_not_as_they_should_be_are_named() {
     let scratch = Scratch::new("tls-files");
     let good = files(&scratch, "server");
-    let error = |files: Files| Tls::open(files).unwrap_err().to_string();
+    let error = |files: TlsFiles| Tls::open(files).unwrap_err().to_string();
 
     let list = scratch.write("list", "# comment\n\nme AA:BB\n").into();
-    let shown = error(Files {
+    let shown = error(TlsFiles {
         known_clients: Some(list),
         ..good.clone()
     });
@@ -191,20 +193,20 @@ fn files_that_are_not_as_they_should_be_are_named() {
 
     let missing = Some("/does/not/exist".into());
     assert!(
-        error(Files {
+        error(TlsFiles {
             client_ca: missing,
             ..good.clone()
         })
         .contains("/does/not/exist: No such file")
     );
 
-    let Identity::Pem(certificates, key) = good.identity.clone() else {
+    let TlsIdentity::Pem(certificates, key) = good.identity.clone() else {
         panic!("PEM")
     };
     let other: std::path::PathBuf = private(&scratch, "stranger.key").into();
-    let identity = Identity::Pem(certificates.clone(), other.clone());
+    let identity = TlsIdentity::Pem(certificates.clone(), other.clone());
     assert!(
-        error(Files {
+        error(TlsFiles {
             identity,
             ..good.clone()
         })
@@ -212,9 +214,9 @@ fn files_that_are_not_as_they_should_be_are_named() {
         "the key of another"
     );
 
-    let identity = Identity::Pem(scratch.write("empty", "").into(), key.clone());
+    let identity = TlsIdentity::Pem(scratch.write("empty", "").into(), key.clone());
     assert!(
-        error(Files {
+        error(TlsFiles {
             identity,
             ..good.clone()
         })
@@ -246,7 +248,7 @@ fn a_reload_changes_new_connections_and_leaves_the_old_ones() {
     };
     assert!(ask(&mut old).ends_with("OK"));
 
-    let Identity::Pem(certificates, key) = &files.identity else {
+    let TlsIdentity::Pem(certificates, key) = &files.identity else {
         panic!("PEM")
     };
     std::fs::write(certificates, "no certificate").unwrap();
@@ -371,7 +373,7 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
     let path = scratch.path().join("socket");
     for runtime in RUNTIMES {
         // The second round meets the socket that the first one has left behind.
-        let listeners = vec![(Bind::Unix(path.clone()), Arc::new(Echo) as _)];
+        let listeners = vec![(ListenerRole::Signing, ListenAddress::Unix(path.clone()))];
         let server = Server::bind(ServerSettings {
             listeners,
             runtime,
@@ -382,7 +384,7 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
             std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o660
         );
-        let running = server.start().unwrap();
+        let running = server.start(Services::all(Echo)).unwrap();
         let wrong = wrong_answers(|request| {
             let mut stream = UnixStream::connect(&path).unwrap();
             stream
@@ -393,7 +395,7 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
         });
         assert!(wrong.is_empty(), "{runtime:?}\n{}", wrong.join("\n"));
 
-        let listeners = vec![(Bind::Unix(path.clone()), Arc::new(Echo) as _)];
+        let listeners = vec![(ListenerRole::Signing, ListenAddress::Unix(path.clone()))];
         let second = Server::bind(ServerSettings {
             listeners,
             ..ServerSettings::default()
@@ -405,7 +407,8 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
         running.stop();
     }
     std::fs::write(scratch.path().join("file"), "precious").unwrap();
-    let listeners = vec![(Bind::Unix(scratch.path().join("file")), Arc::new(Echo) as _)];
+    let file = scratch.path().join("file");
+    let listeners = vec![(ListenerRole::Signing, ListenAddress::Unix(file))];
     assert!(
         Server::bind(ServerSettings {
             listeners,

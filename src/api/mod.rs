@@ -32,12 +32,6 @@ pub trait Service: Send + Sync + 'static {
 
     /// The answer to a request that has been admitted.
     fn answer(&self, request: &mut Request) -> Response;
-
-    /// Whether its listeners have places for connections of their own, for those who watch over the
-    /// service: clients elsewhere cannot take them. Asked once, when the server starts.
-    fn has_reserved_places(&self) -> bool {
-        false
-    }
 }
 
 impl<T: Service> Service for Arc<T> {
@@ -47,10 +41,6 @@ impl<T: Service> Service for Arc<T> {
 
     fn answer(&self, request: &mut Request) -> Response {
         (**self).answer(request)
-    }
-
-    fn has_reserved_places(&self) -> bool {
-        (**self).has_reserved_places()
     }
 }
 
@@ -334,10 +324,6 @@ impl Service for ControlApi {
     fn answer(&self, request: &mut Request) -> Response {
         let result = self.0.dispatch(request, Access::Control);
         self.0.finish(request, result)
-    }
-
-    fn has_reserved_places(&self) -> bool {
-        true
     }
 }
 

@@ -15,7 +15,7 @@ use super::layers::Values;
 use crate::config;
 use crate::server::control::{self, ConnectError};
 use crate::server::pinned;
-use crate::server::tls::Files;
+use crate::server::tls::TlsFiles;
 
 /// More than any answer that is asked for.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -33,7 +33,7 @@ enum Way {
     /// `host:port`, without TLS: whoever has that port answers, so no token is sent.
     Plain(String),
     /// Its signing listener, and the files of its certificate.
-    Tls(SocketAddr, Files),
+    Tls(SocketAddr, TlsFiles),
 }
 
 impl Server {
@@ -135,7 +135,7 @@ impl Server {
         Ok(None)
     }
 
-    fn by_tls(values: &Values, files: Files) -> Result<Self, StartError> {
+    fn by_tls(values: &Values, files: TlsFiles) -> Result<Self, StartError> {
         let address = reachable(values.address("http-listen-host", "http-listen-port")?);
         Ok(Self {
             host: known_host(values, address),

@@ -1,9 +1,8 @@
 //! One connection: requests in, answers out, in their order, until one side wants to end.
 //!
 //! The loop is written over [`Stream`] and knows neither sockets nor coroutines nor TLS: it runs on
-//! `may` and on plain threads alike. It never reads past what it needs without looking, so a client may
-//! send the next request before it has the last answer (pipelining); answers that are ready go out
-//! together.
+//! `may` and on plain threads alike. A client may send the next request before it has the last answer
+//! (pipelining); answers that are ready go out together.
 //!
 //! Over 500 lines because the steps of an exchange are read in one place, in their order.
 
@@ -22,34 +21,35 @@ use crate::http::request::{self, Framing, Head, Method, Request};
 use crate::http::response::Response;
 use crate::wait;
 
-use super::ServerState;
-use super::bodies::{Arrived, Body, SMALL_BODY_BYTES_MAX, Share, join, memory_in_use, too_large};
-use super::inbox::Inbox;
+use super::body::{BodyBuffer, ReceivedBody, SMALL_BODY_BYTES_MAX, join, memory_in_use, too_large};
+use super::budget::Reservation;
 use super::pool::PoolError;
+use super::read_buffer::ReadBuffer;
+use super::state::ServerState;
 use super::stream::{Phase, Stream};
 use super::system;
 
-/// Answers that wait to go out together with the next one.
-const OUTBOX_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of answers that wait to go out together with the next one.
+const PENDING_BYTES_MAX: usize = 4 * 1024;
 
-/// Larger answers take their memory from what there is for all connections together.
+/// Larger answers reserve memory from the budget of all connections.
 const SMALL_ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// Refusals that are held back on one connection; the last one ends it.
 const HELD_ANSWERS_MAX: usize = 32;
 
-/// The same as [`OUTBOX_BYTES_MAX`], while answers are held back.
+/// The same as [`PENDING_BYTES_MAX`], while answers are held back.
 const HELD_BYTES_MAX: usize = 16 * 1024;
 
 /// The largest body of a request that may wait for long and yet is answered in its coroutine: others
 /// cannot keep out a deletion of a hundred keys.
 const QUICK_BODY_BYTES_MAX: usize = 16 * 1024;
 
-/// What is read and forgotten after the last answer: closing with unread bytes would reset the
-/// connection, and a reset eats the answer on its way (RFC 9112, section 9.6).
-const LINGER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that are read and ignored after the last answer: closing with unread bytes would reset the
+/// connection, and a reset destroys the answer on its way (RFC 9112, section 9.6).
+const CLOSING_BYTES_MAX: usize = 64 * 1024;
 
-/// The largest body that is read at the same time as others: what is made of one takes up to half its
+/// The largest body that is parsed at the same time as others: what is made of one takes up to half its
 /// size again.
 const LARGE_BODY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -62,20 +62,20 @@ pub(super) fn serve(
 ) {
     let mut connection = Connection::new(stream, service, state, peer);
     match connection.run() {
-        Ok(()) => connection.linger(),
-        Err(End::Gone) => connection.part(),
-        Err(End::HttpError(refused)) => connection.refuse(&refused),
+        Ok(()) => connection.close(),
+        Err(ConnectionEnd::Gone) => connection.close_writing(),
+        Err(ConnectionEnd::Refused(error)) => connection.refuse(&error),
     }
 }
 
-/// Turns one client away.
-pub(super) fn turn_away(
+/// Answers one client with `error`, and closes its connection.
+pub(super) fn refuse(
     stream: impl Stream,
     service: &Arc<dyn Service>,
     state: &ServerState,
-    refused: &HttpError,
+    error: &HttpError,
 ) {
-    Connection::new(stream, service, state, None).refuse(refused);
+    Connection::new(stream, service, state, None).refuse(error);
 }
 
 struct Connection<'a, S> {
@@ -83,29 +83,30 @@ struct Connection<'a, S> {
     service: &'a Arc<dyn Service>,
     state: &'a ServerState,
     request: Request,
-    inbox: Inbox<'a>,
-    outbox: Vec<u8>,
-    /// Until when the answers in the outbox are held back.
+    read_buffer: ReadBuffer<'a>,
+    /// Answers that are not sent yet.
+    pending: Vec<u8>,
+    /// The time until which they are held back.
     held_until: Option<Instant>,
-    /// How many of them are refusals.
+    /// How many refusals are among them.
     held_answers: usize,
-    /// An answer has promised that the connection stays open.
-    has_promised: bool,
-    /// The request at hand is a HEAD.
+    /// An answer has announced that the connection stays open.
+    is_kept_alive: bool,
+    /// The current request is a HEAD.
     head_only: bool,
 }
 
-/// Why a connection ends without a last proper answer.
-enum End {
-    /// The client left, or is not worth an answer.
+/// Why a connection ends before an answer that closes it.
+enum ConnectionEnd {
+    /// The client left, or sent nothing in time.
     Gone,
     /// The client gets this answer.
-    HttpError(HttpError),
+    Refused(HttpError),
 }
 
-impl From<HttpError> for End {
-    fn from(refused: HttpError) -> Self {
-        Self::HttpError(refused)
+impl From<HttpError> for ConnectionEnd {
+    fn from(error: HttpError) -> Self {
+        Self::Refused(error)
     }
 }
 
@@ -125,16 +126,16 @@ impl<'a, S: Stream> Connection<'a, S> {
             service,
             state,
             request,
-            inbox: Inbox::new(&state.memory),
-            outbox: Vec::new(),
+            read_buffer: ReadBuffer::new(&state.memory),
+            pending: Vec::new(),
             held_until: None,
             held_answers: 0,
-            has_promised: false,
+            is_kept_alive: false,
             head_only: false,
         }
     }
 
-    fn run(&mut self) -> Result<(), End> {
+    fn run(&mut self) -> Result<(), ConnectionEnd> {
         loop {
             let head = self.read_head()?;
             self.head_only = self.request.method == Method::Head;
@@ -143,57 +144,57 @@ impl<'a, S: Stream> Connection<'a, S> {
             if !goes_on {
                 return Ok(());
             }
-            self.stream.cede();
+            self.stream.yield_now();
         }
     }
 
-    fn read_head(&mut self) -> Result<Head, End> {
+    fn read_head(&mut self) -> Result<Head, ConnectionEnd> {
+        // How much of the head was parsed in vain, so that it is not parsed again for each byte.
         let mut tried = 0;
-        if !self.inbox.unread().is_empty()
-            && let Some(head) = self.take_head(&mut tried)?
+        if !self.read_buffer.unread().is_empty()
+            && let Some(head) = self.parse_head(&mut tried)?
         {
             return Ok(head);
         }
         if self.held_until.is_some()
-            && let Some(head) = self.wait_for_held(&mut tried)?
+            && let Some(head) = self.read_head_while_held(&mut tried)?
         {
             return Ok(head);
         }
         self.flush()?;
-        if self.inbox.unread().is_empty() && self.has_promised {
-            self.rest()?;
-            if let Some(head) = self.take_head(&mut tried)? {
+        if self.read_buffer.unread().is_empty() && self.is_kept_alive {
+            self.wait_for_request()?;
+            if let Some(head) = self.parse_head(&mut tried)? {
                 return Ok(head);
             }
         }
         self.stream.enter(Phase::Head);
         loop {
-            let has_begun = !self.inbox.unread().is_empty();
+            let has_begun = !self.read_buffer.unread().is_empty();
             self.receive(has_begun)?;
-            if let Some(head) = self.take_head(&mut tried)? {
+            if let Some(head) = self.parse_head(&mut tried)? {
                 return Ok(head);
             }
         }
     }
 
-    /// Waits until the answers that are held back may go out, or the next request is there: a good one
-    /// sets them free.
+    /// Reads the next head until the answers that are held back may go out: a good request releases them
+    /// earlier.
     #[inline(never)]
-    fn wait_for_held(&mut self, tried: &mut usize) -> Result<Option<Head>, End> {
+    fn read_head_while_held(&mut self, tried: &mut usize) -> Result<Option<Head>, ConnectionEnd> {
         while let Some(left) = self.held_for() {
             self.stream.enter(Phase::Held(left));
             let received = self
                 .stream
                 .wait_readable()
-                .and_then(|()| self.inbox.receive(&mut self.stream));
+                .and_then(|()| self.read_buffer.receive(&mut self.stream));
             match received {
                 Ok(1..) => {
-                    if let Some(head) = self.take_head(tried)? {
+                    if let Some(head) = self.parse_head(tried)? {
                         return Ok(Some(head));
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::TimedOut => return Ok(None),
-                // Nothing more comes; the client may still want its answers.
+                // The time is over, or nothing more comes: the client may still want its answers.
                 Ok(0) | Err(_) => return Ok(None),
             }
         }
@@ -206,27 +207,29 @@ impl<'a, S: Stream> Connection<'a, S> {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Waits for the next request; holds little memory when it does not come soon.
-    fn rest(&mut self) -> Result<(), End> {
-        self.stream.enter(Phase::Lull);
+    /// Waits for the next request, and frees memory when it does not come soon.
+    fn wait_for_request(&mut self) -> Result<(), ConnectionEnd> {
+        self.stream.enter(Phase::KeepAlive);
         let received = self
             .stream
             .wait_readable()
-            .and_then(|()| self.inbox.receive(&mut self.stream));
+            .and_then(|()| self.read_buffer.receive(&mut self.stream));
         match received {
             Err(error) if error.kind() == ErrorKind::TimedOut => self.release_memory(),
             Ok(1..) => return Ok(()),
-            Ok(0) | Err(_) => return Err(End::Gone),
+            Ok(0) | Err(_) => return Err(ConnectionEnd::Gone),
         }
         self.stream.enter(Phase::Idle);
-        self.stream.wait_readable().map_err(|_| End::Gone)?;
+        self.stream
+            .wait_readable()
+            .map_err(|_| ConnectionEnd::Gone)?;
         self.receive(false)
     }
 
     #[inline(never)]
     fn release_memory(&mut self) {
-        self.inbox = Inbox::new(&self.state.memory);
-        self.outbox = Vec::new();
+        self.read_buffer = ReadBuffer::new(&self.state.memory);
+        self.pending = Vec::new();
         self.request = Request {
             peer: self.request.peer,
             ..Request::default()
@@ -234,56 +237,61 @@ impl<'a, S: Stream> Connection<'a, S> {
         self.stream.release_memory();
     }
 
+    /// Parses what has arrived; `None` when the head is not complete.
     #[inline(never)]
-    fn take_head(&mut self, tried: &mut usize) -> Result<Option<Head>, End> {
-        // RFC 9112, section 2.2: empty lines before a request are noise.
-        while self.inbox.unread().starts_with(b"\r\n") {
-            self.inbox.consume(2);
+    fn parse_head(&mut self, tried: &mut usize) -> Result<Option<Head>, ConnectionEnd> {
+        // Empty lines before a request are ignored (RFC 9112, section 2.2).
+        while self.read_buffer.unread().starts_with(b"\r\n") {
+            self.read_buffer.consume(2);
             *tried = 0;
         }
-        let head = request::read(self.inbox.unread(), tried, &mut self.request)?;
-        self.inbox.consume(head.map_or(0, |head| head.bytes));
+        let head = request::read(self.read_buffer.unread(), tried, &mut self.request)?;
+        self.read_buffer.consume(head.map_or(0, |head| head.bytes));
         Ok(head)
     }
 
-    // Not inlined, as others below: an idle connection must not keep the room for what it does at work.
-    /// Judges, reads the body, answers; says whether the connection goes on.
+    // Not inlined, as others below: an idle connection must not keep the frame that it needs at work.
+    /// Admits the request, reads its body, answers. Returns whether the connection goes on.
     #[inline(never)]
-    fn exchange(&mut self, head: Head) -> Result<bool, End> {
+    fn exchange(&mut self, head: Head) -> Result<bool, ConnectionEnd> {
         let has_body = !matches!(head.framing, Framing::Absent | Framing::Length(0));
-        let (response, is_read) = match caught(|| self.service.admit(&self.request)).flatten() {
+        let mut is_body_read = true;
+        let response = match catch_panic(|| self.service.admit(&self.request)).flatten() {
             Ok(rule) => {
                 if rule.is_trusted {
                     self.trust();
                 }
-                (self.answer(head, rule)?, true)
+                self.answer(head, rule)?
             }
-            Err(response) => (response, !has_body),
+            Err(refusal) => {
+                is_body_read = !has_body;
+                refusal
+            }
         };
         if response.is_wrong_guess {
             self.hold_back();
         }
         let goes_on = head.keep_alive
-            && is_read
+            && is_body_read
             && !response.close
             && self.held_answers < HELD_ANSWERS_MAX
             && !self.state.sweeper.is_draining();
         self.send(response, goes_on)?;
-        self.has_promised = true;
+        self.is_kept_alive = true;
         Ok(goes_on)
     }
 
-    /// Good requests do not wait for the penalty of others that came on the same connection.
+    /// A good request does not wait for the penalty of others on the same connection.
     fn trust(&mut self) {
         self.held_until = None;
         self.held_answers = 0;
         self.stream.trust();
     }
 
-    /// Refusals to an address that guesses are held back; see [`super::penalty`].
+    /// Holds the answers back when the address has guessed tokens; see [`super::penalty`].
     #[inline(never)]
     fn hold_back(&mut self) {
-        let penalty = self.state.penalties.note(self.request.peer);
+        let penalty = self.state.penalties.record_refusal(self.request.peer);
         if penalty.is_zero() {
             return;
         }
@@ -293,41 +301,43 @@ impl<'a, S: Stream> Connection<'a, S> {
         self.held_answers += 1;
     }
 
-    fn answer(&mut self, head: Head, rule: BodyRule) -> Result<Response, End> {
-        let arrived = match head.framing {
+    fn answer(&mut self, head: Head, rule: BodyRule) -> Result<Response, ConnectionEnd> {
+        let body = match head.framing {
             Framing::Absent if rule.is_required => {
-                return Err(HttpError::new(
-                    411,
-                    "expected Content-Length or Transfer-Encoding: chunked",
-                )
-                .into());
+                let expected = "expected Content-Length or Transfer-Encoding: chunked";
+                return Err(HttpError::new(411, expected).into());
             }
             Framing::Absent => None,
             Framing::Length(_) | Framing::Chunked => Some(self.read_body(head, rule.bytes_max)?),
         };
         self.stream.enter(Phase::Answer);
-        let bytes = arrived.as_ref().map_or(0, |arrived| arrived.bytes);
+        let bytes = body.as_ref().map_or(0, |body| body.bytes);
         let is_quick = match rule.cost {
             Cost::Low => bytes <= SMALL_BODY_BYTES_MAX,
             Cost::High => false,
             Cost::Long => bytes <= QUICK_BODY_BYTES_MAX,
         };
         if !is_quick {
-            return Ok(self.answer_elsewhere(arrived, rule.cost));
+            return Ok(self.answer_on_other_thread(body, rule.cost));
         }
-        if let Some(arrived) = arrived {
-            self.request.body = join(arrived.pieces, arrived.bytes);
+        if let Some(body) = body {
+            self.request.body = join(body.pieces, body.bytes);
         }
-        Ok(caught(|| self.service.answer(&mut self.request)).unwrap_or_else(|response| response))
+        let answered = catch_panic(|| self.service.answer(&mut self.request));
+        Ok(answered.unwrap_or_else(|internal_error| internal_error))
     }
 
-    /// Answers on another thread: to read a large body takes long, and all others would wait.
+    /// Answers on another thread, because parsing a large body would make all other connections wait.
     #[inline(never)]
-    fn answer_elsewhere(&mut self, arrived: Option<Arrived<'a>>, cost: Cost) -> Response {
-        let (pieces, bytes, _share) = match arrived {
-            Some(arrived) => (arrived.pieces, arrived.bytes, arrived.share),
-            None => (Vec::new(), 0, None),
-        };
+    fn answer_on_other_thread(&mut self, body: Option<ReceivedBody<'a>>, cost: Cost) -> Response {
+        let body = body.unwrap_or(ReceivedBody {
+            pieces: Vec::new(),
+            bytes: 0,
+            reservation: None,
+        });
+        let _reservation = body.reservation;
+        let pieces = body.pieces;
+        let bytes = body.bytes;
         let next = Request {
             peer: self.request.peer,
             ..Request::default()
@@ -341,37 +351,31 @@ impl<'a, S: Stream> Connection<'a, S> {
             service.answer(&mut request)
         };
         if cost == Cost::Long {
-            return self.answer_on_a_thread(bytes, work);
+            return self.answer_on_own_thread(bytes, work);
         }
-        let readers = if bytes > LARGE_BODY_BYTES_MAX {
-            &self.state.huge_reader
+        let parsers = if bytes > LARGE_BODY_BYTES_MAX {
+            &self.state.huge_parser
         } else {
-            &self.state.readers
+            &self.state.parsers
         };
-        match readers.run(work) {
+        match parsers.run(work) {
             Ok(response) => response,
             Err(PoolError::Panicked) => internal_error(),
-            Err(PoolError::Full) => Response::from(&HttpError::new(
-                503,
-                "too many large requests are waiting, try again",
-            )),
+            Err(PoolError::Full) => overloaded("too many large requests are waiting, try again"),
         }
     }
 
-    /// Runs what may wait for long: it would keep large duties from the threads that read them.
-    fn answer_on_a_thread(
+    /// Answers what may wait for long on a thread of its own: large duties need the parsers.
+    fn answer_on_own_thread(
         &self,
         bytes: usize,
         work: impl FnOnce() -> Response + Send + 'static,
     ) -> Response {
-        let Some(_permit) = self.state.long_requests.take(1) else {
-            return Response::from(&HttpError::new(
-                503,
-                "too many large requests are being answered, try again",
-            ));
+        let Some(_thread) = self.state.long_requests.reserve(1) else {
+            return overloaded("too many large requests are being answered, try again");
         };
         // What is made of such a body takes memory too; beside the largest one there is a third of its size.
-        let Some(_share) = self.state.memory.take(bytes / 3) else {
+        let Some(_reservation) = self.state.memory.reserve(bytes / 3) else {
             return Response::from(&memory_in_use());
         };
         let (promise, answer) = wait::promise();
@@ -383,7 +387,11 @@ impl<'a, S: Stream> Connection<'a, S> {
         answer.wait().unwrap_or_else(internal_error)
     }
 
-    fn read_body(&mut self, head: Head, bytes_max: usize) -> Result<Arrived<'a>, End> {
+    fn read_body(
+        &mut self,
+        head: Head,
+        bytes_max: usize,
+    ) -> Result<ReceivedBody<'a>, ConnectionEnd> {
         let announced = match head.framing {
             Framing::Absent | Framing::Chunked => None,
             Framing::Length(length) => match usize::try_from(length) {
@@ -391,26 +399,28 @@ impl<'a, S: Stream> Connection<'a, S> {
                 _ => return Err(too_large(bytes_max).into()),
             },
         };
-        let room = mem::take(&mut self.request.body);
-        let mut body = Body::new(room, bytes_max, &self.state.memory);
+        let start = mem::take(&mut self.request.body);
+        let mut body = BodyBuffer::new(start, bytes_max, &self.state.memory);
         let mut decoder = Decoder::new(head.framing);
-        let mut is_waiting = false;
+        let mut has_waited = false;
         loop {
-            let mut input = self.inbox.unread();
-            let part = decoder.next(&mut input)?;
+            let unread = self.read_buffer.unread();
+            let mut rest = unread;
+            let part = decoder.next(&mut rest)?;
             if let Part::Data(data) = part {
                 body.extend(data, announced)?;
             }
-            let (is_complete, needs_more) = (part == Part::End, part == Part::NeedsMore);
-            let used = self.inbox.unread().len() - input.len();
-            self.inbox.consume(used);
+            let is_complete = part == Part::End;
+            let needs_more = part == Part::NeedsMore;
+            let used = unread.len() - rest.len();
+            self.read_buffer.consume(used);
             if is_complete {
                 return Ok(body.finish());
             }
-            if needs_more && !is_waiting {
-                is_waiting = true;
+            if needs_more && !has_waited {
+                has_waited = true;
                 if head.expects_continue && body.is_empty() {
-                    self.outbox
+                    self.pending
                         .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
                 self.flush()?;
@@ -422,10 +432,10 @@ impl<'a, S: Stream> Connection<'a, S> {
         }
     }
 
-    /// Reads what there is; `has_begun` says whether a part of a request has arrived before.
+    /// Reads what there is. `has_begun` is whether a part of the request has arrived before.
     #[inline(never)]
-    fn receive(&mut self, has_begun: bool) -> Result<(), End> {
-        match self.inbox.receive(&mut self.stream) {
+    fn receive(&mut self, has_begun: bool) -> Result<(), ConnectionEnd> {
+        match self.read_buffer.receive(&mut self.stream) {
             Ok(1..) => Ok(()),
             Ok(0) if has_begun => {
                 Err(HttpError::new(400, "the request ends before it is complete").into())
@@ -434,26 +444,26 @@ impl<'a, S: Stream> Connection<'a, S> {
                 Err(HttpError::new(408, "the request did not arrive in time").into())
             }
             Err(error) if error.kind() == ErrorKind::OutOfMemory => Err(memory_in_use().into()),
-            Ok(0) | Err(_) => Err(End::Gone),
+            Ok(0) | Err(_) => Err(ConnectionEnd::Gone),
         }
     }
 
-    /// Sends an answer, or puts it where it goes out together with the next one.
-    fn send(&mut self, mut response: Response, goes_on: bool) -> Result<(), End> {
-        let _share = match self.share_of(&response) {
-            Ok(share) => share,
-            Err(refused) => {
-                response = Response::from(&refused);
+    /// Sends an answer, or keeps it to go out together with the next one.
+    fn send(&mut self, mut response: Response, goes_on: bool) -> Result<(), ConnectionEnd> {
+        let _reservation = match self.reserve_for(&response) {
+            Ok(reservation) => reservation,
+            Err(error) => {
+                response = Response::from(&error);
                 None
             }
         };
         // A large body is not copied.
-        let is_large = response.body.len() > OUTBOX_BYTES_MAX && !self.head_only;
-        self.write(&response, goes_on, self.head_only || is_large);
-        let outbox_bytes_max = if self.held_until.is_some() {
+        let is_large = response.body.len() > PENDING_BYTES_MAX && !self.head_only;
+        self.append(&response, goes_on, self.head_only || is_large);
+        let pending_bytes_max = if self.held_until.is_some() {
             HELD_BYTES_MAX
         } else {
-            OUTBOX_BYTES_MAX
+            PENDING_BYTES_MAX
         };
         let phase = if response.lease.is_some() {
             Phase::WriteSignature
@@ -462,36 +472,37 @@ impl<'a, S: Stream> Connection<'a, S> {
         };
         if is_large {
             self.flush_with(phase, &response.body)
-        } else if !goes_on || response.lease.is_some() || self.outbox.len() > outbox_bytes_max {
-            // Whoever holds a lease waits for this answer to be gone.
+        } else if !goes_on || response.lease.is_some() || self.pending.len() > pending_bytes_max {
+            // A deletion waits until an answer with a lease is sent.
             self.flush_with(phase, b"")
         } else {
             Ok(())
         }
     }
 
-    fn share_of(&self, response: &Response) -> Result<Option<Share<'a>>, HttpError> {
-        if response.body.len() <= SMALL_ANSWER_BYTES_MAX {
+    fn reserve_for(&self, response: &Response) -> Result<Option<Reservation<'a>>, HttpError> {
+        let bytes = response.body.len();
+        if bytes <= SMALL_ANSWER_BYTES_MAX {
             return Ok(None);
         }
-        let share = self.state.memory.take(response.body.len());
-        share.map(Some).ok_or_else(memory_in_use)
+        let reservation = self.state.memory.reserve(bytes);
+        reservation.map(Some).ok_or_else(memory_in_use)
     }
 
-    fn write(&mut self, response: &Response, goes_on: bool, head_only: bool) {
+    fn append(&mut self, response: &Response, goes_on: bool, head_only: bool) {
         let control = self.state.sweeper.control();
-        response.write(&control, goes_on, head_only, &mut self.outbox);
+        response.write(&control, goes_on, head_only, &mut self.pending);
     }
 
-    fn flush(&mut self) -> Result<(), End> {
-        if self.outbox.is_empty() {
+    fn flush(&mut self) -> Result<(), ConnectionEnd> {
+        if self.pending.is_empty() {
             return Ok(());
         }
         self.flush_with(Phase::Write, b"")
     }
 
-    /// Sends what is in the outbox, and then `body`; first waits until it may.
-    fn flush_with(&mut self, phase: Phase, body: &[u8]) -> Result<(), End> {
+    /// Sends the pending answers, and then `body`. First waits for the end of a penalty.
+    fn flush_with(&mut self, phase: Phase, body: &[u8]) -> Result<(), ConnectionEnd> {
         if let Some(left) = self.held_for() {
             self.stream.enter(Phase::Held(left));
             self.stream.pause(left);
@@ -501,36 +512,37 @@ impl<'a, S: Stream> Connection<'a, S> {
         self.stream.enter(phase);
         let written = self
             .stream
-            .write_all(&self.outbox)
+            .write_all(&self.pending)
             .and_then(|()| self.stream.write_all(body))
             .and_then(|()| self.stream.flush());
-        self.outbox.clear();
-        written.map_err(|_| End::Gone)
+        self.pending.clear();
+        written.map_err(|_| ConnectionEnd::Gone)
     }
 
     #[inline(never)]
-    fn refuse(&mut self, refused: &HttpError) {
-        self.write(&Response::from(refused), false, self.head_only);
+    fn refuse(&mut self, error: &HttpError) {
+        self.append(&Response::from(error), false, self.head_only);
         if self.flush().is_ok() {
             // Many may be refused at once because there is no memory left.
             self.release_memory();
-            self.linger();
+            self.close();
         }
     }
 
-    /// Says goodbye, which TLS asks for (RFC 8446, section 6.1).
-    fn part(&mut self) {
-        self.stream.enter(Phase::Linger);
+    /// Closes the sending side, with the alert that TLS asks for (RFC 8446, section 6.1).
+    fn close_writing(&mut self) {
+        self.stream.enter(Phase::Closing);
         self.stream.close_writing();
     }
 
+    /// Closes the sending side, and waits a moment for the client to close its own.
     #[inline(never)]
-    fn linger(&mut self) {
-        self.part();
-        let mut left = LINGER_BYTES_MAX;
+    fn close(&mut self) {
+        self.close_writing();
+        let mut left = CLOSING_BYTES_MAX;
         while left > 0 {
-            self.inbox.consume(self.inbox.unread().len());
-            match self.inbox.receive(&mut self.stream) {
+            self.read_buffer.consume(self.read_buffer.unread().len());
+            match self.read_buffer.receive(&mut self.stream) {
                 Ok(length @ 1..) => left = left.saturating_sub(length),
                 Ok(0) | Err(_) => return,
             }
@@ -538,11 +550,15 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 }
 
-/// A panic costs this answer alone.
-fn caught<T>(action: impl FnOnce() -> T) -> Result<T, Response> {
+/// Runs `action`; a panic costs this answer alone.
+fn catch_panic<T>(action: impl FnOnce() -> T) -> Result<T, Response> {
     catch_unwind(AssertUnwindSafe(action)).map_err(|_| internal_error())
 }
 
 fn internal_error() -> Response {
     Response::error(500, "internal error, see the log")
+}
+
+fn overloaded(message: &'static str) -> Response {
+    Response::from(&HttpError::new(503, message))
 }

@@ -1,9 +1,9 @@
-//! The control socket: a Unix socket for the owner of the process alone. The commands speak through it to
-//! the service that runs, without a token and without TLS.
+//! The control socket: a Unix socket for the owner of the process alone. Commands use it to reach the
+//! running service, without a token and without TLS.
 //!
-//! It is made with mode 0600, and both sides ask the kernel who is at the other end: the server serves
-//! its own user and root, and a command believes its own user, root and the owner of the directory, who
-//! has the keys anyway.
+//! It has mode 0600, and both sides ask the kernel which user is at the other end: the server serves its
+//! own user and root, and a command trusts its own user, root and the owner of the directory, who has the
+//! keys anyway.
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
@@ -18,54 +18,56 @@ use std::time::Duration;
 
 use super::system;
 
-/// Its name in the data directory, or in the runtime directory.
+/// The name of the socket in the data directory, or in the runtime directory.
 const NAME: &str = "control.sock";
 
 /// The longest path that fits into an address (unix(7)), with the zero byte behind it.
 const PATH_BYTES_MAX: usize = 107;
 
-/// How often, and with which pause, a directory that another process holds is tried again: that one is
-/// making its own socket, which takes a moment.
+/// How often a directory that another process has locked is tried again: that process makes its own socket,
+/// which takes a moment.
 const LOCK_TRIES: u32 = 10;
+
+/// The pause between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// A control socket that is bound.
+/// A bound control socket.
 #[derive(Clone, Debug)]
 pub struct ControlSocket {
     listener: Arc<UnixListener>,
     path: PathBuf,
 }
 
-/// Why no service is reached through a control socket.
+/// Why a control socket cannot be used.
 #[derive(Debug)]
-pub enum ConnectError {
-    /// Nobody listens there, or this user cannot reach it.
+pub(crate) enum ConnectError {
+    /// Nobody listens there, or this user may not connect.
     Absent(io::Error),
-    /// Somebody listens there who is neither this user nor root nor the owner of the directory.
+    /// A user listens there who is neither this user nor root nor the owner of the directory.
     Stranger(u32),
 }
 
-/// The path of the control socket in a directory.
-pub fn path_in(directory: &Path) -> PathBuf {
+/// Returns the path of the control socket in a directory.
+pub(crate) fn path_in(directory: &Path) -> PathBuf {
     directory.join(NAME)
 }
 
-/// The directory that systemd has made for this service (`RuntimeDirectory=`).
-pub fn runtime_directory() -> Option<PathBuf> {
+/// Returns the directory that systemd has made for this service (`RuntimeDirectory=`).
+pub(crate) fn runtime_directory() -> Option<PathBuf> {
     let directories = std::env::var_os("RUNTIME_DIRECTORY")?;
     let first = directories.to_str()?.split(':').next()?;
     Some(PathBuf::from(first)).filter(|path| path.is_absolute())
 }
 
 impl ControlSocket {
-    /// Binds the control socket in `directory`. One that a dead process has left is replaced. Call it
-    /// before the first thread starts: it changes the umask for a moment.
+    /// Binds the control socket in `directory`, and replaces one that a dead process has left. Call it before
+    /// the first thread starts: it changes the umask for a moment.
     ///
     /// # Errors
     /// [`ErrorKind::AddrInUse`] when another process listens there; otherwise the system's.
     pub fn bind(directory: &Path) -> io::Result<Self> {
         let path = path_in(directory);
-        // Of two processes that start at once, only one may take the old socket for a dead one.
+        // Of two processes that start at once, only one may replace the old socket.
         let _lock = lock(directory)?;
         remove_dead_socket(&path)?;
         let listener = with_short_path(&path, |short| {
@@ -77,7 +79,7 @@ impl ControlSocket {
         })
     }
 
-    /// Where it is.
+    /// The path of the socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -86,15 +88,15 @@ impl ControlSocket {
         self.listener.set_nonblocking(true)
     }
 
-    /// The next connection of this user or root; others are turned away.
+    /// Accepts the next connection of this user or root; others are closed.
     pub(super) fn accept(&self) -> io::Result<UnixStream> {
         let (stream, _) = self.listener.accept()?;
         match system::peer_uid(stream.as_fd()) {
             Some(0) => Ok(stream),
             Some(uid) if uid == system::effective_uid() => Ok(stream),
-            stranger => {
-                let user = stranger.map_or(-1, i64::from);
-                log::warn!("user {user} was turned away from the control socket");
+            other => {
+                let user = other.map_or(-1, i64::from);
+                log::warn!("the control socket refused a connection of user {user}");
                 Err(ErrorKind::ConnectionAborted.into())
             }
         }
@@ -111,7 +113,7 @@ impl AsFd for ControlSocket {
 ///
 /// # Errors
 /// [`ConnectError`].
-pub fn connect(path: &Path) -> Result<UnixStream, ConnectError> {
+pub(crate) fn connect(path: &Path) -> Result<UnixStream, ConnectError> {
     let stream =
         with_short_path(path, |short| UnixStream::connect(short)).map_err(ConnectError::Absent)?;
     let uid = system::peer_uid(stream.as_fd()).unwrap_or(u32::MAX);
@@ -124,7 +126,7 @@ pub fn connect(path: &Path) -> Result<UnixStream, ConnectError> {
     }
 }
 
-/// Takes the directory for a moment. A file system without locks has no socket to fight about.
+/// Locks the directory for a moment. On a file system without locks it goes on without one.
 fn lock(directory: &Path) -> io::Result<File> {
     let file = File::open(directory)?;
     for _ in 0..LOCK_TRIES {
@@ -141,7 +143,9 @@ fn remove_dead_socket(path: &Path) -> io::Result<()> {
         return Ok(());
     };
     if !found.file_type().is_socket() {
-        return Err(io::Error::other("something else than a socket is there"));
+        return Err(io::Error::other(
+            "a file that is not a socket is in the way",
+        ));
     }
     match with_short_path(path, |short| UnixStream::connect(short)) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
@@ -149,8 +153,8 @@ fn remove_dead_socket(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Does something with a path that fits into the address of a socket: a long one is given relative to its
-/// directory.
+/// Runs `action` with a path that fits into the address of a socket: a long one is replaced by one through
+/// the descriptor of its directory.
 fn with_short_path<T>(path: &Path, action: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     if path.as_os_str().len() <= PATH_BYTES_MAX {
         return action(path);
@@ -167,7 +171,7 @@ impl fmt::Display for ConnectError {
             Self::Absent(error) => error.fmt(f),
             Self::Stranger(uid) => write!(
                 f,
-                "user {uid} listens there, who is neither you nor root nor the owner of the directory"
+                "user {uid} listens there, not you, root or the owner of the directory"
             ),
         }
     }

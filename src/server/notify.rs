@@ -1,5 +1,5 @@
-//! What systemd and we tell each other: readiness, the watchdog, and sockets that it has opened for us
-//! (sd_notify(3), sd_listen_fds(3)). Without systemd all of this does nothing.
+//! The protocols of systemd: readiness, the watchdog, and sockets that it has opened for us (sd_notify(3),
+//! sd_listen_fds(3)). Without systemd all of this does nothing.
 
 use std::env;
 use std::os::fd::RawFd;
@@ -10,8 +10,9 @@ use std::time::Duration;
 /// First of the descriptors that are passed on.
 const LISTEN_FDS_START: RawFd = 3;
 
-/// The listening sockets that were opened for this process, with their names (`FileDescriptorName=`).
-pub fn inherited_listeners() -> Vec<(RawFd, String)> {
+/// Returns the listening sockets that were opened for this process, with their names
+/// (`FileDescriptorName=`).
+pub(crate) fn inherited_listeners() -> Vec<(RawFd, String)> {
     let number = |name| {
         env::var(name)
             .ok()
@@ -25,13 +26,15 @@ pub fn inherited_listeners() -> Vec<(RawFd, String)> {
     let count = number("LISTEN_FDS")
         .and_then(|count| RawFd::try_from(count).ok())
         .unwrap_or(0);
-    (0..count)
-        .map(|index| (LISTEN_FDS_START + index, names.next().unwrap_or_default()))
-        .collect()
+    let mut listeners = Vec::new();
+    for index in 0..count {
+        listeners.push((LISTEN_FDS_START + index, names.next().unwrap_or_default()));
+    }
+    listeners
 }
 
-/// Tells the service manager, such as `READY=1`.
-pub(super) fn tell(state: &str) {
+/// Sends a state to the service manager, such as `READY=1`.
+pub(super) fn send(state: &str) {
     let Some(path) = env::var_os("NOTIFY_SOCKET") else {
         return;
     };
@@ -39,14 +42,14 @@ pub(super) fn tell(state: &str) {
         Some(name) => SocketAddr::from_abstract_name(name),
         None => SocketAddr::from_pathname(&path),
     };
-    let told = address
+    let sent = address
         .and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
-    if let Err(error) = told {
-        log::warn!("the service manager cannot be told {state:?}: {error}");
+    if let Err(error) = sent {
+        log::warn!("cannot send {state:?} to the service manager: {error}");
     }
 }
 
-/// How often the watchdog wants a sign of life: twice in its time.
+/// Returns how often to send `WATCHDOG=1`: twice in the time that the watchdog waits.
 pub(super) fn watchdog_interval() -> Option<Duration> {
     let time_us = env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
     Some(Duration::from_micros(time_us) / 2)

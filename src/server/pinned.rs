@@ -1,5 +1,5 @@
-//! A client's side of TLS, for commands that ask the server of this host: they know its certificate, and
-//! believe that one alone, whoever has signed it and whatever name it bears.
+//! The client's side of TLS, for commands that ask the server of this host: they accept its own certificate
+//! alone, whoever has signed it and whatever name it bears.
 
 use std::io;
 use std::net::TcpStream;
@@ -15,19 +15,19 @@ use rustls::{
     SignatureScheme, StreamOwned,
 };
 
-use super::tls::Files;
+use super::tls::TlsFiles;
 
 /// A connection to the server with the certificate of these files.
-pub type PinnedStream = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type PinnedStream = StreamOwned<ClientConnection, TcpStream>;
 
-/// Makes the handshake. When this returns, the other side has shown that it has the certificate's key.
+/// Makes the handshake. When this returns, the server has proved that it has the certificate's key.
 ///
 /// # Errors
 /// The certificate cannot be read, the server has another one, or the connection ends.
-pub fn connect(files: &Files, stream: TcpStream) -> io::Result<PinnedStream> {
+pub(crate) fn connect(files: &TlsFiles, stream: TcpStream) -> io::Result<PinnedStream> {
     let certificate = files.certificate().map_err(io::Error::other)?;
     let provider = Arc::new(ring::default_provider());
-    let verifier = Pinned {
+    let verifier = PinnedCertificate {
         certificate,
         algorithms: provider.signature_verification_algorithms,
     };
@@ -46,14 +46,14 @@ pub fn connect(files: &Files, stream: TcpStream) -> io::Result<PinnedStream> {
     Ok(stream)
 }
 
-/// Believes one certificate.
+/// Accepts one certificate.
 #[derive(Debug)]
-struct Pinned {
+struct PinnedCertificate {
     certificate: CertificateDer<'static>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for PinnedCertificate {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,

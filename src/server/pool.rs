@@ -1,5 +1,5 @@
-//! Threads for work that would hold up all connections: large bodies are read and TLS handshakes are
-//! computed here, while the connection that asks for it waits.
+//! Threads for work that would delay all connections: parsing large bodies, computing TLS handshakes. The
+//! connection that asks for it waits.
 //!
 //! Their priority is lower than that of the threads that serve and sign, so that a flood of such work
 //! takes only what those leave over.
@@ -16,24 +16,24 @@ use super::system;
 
 /// Threads behind one bounded queue. They end when the pool is dropped.
 pub(super) struct WorkerPool {
-    jobs: SyncSender<Job>,
+    tasks: SyncSender<PoolTask>,
 }
 
 /// Why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PoolError {
-    /// As much work as may wait is waiting.
+    /// The queue is full.
     Full,
     /// The work panicked.
     Panicked,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+type PoolTask = Box<dyn FnOnce() + Send>;
 
 impl WorkerPool {
-    /// Starts `threads` threads of this name; `waiting_max` pieces of work may wait for one of them.
+    /// Starts `threads` threads of this name; `waiting_max` tasks may wait for one of them.
     pub(super) fn start(name: &str, threads: usize, waiting_max: usize) -> io::Result<Self> {
-        let (jobs, receiver) = mpsc::sync_channel(waiting_max);
+        let (tasks, receiver) = mpsc::sync_channel(waiting_max);
         let receiver = Arc::new(Mutex::new(receiver));
         for number in 0..threads {
             let receiver = Arc::clone(&receiver);
@@ -41,37 +41,37 @@ impl WorkerPool {
                 .name(format!("{name}-{number}"))
                 .spawn(move || work(&receiver))?;
         }
-        Ok(Self { jobs })
+        Ok(Self { tasks })
     }
 
-    /// Runs `job` on one of the threads, in the order of asking. The caller waits for the result.
+    /// Runs `action` on one of the threads, in the order of the calls. The caller waits for the result.
     pub(super) fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce() -> T + Send + 'static,
+        action: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let (promise, answer) = wait::promise();
-        let job = move || {
+        let task = move || {
             // Without a value the promise is dropped, which wakes the caller.
-            if let Ok(value) = catch_unwind(AssertUnwindSafe(job)) {
+            if let Ok(value) = catch_unwind(AssertUnwindSafe(action)) {
                 promise.keep(value);
             }
         };
-        match self.jobs.try_send(Box::new(job)) {
+        match self.tasks.try_send(Box::new(task)) {
             Ok(()) => answer.wait().ok_or(PoolError::Panicked),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(PoolError::Full),
         }
     }
 }
 
-/// One thread: takes a job, does it, and so on until the pool is gone.
-fn work(jobs: &Mutex<Receiver<Job>>) {
+/// One thread: runs tasks until the pool is dropped.
+fn work(tasks: &Mutex<Receiver<PoolTask>>) {
     system::lower_priority();
     loop {
-        let next = lock(jobs).recv();
-        let Ok(job) = next else {
+        let next = lock(tasks).recv();
+        let Ok(task) = next else {
             return;
         };
-        job();
+        task();
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_queue_refuses_a_panic_is_told_and_the_thread_goes_on() {
+    fn a_full_queue_refuses_a_panic_is_reported_and_the_thread_goes_on() {
         let pool = WorkerPool::start("test", 1, 1).expect("a thread");
         assert_eq!(pool.run(|| 1), Ok(1));
         assert_eq!(
@@ -98,10 +98,10 @@ mod tests {
                     blocked.recv().ok();
                 })
             });
-            has_begun.recv().expect("the first job runs");
-            pool.jobs.try_send(Box::new(|| ())).expect("one may wait");
+            has_begun.recv().expect("the first task runs");
+            pool.tasks.try_send(Box::new(|| ())).expect("one may wait");
             assert_eq!(pool.run(|| ()), Err(PoolError::Full));
-            release.send(()).expect("the first job waits");
+            release.send(()).expect("the first task waits");
         });
         while pool.run(|| ()) == Err(PoolError::Full) {
             thread::yield_now();

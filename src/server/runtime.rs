@@ -1,8 +1,9 @@
 //! The runtime of connections: one `may` worker, or one thread each.
 //!
-//! `may` is sound for us in this form only (DESIGN: threads): one worker, no default features, none of
-//! its timeouts, sleeps or cancellations. The threads are the twin of the coroutines: tests run the same
-//! connections on both, and the twin is the way out should `may` ever fail us.
+//! `may` is sound in this form only: one worker, no default features, none of its timeouts, sleeps or
+//! cancellations. With several workers and timeouts it was measured to lose a worker within seconds, while
+//! the process looked alive. Tests run the same connections on coroutines and on threads, and threads are
+//! the way out should `may` ever fail.
 
 use std::io;
 use std::sync::mpsc::{self, Sender};
@@ -29,32 +30,35 @@ pub enum Runtime {
 /// which take 26, are computed on other threads.
 pub(super) const STACK_WORDS: usize = 0x2000;
 
-/// Stacks that are kept for the next connection. A kept one holds the pages that it ever touched.
+/// Stacks that are kept for new connections. A kept one holds all pages that it ever touched.
 const STACKS_KEPT_MAX: usize = 16;
 
 impl Runtime {
-    /// Runs `connection` to its end, on its own.
+    /// Runs `connection` to its end, in a coroutine or thread of its own.
     pub(super) fn spawn(self, connection: impl FnOnce() + Send + 'static) -> io::Result<()> {
         match self {
             Self::Coroutines => system::spawn_coroutine(STACK_WORDS, connection),
-            Self::Threads => std::thread::Builder::new().spawn(connection).map(drop),
+            Self::Threads => {
+                std::thread::Builder::new().spawn(connection)?;
+                Ok(())
+            }
         }
     }
 
-    /// Starts the worker, once for the process. Signals must be blocked by now.
+    /// Starts the worker, once for the process. Signals must be blocked before.
     pub(super) fn start(self) -> io::Result<()> {
         static STARTED: OnceLock<()> = OnceLock::new();
         if self == Self::Threads || STARTED.get().is_some() {
             return Ok(());
         }
-        // No pinning: may would choose the first core, where a signer works as well.
+        // No pinning: `may` would choose the first core, where a signer works as well.
         may::config()
             .set_workers(1)
             .set_stack_size(STACK_WORDS)
             .set_pool_capacity(STACKS_KEPT_MAX);
         may::config().set_worker_pin(false);
         wait::install(|| Arc::new(CoroutinePark(Blocker::new(true))));
-        // The first coroutine installs may's signal handlers; it must have run before they go.
+        // The first coroutine installs `may`'s signal handlers; it must have run before they are removed.
         let (promise, answer) = wait::promise();
         system::spawn_coroutine(STACK_WORDS, move || promise.keep(()))?;
         answer.wait();
@@ -64,19 +68,23 @@ impl Runtime {
     }
 }
 
-/// Lets all others run: the caller goes to the end of the queue, behind fresh events.
+/// Lets all other coroutines run: the caller goes to the end of the queue, behind fresh events.
 ///
 /// `may`'s own yield keeps the worker in its local queue and away from epoll; a wake-up from another
 /// thread does not.
-pub(super) fn hop() {
-    static HOPPER: OnceLock<Sender<Promise<()>>> = OnceLock::new();
-    let hopper = HOPPER.get_or_init(|| {
+pub(super) fn yield_now() {
+    static WAKER: OnceLock<Sender<Promise<()>>> = OnceLock::new();
+    let waker = WAKER.get_or_init(|| {
         let (sender, receiver) = mpsc::channel::<Promise<()>>();
-        std::thread::spawn(move || receiver.into_iter().for_each(|promise| promise.keep(())));
+        std::thread::spawn(move || {
+            for promise in receiver {
+                promise.keep(());
+            }
+        });
         sender
     });
     let (promise, answer) = wait::promise();
-    if hopper.send(promise).is_ok() {
+    if waker.send(promise).is_ok() {
         answer.wait();
     }
 }
@@ -86,7 +94,7 @@ struct CoroutinePark(Blocker);
 
 impl Park for CoroutinePark {
     fn park(&self) {
-        // Fails only when timed or cancelled, and neither is ever asked for.
+        // Fails only when timed or cancelled, and neither is ever used.
         self.0.park(None).ok();
     }
 

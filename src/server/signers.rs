@@ -1,5 +1,5 @@
-//! The signing threads: a signature takes a third of a millisecond, and the coroutines' one worker has
-//! better things to do.
+//! The signing threads: a signature takes a third of a millisecond, too long for the one worker of all
+//! connections.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,31 +15,35 @@ use crate::slashing::Cleared;
 use crate::wait::{self, Promise, lock};
 
 /// Plain threads, one a core, behind one bounded queue.
-pub struct Signers {
-    queue: Arc<Queue>,
+pub(crate) struct Signers {
+    queue: Arc<SignQueue>,
 }
 
-struct Queue {
-    jobs: Mutex<VecDeque<Job>>,
+struct SignQueue {
+    tasks: Mutex<VecDeque<SignTask>>,
     arrived: Condvar,
 }
 
-struct Job {
+struct SignTask {
     key: Arc<SecretKey>,
     cleared: Cleared,
     promise: Promise<Signature>,
 }
+
+/// Signatures that wait for a thread: half a second of work for two cores. Validator clients give up after
+/// 5 s at the earliest, and one that would wait longer than a second is better told so.
+const TASKS_WAITING_MAX: usize = 2048;
 
 impl Signers {
     /// Starts so many threads; `None` means one a core.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(threads: Option<usize>) -> io::Result<Self> {
+    pub(crate) fn start(threads: Option<usize>) -> io::Result<Self> {
         let threads =
             threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
-        let queue = Arc::new(Queue {
-            jobs: Mutex::default(),
+        let queue = Arc::new(SignQueue {
+            tasks: Mutex::default(),
             arrived: Condvar::new(),
         });
         for number in 0..threads {
@@ -53,7 +57,7 @@ impl Signers {
 impl Signer for Signers {
     fn sign(&self, key: Arc<SecretKey>, cleared: Cleared) -> Result<Signature, Refusal> {
         let (promise, answer) = wait::promise();
-        self.queue.push(Job {
+        self.queue.push(SignTask {
             key,
             cleared,
             promise,
@@ -64,14 +68,15 @@ impl Signer for Signers {
     }
 }
 
-impl Queue {
-    fn push(&self, job: Job) -> Result<(), Refusal> {
-        let mut jobs = lock(&self.jobs);
-        if jobs.len() >= JOBS_WAITING_MAX {
-            return Err(Refusal::Overloaded);
+impl SignQueue {
+    fn push(&self, task: SignTask) -> Result<(), Refusal> {
+        {
+            let mut tasks = lock(&self.tasks);
+            if tasks.len() >= TASKS_WAITING_MAX {
+                return Err(Refusal::Overloaded);
+            }
+            tasks.push_back(task);
         }
-        jobs.push_back(job);
-        drop(jobs);
         self.arrived.notify_one();
         Ok(())
     }
@@ -79,32 +84,28 @@ impl Queue {
     /// Signs for ever; sleeps only when nothing waits.
     fn work(&self) {
         loop {
-            let Job {
-                key,
-                cleared,
-                promise,
-            } = self.next();
-            let signature = key.sign(cleared);
-            // The caller may find its key deleted as soon as it is answered: let go of it first.
-            drop(key);
+            let (signature, promise) = self.next().sign();
             promise.keep(signature);
         }
     }
 
-    fn next(&self) -> Job {
-        let mut jobs = lock(&self.jobs);
+    fn next(&self) -> SignTask {
+        let mut tasks = lock(&self.tasks);
         loop {
-            if let Some(job) = jobs.pop_front() {
-                return job;
+            if let Some(task) = tasks.pop_front() {
+                return task;
             }
-            jobs = self
+            tasks = self
                 .arrived
-                .wait(jobs)
+                .wait(tasks)
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
-/// Half a second of work for two cores: validator clients give up after 5 s at the earliest, and one
-/// that waits longer than a second is better told so.
-const JOBS_WAITING_MAX: usize = 2048;
+impl SignTask {
+    /// Signs. The key is let go before the caller is answered, who may delete it at once.
+    fn sign(self) -> (Signature, Promise<Signature>) {
+        (self.key.sign(self.cleared), self.promise)
+    }
+}

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use may::io::{CoIo, WaitIo};
 
-use super::ConnectionLimits;
-use super::places::Place;
+use super::limits::ConnectionLimits;
 use super::runtime::{self, Runtime};
+use super::slots::ConnectionSlot;
+use super::status::ConnectionStatus;
 use super::stream::{Phase, Stream};
-use super::sweeper::{Sweeper, TICK, Watch};
+use super::sweeper::{Sweeper, TICK};
 use super::system::{self, HANGUP, POLLIN, POLLOUT};
-use super::tls::Client;
+use super::tls::VerifiedClient;
 
 /// Pieces of work (a request, a read of up to 4 KiB) that a connection may do in a row; then the others
 /// run.
@@ -23,21 +24,24 @@ const WORK_IN_A_ROW_MAX: usize = 32;
 /// Bytes read that count as one more piece of work.
 const WORK_BYTES: usize = 4 * 1024;
 
-/// After the last answer the client gets this long to take it and to close its side.
-const LINGER: Duration = Duration::from_secs(1);
+/// After the last answer the client has this long to take it and to close its side.
+const CLOSING: Duration = Duration::from_secs(1);
 
-/// A client that has nothing to ask for so long costs as little memory as can be.
-const LULL: Duration = Duration::from_secs(1);
+/// A connection without a request for so long gives back its memory.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+
+/// Measured: 10 KiB, of which some are the process's own.
+const IDLE_BYTES: usize = 8 * 1024;
 
 /// TCP or Unix, connected, non-blocking.
 pub(super) struct Socket {
     // Declared before `stream`: it leaves epoll before the descriptor is closed, else the number could
     // already be another connection's.
-    waiter: Waiter,
+    readiness: Readiness,
     // Reads and writes any stream socket, not only TCP.
     stream: TcpStream,
     sweeper: Arc<Sweeper>,
-    watch: Arc<Watch>,
+    status: Arc<ConnectionStatus>,
     limits: Arc<ConnectionLimits>,
     /// An address near the top of the coroutine's stack.
     stack_top: usize,
@@ -46,15 +50,17 @@ pub(super) struct Socket {
     work_in_a_row: usize,
 }
 
-enum Waiter {
-    Coroutine(CoIo<Borrowed>),
+/// How the socket waits until it is ready.
+enum Readiness {
+    Coroutine(CoIo<BorrowedDescriptor>),
+    /// With `poll`.
     Thread,
 }
 
-/// A descriptor that somebody else closes.
-struct Borrowed(RawFd);
+/// A descriptor that another owner closes.
+struct BorrowedDescriptor(RawFd);
 
-impl AsRawFd for Borrowed {
+impl AsRawFd for BorrowedDescriptor {
     fn as_raw_fd(&self) -> RawFd {
         self.0
     }
@@ -66,22 +72,24 @@ impl Socket {
         runtime: Runtime,
         sweeper: &Arc<Sweeper>,
         limits: &Arc<ConnectionLimits>,
-        place: &Place,
+        slot: &ConnectionSlot,
     ) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        let waiter = match runtime {
-            Runtime::Coroutines => Waiter::Coroutine(CoIo::new(Borrowed(stream.as_raw_fd()))?),
-            Runtime::Threads => Waiter::Thread,
+        let readiness = match runtime {
+            Runtime::Coroutines => {
+                Readiness::Coroutine(CoIo::new(BorrowedDescriptor(stream.as_raw_fd()))?)
+            }
+            Runtime::Threads => Readiness::Thread,
         };
-        let waker = match &waiter {
-            Waiter::Coroutine(io) => Some(io.waker()),
-            Waiter::Thread => None,
+        let waker = match &readiness {
+            Readiness::Coroutine(io) => Some(io.waker()),
+            Readiness::Thread => None,
         };
         Ok(Self {
-            waiter,
+            readiness,
             stream,
             sweeper: Arc::clone(sweeper),
-            watch: sweeper.watch(place, waker),
+            status: sweeper.add(slot.number(), slot.network, waker),
             limits: Arc::clone(limits),
             stack_top: 0,
             is_drained: false,
@@ -90,29 +98,27 @@ impl Socket {
         })
     }
 
-    /// The caller's frame is the first one on the stack of this connection.
+    /// Sets an address in the first frame on the stack of this connection.
     pub(super) fn on_stack_below(mut self, top: usize) -> Self {
         self.stack_top = top;
         self
     }
 
-    /// The client is known by a certificate.
-    pub(super) fn set_client(&self, client: Client) {
-        self.watch.set_client(client);
+    /// The client was accepted by its certificate.
+    pub(super) fn set_client(&self, client: VerifiedClient) {
+        self.status.set_client(client);
     }
 
     /// Sleeps until something happens on the socket, or fails when the time is over.
     fn wait(&mut self, events: i16) -> io::Result<()> {
-        if self.sweeper.is_due(&self.watch) {
+        if self.sweeper.is_due(&self.status) {
             return Err(ErrorKind::TimedOut.into());
         }
-        match &self.waiter {
-            Waiter::Coroutine(io) => self.has_hangup |= io.wait_io() & HANGUP != 0,
-            Waiter::Thread => {
-                system::poll(
-                    &mut [system::pollfd(self.stream.as_fd(), events)],
-                    Some(TICK),
-                );
+        match &self.readiness {
+            Readiness::Coroutine(io) => self.has_hangup |= io.wait_io() & HANGUP != 0,
+            Readiness::Thread => {
+                let mut sources = [system::pollfd(self.stream.as_fd(), events)];
+                system::poll(&mut sources, Some(TICK));
             }
         }
         self.is_drained = false;
@@ -123,9 +129,9 @@ impl Socket {
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.cede();
-        // Whoever sends without a pause never waits.
-        if self.watch.must_end() {
+        self.yield_now();
+        // A client that sends without a pause never makes the connection wait.
+        if self.status.must_end() {
             return Err(ErrorKind::TimedOut.into());
         }
         loop {
@@ -163,9 +169,6 @@ impl Write for Socket {
     }
 }
 
-/// Measured: 10 KiB, of which some are the process's own.
-const IDLE_BYTES: usize = 8 * 1024;
-
 impl Stream for Socket {
     fn idle_bytes(&self) -> usize {
         IDLE_BYTES
@@ -173,7 +176,7 @@ impl Stream for Socket {
 
     fn enter(&mut self, phase: Phase) {
         let within = match phase {
-            Phase::Lull => Some(LULL.min(self.limits.idle)),
+            Phase::KeepAlive => Some(KEEP_ALIVE.min(self.limits.idle)),
             Phase::Idle => Some(self.limits.idle),
             Phase::Head => Some(self.limits.head),
             Phase::Body => Some(self.limits.body),
@@ -181,41 +184,41 @@ impl Stream for Socket {
             Phase::Held(duration) => Some(duration),
             Phase::Write => Some(self.limits.write),
             Phase::WriteSignature => Some(self.limits.write_signature),
-            Phase::Linger => Some(LINGER),
+            Phase::Closing => Some(CLOSING),
         };
-        self.sweeper.enter(&self.watch, phase, within);
+        self.sweeper.enter(&self.status, phase, within);
     }
 
     fn trust(&mut self) {
-        self.watch.trust();
+        self.status.trust();
     }
 
     fn pause(&mut self, duration: Duration) {
-        self.sweeper.pause(&self.watch, duration);
+        self.sweeper.pause(&self.status, duration);
     }
 
     fn wait_readable(&mut self) -> io::Result<()> {
-        if !self.is_drained
-            && self.stream.peek(&mut [0]).map_err(|error| error.kind())
-                != Err(ErrorKind::WouldBlock)
-        {
-            return Ok(()); // data, the end, or an error: the next read will tell
+        if !self.is_drained {
+            let peeked = self.stream.peek(&mut [0]);
+            if peeked.map_err(|error| error.kind()) != Err(ErrorKind::WouldBlock) {
+                return Ok(()); // data, the end, or an error: the next read finds out
+            }
         }
         self.wait(POLLIN)
     }
 
     fn release_memory(&mut self) {
-        if let Waiter::Coroutine(_) = self.waiter {
+        if let Readiness::Coroutine(_) = self.readiness {
             system::release_stack(self.stack_top, runtime::STACK_WORDS * size_of::<usize>());
         }
     }
 
-    fn cede(&mut self) {
+    fn yield_now(&mut self) {
         self.work_in_a_row += 1;
         if self.work_in_a_row >= WORK_IN_A_ROW_MAX {
             self.work_in_a_row = 0;
-            if let Waiter::Coroutine(_) = self.waiter {
-                runtime::hop();
+            if let Readiness::Coroutine(_) = self.readiness {
+                runtime::yield_now();
             }
         }
     }
@@ -227,6 +230,6 @@ impl Stream for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.watch.end();
+        self.status.set_ended();
     }
 }

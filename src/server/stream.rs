@@ -1,4 +1,4 @@
-//! What a connection runs over: bytes in both directions, waits that end, and what others must know of it.
+//! What a connection runs over: a byte stream in both directions whose waits end at a deadline.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 /// What a connection is waiting for; each phase has its own deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The first byte of the next request, which usually comes soon.
-    Lull,
-    /// The same, when it has not come soon.
+    /// The next request, which usually comes soon.
+    KeepAlive,
+    /// The next request, when it has not come soon.
     Idle,
     /// The rest of the head; at the beginning the handshake and the first byte as well.
     Head,
@@ -18,34 +18,35 @@ pub(super) enum Phase {
     Answer,
     /// The end of a penalty: answers are held back for so long.
     Held(Duration),
-    /// The client, who must take the answer.
+    /// The client, which must take the answer.
     Write,
-    /// The same, when the answer is a signature: meanwhile its key cannot be deleted.
+    /// The client, which must take a signature: meanwhile its key cannot be deleted.
     WriteSignature,
-    /// The client's goodbye.
-    Linger,
+    /// The client, which closes its side after the last answer.
+    Closing,
 }
 
 /// The byte stream under a connection. Reads and writes wait, and fail with
 /// [`io::ErrorKind::TimedOut`] when the deadline of the phase has passed.
 pub(super) trait Stream: Read + Write {
-    /// What a connection over it takes of memory when it is idle.
+    /// The memory of an idle connection over this stream.
     fn idle_bytes(&self) -> usize;
     /// Begins a phase: its time counts from now.
     fn enter(&mut self, phase: Phase);
-    /// The client has proved who it is: its connection goes last when there are too many.
+    /// Marks the client as one that has proved who it is: its connection is ended last when there are
+    /// too many.
     fn trust(&mut self);
     /// Waits for so long, whatever arrives meanwhile.
     fn pause(&mut self, duration: Duration);
-    /// Waits until there is something to read, and needs no buffer for it. May return early.
+    /// Waits until there is something to read, without a buffer for it. May return early.
     ///
     /// # Errors
     /// [`io::ErrorKind::TimedOut`].
     fn wait_readable(&mut self) -> io::Result<()>;
-    /// Nothing is at hand: gives back what memory there is to give back.
+    /// Frees the memory that an idle connection does not need.
     fn release_memory(&mut self);
-    /// A piece of work is done: others may run now.
-    fn cede(&mut self);
-    /// Tells the client that nothing more will come.
+    /// Counts one piece of work, and lets other connections run when there were many in a row.
+    fn yield_now(&mut self);
+    /// Closes the sending side.
     fn close_writing(&mut self);
 }

@@ -1,5 +1,5 @@
-//! System calls that the standard library has no safe form of, and the spawning of coroutines: all
-//! `unsafe` code of `server` is here.
+//! System calls without a safe form in the standard library, and the spawning of coroutines: all `unsafe`
+//! code of `server` is here.
 #![expect(
     unsafe_code,
     reason = "system calls without a safe form in the standard library, and may's spawn"
@@ -13,11 +13,11 @@ use std::time::Duration;
 
 pub(super) use libc::{POLLIN, POLLOUT};
 
-/// The events of epoll after which a read may meet the end of the stream without a further event.
+/// Events of epoll after which a read may reach the end of the stream without a further event.
 pub(super) const HANGUP: usize =
     (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR).cast_unsigned() as usize;
 
-/// What a signal asks of the server.
+/// A signal that the main thread waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     /// SIGTERM, SIGINT
@@ -34,9 +34,10 @@ pub(super) fn block_signals() {
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
 }
 
-/// The next signal; `None` when there was none in this time.
+/// Waits for the next signal; `None` when there was none in this time.
 pub(super) fn wait_for_signal(within: Duration) -> Option<Signal> {
-    let (set, within) = (signals(), timespec(within));
+    let set = signals();
+    let within = timespec(within);
     // SAFETY: both structures are initialised, and no details of the signal are asked for.
     match unsafe { libc::sigtimedwait(&set, ptr::null_mut(), &within) } {
         libc::SIGTERM | libc::SIGINT => Some(Signal::Stop),
@@ -45,8 +46,8 @@ pub(super) fn wait_for_signal(within: Duration) -> Option<Signal> {
     }
 }
 
-/// Undoes may's handlers of SIGSEGV and SIGBUS: after a stack overflow they would abandon one
-/// coroutine in silence and go on; a signer must stop instead.
+/// Removes `may`'s handlers of SIGSEGV and SIGBUS: after a stack overflow they would abandon one coroutine
+/// in silence and go on; a signer must stop instead.
 pub(super) fn restore_fault_signals() {
     for signal in [libc::SIGSEGV, libc::SIGBUS] {
         // SAFETY: the default action runs no code of ours.
@@ -54,7 +55,7 @@ pub(super) fn restore_fault_signals() {
     }
 }
 
-/// One descriptor for [`poll`].
+/// Makes an entry for [`poll`].
 pub(super) fn pollfd(fd: BorrowedFd<'_>, events: i16) -> libc::pollfd {
     libc::pollfd {
         fd: fd.as_raw_fd(),
@@ -82,7 +83,7 @@ pub(super) fn set_backlog(listener: BorrowedFd<'_>, backlog: i32) -> io::Result<
     }
 }
 
-/// The user at the other end of a Unix socket.
+/// Returns the user at the other end of a Unix socket.
 pub(super) fn peer_uid(stream: BorrowedFd<'_>) -> Option<u32> {
     let mut credentials = MaybeUninit::<libc::ucred>::uninit();
     let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).expect("12 bytes");
@@ -101,7 +102,7 @@ pub(super) fn peer_uid(stream: BorrowedFd<'_>) -> Option<u32> {
     (result == 0).then(|| unsafe { credentials.assume_init() }.uid)
 }
 
-/// Raises the soft limit of open descriptors towards `wanted`, as far as the hard limit lets it.
+/// Raises the soft limit of open descriptors to `wanted`, or to the hard limit if that is lower.
 pub(super) fn raise_descriptor_limit(wanted: u64) {
     // SAFETY: an all-zero rlimit is valid, and both calls get a pointer to it.
     unsafe {
@@ -113,13 +114,13 @@ pub(super) fn raise_descriptor_limit(wanted: u64) {
     }
 }
 
-/// The user that this process acts as.
+/// Returns the user that this process acts as.
 pub(super) fn effective_uid() -> u32 {
     // SAFETY: geteuid() takes nothing and cannot fail.
     unsafe { libc::geteuid() }
 }
 
-/// Runs `action` while new files lack these permissions.
+/// Runs `action` with this umask.
 pub(super) fn with_umask<T>(mask: libc::mode_t, action: impl FnOnce() -> T) -> T {
     // SAFETY: umask() cannot fail; it concerns the whole process, which has one thread so far.
     let old = unsafe { libc::umask(mask) };
@@ -131,7 +132,7 @@ pub(super) fn with_umask<T>(mask: libc::mode_t, action: impl FnOnce() -> T) -> T
 
 /// Takes ownership of a descriptor that the parent process left open for us.
 pub(super) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: fcntl() on a number that is no descriptor fails, it does no harm.
+    // SAFETY: fcntl() on a number that is not a descriptor fails and does no harm.
     match unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } {
         // SAFETY: the descriptor is open, and by the protocol of LISTEN_FDS it is ours alone.
         0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
@@ -146,13 +147,14 @@ pub(super) fn spawn_coroutine(
 ) -> io::Result<()> {
     let builder = may::coroutine::Builder::new().stack_size(stack_words);
     // SAFETY: one worker runs all coroutines, so thread-local values never change under them, and
-    // nothing borrows one across a wait; a stack that overflows meets its guard page and ends the
+    // nothing borrows one across a wait; a stack that overflows hits its guard page and ends the
     // process (`restore_fault_signals`). The handle may be dropped: it only joins.
-    unsafe { builder.spawn(body) }.map(drop)
+    unsafe { builder.spawn(body)? };
+    Ok(())
 }
 
-/// Gives back the pages of this coroutine's stack that no frame needs now: an idle connection would keep
-/// all that a handshake has ever touched. `top` is in its first frame, `bytes` is its whole size.
+/// Frees the pages of this coroutine's stack below the current frame: an idle connection would keep all
+/// that a handshake has ever touched. `top` is in its first frame, `bytes` is its whole size.
 #[inline(never)]
 pub(super) fn release_stack(top: usize, bytes: usize) {
     const PAGE: usize = 4096;
@@ -160,8 +162,8 @@ pub(super) fn release_stack(top: usize, bytes: usize) {
     let end = (here - 512) & !(PAGE - 1); // below this frame, and that of the call
     let start = (top & !(PAGE - 1)) + 4 * PAGE - bytes; // above the guard page
     if here < top && start < end {
-        // SAFETY: these pages are of the running coroutine's stack, below its last frame; what is read
-        // there next has been written before.
+        // SAFETY: these pages belong to the running coroutine's stack, below its last frame; what is read
+        // there next is written before.
         unsafe {
             libc::madvise(
                 ptr::without_provenance_mut(start),
@@ -172,7 +174,7 @@ pub(super) fn release_stack(top: usize, bytes: usize) {
     }
 }
 
-/// Lets others go first that want to run at the same time as the calling thread.
+/// Lowers the priority of the calling thread.
 pub(super) fn lower_priority() {
     // SAFETY: takes integers only. On Linux, process 0 means the calling thread. A refusal does no
     // harm: the thread goes on as it was.
@@ -182,7 +184,7 @@ pub(super) fn lower_priority() {
 /// A thread of this niceness gets a tenth of a core that another one wants as well (sched(7)).
 const NICE: libc::c_int = 10;
 
-/// The clock that systemd compares reloads by.
+/// Returns the time of the clock that systemd compares reloads by.
 pub(super) fn monotonic_us() -> i64 {
     let mut now = timespec(Duration::ZERO);
     // SAFETY: `now` is valid for writing, and the clock exists on every Linux.

@@ -1,4 +1,5 @@
-//! Who may ask: the tokens of both listeners, the control socket, and a warning where nobody is kept out.
+//! Which clients are served: the guards of both listeners, their tokens, and a warning where every client
+//! is.
 
 use std::sync::Arc;
 
@@ -9,10 +10,9 @@ use crate::cli::TokenSource;
 use crate::cli::error::StartError;
 use crate::config::{Keymanager, Settings};
 use crate::data_dir::read_or_make_token;
-use crate::server::control::{ControlSocket, path_in, runtime_directory};
 use crate::server::notify::inherited_listeners;
-use crate::server::tls::Files;
-use crate::server::{Bind, Server};
+use crate::server::tls::TlsFiles;
+use crate::server::{ListenAddress, ListenerRole, Server};
 
 /// The rules of both listeners.
 pub(super) struct Guards {
@@ -27,52 +27,57 @@ pub(super) struct TokenFile {
     read: Box<dyn Fn() -> Result<Zeroizing<String>, StartError>>,
 }
 
+impl TokenFile {
+    fn open(
+        read: impl Fn() -> Result<Zeroizing<String>, StartError> + 'static,
+    ) -> Result<Self, StartError> {
+        Ok(Self {
+            token: Arc::new(Token::new(&read()?)),
+            read: Box::new(read),
+        })
+    }
+}
+
 impl Guards {
-    /// Takes the tokens out of the settings: what is kept of them does not tell them.
+    /// Takes the tokens out of the settings, so that nothing that is kept of these holds one.
     pub(super) fn new(settings: &mut Settings) -> Result<Self, StartError> {
         let mut token_files = Vec::new();
-        let mut token_of = |read: Box<dyn Fn() -> Result<Zeroizing<String>, StartError>>| {
-            let token = Arc::new(Token::new(&read()?));
-            token_files.push(TokenFile {
-                token: Arc::clone(&token),
-                read,
-            });
-            Ok(token)
+        let mut add = |file: TokenFile| {
+            let token = Arc::clone(&file.token);
+            token_files.push(file);
+            token
         };
         let auth_token = match settings.auth_token.take() {
             None => None,
             Some(TokenSource::Given(text)) => Some(Arc::new(Token::new(&text))),
-            Some(file) => Some(token_of(Box::new(move || file.read()))?),
+            Some(file) => Some(add(TokenFile::open(move || file.read())?)),
         };
         let key_manager_token = match settings.keymanager.clone() {
-            Keymanager::Token(file) => Some(token_of(Box::new(move || file.read()))?),
+            Keymanager::Token(file) => Some(add(TokenFile::open(move || file.read())?)),
             Keymanager::OwnTokenFile(path) => {
-                Some(token_of(Box::new(move || read_or_make_token(&path)))?)
+                Some(add(TokenFile::open(move || read_or_make_token(&path))?))
             }
             Keymanager::AuthToken | Keymanager::Off | Keymanager::Open | Keymanager::Closed => None,
         };
-        let hosts =
-            |hosts: &Option<Vec<String>>| hosts.clone().map_or(Allowlist::All, Allowlist::new);
+        let metrics_hosts = match &settings.metrics {
+            Some(metrics) => allowlist(metrics.hosts.as_ref()),
+            None => Allowlist::All,
+        };
         Ok(Self {
             signing: Guard {
                 token: auth_token.clone(),
                 key_manager_token,
-                // Who reaches a socket of systemd is not known here.
+                // Which clients reach a socket of systemd is not known here.
                 key_manager_needs_token: !matches!(settings.keymanager, Keymanager::Open)
                     || !inherited_listeners().is_empty(),
-                hosts: hosts(&settings.http.hosts),
+                hosts: allowlist(settings.http.hosts.as_ref()),
                 origins: Allowlist::new(settings.cors_origins.clone()),
             },
             metrics: Guard {
-                token: auth_token.clone(),
+                token: auth_token,
                 key_manager_token: None,
                 key_manager_needs_token: false,
-                hosts: hosts(
-                    &settings
-                        .metrics
-                        .as_ref()
-                        .and_then(|metrics| metrics.hosts.clone()),
-                ),
+                hosts: metrics_hosts,
                 origins: Allowlist::new([]),
             },
             token_files,
@@ -80,51 +85,38 @@ impl Guards {
     }
 }
 
-/// Takes the tokens that the files hold now. One that cannot be read stays as it was.
+fn allowlist(hosts: Option<&Vec<String>>) -> Allowlist {
+    match hosts {
+        Some(hosts) => Allowlist::new(hosts.clone()),
+        None => Allowlist::All,
+    }
+}
+
+/// Reads the token files again. A token whose file cannot be read stays as it was.
 pub(super) fn reload_tokens(files: &[TokenFile]) {
     for TokenFile { token, read } in files {
         match read() {
-            Ok(text) if token.replace(&text) => log::info!("SIGHUP: a token has changed"),
-            Ok(_) => {}
-            Err(usage) => log::error!("SIGHUP: {}; this token stays as it was", usage.message),
-        }
-    }
-}
-
-/// The control socket, in the first of its directories that takes one. Without it the service runs all
-/// the same, and the log says why.
-pub(super) fn bind_control_socket(settings: &mut Settings) -> Option<ControlSocket> {
-    let directories = settings.data_dir.iter().cloned().chain(runtime_directory());
-    let mut failures = Vec::new();
-    for directory in directories {
-        match ControlSocket::bind(&directory) {
-            Ok(socket) => return Some(socket),
-            Err(error) => {
-                let path = path_in(&directory);
-                failures.push(format!("no control socket at {}: {error}", path.display()));
+            Ok(text) => {
+                if token.replace(&text) {
+                    log::info!("SIGHUP: a token has changed");
+                }
             }
+            Err(error) => log::error!("SIGHUP: {}; this token stays as it was", error.message),
         }
     }
-    settings.notices.extend(failures);
-    None
 }
 
-/// Says that others get signatures, where that is so: another machine reaches the signing port, and
-/// neither token nor client certificate keeps it out.
-pub(super) fn warn_of_open_port(
-    settings: &Settings,
-    guard: &Guard,
-    server: &Server,
-    names: &[&str],
-) {
-    if guard.token.is_some() || settings.tls.as_ref().is_some_and(Files::asks_clients) {
+/// Warns when another machine reaches the signing port, and neither a token nor a client certificate is
+/// asked for.
+pub(super) fn warn_of_open_port(settings: &Settings, guard: &Guard, server: &Server) {
+    if guard.token.is_some() || settings.tls.as_ref().is_some_and(TlsFiles::asks_clients) {
         return;
     }
-    for (name, bind) in names.iter().zip(server.addresses()) {
-        let (Bind::Tcp(address) | Bind::Tls(address, _)) = bind else {
+    for (role, address) in server.addresses() {
+        let (ListenAddress::Tcp(address) | ListenAddress::Tls(address, _)) = address else {
             continue;
         };
-        if *name != "signing" || address.ip().to_canonical().is_loopback() {
+        if role != ListenerRole::Signing || address.ip().to_canonical().is_loopback() {
             continue;
         }
         if settings.unix.is_some() {

@@ -4,14 +4,13 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use may_minihttp::{HttpServer, HttpService};
 use signerd::api::{BodyRule, Service};
 use signerd::http::request::Request;
 use signerd::http::response::{Response, TEXT};
-use signerd::server::{Bind, Server, ServerSettings};
+use signerd::server::{ListenAddress, ListenerRole, Server, ServerSettings, Services};
 
 const ROUNDS: usize = 25;
 const ROUND: Duration = Duration::from_millis(500);
@@ -160,17 +159,15 @@ impl Service for Upcheck {
 }
 
 fn serve_ours() {
-    let listeners = vec![(
-        Bind::Tcp(([127, 0, 0, 1], 0).into()),
-        Arc::new(Upcheck) as Arc<dyn Service>,
-    )];
+    let address = ListenAddress::Tcp(([127, 0, 0, 1], 0).into());
     let server = Server::bind(ServerSettings {
-        listeners,
+        listeners: vec![(ListenerRole::Signing, address)],
         ..ServerSettings::default()
     })
     .expect("a free port");
-    println!("{}", server.addresses()[0]);
-    server.run(|| {});
+    let (_, address) = &server.addresses()[0];
+    println!("{address}");
+    server.run(Services::all(Upcheck), || {});
 }
 
 #[derive(Clone)]

@@ -1,51 +1,54 @@
 //! TLS over a socket: the handshake step by step, then data.
 //!
-//! A step of the handshake is computed by a pool of threads, for it takes milliseconds; its deadline is that
-//! of the first head.
+//! A step of the handshake takes milliseconds, so a pool of threads computes it. The deadline of the whole
+//! handshake is that of the first head.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ServerConnection, Stream as TlsStream};
+use rustls::{Error, ServerConnection, Stream as TlsStream};
 
 use crate::http::wipe;
 
 use super::pool::{PoolError, WorkerPool};
 use super::socket::Socket;
 use super::stream::{Phase, Stream};
-use super::tls::{Client, Tls};
+use super::tls::{Tls, VerifiedClient};
 
 /// A socket with TLS over it.
-pub(super) struct Secured {
-    /// Away while a step of the handshake is computed; gone for ever when that failed.
+pub(super) struct SecureSocket {
+    /// `None` while a step of the handshake is computed, and for ever after that failed.
     connection: Option<Box<ServerConnection>>,
     socket: Socket,
     handshakes: Arc<WorkerPool>,
     tls: Arc<Tls>,
-    /// The reading of the files that it was made with.
-    number: u64,
+    /// Which reading of the TLS files the connection was made with.
+    generation: u64,
 }
 
-impl Secured {
-    /// A connection before its handshake; `number` is that of the files that `connection` was made with.
+/// Measured: 17 KiB.
+const IDLE_BYTES: usize = 18 * 1024;
+
+impl SecureSocket {
+    /// The server's side of a new connection, before its handshake.
+    #[inline(never)] // moves a KiB over the stack
     pub(super) fn new(
-        connection: ServerConnection,
         socket: Socket,
-        handshakes: &Arc<WorkerPool>,
         tls: &Arc<Tls>,
-        number: u64,
-    ) -> Self {
-        Self {
-            connection: Some(Box::new(connection)),
+        handshakes: &Arc<WorkerPool>,
+    ) -> Result<Self, Error> {
+        let (config, generation) = tls.config();
+        Ok(Self {
+            connection: Some(Box::new(ServerConnection::new(config)?)),
             socket,
             handshakes: Arc::clone(handshakes),
             tls: Arc::clone(tls),
-            number,
-        }
+            generation,
+        })
     }
 
-    /// What carries data, once the handshake is done.
+    /// The stream of data, once the handshake is done.
     fn stream(&mut self) -> io::Result<TlsStream<'_, ServerConnection, Socket>> {
         let is_handshaking = self
             .connection
@@ -54,7 +57,7 @@ impl Secured {
         if is_handshaking {
             self.shake_hands()?;
         }
-        let connection = self.connection.as_mut().ok_or_else(broken)?;
+        let connection = self.connection.as_mut().ok_or_else(aborted)?;
         Ok(TlsStream::new(connection, &mut self.socket))
     }
 
@@ -63,7 +66,7 @@ impl Secured {
     fn shake_hands(&mut self) -> io::Result<()> {
         loop {
             self.send_pending()?;
-            let connection = self.connection.as_mut().ok_or_else(broken)?;
+            let connection = self.connection.as_mut().ok_or_else(aborted)?;
             if !connection.is_handshaking() {
                 break;
             }
@@ -72,24 +75,24 @@ impl Secured {
             }
             let processed = self.process();
             if processed.is_err() {
-                self.send_pending().ok(); // the alert that says why
+                self.send_pending().ok(); // the alert with the reason
             }
             processed?;
         }
-        let connection = self.connection.as_ref().ok_or_else(broken)?;
+        let connection = self.connection.as_ref().ok_or_else(aborted)?;
         if let Some(chain) = connection.peer_certificates() {
             let chain = chain.iter().map(|it| it.clone().into_owned()).collect();
             self.socket
-                .set_client(Client::new(&self.tls, chain, self.number));
+                .set_client(VerifiedClient::new(&self.tls, chain, self.generation));
         }
         Ok(())
     }
 
     /// Computes the next step from what was read, on another thread.
     fn process(&mut self) -> io::Result<()> {
-        let mut connection = self.connection.take().ok_or_else(broken)?;
+        let mut connection = self.connection.take().ok_or_else(aborted)?;
         let processed = self.handshakes.run(move || {
-            let result = connection.process_new_packets().map(drop);
+            let result = connection.process_new_packets().map(|_| ());
             (connection, result)
         });
         match processed {
@@ -97,48 +100,18 @@ impl Secured {
                 self.connection = Some(connection);
                 result.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
             }
-            Err(PoolError::Full | PoolError::Panicked) => Err(broken()),
+            Err(PoolError::Full | PoolError::Panicked) => Err(aborted()),
         }
     }
 
     fn send_pending(&mut self) -> io::Result<()> {
-        let connection = self.connection.as_mut().ok_or_else(broken)?;
+        let connection = self.connection.as_mut().ok_or_else(aborted)?;
         while connection.wants_write() {
             connection.write_tls(&mut self.socket)?;
         }
         Ok(())
     }
-}
 
-/// There is no handshake, and will be none: too many others wait for theirs.
-fn broken() -> io::Error {
-    ErrorKind::ConnectionAborted.into()
-}
-
-// None of these is inlined: their frames are large, and would stay on the stack of an idle connection.
-impl Read for Secured {
-    #[inline(never)]
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream()?.read(buffer)
-    }
-}
-
-impl Write for Secured {
-    #[inline(never)]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream()?.write(bytes)
-    }
-
-    #[inline(never)]
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream()?.flush()
-    }
-}
-
-/// Measured: 17 KiB.
-const IDLE_BYTES: usize = 18 * 1024;
-
-impl Secured {
     /// Wipes what rustls has decrypted in its buffer of records: that lives as long as the connection,
     /// and is otherwise overwritten by the next records alone.
     #[inline(never)]
@@ -150,7 +123,32 @@ impl Secured {
     }
 }
 
-/// Brings no bytes, and wipes the buffer that it is offered.
+/// The handshake failed, or too many others wait for theirs.
+fn aborted() -> io::Error {
+    ErrorKind::ConnectionAborted.into()
+}
+
+// None of these is inlined: their frames are large, and would stay on the stack of an idle connection.
+impl Read for SecureSocket {
+    #[inline(never)]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream()?.read(buffer)
+    }
+}
+
+impl Write for SecureSocket {
+    #[inline(never)]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream()?.write(bytes)
+    }
+
+    #[inline(never)]
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream()?.flush()
+    }
+}
+
+/// Reads no bytes, and wipes the buffer that it is offered.
 struct WipeOnly;
 
 impl Read for WipeOnly {
@@ -160,7 +158,7 @@ impl Read for WipeOnly {
     }
 }
 
-impl Stream for Secured {
+impl Stream for SecureSocket {
     fn idle_bytes(&self) -> usize {
         IDLE_BYTES
     }
@@ -178,7 +176,7 @@ impl Stream for Secured {
     }
 
     fn wait_readable(&mut self) -> io::Result<()> {
-        // Without a wish to read, what was read before is still waiting, decrypted.
+        // rustls does not want to read while decrypted data waits.
         let connection = self.connection.as_ref();
         if connection.is_some_and(|connection| connection.wants_read()) {
             self.wipe_records();
@@ -192,8 +190,8 @@ impl Stream for Secured {
         self.socket.release_memory();
     }
 
-    fn cede(&mut self) {
-        self.socket.cede();
+    fn yield_now(&mut self) {
+        self.socket.yield_now();
     }
 
     fn close_writing(&mut self) {
