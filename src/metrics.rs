@@ -50,6 +50,8 @@ pub struct Readings {
     pub protection_counts: (u64, u64),
     /// Hits and misses of the message cache.
     pub cache_counts: (u64, u64),
+    /// 1 while signatures are made the fast way, 0 after a failed self-test or a fault.
+    pub signing_accelerated: bool,
 }
 
 impl Metrics {
@@ -178,6 +180,11 @@ impl Collector for Reader {
                 "1 when slashing protection is on",
                 u64::from(now.protection_on),
             ),
+            (
+                "signing_accelerated",
+                "0 after a fault of the signature code or of the machine: blst alone signs, more slowly",
+                u64::from(now.signing_accelerated),
+            ),
         ] {
             let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
@@ -231,6 +238,7 @@ mod tests {
             protection_on: true,
             protection_counts: (7, 1),
             cache_counts: (5, 2),
+            signing_accelerated: true,
         });
         metrics.begin().signed("ATTESTATION");
         metrics.refused("malformed");
@@ -244,6 +252,7 @@ mod tests {
             "eth2_slashingprotection_permitted_signings_total 7",
             "eth2_slashingprotection_prevented_signings_total 1",
             "message_cache_hits_total 5",
+            "signing_accelerated 1",
             "py3signer_build_info{version=",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

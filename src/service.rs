@@ -173,6 +173,7 @@ fn readings(
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
             cache_counts: secret::cache_counters(),
+            signing_accelerated: secret::is_accelerated(),
         }
     }
 }
@@ -188,8 +189,9 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: 
         log::warn!("{notice}");
     }
     announce_protection(protection);
-    // Logs now whether memory can be locked, not when the first key comes.
+    // Logs now whether memory can be locked, not when the first key comes, and whether signatures are right.
     arena::report();
+    secret::is_accelerated();
     if let Keymanager::OwnTokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",

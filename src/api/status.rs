@@ -7,6 +7,7 @@ use super::guard::Credential;
 use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::arena;
 use crate::keys::progress::Progress;
+use crate::keys::secret;
 use crate::slashing::Protection;
 
 /// `GET /api/v1/eth2/publicKeys`: the loaded keys, sorted.
@@ -29,6 +30,7 @@ pub(super) fn health(api: &Api) -> Response {
         "status": "healthy",
         "keys_loaded": api.keys.len(),
         "locked": arena::report().locked,
+        "accelerated": secret::is_accelerated(),
         "slashing_protection": matches!(*api.protection, Protection::On(_)),
         "network": api.networks.name(),
     });
