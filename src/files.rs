@@ -28,6 +28,12 @@ const UNFINISHED: &str = ".unfinished";
 /// The bytes of that random number.
 const RANDOM_NAME_BYTES: usize = 16;
 
+/// The character that editors of Windows put at the start of a text.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// What `ProtectHome=` of a systemd unit hides.
+const PROTECTED_HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+
 static WARNED: Once = Once::new();
 
 /// A path that cannot be used, and the reason.
@@ -127,7 +133,7 @@ pub(crate) fn look_at(path: &Path) -> Result<PathKind, FileError> {
                 Ok(PathKind::Absent)
             }
         }
-        Err(error) => Err(FileError::new(path, error)),
+        Err(error) => Err(FileError::new(path, explain(path, &error))),
     }
 }
 
@@ -144,7 +150,7 @@ pub(crate) fn is_absent(error: &io::Error) -> bool {
 /// # Errors
 /// When it cannot be read, or not to its end.
 pub(crate) fn list_directory(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let fault = |error| FileError::new(directory, error);
+    let fault = |error: io::Error| FileError::new(directory, explain(directory, &error));
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(fault)? {
         paths.push(entry.map_err(fault)?.path());
@@ -171,7 +177,7 @@ fn read_open_file(file: File, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>
     Ok(content)
 }
 
-/// Reads the text of a file that only its owner and group may read.
+/// Reads the text of a file that only its owner and group may read. It may be a pipe.
 ///
 /// # Errors
 /// When it cannot be read, is not UTF-8, has more than [`SECRET_FILE_BYTES_MAX`] bytes, or others can
@@ -180,7 +186,7 @@ pub(crate) fn read_private(
     path: &Path,
     allow_insecure_permissions: bool,
 ) -> Result<Zeroizing<String>, FileError> {
-    let fault = |error| FileError::new(path, error);
+    let fault = |error| FileError::new(path, explain(path, &error));
     let file = File::open(path).map_err(fault)?;
     let mode = file.metadata().map_err(fault)?.mode();
     if mode & OTHERS_READ_WRITE != 0 {
@@ -201,8 +207,93 @@ pub(crate) fn read_private(
     let bytes = read_open_file(file, SECRET_FILE_BYTES_MAX).map_err(fault)?;
     match str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => Err(
+            FileError::new(path, "expected UTF-8 text, found UTF-16: save it as UTF-8"),
+        ),
         Err(_) => Err(FileError::new(path, "expected UTF-8 text")),
     }
+}
+
+/// Does the same as [`read_private`] for a regular file: nothing else is opened.
+///
+/// # Errors
+/// As [`read_private`], and when it is not a regular file.
+pub(crate) fn read_private_file(
+    path: &Path,
+    allow_insecure_permissions: bool,
+) -> Result<Zeroizing<String>, FileError> {
+    match look_at(path)? {
+        PathKind::Directory => Err(FileError::new(path, "a directory, not a file")),
+        PathKind::File | PathKind::Absent => read_private(path, allow_insecure_permissions),
+    }
+}
+
+/// Whether something exists at a path that is neither a regular file nor a directory, such as a pipe.
+pub(crate) fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// Explains why a file cannot be opened: who owns it, and what may help.
+pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
+    if std::env::var_os("INVOCATION_ID").is_some()
+        && matches!(
+            error.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
+        )
+        && PROTECTED_HOMES.iter().any(|home| path.starts_with(home))
+    {
+        return format!(
+            "{error}: the systemd unit hides home directories (ProtectHome=); move the file, or bind it with \
+             BindReadOnlyPaths="
+        );
+    }
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error.to_string();
+    }
+    // The first directory on the way that cannot be entered hides everything below it.
+    let mut denied = path;
+    for ancestor in path.ancestors() {
+        if fs::symlink_metadata(ancestor).is_ok() {
+            break;
+        }
+        denied = ancestor.parent().unwrap_or(ancestor);
+    }
+    let (Ok(found), Ok(process)) = (fs::metadata(denied), fs::metadata("/proc/self")) else {
+        return error.to_string();
+    };
+    let what = if denied == path {
+        "it".to_owned()
+    } else {
+        denied.display().to_string()
+    };
+    format!(
+        "{error}: {what} belongs to {}:{} with mode {:04o}, and this process runs as {}:{}; give it to that \
+         user or group (chown, chgrp), with mode 0440 for a file or 0550 for a directory",
+        found.uid(),
+        found.gid(),
+        found.mode() & 0o7777,
+        process.uid(),
+        process.gid()
+    )
+}
+
+/// Removes a byte order mark, and white space at both ends.
+pub(crate) fn trim_text(text: &str) -> &str {
+    text.trim_matches(|character: char| character == '\u{feff}' || character.is_whitespace())
+}
+
+/// Does the same as [`trim_text`] for bytes, with ASCII white space.
+pub(crate) fn trim_bytes(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.trim_ascii();
+    match bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()) {
+        Some(rest) => rest.trim_ascii_start(),
+        None => bytes,
+    }
+}
+
+/// Removes a byte order mark at the start.
+pub(crate) fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
 /// Refuses a directory that others can write: they could replace the keys and the record of what was

@@ -53,6 +53,7 @@ mod remains;
 mod sources;
 mod start;
 mod table;
+mod waiting;
 
 // The service: health, negotiation, guards, start and end; command lines.
 mod cli;

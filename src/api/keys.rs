@@ -19,7 +19,8 @@ use crate::http::response::{JSON, Response};
 use crate::json;
 use crate::keys::change::{ChangeError, Outcome};
 use crate::keys::imported::NewKey;
-use crate::keys::keystore::{FILE_BYTES_MAX, RAW_PASSWORD_BYTES_MAX};
+use crate::keys::keystore::FILE_BYTES_MAX;
+use crate::keys::password::RAW_PASSWORD_BYTES_MAX;
 use crate::slashing::{Refused, Unavailable};
 
 /// `GET /eth/v1/keystores`: the loaded keys, sorted.

@@ -72,8 +72,7 @@ fn open_unopened(shared: &KeyringShared, keys: &HashSet<PublicKey>) {
     }
     let context = OpenContext {
         pool: shared.pool.clone(),
-        urgency: Urgency::Request,
-        allow_insecure_permissions: shared.sources.allow_insecure_permissions,
+        passwords: shared.password_reader(),
         cache: None,
         parent: None,
     };
@@ -83,7 +82,7 @@ fn open_unopened(shared: &KeyringShared, keys: &HashSet<PublicKey>) {
         let Ok(Ok(read)) = reader.run(move || source.read()) else {
             continue;
         };
-        match read.open(&context, &mut reader) {
+        match read.open(&context, Urgency::Request, &mut reader) {
             Ok(opened) => {
                 shared.publish_opened(&listed, opened);
             }

@@ -3,10 +3,13 @@
 //! Every layout that fits is listed, so that a directory may have several. Files that declare the same key
 //! are tried one after the other when they are opened, so that the key costs one derivation.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::definitions::{self, DefinedPassword, Definition};
+use super::password_source::PasswordSource;
 use super::scan::{Scan, file_name, has_extension, json_files};
 use super::source::KeySource;
 use crate::files::{self, FileError, PathKind};
@@ -25,7 +28,7 @@ struct KeystoreLayout {
     suffix: &'static str,
 }
 
-const LAYOUTS: [KeystoreLayout; 9] = [
+const LAYOUTS: [KeystoreLayout; 11] = [
     layout("eth2-val-tools", "teku-keys", None, "teku-secrets", ".txt"),
     layout("eth2-val-tools", "keys", VOTING, "secrets", ""),
     layout("lighthouse", "validators", VOTING, "secrets", ""),
@@ -34,6 +37,15 @@ const LAYOUTS: [KeystoreLayout; 9] = [
     layout("eth2-val-tools", "nimbus-keys", NIMBUS, "secrets", ""),
     layout("teku", "keys", None, "secrets", ".txt"),
     layout("teku", "keys", None, "passwords", ".txt"),
+    // Keys that Teku's own Keymanager API has imported.
+    layout(
+        "teku",
+        "key-manager/local",
+        None,
+        "key-manager/local-passwords",
+        ".txt",
+    ),
+    layout("teku", "local", None, "local-passwords", ".txt"),
     layout("flat", "", None, "", ".txt"),
 ];
 const VOTING: Option<&str> = Some("voting-keystore.json");
@@ -54,11 +66,14 @@ const WALLETS: [&str; 4] = [
 const SHARED_PASSWORDS: [&str; 3] = ["password.txt", "wallet-password.txt", "walletpassword.txt"];
 
 /// Directories that remain when all keystores of a layout have been removed.
-const DIRS_OF_LAYOUTS: [&str; 13] = [
+const DIRS_OF_LAYOUTS: [&str; 16] = [
     "accounts",
     "direct",
+    "key-manager",
     "keys",
     "keystores",
+    "local",
+    "local-passwords",
     "lost+found",
     "nimbus-keys",
     "passwords",
@@ -92,7 +107,8 @@ const fn layout(
     }
 }
 
-/// Lists the keystores of a directory in every layout that fits.
+/// Lists the keystores of a directory in every layout that fits. If none fits, and exactly one directory below
+/// has a known layout, lists that one.
 ///
 /// # Errors
 /// When the directory cannot be read, or has files in an unknown layout. An empty directory has no keys, which
@@ -103,15 +119,66 @@ pub(super) fn list(
     scan: &mut Scan,
 ) -> Result<(), FileError> {
     let entries = files::list_directory(directory)?;
+    if list_here(directory, password_file, scan)? || is_empty(&entries)? {
+        return Ok(());
+    }
+    let mut below: Vec<(&Path, Scan)> = Vec::new();
+    for entry in &entries {
+        let mut found = Scan::default();
+        if !file_name(entry).starts_with('.')
+            && entry.is_dir()
+            && list_here(entry, password_file, &mut found).unwrap_or(false)
+        {
+            below.push((entry, found));
+        }
+    }
+    if below.len() > 1 {
+        let names: Vec<&str> = below.iter().map(|(entry, _)| file_name(entry)).collect();
+        let reason = format_args!(
+            "no layout recognised here, but in several directories below: name those that are meant, each with \
+             its own --keys: {}",
+            names.join(", ")
+        );
+        return Err(FileError::new(directory, reason));
+    }
+    match below.pop() {
+        Some((_, found)) => {
+            scan.append(found);
+            Ok(())
+        }
+        None => Err(FileError::new(directory, UNRECOGNISED)),
+    }
+}
+
+/// Lists the keystores of a directory in every layout that fits; returns whether one fits.
+fn list_here(
+    directory: &Path,
+    password_file: Option<&Path>,
+    scan: &mut Scan,
+) -> Result<bool, FileError> {
     let problems_before = scan.problems.len();
     let mut recognised: Vec<&str> = Vec::new();
+    let defined = list_definitions(directory, scan)?;
     for layout in &LAYOUTS {
-        let sources = list_layout(directory, layout, scan)?;
+        let mut sources = list_layout(directory, layout, scan)?;
+        // The definitions decide about the keystores that they name.
+        sources.retain(|source| {
+            source
+                .file()
+                .is_none_or(|file| !defined.keystores.contains(file))
+        });
         add_all(scan, directory, layout.name, sources, &mut recognised);
     }
+    add_all(
+        scan,
+        directory,
+        "lighthouse",
+        defined.sources,
+        &mut recognised,
+    );
     let shared_password = match password_file {
-        Some(file) => Some(file.to_owned()),
-        None => shared_password(directory),
+        Some(file) => Some(PasswordSource::Option(file.into())),
+        None => shared_password(directory).map(|file| PasswordSource::File(file.into())),
     };
     if let Some(password) = &shared_password {
         let sources = list_launchpad(directory, password)?;
@@ -122,7 +189,7 @@ pub(super) fn list(
             Some(password) => {
                 let source = KeySource::Wallet {
                     file: wallet.as_path().into(),
-                    password: password.as_path().into(),
+                    password: password.clone(),
                 };
                 add_all(scan, directory, "prysm", vec![source], &mut recognised);
             }
@@ -132,12 +199,91 @@ pub(super) fn list(
             None => log::info!("{}: skipped, it has no password", wallet.display()),
         }
     }
-    let is_understood = !recognised.is_empty() || scan.problems.len() > problems_before;
-    if is_understood || is_empty(&entries)? {
-        Ok(())
-    } else {
-        Err(FileError::new(directory, UNRECOGNISED))
+    let is_recognised = !recognised.is_empty() || !defined.keystores.is_empty();
+    Ok(is_recognised || scan.problems.len() > problems_before)
+}
+
+/// What Lighthouse's `validator_definitions.yml` names.
+#[derive(Default)]
+struct DefinedKeystores {
+    /// The keystores of enabled validators.
+    sources: Vec<KeySource>,
+    /// All keystores, also of validators that are not enabled.
+    keystores: HashSet<PathBuf>,
+}
+
+/// Lists what Lighthouse's `validator_definitions.yml` names, in the directory or in its `validators`.
+fn list_definitions(directory: &Path, scan: &mut Scan) -> Result<DefinedKeystores, FileError> {
+    let mut defined = DefinedKeystores::default();
+    for validators in [directory.join("validators"), directory.to_owned()] {
+        let file = validators.join(definitions::FILE_NAME);
+        if !file.is_file() {
+            continue;
+        }
+        match read_definitions(&file) {
+            Ok(entries) => {
+                for entry in entries {
+                    add_definition(&mut defined, &validators, &file, &entry, scan);
+                }
+            }
+            Err(error) => add_once(scan, error),
+        }
     }
+    Ok(defined)
+}
+
+fn read_definitions(file: &Path) -> Result<Vec<Definition>, FileError> {
+    let fault = |reason: String| FileError::new(file, reason);
+    let bytes = files::read_bounded(file, definitions::FILE_BYTES_MAX)
+        .map_err(|error| fault(files::explain(file, &error)))?;
+    let text = str::from_utf8(&bytes).map_err(|_| fault("expected UTF-8 text".to_owned()))?;
+    definitions::read(text).map_err(fault)
+}
+
+/// Adds a keystore of the definitions. Their paths may have been written on another machine: then the keystore
+/// is in the directory of its key, and the password in the directory of secrets.
+fn add_definition(
+    defined: &mut DefinedKeystores,
+    validators: &Path,
+    definitions: &Path,
+    entry: &Definition,
+    scan: &mut Scan,
+) {
+    let key = entry.key.to_string();
+    let name = entry.keystore.file_name().unwrap_or_default();
+    let here = validators.join(&key).join(name);
+    let keystore = if here.is_file() {
+        here
+    } else {
+        validators.join(&entry.keystore)
+    };
+    defined.keystores.insert(keystore.clone());
+    if !entry.is_enabled {
+        log::info!("{}: {key} is not enabled", definitions.display());
+        return;
+    }
+    if matches!(files::look_at(&keystore), Ok(PathKind::Absent)) {
+        let reason = format_args!("no such file; it is named in {}", definitions.display());
+        scan.missing.push(FileError::new(&keystore, reason));
+        return;
+    }
+    let secrets = validators.parent().unwrap_or(validators).join("secrets");
+    let password = match &entry.password {
+        DefinedPassword::Inline => PasswordSource::Definition {
+            file: definitions.into(),
+            key: entry.key,
+        },
+        DefinedPassword::File(path) => {
+            let named = validators.join(path);
+            let here = secrets.join(path.file_name().unwrap_or_default());
+            let file = if here.is_file() { here } else { named };
+            PasswordSource::File(file.into())
+        }
+        DefinedPassword::Missing => PasswordSource::File(secrets.join(&key).into()),
+    };
+    defined
+        .sources
+        .push(KeySource::read_only(&keystore, password));
 }
 
 fn add_all(
@@ -209,7 +355,7 @@ fn list_layout(
     }
     Ok(keystores
         .iter()
-        .map(|(name, file)| KeySource::read_only(file, &password(name)))
+        .map(|(name, file)| KeySource::read_only(file, PasswordSource::File(password(name).into())))
         .collect())
 }
 
@@ -228,7 +374,10 @@ fn add_once(scan: &mut Scan, error: FileError) {
     }
 }
 
-fn list_launchpad(directory: &Path, password: &Path) -> Result<Vec<KeySource>, FileError> {
+fn list_launchpad(
+    directory: &Path,
+    password: &PasswordSource,
+) -> Result<Vec<KeySource>, FileError> {
     let mut sources = Vec::new();
     for keys in LAUNCHPAD_DIRS.iter().map(|name| directory.join(name)) {
         if !keys.is_dir() {
@@ -236,7 +385,7 @@ fn list_launchpad(directory: &Path, password: &Path) -> Result<Vec<KeySource>, F
         }
         for file in json_files(&keys)? {
             if file_name(&file).starts_with("keystore") {
-                sources.push(KeySource::read_only(&file, password));
+                sources.push(KeySource::read_only(&file, password.clone()));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use super::password_source::PasswordReader;
 use super::pool::{DerivationPool, Urgency};
 use super::reader::TimedReader;
 use super::secret::SecretKey;
@@ -51,6 +52,10 @@ pub(crate) fn open_sources(
         let read = match reader.run(move || listed.source.read()) {
             Ok(Ok(read)) => read,
             Ok(Err(ReadError::Gone)) => continue,
+            Ok(Err(ReadError::OtherJson)) => {
+                log::info!("{name}: skipped, not a keystore");
+                continue;
+            }
             Ok(Err(ReadError::Failed(error))) => {
                 opened.failures.push(error.to_string());
                 continue;
@@ -70,8 +75,7 @@ pub(crate) fn open_sources(
     }
     let context = OpenContext {
         pool: DerivationPool::new(decrypt_memory_bytes),
-        urgency: Urgency::Load,
-        allow_insecure_permissions: sources.allow_insecure_permissions,
+        passwords: PasswordReader::new(Arc::default(), sources.allow_insecure_permissions),
         cache: None,
         parent,
     };
@@ -104,7 +108,7 @@ fn open_one(
     let mut failures = Vec::new();
     for read in task {
         let name = read.source.name();
-        match read.open(context, reader) {
+        match read.open(context, Urgency::Load, reader) {
             Ok(opened) => {
                 let mut results = lock(results);
                 for (secret, _) in opened.keys {

@@ -15,6 +15,7 @@ use super::change::{ChangeError, Outcome};
 use super::imported::{self, NewKey};
 use super::keyring_state::{KeyringShared, KnownSource, SourceCondition};
 use super::keystore::Keystore;
+use super::password::PasswordVariant;
 use super::pool::Urgency;
 use super::source::{KeySource, OpenedKey};
 use super::table::{Found, KeyOrigin};
@@ -105,9 +106,15 @@ fn open(shared: &KeyringShared, new: &NewKey) -> OpenedImport {
         .pool
         .acquire(keystore.memory_bytes(), Urgency::Request)
         .map_err(error)?;
-    let secret = keystore
-        .open(&new.password)
+    let (secret, variant) = keystore
+        .open_with_variants(&new.password)
         .map_err(|fault| error(fault.to_string()))?;
+    if variant != PasswordVariant::AsGiven {
+        log::info!(
+            "{}: opened with its password {variant}",
+            secret.public_key()
+        );
+    }
     let origin = KeyOrigin {
         derivation_path: keystore.path().map(str::to_owned),
         readonly: false,

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::keystore;
+use super::password_source::PasswordSource;
 use super::scan::{Scan, file_name, has_extension, json_files};
 use super::source::KeySource;
 use crate::consensus::primitives::PublicKey;
@@ -197,7 +198,10 @@ pub(super) fn list(data_dir: &Path, scan: &mut Scan) -> Result<(), FileError> {
     }
     let listed_in: Arc<Path> = by_hand.as_path().into();
     for file in json_files(&by_hand)? {
-        let source = KeySource::read_only(&file, &file.with_extension("txt"));
+        let source = KeySource::read_only(
+            &file,
+            PasswordSource::File(file.with_extension("txt").into()),
+        );
         scan.add(source, &listed_in);
     }
     let directory = imports_directory(data_dir);
@@ -316,7 +320,7 @@ fn digest_of(keystore: &Path) -> io::Result<String> {
 fn source_of(file: &Path) -> KeySource {
     KeySource::Keystore {
         file: file.into(),
-        password: file.with_extension("txt").into(),
+        password: PasswordSource::File(file.with_extension("txt").into()),
         is_imported: true,
     }
 }

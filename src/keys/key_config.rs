@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::scrub::scrubbed;
 use super::secret::SecretKey;
+use crate::files;
 use crate::hex;
 use crate::yaml::{self, Node};
 
@@ -68,7 +69,9 @@ pub(super) fn read_raw_keys(yaml: &str) -> Result<Vec<SecretKey>, String> {
 
 fn documents(yaml: &str) -> Result<Vec<BTreeMap<String, Node>>, String> {
     let mut maps = Vec::new();
-    for document in yaml::documents(yaml).map_err(|error| error.to_string())? {
+    for document in
+        yaml::documents(files::without_byte_order_mark(yaml)).map_err(|error| error.to_string())?
+    {
         match document {
             Node::Map(map) => maps.push(map),
             Node::Text(_) | Node::List(_) => {

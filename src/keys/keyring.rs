@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::change::{ChangeError, Outcome};
 use super::imported::NewKey;
@@ -13,6 +14,7 @@ use super::keyring_state::{KeyringSettings, KeyringShared};
 use super::progress::{Progress, ReloadStage, ReloadState};
 use super::sources::Sources;
 use super::table::KeyTable;
+use super::waiters::KeyArrival;
 use super::{delete, import, load, seal};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::critical_thread;
@@ -42,8 +44,10 @@ impl Keyring {
     ) -> Result<Arc<Self>, String> {
         let shared = Arc::new(KeyringShared::new(sources, settings, table, protection)?);
         let loader = Arc::clone(&shared);
-        critical_thread::spawn("loader", move || run_loads(&loader))
-            .map_err(|error| format!("the system cannot start a thread: {error}"))?;
+        let waiter = Arc::clone(&shared);
+        let no_thread = |error| format!("the system cannot start a thread: {error}");
+        critical_thread::spawn("loader", move || run_loads(&loader)).map_err(no_thread)?;
+        critical_thread::spawn("key-waits", move || end_waits(&waiter)).map_err(no_thread)?;
         Ok(Arc::new(Self {
             shared,
             changes: Arc::default(),
@@ -74,6 +78,39 @@ impl Keyring {
         let state = self.shared.state();
         let load = state.load.as_ref();
         load.is_some_and(|load| load.may_bring_undeclared())
+    }
+
+    /// Waits for the end of the first load, at most for this time; a coroutine may call it. Returns whether the
+    /// load has ended. When too many requests wait already, it returns at once.
+    pub fn wait_first_load(&self, timeout: Duration) -> bool {
+        let waiting = {
+            let mut state = self.shared.state();
+            if state.first_load_ended {
+                return true;
+            }
+            state.waiters.add_for_first_load(timeout)
+        };
+        let Some(answer) = waiting else { return false };
+        self.shared.notify();
+        answer.wait().unwrap_or(false)
+    }
+
+    /// Waits for a key that is being loaded or may still come, at most for this time; a coroutine may call it.
+    /// The key is opened next. When too many requests wait already, it returns at once.
+    pub fn wait_for_key(&self, key: &PublicKey, timeout: Duration) -> KeyArrival {
+        let waiting = {
+            let mut state = self.shared.state();
+            let arrival = state.arrival(key, &self.shared.table);
+            if arrival != KeyArrival::Pending {
+                return arrival;
+            }
+            state.waiters.add_for_key(*key, timeout)
+        };
+        let Some(answer) = waiting else {
+            return KeyArrival::Pending;
+        };
+        self.shared.notify();
+        answer.wait().unwrap_or(KeyArrival::Pending)
     }
 
     /// How far loading is.
@@ -169,6 +206,18 @@ fn run_loads(shared: &Arc<KeyringShared>) {
             }
         }
         load::reload(shared);
+    }
+}
+
+/// Ends the waits of requests for keys, when the state has changed and at their deadlines.
+fn end_waits(shared: &KeyringShared) {
+    let mut state = shared.state();
+    loop {
+        state.end_waits(&shared.table);
+        state = match state.waiters.time_to_next_deadline() {
+            None => shared.wait(state),
+            Some(left) => shared.wait_for(state, left),
+        };
     }
 }
 

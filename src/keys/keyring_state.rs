@@ -17,6 +17,8 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::password_source::PasswordReader;
+use super::piped_secrets::PipedSecrets;
 use super::pool::DerivationPool;
 use super::progress::{Progress, ReloadStage, ReloadState};
 use super::running_load::RunningLoad;
@@ -25,6 +27,7 @@ use super::scrub::scrubbed;
 use super::source::{KeySource, OpenedSource};
 use super::sources::Sources;
 use super::table::{Found, KeyOriginFile, KeyTable};
+use super::waiters::{KeyArrival, Waiters, arrival};
 use crate::consensus::primitives::PublicKey;
 use crate::files::{FileError, FileStamp};
 use crate::slashing::Protection;
@@ -50,6 +53,7 @@ pub(super) struct KeyringShared {
     pub(super) table: Arc<KeyTable>,
     pub(super) protection: Arc<Protection>,
     pub(super) pool: DerivationPool,
+    pub(super) piped: Arc<PipedSecrets>,
     /// The random key of [`KeyringShared::password_mark`].
     pub(super) mark_key: Box<Zeroizing<[u8; 32]>>,
     state: Mutex<KeyringState>,
@@ -80,6 +84,7 @@ pub(super) struct KeyringState {
     /// Whether the key cache must be written anew.
     pub(super) is_cache_stale: bool,
     pub(super) is_sealing: bool,
+    pub(super) waiters: Waiters,
 }
 
 /// A source that was found.
@@ -105,6 +110,8 @@ pub(super) enum SourceCondition {
     Unopened,
     /// It cannot be read or opened; it keeps the keys that it had.
     Failed,
+    /// Its file is JSON, and plainly not a keystore: it has no keys.
+    OtherJson,
 }
 
 impl Default for KeyringSettings {
@@ -123,7 +130,7 @@ impl KnownSource {
     pub(super) fn held_keys(&self) -> &[PublicKey] {
         match self.condition {
             SourceCondition::Opened | SourceCondition::Failed => &self.keys,
-            SourceCondition::Unopened => &[],
+            SourceCondition::Unopened | SourceCondition::OtherJson => &[],
         }
     }
 }
@@ -137,6 +144,7 @@ impl KeyringShared {
     ) -> Result<Self, String> {
         Ok(Self {
             pool: DerivationPool::new(settings.decrypt_memory_bytes),
+            piped: Arc::default(),
             mark_key: Box::new(crate::files::random()?),
             sources,
             settings,
@@ -149,6 +157,14 @@ impl KeyringShared {
             }),
             changed: Condvar::new(),
         })
+    }
+
+    /// Makes a reader of passwords, for one load.
+    pub(super) fn password_reader(&self) -> PasswordReader {
+        PasswordReader::new(
+            Arc::clone(&self.piped),
+            self.sources.allow_insecure_permissions,
+        )
     }
 
     /// Locks the state.
@@ -342,9 +358,20 @@ impl KeyringState {
 
     /// Whether the running load may bring this key at all.
     pub(super) fn may_be_loaded(&self, key: &PublicKey) -> bool {
-        self.load
-            .as_ref()
-            .is_some_and(|load| load.may_bring_declared(key) || load.may_bring_undeclared())
+        self.load.as_ref().is_some_and(|load| load.may_bring(key))
+    }
+
+    /// Whether a key is in the table, may still come, or cannot come.
+    pub(super) fn arrival(&self, key: &PublicKey, table: &KeyTable) -> KeyArrival {
+        arrival(key, table, |key| self.may_be_loaded(key))
+    }
+
+    /// Ends the waits of requests that are over.
+    pub(super) fn end_waits(&mut self, table: &KeyTable) {
+        let load = &self.load;
+        self.waiters.end_waits(table, self.first_load_ended, |key| {
+            load.as_ref().is_some_and(|load| load.may_bring(key))
+        });
     }
 
     /// Reports the running reload as failed. It goes on, and the keys that it still opens are published.

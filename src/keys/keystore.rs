@@ -14,16 +14,16 @@ use serde::de::{Deserializer, Error};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::kdf::{DERIVED_KEY_BYTES, HexBytes, Kdf};
-use super::keystore_error::{KeystoreError, PASSWORD_BYTES_MAX, unsupported};
+use super::keystore_error::{KeystoreError, unsupported};
+use super::password::PasswordVariant;
 use super::scrub::scrubbed;
 use super::secret::SecretKey;
 use super::seed::{self, ParentKey};
 use crate::consensus::primitives::{PublicKey, Root};
-use crate::files::random;
+use crate::files::{self, random};
 use crate::hex;
 use crate::json;
 
@@ -31,8 +31,6 @@ use crate::json;
 pub(crate) const FILE_BYTES_MAX: usize = 64 << 10;
 /// The largest wallet of Prysm: 100,000 keys.
 pub(super) const WALLET_BYTES_MAX: usize = 32 << 20;
-/// The longest password before it is normalised: NFKD shortens a character of four bytes to one at best.
-pub(crate) const RAW_PASSWORD_BYTES_MAX: usize = 4 * PASSWORD_BYTES_MAX;
 /// The longest description, as it is written in JSON: it is for people.
 const DESCRIPTION_BYTES_MAX: usize = 4096;
 /// The longest path; `m/12381/3600/0/0/0` is a usual one. It is kept with the key and listed.
@@ -45,6 +43,9 @@ const NEW_KEYSTORE_ROUNDS: u32 = 1 << 18;
 
 /// A keystore that was read and is within all limits, still locked.
 pub struct Keystore(KeystoreFile);
+
+/// The key that the derivation gives.
+type DerivedKey = Zeroizing<[u8; DERIVED_KEY_BYTES]>;
 
 /// A new keystore for `signerd keys new`, and its password.
 pub(crate) struct NewKeystore {
@@ -83,6 +84,7 @@ impl Keystore {
         }
         // The JSON library repeats wrong values: a password that was sent as a keystore must not
         // come back in a message, so what is not an object is refused before.
+        let json = files::trim_bytes(json);
         let json = json::check(json).map_err(KeystoreError::malformed)?;
         let parsed = read::<KeystoreFile>(json);
         let version = match &parsed {
@@ -126,6 +128,26 @@ impl Keystore {
     /// # Errors
     /// A wrong password, an invalid secret, another public key, or no locked memory.
     pub fn open(&self, password: &str) -> Result<SecretKey, KeystoreError> {
+        let opened = self.open_with(&[PasswordVariant::AsGiven], password)?;
+        Ok(opened.0)
+    }
+
+    /// Does the same, and tries the variants of the password too. Returns the one that fits.
+    ///
+    /// # Errors
+    /// As [`Keystore::open`].
+    pub(super) fn open_with_variants(
+        &self,
+        password: &str,
+    ) -> Result<(SecretKey, PasswordVariant), KeystoreError> {
+        self.open_with(&PasswordVariant::ALL, password)
+    }
+
+    fn open_with(
+        &self,
+        variants: &[PasswordVariant],
+        password: &str,
+    ) -> Result<(SecretKey, PasswordVariant), KeystoreError> {
         let cipher = &self.0.crypto.cipher;
         let message: &[u8; 32] = cipher.message.0.as_slice().try_into().map_err(|_| {
             KeystoreError::malformed(format_args!(
@@ -133,20 +155,21 @@ impl Keystore {
                 cipher.message.0.len()
             ))
         })?;
-        let secret = scrubbed(|| {
-            let key = self.unlock(password)?;
+        let (secret, variant) = scrubbed(|| {
+            let (key, variant) = self.unlock(variants, password)?;
             let filled = SecretKey::fill(|slot| {
                 *slot = *message;
                 cipher.apply(&key, slot);
             });
-            filled.map_err(KeystoreError::Secret)
+            let secret = filled.map_err(KeystoreError::Secret)?;
+            Ok((secret, variant))
         })?;
         match self.0.pubkey {
             Some(declared) if declared != secret.public_key() => Err(KeystoreError::PublicKey {
                 declared,
                 derived: secret.public_key(),
             }),
-            Some(_) | None => Ok(secret),
+            Some(_) | None => Ok((secret, variant)),
         }
     }
 
@@ -154,29 +177,43 @@ impl Keystore {
     ///
     /// # Errors
     /// [`KeystoreError::Checksum`] when the password is wrong.
-    pub(super) fn open_bytes(&self, password: &str) -> Result<Vec<u8>, KeystoreError> {
+    pub(super) fn open_bytes(
+        &self,
+        password: &str,
+    ) -> Result<(Vec<u8>, PasswordVariant), KeystoreError> {
         let cipher = &self.0.crypto.cipher;
         scrubbed(|| {
-            let key = self.unlock(password)?;
+            let (key, variant) = self.unlock(&PasswordVariant::ALL, password)?;
             let mut bytes = cipher.message.0.clone();
             cipher.apply(&key, &mut bytes);
-            Ok(bytes)
+            Ok((bytes, variant))
         })
     }
 
-    /// Returns the derived key when it fits the checksum.
-    fn unlock(&self, password: &str) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, KeystoreError> {
+    /// Tries variants of the password, as far as they differ. Returns the derived key that fits the checksum.
+    fn unlock(
+        &self,
+        variants: &[PasswordVariant],
+        password: &str,
+    ) -> Result<(DerivedKey, PasswordVariant), KeystoreError> {
         let crypto = &self.0.crypto;
-        let key = crypto.kdf.derive(normalise(password)?.as_bytes())?;
-        let sum = Sha256::new()
-            .chain_update(&key[16..])
-            .chain_update(&crypto.cipher.message.0)
-            .finalize();
-        if sum.as_slice().ct_eq(&crypto.checksum.message.0).into() {
-            Ok(key)
-        } else {
-            Err(KeystoreError::Checksum)
+        let mut tried: Vec<Zeroizing<String>> = Vec::new();
+        for &variant in variants {
+            let normalised = variant.normalise(password)?;
+            if tried.contains(&normalised) {
+                continue;
+            }
+            let key = crypto.kdf.derive(normalised.as_bytes())?;
+            let sum = Sha256::new()
+                .chain_update(&key[16..])
+                .chain_update(&crypto.cipher.message.0)
+                .finalize();
+            if sum.as_slice().ct_eq(&crypto.checksum.message.0).into() {
+                return Ok((key, variant));
+            }
+            tried.push(normalised);
         }
+        Err(KeystoreError::Checksum)
     }
 }
 
@@ -230,21 +267,6 @@ impl NewKeystore {
             password,
         })
     }
-}
-
-/// Applies NFKD, then removes C0, C1 and Delete: line ends go, spaces stay. The length is bounded before
-/// and after, since one character may become 18 (UAX #15), and a run of combining marks is sorted as a
-/// whole.
-fn normalise(password: &str) -> Result<String, KeystoreError> {
-    if password.len() > RAW_PASSWORD_BYTES_MAX {
-        return Err(KeystoreError::PasswordLength);
-    }
-    let characters = password.nfkd().filter(|character| !character.is_control());
-    let normalised: String = characters.collect();
-    if normalised.len() > PASSWORD_BYTES_MAX {
-        return Err(KeystoreError::PasswordLength);
-    }
-    Ok(normalised)
 }
 
 /// The half for AES-128, and the half for the checksum.

@@ -21,7 +21,7 @@ use super::running_load::RunningLoad;
 use super::scan::{ListedSource, Scan};
 use super::seed::ParentKey;
 use super::source::{KeySource, OpenContext, ReadError};
-use super::{arena, imported, seal};
+use super::{arena, imported, seal, secret};
 use crate::files::FileError;
 use crate::wait::lock;
 
@@ -114,6 +114,7 @@ fn load(
     parent: Option<ParentKey>,
     unanswered: &Arc<AtomicUsize>,
 ) {
+    shared.piped.forget_failures();
     note_problems(shared, &scan);
     let to_read = sources_to_read(shared, &scan);
     let read = read_all(to_read, unanswered);
@@ -130,12 +131,11 @@ fn load(
     };
     let context = OpenContext {
         pool: shared.pool.clone(),
-        urgency: Urgency::Load,
-        allow_insecure_permissions: shared.sources.allow_insecure_permissions,
+        passwords: shared.password_reader(),
         cache,
         parent,
     };
-    open_all(shared, plan.tasks, &context, unanswered);
+    open_all(shared, plan.tasks, &context, !is_first, unanswered);
     finish(shared, &plan.gone, &context);
 }
 
@@ -209,6 +209,7 @@ fn open_all(
     shared: &KeyringShared,
     tasks: Vec<OpenTask>,
     context: &OpenContext,
+    is_reload: bool,
     unanswered: &Arc<AtomicUsize>,
 ) {
     let openers = shared.pool.threads_max().min(tasks.len());
@@ -217,12 +218,14 @@ fn open_all(
     thread::scope(|scope| {
         for _ in 0..openers {
             scope.spawn(|| {
-                arena::lower_priority();
                 let mut reader = TimedReader::new(unanswered);
-                loop {
-                    let Some(task) = lock(&queue).pop_front() else {
-                        break;
-                    };
+                let mut is_lowered = false;
+                while let Some(task) = next_task(shared, &queue) {
+                    // Until the first signature nothing else needs the processors.
+                    if !is_lowered && (is_reload || secret::has_signed()) {
+                        arena::lower_priority();
+                        is_lowered = true;
+                    }
                     open_task(shared, task, context, &mut reader);
                 }
                 let _state = shared.state();
@@ -232,6 +235,27 @@ fn open_all(
         }
         report_until_done(shared, &running);
     });
+}
+
+/// Takes the next task: those come first whose keys requests wait for.
+fn next_task(shared: &KeyringShared, queue: &Mutex<VecDeque<OpenTask>>) -> Option<OpenTask> {
+    let wanted = shared.state().waiters.take_wanted();
+    let mut queue = lock(queue);
+    if !wanted.is_empty() {
+        let mut first = VecDeque::new();
+        let mut rest = VecDeque::with_capacity(queue.len());
+        for mut task in queue.drain(..) {
+            if task.declared.is_some_and(|key| wanted.contains(&key)) {
+                task.is_wanted = true;
+                first.push_back(task);
+            } else {
+                rest.push_back(task);
+            }
+        }
+        first.append(&mut rest);
+        *queue = first;
+    }
+    queue.pop_front()
 }
 
 /// Reports progress until all openers have ended. A reload that takes too long counts as failed, but it goes
@@ -295,6 +319,11 @@ fn open_task(
 ) {
     let keys_expected = task.keys_expected();
     let declared = task.declared;
+    let urgency = if task.is_wanted {
+        Urgency::Request
+    } else {
+        Urgency::Load
+    };
     let mut failed: Vec<(ListedSource, String)> = Vec::new();
     let mut is_held = false;
     for (listed, read) in task.alternatives {
@@ -306,7 +335,7 @@ fn open_task(
             }
             continue;
         }
-        let opened = catch_unwind(AssertUnwindSafe(|| read.open(context, reader)))
+        let opened = catch_unwind(AssertUnwindSafe(|| read.open(context, urgency, reader)))
             .unwrap_or_else(|_| Err("internal fault".to_owned()));
         match opened {
             Ok(opened) => is_held = shared.publish_opened(&listed, opened),

@@ -15,6 +15,8 @@ use crate::files::FileError;
 /// One source to be opened, or several that declare the same key, which are tried until one opens.
 pub(super) struct OpenTask {
     pub(super) declared: Option<PublicKey>,
+    /// Whether a request waits for its key.
+    pub(super) is_wanted: bool,
     pub(super) alternatives: Vec<(ListedSource, ReadSource)>,
 }
 
@@ -41,7 +43,7 @@ pub(super) fn sources_to_read(shared: &KeyringShared, scan: &Scan) -> Vec<Listed
         if let Some(known) = state.known.get_mut(&listed.source) {
             let is_unchanged = known.stamp == listed.stamp
                 && match known.condition {
-                    SourceCondition::Opened => true,
+                    SourceCondition::Opened | SourceCondition::OtherJson => true,
                     SourceCondition::Unopened => known.keys.iter().all(|key| kept.contains(key)),
                     SourceCondition::Failed => false,
                 };
@@ -71,6 +73,11 @@ pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -
             Ok(read) => read,
             // Its entry is not marked as seen, and so it counts as gone.
             Err(ReadError::Gone) => continue,
+            Err(ReadError::OtherJson) => {
+                log::info!("{}: skipped, not a keystore", listed.source.name());
+                replaced.extend(note_other_json(&mut state, &listed));
+                continue;
+            }
             Err(ReadError::Failed(error)) => {
                 note_unreadable(&mut state, &listed, &error);
                 continue;
@@ -90,12 +97,14 @@ pub(super) fn plan(shared: &KeyringShared, scan: &Scan, read: Vec<ReadResult>) -
             Some(key) => {
                 let task = by_key.entry(key).or_insert_with(|| OpenTask {
                     declared,
+                    is_wanted: false,
                     alternatives: Vec::new(),
                 });
                 task.alternatives.push(alternative);
             }
             None => tasks.push(OpenTask {
                 declared,
+                is_wanted: false,
                 alternatives: vec![alternative],
             }),
         }
@@ -159,12 +168,27 @@ pub(super) fn note_unopened(
     listed: &ListedSource,
     declared: PublicKey,
 ) -> Vec<PublicKey> {
+    note_without_keys(state, listed, SourceCondition::Unopened, [declared].into())
+}
+
+/// Notes a file that is not a keystore; returns the keys that it had before.
+#[must_use = "a key that no source has must be released"]
+fn note_other_json(state: &mut KeyringState, listed: &ListedSource) -> Vec<PublicKey> {
+    note_without_keys(state, listed, SourceCondition::OtherJson, Box::default())
+}
+
+fn note_without_keys(
+    state: &mut KeyringState,
+    listed: &ListedSource,
+    condition: SourceCondition,
+    keys: Box<[PublicKey]>,
+) -> Vec<PublicKey> {
     let known = KnownSource {
         listed_in: Arc::clone(&listed.listed_in),
         seen_in_scan: state.scans,
         stamp: listed.stamp,
-        condition: SourceCondition::Unopened,
-        keys: [declared].into(),
+        condition,
+        keys,
         password_mark: None,
     };
     let before = state.known.insert(listed.source.clone(), known);

@@ -80,7 +80,7 @@ impl TimedReader {
         }
     }
 
-    /// Does the same as [`files::read_private`], within the time.
+    /// Does the same as [`files::read_private_file`], within the time.
     ///
     /// # Errors
     /// A sentence that names the file.
@@ -90,12 +90,22 @@ impl TimedReader {
         allow_insecure_permissions: bool,
     ) -> Result<Zeroizing<String>, String> {
         let file = Arc::clone(path);
+        let read = self.run(move || files::read_private_file(&file, allow_insecure_permissions));
+        named(path, read)
+    }
+
+    /// Does the same for a path that may be a pipe or a device too.
+    ///
+    /// # Errors
+    /// A sentence that names the file.
+    pub(super) fn read_private_or_pipe(
+        &mut self,
+        path: &Arc<Path>,
+        allow_insecure_permissions: bool,
+    ) -> Result<Zeroizing<String>, String> {
+        let file = Arc::clone(path);
         let read = self.run(move || files::read_private(&file, allow_insecure_permissions));
-        match read {
-            Ok(Ok(text)) => Ok(text),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(reason) => Err(FileError::new(path, reason).to_string()),
-        }
+        named(path, read)
     }
 
     fn send(&mut self, task: ReadTask) -> Result<(), String> {
@@ -108,6 +118,15 @@ impl TimedReader {
             .map_err(|_| "the thread that reads files has ended".to_owned())?;
         self.tasks = Some(tasks);
         Ok(())
+    }
+}
+
+/// Names the file in an error.
+fn named<T>(path: &Path, read: Result<Result<T, FileError>, String>) -> Result<T, String> {
+    match read {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(reason) => Err(FileError::new(path, reason).to_string()),
     }
 }
 

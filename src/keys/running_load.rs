@@ -57,6 +57,11 @@ impl RunningLoad {
         self.is_listing() || self.declared.contains_key(key)
     }
 
+    /// Whether it may bring this key at all.
+    pub(super) fn may_bring(&self, key: &PublicKey) -> bool {
+        self.may_bring_declared(key) || self.may_bring_undeclared()
+    }
+
     /// Notes a source that will be opened.
     pub(super) fn await_source(&mut self, declared: Option<PublicKey>) {
         match declared {

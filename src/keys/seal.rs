@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::arena;
 use super::cache::{self, CacheEntryName, KeyCache, KeyToSeal};
 use super::keyring_state::{KeyringShared, SourceCondition};
+use super::password_source::{PasswordReader, PasswordSource};
 use super::pool::Urgency;
 use super::reader::TimedReader;
 use super::secret::SecretKey;
@@ -38,20 +39,21 @@ pub(super) fn open<'a>(
     unanswered: &Arc<AtomicUsize>,
 ) -> Result<Option<KeyCache>, String> {
     let mut names: Vec<CacheEntryName> = Vec::new();
-    let mut passwords: HashMap<String, Arc<Path>> = HashMap::new();
+    let mut sources: HashMap<String, PasswordSource> = HashMap::new();
     for read in found {
         if let (KeySource::Keystore { file, password, .. }, Some(name)) =
             (&read.source, read.cache_name())
         {
-            passwords.insert(file.display().to_string(), Arc::clone(password));
+            sources.insert(file.display().to_string(), password.clone());
             names.push(name);
         }
     }
     let _permit = shared.pool.acquire(cache::MEMORY_BYTES, Urgency::Load)?;
     let mut reader = TimedReader::new(unanswered);
+    let passwords = shared.password_reader();
     KeyCache::open(path, &names, |file| {
-        let password = passwords.get(file).ok_or("a keystore has no password")?;
-        reader.read_private(password, shared.sources.allow_insecure_permissions)
+        let password = sources.get(file).ok_or("a keystore has no password")?;
+        passwords.read(password, &mut reader)
     })
 }
 
@@ -111,11 +113,12 @@ fn must_seal(shared: &KeyringShared) -> bool {
 /// either; returns how many.
 fn seal(shared: &KeyringShared, path: &Path) -> Result<usize, String> {
     let mut reader = TimedReader::new(&Arc::default());
+    let password_reader = shared.password_reader();
     let mut names = Vec::new();
     let mut passwords = Vec::new();
     let mut secrets: Vec<Arc<SecretKey>> = Vec::new();
     for keystore in opened_keystores(shared) {
-        match reread(shared, &keystore, &mut reader) {
+        match reread(shared, &keystore, &password_reader, &mut reader) {
             Ok((name, password)) => {
                 // Not held for long: a deletion waits for it.
                 if let Found::Ready(secret) = shared.table.find(&keystore.key) {
@@ -173,6 +176,7 @@ fn opened_keystores(shared: &KeyringShared) -> Vec<OpenedKeystore> {
 fn reread(
     shared: &KeyringShared,
     opened: &OpenedKeystore,
+    passwords: &PasswordReader,
     reader: &mut TimedReader,
 ) -> Result<(CacheEntryName, Zeroizing<String>), String> {
     let KeySource::Keystore { file, password, .. } = &opened.source else {
@@ -188,7 +192,7 @@ fn reread(
         Ok(read) => read.cache_name().ok_or("its path is not UTF-8")?,
         Err(_) => return Err("its file cannot be read any more".to_owned()),
     };
-    let password = reader.read_private(password, shared.sources.allow_insecure_permissions)?;
+    let password = passwords.read(password, reader)?;
     if shared.password_mark(&password) != opened.password_mark {
         return Err("its password has changed since it was opened".to_owned());
     }

@@ -172,6 +172,12 @@ pub fn cache_counters() -> (u64, u64) {
     message_cache::counters()
 }
 
+/// Whether this process has signed anything yet.
+pub(super) fn has_signed() -> bool {
+    let (hits, misses) = cache_counters();
+    hits + misses > 0
+}
+
 /// Whether signatures are made the fast way. The first call runs the self-test.
 pub fn is_accelerated() -> bool {
     *SELF_TEST_PASSED && !FAULT_SEEN.load(Ordering::Relaxed)

@@ -2,12 +2,11 @@
 
 use blst::min_pk;
 use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+use super::mnemonic::Mnemonic;
 use super::scrub::scrubbed;
 use super::secret::{FillError, SecretKey};
-use crate::files::random;
 
 /// Makes the key of validator `index` on a devnet that uses interop keys: SHA-256 of the index as 32 bytes,
 /// read as a number modulo the order of the curve, all in little endian.
@@ -49,7 +48,7 @@ fn subtract(number: &mut [u8; 32], other: &[u8; 32]) {
 pub struct ParentKey(Box<min_pk::SecretKey>);
 
 impl ParentKey {
-    /// Checks the words (BIP-39, English) and derives the parent.
+    /// Checks the words (BIP-39) and derives the parent.
     ///
     /// # Errors
     /// What is wrong with the words; never the words.
@@ -58,10 +57,9 @@ impl ParentKey {
     }
 
     fn derive(words: &str, passphrase: &str) -> Result<Self, String> {
-        let mnemonic = bip39::Mnemonic::parse_in_normalized(bip39::Language::English, words)
-            .map_err(|error| format!("not a BIP-39 mnemonic in English: {error}"))?;
-        let normalised: String = passphrase.nfkd().collect();
-        let seed = Zeroizing::new(mnemonic.to_seed_normalized(&normalised));
+        let mnemonic =
+            Mnemonic::parse(words).map_err(|reason| format!("not a BIP-39 mnemonic: {reason}"))?;
+        let seed = mnemonic.seed(passphrase);
         let master = min_pk::SecretKey::derive_master_eip2333(&seed[..]);
         let master = master.map_err(|error| format!("the seed is not valid: {error:?}"))?;
         Ok(Self(Box::new(
@@ -95,9 +93,7 @@ impl ParentKey {
 /// # Errors
 /// When the system has no random numbers.
 pub(crate) fn new_phrase() -> Result<Zeroizing<String>, String> {
-    let mnemonic =
-        bip39::Mnemonic::from_entropy(&*random::<32>()?).map_err(|error| error.to_string())?;
-    Ok(Zeroizing::new(mnemonic.to_string()))
+    Ok(Zeroizing::new(Mnemonic::random()?.words().to_owned()))
 }
 
 /// The path of the signing key of validator `index`.

@@ -16,6 +16,9 @@ use super::cache::{CacheEntryName, KeyCache};
 use super::key_config;
 use super::keystore::{FILE_BYTES_MAX, Keystore, WALLET_BYTES_MAX};
 use super::keystore_error::KeystoreError;
+use super::other_json::is_other_json;
+use super::password::PasswordVariant;
+use super::password_source::{PasswordReader, PasswordSource};
 use super::pool::{DerivationPool, Urgency};
 use super::reader::TimedReader;
 use super::secret::SecretKey;
@@ -31,15 +34,14 @@ pub(crate) enum KeySource {
     /// An EIP-2335 file.
     Keystore {
         file: Arc<Path>,
-        /// The file with its password.
-        password: Arc<Path>,
+        password: PasswordSource,
         /// Whether this program wrote it for an import, so that it may remove it.
         is_imported: bool,
     },
     /// Prysm's wallet: many keys in one keystore.
     Wallet {
         file: Arc<Path>,
-        password: Arc<Path>,
+        password: PasswordSource,
     },
     /// The bare keys of a key configuration file.
     Raw { file: Arc<Path> },
@@ -68,6 +70,8 @@ struct ReadKeystore {
 pub(crate) enum ReadError {
     /// Its file is not there any more.
     Gone,
+    /// Its file is JSON, and plainly not a keystore.
+    OtherJson,
     /// It cannot be read or understood.
     Failed(FileError),
 }
@@ -87,8 +91,7 @@ pub(crate) struct OpenedSource {
 /// What opening needs in addition to the source.
 pub(crate) struct OpenContext {
     pub(crate) pool: DerivationPool,
-    pub(crate) urgency: Urgency,
-    pub(crate) allow_insecure_permissions: bool,
+    pub(crate) passwords: PasswordReader,
     /// The keys that were sealed for this start: in the first load only.
     pub(crate) cache: Option<KeyCache>,
     /// The parent of the keys of the mnemonic.
@@ -97,10 +100,10 @@ pub(crate) struct OpenContext {
 
 impl KeySource {
     /// A keystore that this program must not remove.
-    pub(super) fn read_only(file: &Path, password: &Path) -> Self {
+    pub(super) fn read_only(file: &Path, password: PasswordSource) -> Self {
         Self::Keystore {
             file: file.into(),
-            password: password.into(),
+            password,
             is_imported: false,
         }
     }
@@ -175,7 +178,7 @@ fn read_keystore(
         if files::is_absent(&error) {
             ReadError::Gone
         } else {
-            failed(error.to_string())
+            failed(files::explain(file, &error))
         }
     };
     // Opening a FIFO or a device could wait for ever.
@@ -186,9 +189,17 @@ fn read_keystore(
     }
     let metadata = fs::metadata(file).map_err(unreadable)?;
     let modified = metadata.modified().map_err(unreadable)?;
+    if metadata.len() > bytes_max as u64 && is_other_json(file) {
+        return Err(ReadError::OtherJson);
+    }
     let json = files::read_bounded(file, bytes_max).map_err(unreadable)?;
+    let keystore = match parse(&json) {
+        Ok(keystore) => keystore,
+        Err(_) if is_other_json(file) => return Err(ReadError::OtherJson),
+        Err(error) => return Err(failed(error.to_string())),
+    };
     Ok(ReadKeystore {
-        keystore: parse(&json).map_err(|error| failed(error.to_string()))?,
+        keystore,
         bytes: metadata.len(),
         modified_nanoseconds: modified
             .duration_since(UNIX_EPOCH)
@@ -237,6 +248,7 @@ impl ReadSource {
     pub(super) fn open(
         &self,
         context: &OpenContext,
+        urgency: Urgency,
         reader: &mut TimedReader,
     ) -> Result<OpenedSource, String> {
         match &self.source {
@@ -244,19 +256,20 @@ impl ReadSource {
                 file,
                 password,
                 is_imported,
-            } => self.open_keystore(file, password, *is_imported, context, reader),
+            } => self.open_keystore(file, password, *is_imported, context, urgency, reader),
             KeySource::Wallet { file, password } => {
                 let keystore = self.keystore()?;
-                let password = reader.read_private(password, context.allow_insecure_permissions)?;
+                let text = context.passwords.read(password, reader)?;
                 let memory_bytes = keystore.memory_bytes();
-                let _permit = context.pool.acquire(memory_bytes, context.urgency)?;
-                let json = keystore
-                    .open_bytes(&password)
-                    .map_err(|error| error.to_string())?;
+                let _permit = context.pool.acquire(memory_bytes, urgency)?;
+                let (json, variant) = keystore
+                    .open_bytes(&text)
+                    .map_err(|error| explain(&error, password))?;
+                log_variant(file, variant);
                 Ok(keys_of_file(file, wallet::read_keys(&json)?))
             }
             KeySource::Raw { file } => {
-                let text = reader.read_private(file, context.allow_insecure_permissions)?;
+                let text = context.passwords.read_private(file, reader)?;
                 Ok(keys_of_file(file, key_config::read_raw_keys(&text)?))
             }
             KeySource::Interop(range) => {
@@ -284,13 +297,14 @@ impl ReadSource {
     fn open_keystore(
         &self,
         file: &Path,
-        password: &Arc<Path>,
+        password_source: &PasswordSource,
         is_imported: bool,
         context: &OpenContext,
+        urgency: Urgency,
         reader: &mut TimedReader,
     ) -> Result<OpenedSource, String> {
         let keystore = self.keystore()?;
-        let password = reader.read_private(password, context.allow_insecure_permissions)?;
+        let password = context.passwords.read(password_source, reader)?;
         let sealed = match (&context.cache, self.cache_name()) {
             (Some(cache), Some(name)) => cache.unseal(&name, keystore.public_key()),
             (Some(_) | None, _) => None,
@@ -300,10 +314,12 @@ impl ReadSource {
             Some(secret) => secret,
             None => {
                 let memory_bytes = keystore.memory_bytes();
-                let _permit = context.pool.acquire(memory_bytes, context.urgency)?;
-                keystore
-                    .open(&password)
-                    .map_err(|error| error.to_string())?
+                let _permit = context.pool.acquire(memory_bytes, urgency)?;
+                let (secret, variant) = keystore
+                    .open_with_variants(&password)
+                    .map_err(|error| explain(&error, password_source))?;
+                log_variant(file, variant);
+                secret
             }
         };
         let origin = KeyOrigin {
@@ -334,6 +350,26 @@ impl OpenedSource {
             password: None,
             is_from_cache: true,
         }
+    }
+}
+
+/// Names the file of the password when the password may be wrong.
+fn explain(error: &KeystoreError, password: &PasswordSource) -> String {
+    match error {
+        KeystoreError::Checksum | KeystoreError::PasswordLength => {
+            format!("{error}; its password is in {}", password.file().display())
+        }
+        KeystoreError::Malformed(_)
+        | KeystoreError::Memory { .. }
+        | KeystoreError::Secret(_)
+        | KeystoreError::PublicKey { .. } => error.to_string(),
+    }
+}
+
+/// Says which variant of its password opened a keystore.
+fn log_variant(file: &Path, variant: PasswordVariant) {
+    if variant != PasswordVariant::AsGiven {
+        log::info!("{}: opened with its password {variant}", file.display());
     }
 }
 

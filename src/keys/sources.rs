@@ -14,6 +14,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::key_config::{self, KeyConfig};
+use super::password_source::PasswordSource;
 use super::reader::TimedReader;
 use super::scan::{Scan, has_extension, json_files};
 use super::seed::ParentKey;
@@ -94,7 +95,8 @@ impl MnemonicFiles {
             Some(file) => files::read_private(file, allow_insecure_permissions)?,
             None => Zeroizing::default(),
         };
-        let passphrase = passphrase.strip_suffix('\n').unwrap_or(&passphrase);
+        // Line ends of Windows too: they would give other keys. Spaces belong to the passphrase.
+        let passphrase = files::without_byte_order_mark(&passphrase).trim_end_matches(['\r', '\n']);
         ParentKey::new(&words, passphrase).map_err(|error| FileError::new(&self.file, error))
     }
 }
@@ -196,11 +198,12 @@ fn list_keystore_directory(
         let password = match &directory.passwords {
             PasswordFiles::Dir(passwords) => {
                 let name = file.with_extension("txt");
-                passwords.join(name.file_name().unwrap_or_default())
+                let path = passwords.join(name.file_name().unwrap_or_default());
+                PasswordSource::File(path.into())
             }
-            PasswordFiles::File(password) => password.clone(),
+            PasswordFiles::File(password) => PasswordSource::Option(password.as_path().into()),
         };
-        scan.add(KeySource::read_only(&file, &password), &listed_in);
+        scan.add(KeySource::read_only(&file, password), &listed_in);
     }
     Ok(())
 }
@@ -258,7 +261,9 @@ fn read_key_config(
     for config in key_config::read(yaml, directory).map_err(fault)? {
         let source = match config {
             KeyConfig::Raw => KeySource::Raw { file: file.into() },
-            KeyConfig::Keystore { file, password } => KeySource::read_only(&file, &password),
+            KeyConfig::Keystore { file, password } => {
+                KeySource::read_only(&file, PasswordSource::FirstLine(password.into()))
+            }
         };
         // All bare keys of a file are one source.
         if !sources.contains(&source) {

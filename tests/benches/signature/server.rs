@@ -4,7 +4,8 @@
 //! CPU time of the server's threads, divided by that of as many raw signatures, which are measured before and
 //! after each load.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -46,7 +47,12 @@ static BLOCKS: AtomicU64 = AtomicU64::new(1);
 
 pub(crate) fn all() -> Report {
     let scratch = Scratch::new("signature-bench");
-    let data = scratch.path().join("data").display().to_string();
+    let data = scratch.path().join("data");
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&data)
+        .expect("a data directory");
+    let data = data.display().to_string();
     let keys = format!("0..{KEYS}");
     let plain = Server::start(&["--interop-keys", &keys], Transport::Tcp);
     let tls = Server::start(&["--interop-keys", &keys], Transport::Tls);
