@@ -12,7 +12,7 @@
 
 use std::arch::asm;
 
-use super::blst::{AffinePoint, JacobianPoint, to_affine};
+use super::curve::{AffinePoint, JacobianPoint, to_affine};
 use super::differential::Random;
 use super::digits::Digits;
 use super::fixed_base::{BATCH_KEYS_MAX, FixedBaseTable};

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::blst::{AffinePoint, JacobianPoint, to_affine};
+use super::curve::{AffinePoint, JacobianPoint, to_affine};
 use super::digits::Digits;
 use super::fixed_base::{BATCH_KEYS_MAX, FixedBaseTable};
 use super::{Fault, MessagePoint, MessageTable, one_use};

@@ -12,7 +12,7 @@
 //!
 //! Invariant: constant time. Infinity is mapped to infinity.
 
-use super::blst::{AffinePoint, Fp2, JacobianPoint};
+use super::curve::{AffinePoint, Fp2, JacobianPoint};
 
 /// 1/(1 + i)^((p−1)/3).
 const X_FACTOR: Fp2 = Fp2 {
@@ -70,7 +70,7 @@ pub(super) fn times_u(point: &JacobianPoint) -> JacobianPoint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::blst::to_affine;
+    use super::super::curve::to_affine;
     use super::*;
 
     /// p − 1, little-endian.

@@ -24,7 +24,7 @@
 //! - Making the table adds multiples below 2⁶⁵ that differ, and sums of distinct powers of u below r/2.
 //! - H at infinity has no table.
 
-use super::blst::{AffinePoint, Fp2, JacobianPoint, to_affine};
+use super::curve::{AffinePoint, Fp2, JacobianPoint, to_affine};
 use super::digits::{Digits, WINDOW_BITS, WINDOWS};
 use super::endomorphism::{times_u, times_u_affine};
 use super::select::{select, select_signed};

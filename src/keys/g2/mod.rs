@@ -2,7 +2,7 @@
 //! signed by many keys.
 //!
 //! `k` is a secret key and H the message as a point of G2. blst does the arithmetic of the field and of
-//! single points (`blst.rs`); this folder chooses what is added:
+//! single points (`curve.rs`); this folder chooses what is added:
 //! - `digits.rs`: the scalar in base |z|, and windows of its digits;
 //! - `endomorphism.rs`: [|z|]Q for almost nothing;
 //! - `select.rs`: reading a row at a secret index;
@@ -16,7 +16,7 @@
 //! memory, in a table that lives for minutes above all, must not give a signature that tells about the
 //! key (Biehl, Meyer and Müller, "Differential fault attacks on elliptic curve cryptosystems", 2000).
 
-mod blst;
+mod curve;
 mod digits;
 mod endomorphism;
 mod fixed_base;
@@ -29,7 +29,7 @@ mod constant_time;
 #[cfg(test)]
 mod differential;
 
-use blst::{AffinePoint, JacobianPoint, to_affine};
+use curve::{AffinePoint, JacobianPoint, to_affine};
 pub(super) use fixed_base::BATCH_KEYS_MAX;
 use fixed_base::FixedBaseTable;
 pub(super) use self_test::self_test;

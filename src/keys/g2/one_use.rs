@@ -9,7 +9,7 @@
 //!
 //! Exceptional cases: none. All additions are complete, also for H at infinity and a window of zero.
 
-use super::blst::{AffinePoint, JacobianPoint, to_affine};
+use super::curve::{AffinePoint, JacobianPoint, to_affine};
 use super::digits::{Digits, WINDOW_BITS, WINDOWS};
 use super::endomorphism::times_u_affine;
 use super::select::select_signed;

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use super::blst::{AffinePoint, Fp2};
+use super::curve::{AffinePoint, Fp2};
 use super::digits::Window;
 
 /// The entry at this index. An index outside of the row gives infinity.

@@ -16,7 +16,7 @@
 
 use std::ptr;
 
-use ::blst::{blst_fp2, blst_p2, blst_p2_affine, blst_scalar};
+use blst::{blst_fp2, blst_p2, blst_p2_affine, blst_scalar};
 use zeroize::Zeroize;
 
 /// An element of GF(p²) = GF(p)[i], p the prime of BLS12-381: real part, then imaginary part, each six
@@ -65,21 +65,21 @@ impl Fp2 {
     pub(super) fn subtract(&self, other: &Self) -> Self {
         let mut difference = Self::default();
         // SAFETY: three live elements of the layout of `blst_fp2`.
-        unsafe { ::blst::blst_fp2_sub(difference.raw_mut(), self.raw(), other.raw()) };
+        unsafe { blst::blst_fp2_sub(difference.raw_mut(), self.raw(), other.raw()) };
         difference
     }
 
     pub(super) fn multiply(&self, other: &Self) -> Self {
         let mut product = Self::default();
         // SAFETY: three live elements of the layout of `blst_fp2`.
-        unsafe { ::blst::blst_fp2_mul(product.raw_mut(), self.raw(), other.raw()) };
+        unsafe { blst::blst_fp2_mul(product.raw_mut(), self.raw(), other.raw()) };
         product
     }
 
     pub(super) fn square(&self) -> Self {
         let mut square = Self::default();
         // SAFETY: two live elements of the layout of `blst_fp2`.
-        unsafe { ::blst::blst_fp2_sqr(square.raw_mut(), self.raw()) };
+        unsafe { blst::blst_fp2_sqr(square.raw_mut(), self.raw()) };
         square
     }
 
@@ -87,7 +87,7 @@ impl Fp2 {
     pub(super) fn negate_if(&mut self, condition: bool) {
         let element = self.raw_mut();
         // SAFETY: a live element of the layout of `blst_fp2`; the result may be the operand.
-        unsafe { ::blst::blst_fp2_cneg(element, element, condition) };
+        unsafe { blst::blst_fp2_cneg(element, element, condition) };
     }
 
     /// The image under the Frobenius map: i becomes −i.
@@ -107,7 +107,7 @@ impl Fp2 {
     pub(super) fn invert(&self) -> Self {
         let mut inverse = Self::default();
         // SAFETY: two live elements of the layout of `blst_fp2`.
-        unsafe { ::blst::blst_fp2_inverse(inverse.raw_mut(), self.raw()) };
+        unsafe { blst::blst_fp2_inverse(inverse.raw_mut(), self.raw()) };
         inverse
     }
 }
@@ -131,14 +131,14 @@ impl AffinePoint {
     /// Whether the coordinates satisfy y² = x³ + 4 + 4i; true for infinity.
     pub(super) fn is_on_curve(&self) -> bool {
         // SAFETY: a live point of the layout of `blst_p2_affine`.
-        unsafe { ::blst::blst_p2_affine_on_curve(self.raw()) }
+        unsafe { blst::blst_p2_affine_on_curve(self.raw()) }
     }
 
     /// The 96 bytes of the wire (draft-irtf-cfrg-pairing-friendly-curves-11, appendix C).
     pub(super) fn compress(&self) -> [u8; 96] {
         let mut bytes = [0; 96];
         // SAFETY: a live point, and room for the 96 bytes of a compressed point of G2.
-        unsafe { ::blst::blst_p2_affine_compress(bytes.as_mut_ptr(), self.raw()) };
+        unsafe { blst::blst_p2_affine_compress(bytes.as_mut_ptr(), self.raw()) };
         bytes
     }
 }
@@ -157,7 +157,7 @@ impl JacobianPoint {
         let mut point = Self::default();
         // SAFETY: each pointer comes with the length of what it points to; there is no augmentation.
         unsafe {
-            ::blst::blst_hash_to_g2(
+            blst::blst_hash_to_g2(
                 point.raw_mut(),
                 message.as_ptr(),
                 message.len(),
@@ -172,7 +172,7 @@ impl JacobianPoint {
 
     pub(super) fn is_infinity(&self) -> bool {
         // SAFETY: a live point of the layout of `blst_p2`.
-        unsafe { ::blst::blst_p2_is_inf(self.raw()) }
+        unsafe { blst::blst_p2_is_inf(self.raw()) }
     }
 
     /// blst's own signature: the product with a scalar in little endian below the order of G2.
@@ -180,7 +180,7 @@ impl JacobianPoint {
         let mut product = Self::default();
         // SAFETY: live points, and a scalar that is 32 live bytes without alignment.
         unsafe {
-            ::blst::blst_sign_pk_in_g1(product.raw_mut(), self.raw(), scalar.as_ptr().cast());
+            blst::blst_sign_pk_in_g1(product.raw_mut(), self.raw(), scalar.as_ptr().cast());
         }
         product
     }
@@ -188,28 +188,28 @@ impl JacobianPoint {
     pub(super) fn double(&mut self) {
         let point = self.raw_mut();
         // SAFETY: a live point of the layout of `blst_p2`; the result may be the operand.
-        unsafe { ::blst::blst_p2_double(point, point) };
+        unsafe { blst::blst_p2_double(point, point) };
     }
 
     /// Adds any two points.
     pub(super) fn add_or_double(&mut self, other: &Self) {
         let point = self.raw_mut();
         // SAFETY: live points of the layout of `blst_p2`; the result may be an operand.
-        unsafe { ::blst::blst_p2_add_or_double(point, point, other.raw()) };
+        unsafe { blst::blst_p2_add_or_double(point, point, other.raw()) };
     }
 
     /// Adds any two points.
     pub(super) fn add_or_double_affine(&mut self, other: &AffinePoint) {
         let point = self.raw_mut();
         // SAFETY: live points of blst's layouts; the result may be an operand.
-        unsafe { ::blst::blst_p2_add_or_double_affine(point, point, other.raw()) };
+        unsafe { blst::blst_p2_add_or_double_affine(point, point, other.raw()) };
     }
 
     /// Adds two points that are not equal. Opposite points and infinity are allowed.
     pub(super) fn add_distinct_affine(&mut self, other: &AffinePoint) {
         let point = self.raw_mut();
         // SAFETY: live points of blst's layouts; the result may be an operand.
-        unsafe { ::blst::blst_p2_add_affine(point, point, other.raw()) };
+        unsafe { blst::blst_p2_add_affine(point, point, other.raw()) };
     }
 }
 
@@ -225,7 +225,7 @@ pub(super) fn to_affine(points: &[JacobianPoint], affine: &mut [AffinePoint]) {
     // SAFETY: both slices are live and have that many points of blst's layouts, and the list ends as
     // blst expects for points in one array.
     unsafe {
-        ::blst::blst_p2s_to_affine(
+        blst::blst_p2s_to_affine(
             affine.as_mut_ptr().cast::<blst_p2_affine>(),
             list.as_ptr(),
             points.len(),
