@@ -92,6 +92,8 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) protection_counts: (u64, u64),
     /// Hits and misses of the message cache.
     pub(crate) cache_counts: (u64, u64),
+    /// Whether signatures are made the fast way; not after a failed self-test or a fault.
+    pub(crate) signing_accelerated: bool,
     /// What is known of TLS, when it is served.
     pub(crate) tls: Option<TlsSnapshot>,
 }
@@ -266,6 +268,11 @@ fn write_keys(text: &mut MetricsText, now: &ServiceSnapshot) {
         "keys_memory_locked",
         "1 when the keys' memory is locked",
         u8::from(now.memory_locked),
+    );
+    text.gauge(
+        "signing_accelerated",
+        "0 after a fault of the signature code or of the machine: blst alone signs, more slowly",
+        u8::from(now.signing_accelerated),
     );
     text.gauge(
         "keys_memory_bytes",
@@ -466,6 +473,7 @@ mod tests {
             heads.sort_unstable();
             heads.dedup();
             assert_eq!(heads.len(), count);
+            signing_accelerated: true,
         }
     }
 }

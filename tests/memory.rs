@@ -323,12 +323,13 @@ fn write_sources(scratch: &Scratch, keystores: &[Keystore]) -> Vec<String> {
         .collect()
 }
 
-/// The key that a cache is sealed under: scrypt of the sorted hashes of the passwords.
+/// The key that a cache is sealed under: scrypt, as in the most expensive keystore, of the sorted hashes of the
+/// passwords.
 fn sealing_key(cache: &str, keystores: Vec<&Keystore>) -> [u8; 32] {
-    let salt = serde_json::from_str::<Value>(cache).unwrap()["salt"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let kdf = &serde_json::from_str::<Value>(cache).unwrap()["kdf"];
+    assert_eq!(kdf["function"], "scrypt");
+    assert_eq!(kdf["params"]["n"], 1 << 18);
+    let salt = kdf["params"]["salt"].as_str().unwrap().to_owned();
     let mut hashes: Vec<[u8; 32]> = keystores
         .iter()
         .map(|keystore| Sha256::digest(&keystore.password).into())
