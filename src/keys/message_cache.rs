@@ -40,6 +40,10 @@ const TABLE_USES: u32 = 5;
 const TABLES_MAX: usize = 8;
 
 /// A message, ready to be signed.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a value of one call on the stack; a box would be an allocation for each signature"
+)]
 pub(super) enum Message {
     /// Signed by few: without a table.
     Point(MessagePoint),
@@ -90,7 +94,7 @@ pub(super) fn message(root: &Root, signatures: u32, waiting: u32) -> Message {
             HITS.fetch_add(u64::from(signatures) - 1, Ordering::Relaxed);
             store(root, hash(root));
             // Another thread may have put it out again by now.
-            use_cached(root, signatures, waiting).unwrap_or(Use {
+            use_cached(root, signatures, waiting).unwrap_or_else(|| Use {
                 message: Message::Point(hash(root)),
                 must_build: false,
             })

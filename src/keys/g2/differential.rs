@@ -156,7 +156,7 @@ fn edge_scalars() -> Vec<[u8; 32]> {
                 digits[position] = (value << (5 * window)) % (top + 1);
                 scalars.extend(from_digits(digits));
                 // Windows of ones everywhere else.
-                digits[position] = (top & !(63 << (5 * window))) | digits[position];
+                digits[position] |= top & !(63 << (5 * window));
                 scalars.extend(from_digits(digits));
             }
         }
@@ -239,7 +239,7 @@ fn a_key_is_signed_for_alike_whatever_else_is_in_its_batch() {
     for _ in 0..200 {
         let mut batch = [[0; 32]; BATCH_KEYS_MAX];
         for scalar in &mut batch {
-            let choice = random.next() as usize;
+            let choice = usize::try_from(random.next() >> 32).unwrap();
             *scalar = match choice % 3 {
                 0 => special[choice / 3 % special.len()],
                 // The same key twice.
