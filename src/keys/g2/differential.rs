@@ -1,8 +1,6 @@
 //! The products of this folder against blst's own, for scalars chosen to hit every special case and for
 //! random ones.
 
-use std::time::Instant;
-
 use super::curve::{AffinePoint, JacobianPoint, to_affine};
 use super::digits::Digits;
 use super::fixed_base::{BATCH_KEYS_MAX, FixedBaseTable};
@@ -214,7 +212,6 @@ fn random_scalars_give_the_products_of_blst() {
         Err(_) => RANDOM_SCALARS,
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let began = Instant::now();
     std::thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
@@ -227,7 +224,6 @@ fn random_scalars_give_the_products_of_blst() {
             });
         }
     });
-    println!("{count} scalars in {:.0?}", began.elapsed());
 }
 
 #[test]
