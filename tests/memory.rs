@@ -328,7 +328,9 @@ fn write_sources(scratch: &Scratch, keystores: &[Keystore]) -> Vec<String> {
 fn sealing_key(cache: &str, keystores: Vec<&Keystore>) -> [u8; 32] {
     let kdf = &serde_json::from_str::<Value>(cache).unwrap()["kdf"];
     assert_eq!(kdf["function"], "scrypt");
-    assert_eq!(kdf["params"]["n"], 1 << 18);
+    assert_eq!(kdf["params"]["r"], 8);
+    let log_n = kdf["params"]["n"].as_u64().unwrap().ilog2();
+    let log_n = u8::try_from(log_n).unwrap();
     let salt = kdf["params"]["salt"].as_str().unwrap().to_owned();
     let mut hashes: Vec<[u8; 32]> = keystores
         .iter()
@@ -336,7 +338,7 @@ fn sealing_key(cache: &str, keystores: Vec<&Keystore>) -> [u8; 32] {
         .collect();
     hashes.sort_unstable();
     let (salt, mut key): ([u8; 32], _) = (hex::decode(&salt).unwrap(), [0; 32]);
-    let params = scrypt::Params::new(18, 8, 1).unwrap();
+    let params = scrypt::Params::new(log_n, 8, 1).unwrap();
     scrypt::scrypt(hashes.as_flattened(), &salt, &params, &mut key).unwrap();
     key
 }

@@ -31,8 +31,8 @@ const SETS: usize = 64;
 const SET_POINTS: usize = 4;
 
 /// Uses of a root from which on a table pays. Building takes as long as 2 to 2.5 signatures save, so a
-/// second number would be right if all of them were known to come. Measured with 3, 5 and 8 on
-/// bursts of 3, 10, 31 and 100 keys: 5 is best for 10 and more, and 3 keys never pay.
+/// second number would be right if all of them were known to come. With 5, a root of one, two or three
+/// keys never pays for a table, and a burst of ten or more does.
 const TABLE_USES: u32 = 5;
 
 /// Tables that are kept, 43 KB each: a slot has one attestation root since Electra, two at the turn of a
@@ -40,6 +40,10 @@ const TABLE_USES: u32 = 5;
 const TABLES_MAX: usize = 8;
 
 /// A message, ready to be signed.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a value of one call on the stack; a box would be an allocation for each signature"
+)]
 pub(super) enum Message {
     /// Signed by few: without a table.
     Point(MessagePoint),
@@ -90,7 +94,7 @@ pub(super) fn message(root: &Root, signatures: u32, waiting: u32) -> Message {
             HITS.fetch_add(u64::from(signatures) - 1, Ordering::Relaxed);
             store(root, hash(&root.0));
             // Another thread may have put it out again by now.
-            use_cached(root, signatures, waiting).unwrap_or(Use {
+            use_cached(root, signatures, waiting).unwrap_or_else(|| Use {
                 message: Message::Point(hash(&root.0)),
                 must_build: false,
             })

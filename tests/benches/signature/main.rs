@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo bench --bench signature                        # everything, a minute
-//! cargo bench --bench signature -- json=FILE           # and the figures as JSON
+//! cargo bench --bench signature -- json=FILE           # and the figures as JSON (packaging/speed.json)
 //! cargo bench --bench signature -- draw=FILE > x.svg   # those figures as a picture (packaging/speed.svg)
 //! cargo bench --bench signature -- alone               # without the server
 //! cargo bench --bench signature -- flat                # whether keys and connections cost anything
