@@ -410,6 +410,7 @@ mod tests {
             protection_on: true,
             protection_counts: (7, 1),
             cache_counts: (5, 2),
+            signing_accelerated: true,
             tls: None,
         });
         metrics.begin().signed("ATTESTATION");
@@ -473,7 +474,6 @@ mod tests {
             heads.sort_unstable();
             heads.dedup();
             assert_eq!(heads.len(), count);
-            signing_accelerated: true,
         }
     }
 }
