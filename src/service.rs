@@ -204,6 +204,7 @@ fn snapshots(
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
             cache_counts: secret::cache_counters(),
+            signing_accelerated: secret::is_accelerated(),
             tls: tls.as_ref().map(|tls| TlsSnapshot {
                 certificate_not_after: tls.not_after(),
                 failed_handshakes: tls.failed_handshakes(),
@@ -223,8 +224,9 @@ fn announce(settings: &Settings, protection: &Protection) {
         log::warn!("{notice}");
     }
     announce_protection(protection);
-    // Logs now whether memory can be locked, not when the first key comes.
+    // Logs now whether memory can be locked, not when the first key comes, and whether signatures are right.
     arena::report();
+    secret::is_accelerated();
     if let Keymanager::OwnTokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",
