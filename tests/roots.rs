@@ -539,7 +539,7 @@ fn registration_root(line: &Value, version: &str) -> String {
 #[test]
 fn lukso_and_the_swift_networks_have_their_own_clocks_and_forks() {
     let lukso = Networks::named("lukso").expect("lukso");
-    // Their fork's moments: 28 June 2023, 20 November 2024, 17 September 2025, each at 16:20 UTC.
+    // The moments of its forks: 28 June 2023, 20 November 2024, 17 September 2025, each at 16:20 UTC.
     for (fork, moment) in [
         (Fork::Capella, 1_687_969_200),
         (Fork::Deneb, 1_732_119_600),
