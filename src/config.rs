@@ -7,6 +7,7 @@ mod access;
 pub(crate) mod database;
 
 use std::fs;
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use log::LevelFilter;
 
 pub(crate) use self::access::{Keymanager, tls};
 use crate::cli::error::{StartError, exit};
+use crate::cli::known_names;
 use crate::cli::options::{self, KeymanagerAuth};
 use crate::cli::token::TokenSource;
 use crate::cli::typed_option::TypedOption;
@@ -22,6 +24,7 @@ use crate::cli::value_types::TextList;
 use crate::cli::values::{Dialect, OptionValues};
 use crate::consensus::network::Networks;
 use crate::consensus::primitives::{Epoch, Slot};
+use crate::hex;
 use crate::keys::keyring_state::KeyringSettings;
 use crate::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
 use crate::log::LogFormat;
@@ -326,22 +329,61 @@ fn networks(values: &OptionValues) -> Result<Networks, StartError> {
 }
 
 fn network_of_file(values: &OptionValues, name: &str) -> Result<Networks, StartError> {
-    let expected = "a name or the path of a config.yaml";
+    let refused = |reason: &str| values.refused(&options::NETWORK.row, reason);
     if name.contains("://") {
-        return Err(values
-            .wrong(&options::NETWORK.row, expected)
-            .hint("nothing is fetched: download the file and give its path"));
+        let url = hex::shorten(name);
+        return Err(refused(&format!("nothing is downloaded from {url}")).hint(
+            "download the file yourself (curl -fLo config.yaml URL) and give its path: \
+                 --network=config.yaml",
+        ));
     }
     let path = Path::new(name);
-    if !path.exists() {
-        let names: Vec<_> = Networks::names().collect();
-        return Err(values
-            .wrong(&options::NETWORK.row, expected)
-            .hint(format!("the names are {}", names.join(", "))));
+    let not_readable = |reason: &str, hint: &str| {
+        let mut error = refused(reason).hint(hint);
+        error.code = exit::NO_INPUT;
+        error
+    };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(not_readable(
+                &format!("{name} is a directory, not the config.yaml of a network"),
+                &format!(
+                    "give the file in it, as {}",
+                    path.join("config.yaml").display()
+                ),
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && looks_like_path(name) => {
+            return Err(not_readable(
+                &format!("the path {name} does not exist"),
+                "give the path of the network's config.yaml as this process sees it, in a container the \
+                 mounted one",
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(unknown_network(values, name));
+        }
+        Ok(_) | Err(_) => {}
     }
     let text = fs::read_to_string(path).map_err(|error| StartError::unreadable(path, &error))?;
     Networks::from_yaml(&text)
         .map_err(|error| StartError::new(exit::CONFIG, format!("{name}: {error}")))
+}
+
+/// Whether a value can only be meant for a path: names of networks have no slash and no file extension.
+fn looks_like_path(name: &str) -> bool {
+    name.contains('/') || Path::new(name).extension().is_some()
+}
+
+fn unknown_network(values: &OptionValues, name: &str) -> StartError {
+    let nearest = known_names::nearest(&name.to_ascii_lowercase(), Networks::names());
+    let guess = nearest.map_or_else(String::new, |names| {
+        format!("did you mean {}? ", names.join(" or "))
+    });
+    let names: Vec<_> = Networks::names().collect();
+    let expected = "the name of a network or the path of its config.yaml";
+    let wrong = values.wrong(&options::NETWORK.row, expected);
+    wrong.hint(format!("{guess}the names are {}", names.join(", ")))
 }
 
 fn slashing(

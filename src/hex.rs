@@ -21,13 +21,13 @@ pub const SHOWN_CHARS_MAX: usize = 80;
 pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     let digits = strip_prefix(text);
     let mut bytes = [0; N];
-    match const_hex::check_raw(digits) && const_hex::decode_to_slice(digits, &mut bytes).is_ok() {
-        true => Ok(bytes),
-        false => Err(HexError {
-            expected_bytes: N,
-            found: shorten(text),
-        }),
+    if const_hex::check_raw(digits) && const_hex::decode_to_slice(digits, &mut bytes).is_ok() {
+        return Ok(bytes);
     }
+    Err(HexError {
+        expected_bytes: N,
+        found: shorten(text),
+    })
 }
 
 /// The bytes that `text` stands for, of any length; `None` when it is no hex.
@@ -69,3 +69,30 @@ impl fmt::Display for HexError {
 }
 
 impl std::error::Error for HexError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_is_read_in_both_cases_with_and_without_prefix() {
+        for text in ["0x0aff", "0aff", "0x0AFF", "0X0Aff"] {
+            assert_eq!(decode::<2>(text), Ok([0x0a, 0xff]), "{text}");
+        }
+    }
+
+    #[test]
+    fn hex_of_any_other_length_is_refused() {
+        for text in [
+            "", "0x", "0x0", "0x0a", "0x0aff0", "0x0aff00", "0x0a g", "0x0x0a", "0x0１",
+        ] {
+            assert!(decode::<2>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_wrong_value_is_cut_in_the_message() {
+        let error = decode::<2>(&"a".repeat(100_000)).expect_err("too long");
+        assert!(error.to_string().len() < 400);
+    }
+}

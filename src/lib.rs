@@ -65,7 +65,7 @@ pub mod server;
 pub mod service;
 pub mod slashing;
 pub mod wait;
-pub mod yaml;
+mod yaml;
 
 /// Every heap block is wiped when it is freed, also the old one when a buffer grows: what TLS, the
 /// JSON reader or a formatted message copied of a password or a token does not outlive its use.

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::linux::fs::MetadataExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -305,7 +305,7 @@ fn stderr_is_journal() -> bool {
     let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() else {
         return false;
     };
-    let Ok(found) = File::from(OwnedFd::from(stderr)).metadata() else {
+    let Ok(found) = File::from(stderr).metadata() else {
         return false;
     };
     stream == format!("{}:{}", found.st_dev(), found.st_ino())

@@ -92,6 +92,8 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) protection_counts: (u64, u64),
     /// Hits and misses of the message cache.
     pub(crate) cache_counts: (u64, u64),
+    /// Whether signatures are made the fast way; not after a failed self-test or a fault.
+    pub(crate) signing_accelerated: bool,
     /// What is known of TLS, when it is served.
     pub(crate) tls: Option<TlsSnapshot>,
 }
@@ -268,6 +270,11 @@ fn write_keys(text: &mut MetricsText, now: &ServiceSnapshot) {
         u8::from(now.memory_locked),
     );
     text.gauge(
+        "signing_accelerated",
+        "0 after a fault of the signature code or of the machine: blst alone signs, more slowly",
+        u8::from(now.signing_accelerated),
+    );
+    text.gauge(
         "keys_memory_bytes",
         "Bytes of the keys' memory",
         now.memory_bytes,
@@ -403,6 +410,7 @@ mod tests {
             protection_on: true,
             protection_counts: (7, 1),
             cache_counts: (5, 2),
+            signing_accelerated: true,
             tls: None,
         });
         metrics.begin().signed("ATTESTATION");

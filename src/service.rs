@@ -64,6 +64,8 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     log_writer.start();
 
     let protection = Arc::new(open_protection(&settings)?);
+    announce(&settings, &protection);
+    access::warn_of_open_port(&settings, &guards.signing, &server);
     let keys = Arc::new(KeyTable::new());
     let keyring = Keyring::start(
         settings.sources.clone(),
@@ -77,8 +79,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
     // A source that cannot be read ends the process first, unless it takes long to answer.
     let _ = listed.recv_timeout(LISTING_PAUSE);
-    access::warn_of_open_port(&settings, &guards.signing, &server);
-    announce(&settings, &server, &protection, tls.as_deref());
+    announce_addresses(&settings, &server, tls.as_deref());
 
     let api = Arc::new(Api {
         keys,
@@ -203,6 +204,7 @@ fn snapshots(
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
             cache_counts: secret::cache_counters(),
+            signing_accelerated: secret::is_accelerated(),
             tls: tls.as_ref().map(|tls| TlsSnapshot {
                 certificate_not_after: tls.not_after(),
                 failed_handshakes: tls.failed_handshakes(),
@@ -212,7 +214,7 @@ fn snapshots(
 }
 
 /// Writes the first lines of the log: what a person must know of this process. The addresses come last.
-fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: Option<&Tls>) {
+fn announce(settings: &Settings, protection: &Protection) {
     log::info!(
         "signerd {}, network {}",
         env!("CARGO_PKG_VERSION"),
@@ -222,14 +224,19 @@ fn announce(settings: &Settings, server: &Server, protection: &Protection, tls: 
         log::warn!("{notice}");
     }
     announce_protection(protection);
-    // Logs now whether memory can be locked, not when the first key comes.
+    // Logs now whether memory can be locked, not when the first key comes, and whether signatures are right.
     arena::report();
+    secret::is_accelerated();
     if let Keymanager::OwnTokenFile(path) = &settings.keymanager {
         log::info!(
             "the token of the Keymanager routes is in {}",
             path.display()
         );
     }
+}
+
+/// Logs where the service listens.
+fn announce_addresses(settings: &Settings, server: &Server, tls: Option<&Tls>) {
     for (role, address) in server.addresses() {
         match address {
             ListenAddress::Tcp(address) => log::info!("{role} on http://{address}"),
@@ -265,8 +272,7 @@ fn announce_protection(protection: &Protection) {
 }
 
 /// Ends the process when a source cannot be read; with `--strict`, also when a key is missing once loading
-/// has ended. The ports are open before.
-/// The receiver hears when the sources are listed.
+/// has ended. The ports are open before. The receiver hears when the sources are listed.
 fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<Receiver<()>> {
     let (listed, is_listed) = mpsc::channel();
     let keyring = Arc::clone(keyring);

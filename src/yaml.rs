@@ -8,8 +8,10 @@ use std::fmt;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 
+use crate::files;
+
 /// A value: what follows a key, or a whole document.
-pub enum Node {
+pub(crate) enum Node {
     /// A scalar, without its quotes; empty for `~` and `null`.
     Text(String),
     /// `- …` or `[…]`
@@ -20,24 +22,24 @@ pub enum Node {
 
 /// Why a text cannot be read, and where. It repeats nothing of the text, which may hold a secret.
 #[derive(Debug)]
-pub struct YamlError {
+pub(crate) struct YamlError {
     /// Counted from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Counted from 1, in characters.
-    pub column: usize,
+    pub(crate) column: usize,
     /// What was found there.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// Deepest nesting of lists and maps: configuration has two or three levels.
 const DEPTH_MAX: usize = 16;
 
-/// Reads the documents of a text, and leaves out empty ones.
+/// Reads the documents of a text, and leaves out empty ones. The text may begin with a byte order mark.
 ///
 /// # Errors
 /// The text is not YAML, is nested too deep, or has an alias, a key that is not a text, or a key twice.
-pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
-    let mut events = Parser::new_from_str(text);
+pub(crate) fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    let mut events = Parser::new_from_str(files::without_byte_order_mark(text));
     let mut documents = Vec::new();
     while let Some(event) = events.next() {
         if let (Event::DocumentStart(_), _) = event?
@@ -54,7 +56,7 @@ pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
 ///
 /// # Errors
 /// As [`documents`], or the text has something else than one map.
-pub fn map(text: &str) -> Result<BTreeMap<String, Node>, YamlError> {
+pub(crate) fn map(text: &str) -> Result<BTreeMap<String, Node>, YamlError> {
     let mut documents = documents(text)?;
     match (documents.pop(), documents.is_empty()) {
         (None, _) => Ok(BTreeMap::new()),
@@ -68,7 +70,7 @@ pub fn map(text: &str) -> Result<BTreeMap<String, Node>, YamlError> {
 
 impl Node {
     /// Returns the scalar, if the value is one.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             Self::List(_) | Self::Map(_) => None,
@@ -165,3 +167,77 @@ impl fmt::Display for YamlError {
 }
 
 impl std::error::Error for YamlError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes maps as `{key=value,…}`, lists as `[…]`.
+    fn shown(node: &Node) -> String {
+        match node {
+            Node::Text(text) => text.to_string(),
+            Node::List(items) => format!(
+                "[{}]",
+                items.iter().map(shown).collect::<Vec<_>>().join(",")
+            ),
+            Node::Map(map) => {
+                let entries = map
+                    .iter()
+                    .map(|(key, value)| format!("{key}={}", shown(value)));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+
+    #[test]
+    fn scalars_stay_texts() {
+        for (text, expected) in [
+            ("", ""),
+            ("# nothing\n", ""),
+            ("---\n---\na: 1\n---\n~\n", "{a=1}"),
+            (
+                "a: 0x10000038\nb: '0x1'\nc: 1e3\nd: no\ne: \"x\\ty\"",
+                "{a=0x10000038,b=0x1,c=1e3,d=no,e=x\ty}",
+            ),
+            ("a:\nb: ~\nc: null\nd: 'null'", "{a=,b=,c=,d=null}"),
+            (
+                "a: [1, two]\nb:\n  - 3\n  - {c: 4}",
+                "{a=[1,two],b=[3,{c=4}]}",
+            ),
+            ("a: |\n  x\n  y\n", "{a=x\ny\n}"),
+            ("a: 1\n---\na: 2\n", "{a=1} {a=2}"),
+            ("- !!str 7\n- &x 8", "[7,8]"),
+        ] {
+            let documents = documents(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+            assert_eq!(
+                documents.iter().map(shown).collect::<Vec<_>>().join(" "),
+                expected,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn unsupported_yaml_is_refused_with_its_position() {
+        for (text, expected) in [
+            ("a: 1\na: 2", "line 2, column 1: this key is there twice"),
+            (
+                "a: &x 1\nb: *x",
+                "line 2, column 4: aliases are not followed: write the value itself",
+            ),
+            ("[1]: 2", "line 1, column 1: a key must be a text"),
+            (
+                &"[".repeat(40),
+                "line 1, column 17: nested deeper than 16 levels",
+            ),
+            ("a: secret\n  b: [", "line 2, column 4: "),
+        ] {
+            let error = documents(text).err().expect("refused").to_string();
+            assert!(
+                error.starts_with(expected) && !error.contains("secret"),
+                "{text:?}: {error}"
+            );
+        }
+        assert!(map("a: 1\n---\nb: 2").is_err() && map("- 1").is_err() && map("x").is_err());
+    }
+}

@@ -221,7 +221,7 @@ fn connect(address: &str) -> TcpStream {
     stream
 }
 
-/// Sends `start`, then `more` until the server has enough; what it says.
+/// Sends `start`, then `more` until the server refuses. Returns the answer.
 fn pour(address: &str, start: &[u8], more: &[u8]) -> String {
     let mut stream = connect(address);
     stream.write_all(start).unwrap();
@@ -264,7 +264,7 @@ fn zeros(address: &str, amount: usize) {
         send(&mut stream).unwrap();
         assert_eq!(status(&mut stream), "HTTP/1.1 400");
 
-        // Without a token the answer does not wait for the body, and what comes all the same is cut off.
+        // Without a token the answer does not wait for the body, and a body that is sent all the same is cut off.
         let mut stream = connect(address);
         write!(
             stream,

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use signerd::consensus::primitives::{Root, Signature};
 use signerd::consensus::slashable::Slashable;
 use signerd::hex;
-use signerd::keys::secret::{FillError, SecretKey, cache_counters};
+use signerd::keys::secret::{FillError, SecretKey, SigningTask, cache_counters, sign_all};
 use signerd::slashing::{Cleared, Protection};
 
 #[derive(Deserialize)]
@@ -55,9 +56,10 @@ fn every_vector_gives_its_signature_made_anew_and_from_the_cache() {
             ),
             Some(expected) => {
                 let key = key(case.input.privkey.0).unwrap();
-                for round in ["first", "second"] {
+                // From the fifth on with a table.
+                for round in 1..=10 {
                     let signature = key.sign(cleared(&key, case.input.message));
-                    assert_eq!(signature, expected, "{path:?}, {round} time");
+                    assert_eq!(signature, expected, "{path:?}, time {round}");
                 }
                 signed += 1;
             }
@@ -104,6 +106,36 @@ fn whatever_the_message_cache_holds_the_signature_is_the_same() {
         after.1 >= before.1 + 300,
         "and has 300 of them: {before:?}, {after:?}"
     );
+}
+
+#[test]
+fn signatures_made_together_are_those_made_apart_in_their_order() {
+    let mut pairs = Vec::new();
+    for number in 1..=40 {
+        let scalar = [number; 32];
+        let yardstick = blst::min_pk::SecretKey::from_bytes(&scalar).unwrap();
+        pairs.push((Arc::new(key(scalar).unwrap()), yardstick));
+    }
+    // Roots of one key up to roots of 40 keys, next to each other and mixed.
+    for (round, keys) in [1, 2, 3, 4, 5, 8, 9, 17, 40].into_iter().enumerate() {
+        for roots in [1, 2, 3] {
+            let mut tasks = Vec::new();
+            let mut expected = Vec::new();
+            for (number, (key, yardstick)) in pairs.iter().take(keys).enumerate() {
+                let root = Root([u8::try_from(16 * round + number % roots).unwrap(); 32]);
+                let cleared = cleared(key, root);
+                let key = Arc::clone(key);
+                tasks.push(SigningTask { key, cleared });
+                expected.push(Signature(yardstick.sign(&root.0, DST, &[]).to_bytes()));
+            }
+            assert_eq!(
+                sign_all(tasks, round),
+                expected,
+                "{keys} keys, {roots} roots"
+            );
+        }
+    }
+    assert!(pairs.iter().all(|(key, _)| Arc::strong_count(key) == 1));
 }
 
 #[test]

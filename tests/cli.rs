@@ -59,6 +59,37 @@ fn what_is_packaged_is_what_the_table_says() {
 }
 
 #[test]
+fn the_manual_page_has_what_a_reader_looks_for() {
+    let page = run(Command::new(binary()).args(["completions", "man"])).stdout;
+    let page = String::from_utf8(page).expect("UTF-8");
+    for title in [
+        "SYNOPSIS",
+        "DESCRIPTION",
+        "COMMANDS",
+        "OPTIONS",
+        "KEY LAYOUTS",
+        "EXAMPLES",
+        "ENVIRONMENT",
+        "FILES",
+        "EXIT STATUS",
+    ] {
+        let (_, section) = page
+            .split_once(&format!("\n.SH {title}\n"))
+            .unwrap_or_else(|| panic!("{title} is missing"));
+        assert!(!section.starts_with(".SH"), "{title} is empty");
+    }
+    let bash = run(Command::new(binary()).args(["completions", "bash"])).stdout;
+    let bash = String::from_utf8(bash).expect("UTF-8");
+    for words in [
+        "mainnet sepolia hoodi",
+        "list new",
+        "export import watermark",
+    ] {
+        assert!(bash.contains(words), "{words}");
+    }
+}
+
+#[test]
 fn help_fits_into_eighty_columns_and_a_hundred_lines() {
     let help = String::from_utf8(run(Command::new(binary()).arg("--help")).stdout).expect("UTF-8");
     for line in help.lines() {

@@ -79,7 +79,7 @@ fn tls_options(scratch: &Scratch) -> Vec<String> {
     vec!["--tls-cert".to_owned(), cert, "--tls-key".to_owned(), key]
 }
 
-/// Somebody who has taken a port: answers everything with a forged file, and keeps what it was sent.
+/// Another process on a port: answers everything with a forged file, and keeps what it was sent.
 struct Impostor {
     port: String,
     heard: Arc<Mutex<Vec<u8>>>,
@@ -198,7 +198,7 @@ fn commands_speak_through_the_socket_beside_a_server_with_tls_and_send_no_token(
 }
 
 #[test]
-fn a_token_is_never_sent_to_whoever_has_taken_a_port() {
+fn a_token_is_never_sent_to_another_process_on_the_port() {
     let scratch = Scratch::new("control-impostor");
     let data = data_dir(&scratch, "data");
     let data_text = data.display().to_string();
@@ -212,7 +212,7 @@ fn a_token_is_never_sent_to_whoever_has_taken_a_port() {
     let impostor = Impostor::start();
     let export = ["slashing", "export", "--data-dir", &data_text];
 
-    // Without TLS, nobody shows who they are.
+    // Without TLS, the other side proves nothing.
     let plain = [&export[..], &["--port", &impostor.port]].concat();
     let (code, printed) = refused(&scratch, &plain);
     assert_eq!(code, Some(69), "{printed}");
@@ -222,7 +222,7 @@ fn a_token_is_never_sent_to_whoever_has_taken_a_port() {
     );
     assert_eq!(impostor.connections.load(Ordering::SeqCst), 0);
 
-    // With TLS: not to a port that speaks none, nor to a server with another certificate.
+    // With TLS: not to a port without TLS, nor to a server with another certificate.
     let no_tls = [&export[..], &tls, &["--port", &impostor.port]];
     let (code, printed) = refused(&scratch, &no_tls.concat());
     assert_eq!(code, Some(69), "{printed}");
@@ -365,7 +365,7 @@ fn the_socket_is_for_its_owner_alone_and_needs_no_token() {
             "{path}: {answer}"
         );
     }
-    // Here it is told which file, and why; and the command prints it.
+    // The server answers which file, and why, and the command prints it.
     let mut answer = String::new();
     for _ in 0..500 {
         answer = exchange(&socket, &request("/healthcheck"));
@@ -384,7 +384,7 @@ fn the_socket_is_for_its_owner_alone_and_needs_no_token() {
     if found.uid() != 0 {
         return; // only root can become somebody else
     }
-    // Even where the file lets others in, the kernel tells who they are.
+    // Even where the mode of the file lets others in, the kernel names their user.
     let program = scratch.path().join("signerd");
     fs::copy(binary(), &program).unwrap();
     let open =
@@ -404,7 +404,7 @@ fn the_socket_is_for_its_owner_alone_and_needs_no_token() {
 }
 
 #[test]
-fn a_command_believes_no_stranger_who_listens_in_the_data_directory() {
+fn a_command_does_not_trust_another_user_who_listens_in_the_data_directory() {
     let scratch = Scratch::new("control-stranger");
     let data = data_dir(&scratch, "data");
     if fs::metadata(&data).unwrap().uid() != 0 {
@@ -442,7 +442,7 @@ fn a_command_believes_no_stranger_who_listens_in_the_data_directory() {
     let (code, printed) = refused(&scratch, &["healthcheck", "--data-dir", &data_text]);
     assert_eq!(code, Some(77), "{printed}");
     assert!(printed.contains("user 65534 listens there"), "{printed}");
-    // It is believed where the directory is its own: root asks the service of another user.
+    // It is trusted where the directory is its own: root asks the service of another user.
     std::os::unix::fs::chown(&data, Some(NOBODY), None).unwrap();
     told(&scratch, &["healthcheck", "--data-dir", &data_text]);
 }
@@ -484,7 +484,7 @@ fn a_socket_that_a_dead_process_has_left_is_replaced_and_that_of_a_live_one_is_n
         "the second one answers still: {healthy}"
     );
 
-    // What is no socket is not removed.
+    // A file that is not a socket is not removed.
     drop((second, third));
     fs::remove_file(&socket).unwrap();
     fs::write(&socket, "precious").unwrap();

@@ -1,5 +1,5 @@
-//! Floods: nobody occupies the one worker, takes all connections, or fills the memory, and who is honest
-//! is served meanwhile. `SIGNERD_ATTACK=full` asserts the bounds of a release build.
+//! Floods: no client occupies the one worker, takes all connections or fills the memory, and honest clients
+//! are served meanwhile. `SIGNERD_ATTACK=full` asserts the bounds of a release build.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::collections::VecDeque;
@@ -214,7 +214,7 @@ fn a_duty_has_at_most_as_many_elements_as_the_largest_of_its_type() {
         assert!(elements(&few) <= elements_max);
         let (status, text) = post(&few);
         assert!(
-            status == 400 && text.contains("fork_info"),
+            status == 400 && text.contains("is missing"),
             "as many as there may be: {text}"
         );
         let (status, text) = post(&with(elements_max + 10));
@@ -287,7 +287,7 @@ fn largest_block() -> Value {
 }
 
 #[test]
-fn idle_connections_take_nobodys_place_on_either_port() {
+fn idle_connections_keep_no_client_from_either_port() {
     drop(Server::bind(ServerSettings::default()).unwrap()); // raises the limit of descriptors of this process
     let signer = Signer::start(&["--interop-keys", "0..1", "--auth-token", "correct-horse"]);
     signer.wait_loaded();
@@ -353,7 +353,7 @@ fn one_address_has_a_bound_of_its_own() {
     unix.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     assert!(
-        read_answer(&mut unix).ends_with("OK"),
+        read_answer(&mut unix).starts_with("HTTP/1.1 200 "),
         "the Unix socket has its own"
     );
 }
@@ -481,7 +481,7 @@ fn what_is_only_announced_takes_no_memory() {
 }
 
 #[test]
-fn answers_that_nobody_takes_share_a_bounded_memory() {
+fn answers_that_are_not_read_share_a_bounded_memory() {
     for runtime in RUNTIMES {
         let rig = Rig::start(
             runtime,
@@ -650,7 +650,7 @@ fn an_import_of_one_huge_value_keeps_the_process_under_128_mib() {
 }
 
 #[test]
-fn whoever_keeps_the_worker_busy_with_many_keys_is_not_alone() {
+fn requests_for_many_keys_do_not_hold_up_the_others() {
     let signer = Signer::start(&["--interop-keys", "0..8000"]);
     signer.wait_loaded();
     let request = b"GET /api/v1/eth2/publicKeys HTTP/1.1\r\nHost: localhost\r\n\r\n";

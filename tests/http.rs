@@ -195,7 +195,7 @@ fn beyond_the_limit_the_longest_idle_connection_goes() {
 }
 
 #[test]
-fn beyond_the_limit_connections_are_told_503_while_all_others_are_answered() {
+fn beyond_the_limit_connections_get_503_while_all_others_are_answered() {
     for runtime in RUNTIMES {
         let rig = Rig::start(
             runtime,
@@ -406,7 +406,7 @@ fn a_number_that_is_not_a_descriptor_is_an_error() {
 }
 
 #[test]
-fn systemd_is_told_of_start_life_reload_and_stop() {
+fn systemd_is_notified_of_start_life_reload_and_stop() {
     use crate::support::{Scratch, Signer, binary};
     let scratch = Scratch::new("notify");
     let path = scratch.path().join("notify");

@@ -789,3 +789,37 @@ fn the_key_cache_is_never_written_under_fewer_passwords_than_keystores() {
         "they sign on"
     );
 }
+
+/// A stop as soon as the program is ready does not cost the next start all derivations, and the cache takes
+/// no more memory than its keystores.
+#[test]
+fn the_key_cache_is_written_before_the_program_is_ready_at_the_cost_of_its_keystores() {
+    let scratch = Scratch::new("life-ready-cache");
+    put(&scratch, "a", 1);
+    put(&scratch, "b", 2);
+    let data = Scratch::new("life-ready-cache-file");
+    let cache = data.path().join("cache");
+    let directory = scratch.path().to_str().unwrap();
+    let arguments = [
+        "--keystores-path",
+        directory,
+        "--keystores-passwords-path",
+        directory,
+        "--key-cache",
+        cache.to_str().unwrap(),
+    ];
+    {
+        let signer = Signer::start(&arguments);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while signer.client().get("/healthcheck").status != 200 {
+            assert!(Instant::now() < deadline, "it gets ready");
+        }
+        signer.signal("KILL");
+    }
+    assert!(cache.exists());
+    let signer = Signer::start(&arguments);
+    signer.wait_loaded();
+    assert_eq!(listed(&signer), sorted(&[key(1), key(2)]));
+    let peak_mib = signer.memory_kib("VmHWM") >> 10;
+    assert!(peak_mib < 64, "{peak_mib} MiB");
+}

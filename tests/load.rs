@@ -74,7 +74,7 @@ fn beyond_its_bound_signing_is_refused_at_once_and_health_is_answered_meanwhile(
 }
 
 #[test]
-fn large_bodies_hold_nobody_up() {
+fn large_bodies_do_not_hold_up_other_requests() {
     let lines = vectors::lines("sign_requests_gloas.jsonl");
     let mut line = lines
         .into_iter()

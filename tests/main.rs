@@ -26,9 +26,6 @@ mod refusals;
 mod roots;
 mod sign;
 
-// Texts that stand for data.
-mod texts;
-
 // EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
 mod crash;
 mod database;

@@ -323,19 +323,22 @@ fn write_sources(scratch: &Scratch, keystores: &[Keystore]) -> Vec<String> {
         .collect()
 }
 
-/// The key that a cache is sealed under: scrypt of the sorted hashes of the passwords.
+/// The key that a cache is sealed under: scrypt, as in the most expensive keystore, of the sorted hashes of the
+/// passwords.
 fn sealing_key(cache: &str, keystores: Vec<&Keystore>) -> [u8; 32] {
-    let salt = serde_json::from_str::<Value>(cache).unwrap()["salt"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let kdf = &serde_json::from_str::<Value>(cache).unwrap()["kdf"];
+    assert_eq!(kdf["function"], "scrypt");
+    assert_eq!(kdf["params"]["r"], 8);
+    let log_n = kdf["params"]["n"].as_u64().unwrap().ilog2();
+    let log_n = u8::try_from(log_n).unwrap();
+    let salt = kdf["params"]["salt"].as_str().unwrap().to_owned();
     let mut hashes: Vec<[u8; 32]> = keystores
         .iter()
         .map(|keystore| Sha256::digest(&keystore.password).into())
         .collect();
     hashes.sort_unstable();
     let (salt, mut key): ([u8; 32], _) = (hex::decode(&salt).unwrap(), [0; 32]);
-    let params = scrypt::Params::new(18, 8, 1).unwrap();
+    let params = scrypt::Params::new(log_n, 8, 1).unwrap();
     scrypt::scrypt(hashes.as_flattened(), &salt, &params, &mut key).unwrap();
     key
 }

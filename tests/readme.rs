@@ -126,7 +126,8 @@ fn every_route_of_the_readme_answers_and_is_described() {
     let description = text("packaging/openapi.yaml");
     let scratch = Scratch::new("readme-routes");
     let data = scratch.path().display().to_string();
-    let signer = Signer::start(&["--interop-keys", "0..1", "--data-dir", &data]);
+    let all = ["--Xsigning-ext-enabled", "--interop-keys", "0..1"];
+    let signer = Signer::start(&[&all[..], &["--data-dir", &data]].concat());
     signer.wait_loaded();
     let keys = signer.client().get("/api/v1/eth2/publicKeys").json();
     let key = keys[0].as_str().expect("a key").to_owned();
@@ -158,7 +159,7 @@ fn every_route_of_the_readme_answers_and_is_described() {
             .and_then(|rest| rest.strip_suffix(':'));
         if let Some(path) = path {
             assert!(
-                readme.contains(&format!(" /{path}`")),
+                readme.contains(&format!("/{path}`")),
                 "the README does not name /{path}"
             );
         }

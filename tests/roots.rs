@@ -461,7 +461,7 @@ fn a_config_is_read_as_clients_write_it() {
         ),
         (
             "GENESIS_FORK_VERSION: 0x10000038\nPRESET_BASE: maximal\n",
-            "PRESET_BASE: expected mainnet, minimal or gnosis",
+            "PRESET_BASE: expected mainnet, minimal, gnosis or swift",
         ),
         (
             "GENESIS_FORK_VERSION: 0x10000038\nSLOTS_PER_EPOCH: 0\n",
@@ -479,6 +479,175 @@ fn a_config_is_read_as_clients_write_it() {
     ] {
         let error = Networks::from_yaml(broken).err().expect(broken).to_string();
         assert!(error.starts_with(reason), "{broken}: {error}");
+    }
+}
+
+/// Names, genesis fork versions, slots an epoch, and whether the validators of genesis are known. Written down
+/// here a second time, from the networks' own files.
+const NAMED: [(&str, &str, u64, bool); 12] = [
+    ("mainnet", "0x00000000", 32, true),
+    ("sepolia", "0x90000069", 32, true),
+    ("hoodi", "0x10000910", 32, true),
+    ("holesky", "0x01017000", 32, true),
+    ("plataberget", "0x10733183", 32, true),
+    ("gnosis", "0x00000064", 16, true),
+    ("chiado", "0x0000006f", 16, true),
+    ("lukso", "0x42000001", 32, true),
+    ("ephemery", "0x1000101b", 32, false),
+    ("minimal", "0x00000001", 8, false),
+    ("swift", "0x00000001", 4, false),
+    ("less-swift", "0x00000001", 4, false),
+];
+
+#[test]
+fn a_registration_on_a_named_network_is_signed_for_its_genesis_fork_version() {
+    assert!(Networks::names().eq(NAMED.map(|(name, ..)| name)));
+    let line = good("validator_registration/mainnet/root-absent");
+    for (name, version, slots_per_epoch, knows_validators) in NAMED {
+        let networks = Networks::named(name).expect(name);
+        assert_eq!(networks.slots_per_epoch(), slots_per_epoch, "{name}");
+        assert_eq!(
+            networks.genesis_validators_root().is_some(),
+            knows_validators,
+            "{name}"
+        );
+        let expected = registration_root(&line, version);
+        assert_eq!(root(body(&line), &networks), Ok(expected), "{name}");
+        for spelling in [
+            name.to_uppercase(),
+            name.replace('-', "_"),
+            format!(" {name}\n"),
+        ] {
+            let networks = Networks::named(&spelling).expect(name);
+            assert_eq!(networks.name(), name);
+        }
+    }
+}
+
+/// The line of that name among the good requests.
+fn good(name: &str) -> Value {
+    let mut lines = lines("sign_requests.jsonl").into_iter();
+    lines.find(|line| line["name"] == name).expect(name)
+}
+
+/// Computes the root of a registration anew: its own root comes from the vectors, by way of a `config.yaml`.
+fn registration_root(line: &Value, version: &str) -> String {
+    let custom = Networks::from_yaml(&format!("GENESIS_FORK_VERSION: {version}")).expect(version);
+    root(body(line), &custom).expect("a good request")
+}
+
+#[test]
+fn lukso_and_the_swift_networks_have_their_own_clocks_and_forks() {
+    let lukso = Networks::named("lukso").expect("lukso");
+    // The moments of its forks: 28 June 2023, 20 November 2024, 17 September 2025, each at 16:20 UTC.
+    for (fork, moment) in [
+        (Fork::Capella, 1_687_969_200),
+        (Fork::Deneb, 1_732_119_600),
+        (Fork::Electra, 1_758_126_000),
+    ] {
+        let epoch = lukso.epoch_now(moment).expect("a known genesis");
+        assert!(lukso.has(fork, epoch), "{}", fork.name());
+        let before = lukso.epoch_now(moment - 1).expect("a known genesis");
+        assert!(!lukso.has(fork, before), "{}", fork.name());
+    }
+    for name in ["ephemery", "swift", "less-swift"] {
+        let networks = Networks::named(name).expect(name);
+        assert_eq!(networks.slot_times(), None, "{name}");
+        assert!(networks.has(Fork::Altair, Epoch(0)), "{name}");
+    }
+}
+
+#[test]
+fn a_fork_version_that_a_yaml_tool_made_a_number_is_refused_whatever_its_spelling() {
+    for spelling in [
+        "16871424",
+        "16_871_424",
+        "16871424.0",
+        "1.6871424e+07",
+        "0o100270000",
+        "0100270000",
+        "0b1000000010111000000000000",
+        "+16871424",
+        "-1",
+        "0",
+        "00000000",
+        "1",
+        "01017000",
+        "90000069",
+        "2415919209",
+        "10000910",
+        "0100_0000",
+        "18446744073709551616",
+        "0x",
+        "0x1017000",
+        "0x0101_7000",
+        "0x0101700000",
+        "AQFwAA==",
+        "null",
+        "",
+        "[1, 1, 112, 0]",
+        "{ a: 1 }",
+    ] {
+        let quoted = [
+            spelling.to_owned(),
+            format!("\"{spelling}\""),
+            format!("'{spelling}'"),
+        ];
+        for version in quoted {
+            for config in [
+                format!("GENESIS_FORK_VERSION: {version}\n"),
+                format!("GENESIS_FORK_VERSION: 0x01017000\nFULU_FORK_VERSION: {version}\n"),
+            ] {
+                let error = Networks::from_yaml(&config).err();
+                let error = error.unwrap_or_else(|| panic!("{config} is taken"));
+                assert!(error.contains("_FORK_VERSION: expected "), "{error}");
+            }
+        }
+    }
+    let error = Networks::from_yaml("GENESIS_FORK_VERSION: 16871424\n").err();
+    let error = error.expect("a number is refused");
+    assert!(
+        error.contains("got \"16871424\"") && error.contains("in quotes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_config_as_tools_of_other_systems_write_it_is_read_as_ever() {
+    let line = good("validator_registration/mainnet/root-absent");
+    let lines = [
+        "PRESET_BASE: swift",
+        "CONFIG_NAME: tool",
+        "GENESIS_FORK_VERSION: 0x01017000",
+        "DENEB_FORK_VERSION: \"0x05017000\"",
+        "DENEB_FORK_EPOCH: 29696",
+        "",
+    ];
+    for (case, text) in [
+        ("as it is", lines.join("\n")),
+        ("CRLF", lines.join("\r\n")),
+        ("a byte order mark", format!("\u{feff}{}", lines.join("\n"))),
+        ("both", format!("\u{feff}{}", lines.join("\r\n"))),
+        ("0X", lines.join("\n").replace("0x", "0X")),
+        (
+            "quotes",
+            lines.join("\n").replace("0x01017000", "'0x01017000'"),
+        ),
+    ] {
+        let networks = Networks::from_yaml(&text).expect(case);
+        assert_eq!(
+            (networks.name(), networks.slots_per_epoch()),
+            ("tool", 4),
+            "{case}"
+        );
+        assert!(networks.has(Fork::Deneb, Epoch(29_696)), "{case}");
+        assert!(!networks.has(Fork::Deneb, Epoch(29_695)), "{case}");
+        let holesky = Networks::named("holesky").expect("holesky");
+        assert_eq!(
+            root(body(&line), &networks),
+            root(body(&line), &holesky),
+            "{case}"
+        );
     }
 }
 

@@ -17,7 +17,8 @@ use crate::rig::{RUNTIMES, Rig, connect, read_answer};
 use crate::support::Scratch;
 use crate::support::secured::secure;
 
-/// Deadlines short enough to fire all the time, on those who abort; a busy machine lets others miss them too.
+/// Deadlines that are short enough to pass all the time, for clients that abort. On a busy machine others
+/// miss them too.
 fn hasty() -> ConnectionLimits {
     let soon = Duration::from_millis(150);
     ConnectionLimits {

@@ -176,7 +176,7 @@ fn a_pkcs12_file_is_an_identity_too() {
 }
 
 #[test]
-fn files_that_are_not_as_they_should_be_are_named() {
+fn wrong_files_are_named() {
     let scratch = Scratch::new("tls-files");
     let good = files(&scratch, "server");
     let error = |files: TlsFiles| Tls::open(files).unwrap_err().to_string();
@@ -298,7 +298,7 @@ fn openssl_speaks_with_it() {
     let tls = Tls::open(files(&scratch, "server")).unwrap();
     let rig = Rig::secure(RUNTIMES[0], ConnectionLimits::default(), Some(tls));
     let mut honest = secure(rig.connect(), None);
-    // A line "R" asks for renegotiation, which nobody gets; with TLS 1.3 it is data.
+    // A line "R" asks for renegotiation, which is refused; with TLS 1.3 it is data.
     for (version, input, served) in [
         (
             "-tls1_2",
@@ -372,7 +372,7 @@ fn a_unix_socket_serves_its_group_and_replaces_a_stale_one() {
     let scratch = Scratch::new("unix");
     let path = scratch.path().join("socket");
     for runtime in RUNTIMES {
-        // The second round meets the socket that the first one has left behind.
+        // The second round finds the socket that the first one has left behind.
         let listeners = vec![(ListenerRole::Signing, ListenAddress::Unix(path.clone()))];
         let server = Server::bind(ServerSettings {
             listeners,

@@ -10,6 +10,7 @@ use crate::http::request::Request;
 use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::arena;
 use crate::keys::progress::Progress;
+use crate::keys::secret;
 use crate::metrics::MetricsFormat;
 use crate::slashing::Protection;
 
@@ -60,6 +61,7 @@ pub(super) fn health(listener: &ListenerApi, _: &mut Request) -> Result<Response
         "keys_pending": progress.pending,
         "keys_failed": progress.failed,
         "locked": arena::report().locked,
+        "accelerated": secret::is_accelerated(),
         "slashing_protection": matches!(*api.protection, Protection::On(_)),
         "network": api.networks.name(),
     });

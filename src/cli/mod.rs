@@ -7,7 +7,7 @@ mod arguments;
 pub(crate) mod completions;
 pub(crate) mod error;
 mod help;
-mod known_names;
+pub(crate) mod known_names;
 mod layers;
 mod manual;
 pub(crate) mod options;

@@ -160,6 +160,18 @@ impl OptionValues {
         )
     }
 
+    /// Makes the error for a value that cannot be used, with a sentence of its own.
+    pub(crate) fn refused(&self, row: &OptionRow, reason: &str) -> StartError {
+        let origin = match self.texts(row) {
+            Some(given) => given.origin,
+            None => ValueOrigin::Default,
+        };
+        StartError::new(
+            origin.exit_code(),
+            format!("{}: {reason}", origin.name_of(row.name)),
+        )
+    }
+
     /// Sets the option of that name, unless a stronger layer has set it.
     pub(super) fn set(
         &mut self,

@@ -13,7 +13,10 @@ use std::process::ExitCode;
 
 use crate::cli::completions::{SHELLS, completions};
 use crate::cli::error::{StartError, exit};
-use crate::cli::subcommands::{CompletionsArguments, KeysArguments, KeysCommand, Subcommand};
+use crate::cli::subcommands::{
+    CompletionsArguments, KeysArguments, KeysCommand, SlashingArguments, SlashingCommand,
+    Subcommand,
+};
 use crate::cli::{SubcommandCall, output};
 
 /// Runs a subcommand.
@@ -31,7 +34,13 @@ pub fn run(call: &SubcommandCall) -> Result<ExitCode, StartError> {
             KeysCommand::New(arguments) => keys::make(values, arguments),
         },
         Subcommand::Exit(arguments) => voluntary_exit::run(values, arguments),
-        Subcommand::Slashing(arguments) => slashing::run(values, &arguments.command),
+        Subcommand::Slashing(SlashingArguments { command }) => match command {
+            SlashingCommand::Export(arguments) => slashing::export(values, arguments),
+            SlashingCommand::Import(arguments) => slashing::import(values, arguments),
+            SlashingCommand::Watermark(arguments) => watermark::show_or_set(values, arguments),
+            SlashingCommand::Copy(arguments) => slashing::copy(values, arguments),
+            SlashingCommand::Schema(_) => slashing::schema(),
+        },
         Subcommand::WatermarkRepair(arguments) => watermark::repair(values, arguments),
         Subcommand::Completions(arguments) => print_completions(arguments),
     }

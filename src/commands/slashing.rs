@@ -8,10 +8,9 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::client::RunningServer;
-use super::watermark;
 use crate::cli::error::{StartError, exit};
 use crate::cli::output;
-use crate::cli::subcommands::{CopyArguments, ExportArguments, ImportArguments, SlashingCommand};
+use crate::cli::subcommands::{CopyArguments, ExportArguments, ImportArguments};
 use crate::cli::token::read_token;
 use crate::cli::values::OptionValues;
 use crate::config::database::with_options;
@@ -27,39 +26,6 @@ const PATH: &str = "/api/v1/slashing-protection";
 /// A merge of many keys takes one commit, but a slow disk.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs one of the three.
-///
-/// # Errors
-/// Protection is off, the store or the server cannot be used, or the file is wrong.
-pub(super) fn run(
-    values: &OptionValues,
-    command: &SlashingCommand,
-) -> Result<ExitCode, StartError> {
-    match command {
-        SlashingCommand::Schema(_) => {
-            output::print(DATABASE_SCHEMA)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        SlashingCommand::Copy(arguments) => {
-            copy(values, arguments)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        SlashingCommand::Export(_) | SlashingCommand::Import(_) | SlashingCommand::Watermark(_) => {
-        }
-    }
-    let settings = Settings::check(values)?;
-    let protection = protection(&settings)?;
-    match command {
-        SlashingCommand::Schema(_) | SlashingCommand::Copy(_) => {}
-        SlashingCommand::Export(arguments) => export(values, &settings, protection, arguments)?,
-        SlashingCommand::Import(arguments) => import(values, &settings, protection, arguments)?,
-        SlashingCommand::Watermark(arguments) => {
-            watermark::show_or_set(protection, arguments)?;
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Returns where the store is.
 pub(super) fn protection(settings: &Settings) -> Result<&ProtectionSettings, StartError> {
     settings.slashing.as_ref().ok_or_else(|| {
@@ -71,7 +37,13 @@ pub(super) fn protection(settings: &Settings) -> Result<&ProtectionSettings, Sta
 }
 
 /// Copies the marks of one chain: from a directory or a database, to a directory or a database.
-fn copy(values: &OptionValues, arguments: &CopyArguments) -> Result<(), StartError> {
+///
+/// # Errors
+/// A store cannot be used, or there are several chains and none is chosen.
+pub(super) fn copy(
+    values: &OptionValues,
+    arguments: &CopyArguments,
+) -> Result<ExitCode, StartError> {
     let from = open_named(values, "--from", &arguments.from)?;
     let to = open_named(values, "--to", &arguments.to)?;
     let copied = from
@@ -86,7 +58,17 @@ fn copy(values: &OptionValues, arguments: &CopyArguments) -> Result<(), StartErr
     output::print_line(format_args!(
         "{} keys of chain {} copied",
         copied.keys, copied.chain
-    ))
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the tables of a database.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(super) fn schema() -> Result<ExitCode, StartError> {
+    output::print(DATABASE_SCHEMA)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn open_named(values: &OptionValues, option: &str, name: &str) -> Result<Protection, StartError> {
@@ -128,12 +110,16 @@ pub(super) fn open(protection: &ProtectionSettings) -> Result<Option<Protection>
     }
 }
 
-fn export(
+/// `slashing export`: writes an interchange file.
+///
+/// # Errors
+/// Protection is off, or neither the store nor the server can be used.
+pub(super) fn export(
     values: &OptionValues,
-    settings: &Settings,
-    protection: &ProtectionSettings,
     arguments: &ExportArguments,
-) -> Result<(), StartError> {
+) -> Result<ExitCode, StartError> {
+    let settings = Settings::check(values)?;
+    let protection = protection(&settings)?;
     let ExportArguments {
         to,
         genesis_validators_root: chain,
@@ -153,10 +139,11 @@ fn export(
             Some(chain) => format!("?genesis_validators_root={chain}"),
             None => String::new(),
         };
-        let text = ask(values, settings, &format!("GET {PATH}{query}"), "")?;
+        let text = ask(values, &settings, &format!("GET {PATH}{query}"), "")?;
         only_of(keys, text)?
     };
-    output::write_or_print(to.as_deref(), &format!("{}\n", text.trim_end()))
+    output::write_or_print(to.as_deref(), &format!("{}\n", text.trim_end()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Leaves in an interchange file only the records of these keys, or of all keys when none is named.
@@ -174,12 +161,16 @@ fn only_of(keys: &[PublicKey], text: String) -> Result<String, StartError> {
     Ok(file.to_string())
 }
 
-fn import(
+/// `slashing import`: merges an interchange file.
+///
+/// # Errors
+/// Protection is off, the file is wrong, or neither the store nor the server can be used.
+pub(super) fn import(
     values: &OptionValues,
-    settings: &Settings,
-    protection: &ProtectionSettings,
     ImportArguments { from, force }: &ImportArguments,
-) -> Result<(), StartError> {
+) -> Result<ExitCode, StartError> {
+    let settings = Settings::check(values)?;
+    let protection = protection(&settings)?;
     let wrong_file =
         |error: ImportError| StartError::new(exit::CONFIG, format!("{}: {error}", from.display()));
     let file = fs::read_to_string(from).map_err(|error| StartError::unreadable(from, &error))?;
@@ -189,14 +180,16 @@ fn import(
     protection.replaces_lost_store = true;
     let Some(store) = open(&protection)? else {
         let query = if *force { "?force=true" } else { "" };
-        let answer = ask(values, settings, &format!("POST {PATH}{query}"), &file)?;
-        return output::print_line(answer);
+        let answer = ask(values, &settings, &format!("POST {PATH}{query}"), &file)?;
+        output::print_line(answer)?;
+        return Ok(ExitCode::SUCCESS);
     };
     let imported = store.import_text(file, *force).map_err(wrong_file)?;
     output::print_line(format_args!(
         "{} keys of chain {}",
         imported.keys, imported.chain
-    ))
+    ))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Asks the running server: through its control socket, else over TLS with the token of these options.

@@ -36,9 +36,11 @@ struct LowMarks {
 /// # Errors
 /// A server uses the store, or refuses the change.
 pub(super) fn show_or_set(
-    protection: &ProtectionSettings,
+    values: &OptionValues,
     arguments: &WatermarkArguments,
-) -> Result<(), StartError> {
+) -> Result<ExitCode, StartError> {
+    let settings = Settings::check(values)?;
+    let protection = slashing::protection(&settings)?;
     let store = open(protection)?;
     match (arguments.slot, arguments.epoch, arguments.remove) {
         (None, None, false) => {}
@@ -63,7 +65,7 @@ pub(super) fn show_or_set(
     }
     print_high(&store)?;
     if arguments.slot.is_some() || arguments.remove {
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let keys = Some(arguments.key.as_slice()).filter(|keys| !keys.is_empty());
     let chain = arguments.genesis_validators_root;
@@ -73,7 +75,7 @@ pub(super) fn show_or_set(
             output::print_line(format_args!("{key} on chain {its_chain}: {marks}"))?;
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `eth2 watermark-repair`: raises the low marks of all or some keys, or sets or removes the high watermark.

@@ -17,7 +17,7 @@ use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use blst::{blst_p1_affine, blst_p2, blst_scalar};
+use blst::{blst_p1_affine, blst_scalar};
 use zeroize::Zeroize;
 
 /// Bytes of a scalar of BLS12-381.
@@ -90,46 +90,9 @@ impl ArenaSlot {
         compressed
     }
 
-    /// The compressed product of the scalar and a message: a signature.
-    pub(super) fn sign(&self, message: &MessagePoint) -> [u8; 96] {
-        let (mut point, mut compressed) = (blst_p2::default(), [0; 96]);
-        // SAFETY: the scalar is 32 live bytes, the points are live, and 96 bytes is what a compressed
-        // point of G2 takes.
-        unsafe {
-            blst::blst_sign_pk_in_g1(&mut point, &message.0, self.scalar());
-            blst::blst_p2_compress(compressed.as_mut_ptr(), &point);
-        }
-        compressed
-    }
-
     /// The content as a `blst_scalar`, which is an array of 32 bytes without alignment.
     fn scalar(&self) -> *const blst_scalar {
         self.bytes().as_ptr().cast()
-    }
-}
-
-/// A message as a point of G2.
-#[derive(Clone, Copy)]
-pub(super) struct MessagePoint(blst_p2);
-
-impl MessagePoint {
-    /// Hashes to the curve, in the ciphersuite of this domain separation tag (RFC 9380).
-    pub(super) fn new(bytes: &[u8], tag: &[u8]) -> Self {
-        let mut point = blst_p2::default();
-        let (length, tag_length) = (bytes.len(), tag.len());
-        // SAFETY: each pointer comes with the length of what it points to; there is no augmentation.
-        unsafe {
-            blst::blst_hash_to_g2(
-                &mut point,
-                bytes.as_ptr(),
-                length,
-                tag.as_ptr(),
-                tag_length,
-                ptr::null(),
-                0,
-            );
-        }
-        Self(point)
     }
 }
 

@@ -1,12 +1,19 @@
 //! `--key-cache`: the file with opened keys, sealed for the next start, so that a start costs one derivation
 //! instead of one for each keystore.
 //!
-//! The sealing key is derived (scrypt at full cost) from the passwords of all keystores in the file and a
-//! random salt: the file is useless without every one of these passwords. So a keystore is left out when the
-//! password that opened it cannot be read any more, and without keystores there is no file. Each secret is
-//! sealed by itself, bound to its public key and to the path, size, time of change and checksum of its
-//! keystore, and unsealed in its locked slot. The file is written anew whenever keys have come or gone, which
-//! also removes deleted keys from it.
+//! The sealing key is derived from the passwords of all keystores in the file and a random salt, by the
+//! function and at the cost of the most expensive of these keystores: a start takes one such derivation and
+//! its memory, and no more. Whoever guesses passwords against the file must know or guess all of them
+//! at once, and pays for each guess what the most expensive keystore asks for one. So no keystore is
+//! cheaper to attack by the file than by itself, also for those who know all passwords but one. That is why
+//! all passwords go through the derivation: if those of the other keystores were only hashed with the
+//! secret of one, then whoever can open that one could try them at the speed of a hash.
+//!
+//! The file is useless without every one of the passwords. So a keystore is left out when the password that
+//! opened it cannot be read any more, and without keystores there is no file. Each secret is sealed by
+//! itself, bound to its public key and to the path, size, time of change and checksum of its keystore, and
+//! unsealed in its locked slot. The file is written anew whenever keys have come or gone, which also removes
+//! deleted keys from it.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -19,24 +26,19 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::kdf::Kdf;
 use super::scrub::scrubbed;
 use super::secret::SecretKey;
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::files::{self, random};
 use crate::hex;
 
-/// The memory that deriving the sealing key takes: 128 bytes, r and n times.
-pub(super) const MEMORY_BYTES: u64 = (128 * 8) << SCRYPT_LOG_N;
-
-/// The format of the file. Version 1 did not bind the public key.
-const VERSION: u32 = 2;
+/// The format of the file. Version 1 did not bind the public key; version 2 had a derivation of its own.
+const VERSION: u32 = 3;
 const SEALED_BYTES: usize = NONCE_LEN + 32 + 16;
 
 /// 100,000 entries.
 const FILE_BYTES_MAX: usize = 64 << 20;
-
-/// The cost in EIP-2335's example: 2^18, 8, 1.
-const SCRYPT_LOG_N: u8 = 18;
 
 /// The sealed keys of the last start.
 pub(crate) struct KeyCache {
@@ -57,18 +59,21 @@ pub(crate) struct CacheEntryName {
 
 /// A key to be sealed.
 pub(super) struct KeyToSeal<'a> {
-    pub(super) name: CacheEntryName,
+    pub(super) name: &'a CacheEntryName,
     pub(super) secret: &'a SecretKey,
+    /// The derivation of its keystore.
+    pub(super) kdf: &'a Kdf,
     /// The password that opens its keystore.
-    pub(super) password: Zeroizing<String>,
+    pub(super) password: &'a str,
 }
 
 /// The content of the file, in JSON.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct CacheFile {
+pub(super) struct CacheFile {
     version: u32,
-    salt: String,
+    /// The derivation of the sealing key.
+    kdf: Kdf,
     entries: Vec<CacheEntry>,
 }
 
@@ -103,20 +108,25 @@ impl CacheEntryName {
     }
 }
 
+impl CacheFile {
+    /// The memory that opening it takes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.kdf.memory_bytes()
+    }
+}
+
 impl KeyCache {
-    /// Reads the file, if there is one, and derives its key. Takes as long as one keystore. `password_of`
-    /// reads the password of the keystore at a path.
+    /// Derives the key of the file. Takes as long as the most expensive keystore in it, and the memory that
+    /// [`CacheFile::memory_bytes`] says. `password_of` reads the password of the keystore at a path.
     ///
     /// # Errors
     /// When it cannot be opened: then all keystores must be opened.
     pub(super) fn open(
-        path: &Path,
+        file: CacheFile,
         found: &[CacheEntryName],
         mut password_of: impl FnMut(&str) -> Result<Zeroizing<String>, String>,
-    ) -> Result<Option<Self>, String> {
-        let Some(CacheFile { salt, entries, .. }) = read_file(path)? else {
-            return Ok(None);
-        };
+    ) -> Result<Self, String> {
+        let CacheFile { kdf, entries, .. } = file;
         let found: HashMap<&str, &CacheEntryName> = found
             .iter()
             .map(|name| (name.file.as_str(), name))
@@ -127,8 +137,7 @@ impl KeyCache {
                 passwords.push(password_of(&entry.file)?);
             }
         }
-        let salt = hex::decode(&salt).map_err(|error| error.to_string())?;
-        let key = derive_sealing_key(&salt, &passwords)?;
+        let key = derive_sealing_key(&kdf, &passwords)?;
         if entries
             .first()
             .is_some_and(|entry| entry.unseal(&key).is_none())
@@ -144,14 +153,14 @@ impl KeyCache {
                 .is_some_and(|name| name.content == entry.content)
         };
         let is_stale = entries.len() != found.len() || !entries.iter().all(is_fresh);
-        Ok(Some(Self {
+        Ok(Self {
             key,
             entries: entries
                 .into_iter()
                 .map(|entry| (entry.file.clone(), entry))
                 .collect(),
             is_stale: AtomicBool::new(is_stale),
-        }))
+        })
     }
 
     /// Unseals the key of an unchanged keystore; never a key that the keystore does not declare.
@@ -177,17 +186,26 @@ impl KeyCache {
     }
 }
 
-/// Seals these keys for the next start. Takes as long as one keystore. Without keys the file is removed.
+/// The most expensive derivation of these keystores.
+pub(super) fn most_expensive<'a>(items: &[KeyToSeal<'a>]) -> Option<&'a Kdf> {
+    items
+        .iter()
+        .map(|item| item.kdf)
+        .max_by_key(|kdf| kdf.work())
+}
+
+/// Seals these keys for the next start. Takes as long as the most expensive of their keystores, and its
+/// memory. Without keys the file is removed.
 ///
 /// # Errors
 /// When the file cannot be written: the old one may still be there.
 pub(super) fn write(path: &Path, items: &[KeyToSeal<'_>]) -> Result<(), String> {
-    if items.is_empty() {
+    let Some(kdf) = most_expensive(items) else {
         return remove(path);
-    }
-    let salt = *random()?;
-    let passwords: Vec<_> = items.iter().map(|item| &item.password).collect();
-    let key = derive_sealing_key(&salt, &passwords)?;
+    };
+    let kdf = kdf.with_salt(&*random()?);
+    let passwords: Vec<_> = items.iter().map(|item| item.password).collect();
+    let key = derive_sealing_key(&kdf, &passwords)?;
     let mut entries = Vec::with_capacity(items.len());
     for item in items {
         entries.push(CacheEntry::seal(&key, item)?);
@@ -195,7 +213,7 @@ pub(super) fn write(path: &Path, items: &[KeyToSeal<'_>]) -> Result<(), String> 
     entries.sort_by(|left, right| left.file.cmp(&right.file));
     let image = CacheFile {
         version: VERSION,
-        salt: hex::encode(salt),
+        kdf,
         entries,
     };
     let json = serde_json::to_string(&image).map_err(|error| error.to_string())?;
@@ -270,8 +288,11 @@ fn cipher(key: &SealingKey) -> Option<LessSafeKey> {
         .map(LessSafeKey::new)
 }
 
-/// Returns `None` when there is no file.
-fn read_file(path: &Path) -> Result<Option<CacheFile>, String> {
+/// Reads the file; `None` when there is none.
+///
+/// # Errors
+/// When it cannot be read, or is not a cache of this version.
+pub(super) fn read_file(path: &Path) -> Result<Option<CacheFile>, String> {
     let json = match files::read_bounded(path, FILE_BYTES_MAX) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|error| error.to_string())?,
@@ -286,21 +307,16 @@ fn read_file(path: &Path) -> Result<Option<CacheFile>, String> {
     if version != VERSION {
         return Err(format!("version {version}, expected {VERSION}"));
     }
-    serde_json::from_slice(&json)
-        .map(Some)
-        .map_err(|error| error.to_string())
+    let file: CacheFile = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
+    file.kdf.check().map_err(|error| error.to_string())?;
+    Ok(Some(file))
 }
 
-/// Derives the sealing key: scrypt of the sorted hashes of all distinct passwords.
-fn derive_sealing_key(
-    salt: &[u8; 32],
-    passwords: &[impl AsRef<str>],
-) -> Result<SealingKey, String> {
+/// Derives the sealing key from the sorted hashes of all distinct passwords.
+fn derive_sealing_key(kdf: &Kdf, passwords: &[impl AsRef<str>]) -> Result<SealingKey, String> {
     if passwords.is_empty() {
         return Err("it names no keystore that exists".to_owned());
     }
-    let mut key = SealingKey::default();
-    let params = scrypt::Params::new(SCRYPT_LOG_N, 8, 1).map_err(|error| error.to_string())?;
     let derived = scrubbed(|| {
         let mut hashes = Zeroizing::new(Vec::<[u8; 32]>::with_capacity(passwords.len()));
         for password in passwords {
@@ -308,9 +324,9 @@ fn derive_sealing_key(
         }
         hashes.sort_unstable();
         hashes.dedup();
-        scrypt::scrypt(hashes.as_flattened(), salt, &params, &mut **key)
+        kdf.derive(hashes.as_flattened()).map(Box::new)
     });
-    derived.map(|()| key).map_err(|error| error.to_string())
+    derived.map_err(|error| error.to_string())
 }
 
 impl fmt::Display for CacheEntryName {
@@ -336,6 +352,59 @@ mod tests {
         Zeroizing::new(format!("password {number}"))
     }
 
+    fn scrypt(n: u64) -> Kdf {
+        kdf(&format!(
+            r#"{{"function":"scrypt","params":{{"dklen":32,"n":{n},"r":8,"p":1,"salt":"aa"}}}}"#
+        ))
+    }
+
+    fn pbkdf2(rounds: u64) -> Kdf {
+        kdf(&format!(
+            r#"{{"function":"pbkdf2","params":{{"dklen":32,"c":{rounds},"prf":"hmac-sha256","salt":"aa"}}}}"#
+        ))
+    }
+
+    fn kdf(json: &str) -> Kdf {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_cache_costs_what_the_most_expensive_keystore_in_it_costs() {
+        let path = std::env::temp_dir().join(format!("signerd-cache-cost-{}", std::process::id()));
+        let secret = secret(1);
+        let name = name(1);
+        let usual_scrypt = scrypt(1 << 18);
+        let usual_pbkdf2 = pbkdf2(1 << 18);
+        for (kdfs, most_expensive, memory_mib) in [
+            (vec![scrypt(1 << 4), scrypt(1 << 10), scrypt(1 << 2)], 1, 1),
+            (vec![scrypt(1 << 4), pbkdf2(1 << 12)], 1, 0),
+            (vec![usual_scrypt, usual_pbkdf2], 0, 256),
+        ] {
+            let mut items = Vec::new();
+            for kdf in &kdfs {
+                items.push(KeyToSeal {
+                    name: &name,
+                    secret: &secret,
+                    kdf,
+                    password: "password",
+                });
+            }
+            let chosen = super::most_expensive(&items).unwrap();
+            assert!(std::ptr::eq(chosen, &kdfs[most_expensive]));
+            if memory_mib < 256 {
+                write(&path, &items).unwrap();
+                let file = read_file(&path).unwrap().unwrap();
+                assert_eq!(file.memory_bytes() >> 20, memory_mib);
+                assert_eq!(file.kdf.work(), chosen.work());
+                let written = serde_json::to_string(&file.kdf).unwrap();
+                assert!(!written.contains(r#""salt":"0xaa""#), "the salt is new");
+            } else {
+                assert_eq!(chosen.memory_bytes() >> 20, memory_mib);
+            }
+        }
+        fs::remove_file(path).unwrap();
+    }
+
     /// The file with the keys 1, 2 and 3, and those that a reader with these passwords gets.
     fn opened_with(path: &Path, passwords: &[u8]) -> Result<usize, String> {
         let found: Vec<_> = passwords.iter().map(|number| name(*number)).collect();
@@ -345,9 +414,10 @@ mod tests {
                 .map(|number| password(*number))
                 .ok_or("no password".to_owned())
         };
-        let Some(cache) = KeyCache::open(path, &found, read)? else {
+        let Some(file) = read_file(path)? else {
             return Ok(0);
         };
+        let cache = KeyCache::open(file, &found, read)?;
         Ok(found
             .iter()
             .filter(|name| cache.unseal(name, None).is_some())
@@ -358,12 +428,16 @@ mod tests {
     fn the_cache_opens_with_all_passwords_of_what_is_in_it_and_with_no_proper_subset() {
         let path = std::env::temp_dir().join(format!("signerd-cache-{}", std::process::id()));
         let keys = [secret(1), secret(2), secret(3)];
+        let kdfs = [pbkdf2(1 << 10), scrypt(1 << 10), pbkdf2(1 << 12)];
+        let names = [1, 2, 3].map(name);
+        let passwords = [1, 2, 3].map(password);
         let mut items = Vec::new();
-        for (number, secret) in [1, 2, 3].into_iter().zip(&keys) {
+        for number in 0..3 {
             items.push(KeyToSeal {
-                name: name(number),
-                secret,
-                password: password(number),
+                name: &names[number],
+                secret: &keys[number],
+                kdf: &kdfs[number],
+                password: &passwords[number],
             });
         }
         write(&path, &items).unwrap();
@@ -375,7 +449,8 @@ mod tests {
         // A key is never given to a keystore that declares another one.
         let found: Vec<_> = [1, 2, 3].map(name).into();
         let read = |file: &str| Ok(password(file.as_bytes()[6] - b'0'));
-        let cache = KeyCache::open(&path, &found, read).unwrap().unwrap();
+        let file = read_file(&path).unwrap().unwrap();
+        let cache = KeyCache::open(file, &found, read).unwrap();
         assert!(
             cache
                 .unseal(&found[0], Some(keys[0].public_key()))

@@ -4,8 +4,10 @@
 
 use std::ops::RangeInclusive;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -27,7 +29,7 @@ const SALT_BYTES_MAX: u64 = 1024;
 /// How much of the derived key is used. The first bytes do not depend on the length.
 pub(super) const DERIVED_KEY_BYTES: usize = 32;
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(try_from = "KdfFile")]
 pub(super) enum Kdf {
     Scrypt {
@@ -92,7 +94,7 @@ impl TryFrom<KdfFile> for Kdf {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) enum Prf {
     HmacSha256,
@@ -110,6 +112,7 @@ impl TryFrom<String> for Prf {
 }
 
 /// Hex of any length.
+#[derive(Clone)]
 pub(super) struct HexBytes(pub(super) Vec<u8>);
 
 impl<'de> Deserialize<'de> for HexBytes {
@@ -125,7 +128,53 @@ impl<'de> Deserialize<'de> for HexBytes {
     }
 }
 
+/// As a keystore writes it.
+impl Serialize for Kdf {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = match self {
+            Self::Scrypt {
+                dklen,
+                n,
+                r,
+                p,
+                salt,
+            } => json!({
+                "function": "scrypt",
+                "params": {"dklen": dklen, "n": n, "r": r, "p": p, "salt": hex::encode(&salt.0)},
+            }),
+            Self::Pbkdf2 {
+                dklen,
+                c,
+                prf: Prf::HmacSha256,
+                salt,
+            } => json!({
+                "function": "pbkdf2",
+                "params": {"dklen": dklen, "c": c, "prf": "hmac-sha256", "salt": hex::encode(&salt.0)},
+            }),
+        };
+        value.serialize(serializer)
+    }
+}
+
 impl Kdf {
+    /// The work of the derivation, to compare derivations with each other: calls of a compression function.
+    /// A round of PBKDF2 has two of SHA-256; scrypt mixes 2r blocks of 64 bytes 2np times.
+    pub(super) fn work(&self) -> u64 {
+        match *self {
+            Self::Scrypt { n, r, p, .. } => [4, n, r, p].into_iter().fold(1, u64::saturating_mul),
+            Self::Pbkdf2 { c, .. } => c.saturating_mul(2),
+        }
+    }
+
+    /// The same derivation with another salt.
+    pub(super) fn with_salt(&self, new_salt: &[u8; 32]) -> Self {
+        let mut kdf = self.clone();
+        match &mut kdf {
+            Self::Scrypt { salt, .. } | Self::Pbkdf2 { salt, .. } => salt.0 = new_salt.to_vec(),
+        }
+        kdf
+    }
+
     /// The memory that the derivation takes.
     pub(super) fn memory_bytes(&self) -> u64 {
         match *self {

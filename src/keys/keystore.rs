@@ -117,6 +117,11 @@ impl Keystore {
         &self.0.crypto.checksum.message
     }
 
+    /// The derivation that opens it.
+    pub(super) fn kdf(&self) -> &Kdf {
+        &self.0.crypto.kdf
+    }
+
     /// How much memory the derivation takes.
     pub(super) fn memory_bytes(&self) -> u64 {
         self.0.crypto.kdf.memory_bytes()

@@ -371,6 +371,22 @@ fn open_task(
 
 /// Drops what is gone, and ends the load.
 fn finish(shared: &KeyringShared, gone: &[KeySource], context: &OpenContext) {
+    let is_first = note_gone(shared, gone, context);
+    if is_first {
+        seal::seal_first(shared);
+    }
+    let mut state = shared.state();
+    state.end_load();
+    log::info!(
+        "all sources are read: {} key(s) loaded, {} failed",
+        shared.table.len(),
+        state.failures.len()
+    );
+    shared.notify();
+}
+
+/// Drops the sources that are gone, and returns whether this was the first load.
+fn note_gone(shared: &KeyringShared, gone: &[KeySource], context: &OpenContext) -> bool {
     let mut state = shared.state();
     let scan = state.scans;
     let mut still_gone = Vec::new();
@@ -385,11 +401,5 @@ fn finish(shared: &KeyringShared, gone: &[KeySource], context: &OpenContext) {
     if let Some(cache) = &context.cache {
         state.is_cache_stale |= cache.is_stale();
     }
-    state.end_load();
-    log::info!(
-        "all sources are read: {} key(s) loaded, {} failed",
-        shared.table.len(),
-        state.failures.len()
-    );
-    shared.notify();
+    !state.first_load_ended
 }

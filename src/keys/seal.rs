@@ -1,6 +1,7 @@
 //! Reading the key cache at the start, and writing it when keys have come or gone.
 
 use std::collections::HashMap;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -10,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::arena;
 use super::cache::{self, CacheEntryName, KeyCache, KeyToSeal};
+use super::kdf::Kdf;
 use super::keyring_state::{KeyringShared, SourceCondition};
 use super::password_source::{PasswordReader, PasswordSource};
 use super::pool::Urgency;
@@ -28,6 +30,13 @@ struct OpenedKeystore {
     password_mark: Box<[u8; 32]>,
 }
 
+/// A keystore that was read again and is as it was when it was opened.
+struct UnchangedKeystore {
+    name: CacheEntryName,
+    kdf: Kdf,
+    password: Zeroizing<String>,
+}
+
 /// Opens the cache with the passwords of the keystores that it names.
 ///
 /// # Errors
@@ -38,6 +47,9 @@ pub(super) fn open<'a>(
     found: impl Iterator<Item = &'a ReadSource>,
     unanswered: &Arc<AtomicUsize>,
 ) -> Result<Option<KeyCache>, String> {
+    let Some(sealed) = cache::read_file(path)? else {
+        return Ok(None);
+    };
     let mut names: Vec<CacheEntryName> = Vec::new();
     let mut sources: HashMap<String, PasswordSource> = HashMap::new();
     for read in found {
@@ -48,13 +60,14 @@ pub(super) fn open<'a>(
             names.push(name);
         }
     }
-    let _permit = shared.pool.acquire(cache::MEMORY_BYTES, Urgency::Load)?;
+    let _permit = shared.pool.acquire(sealed.memory_bytes(), Urgency::Load)?;
     let mut reader = TimedReader::new(unanswered);
     let passwords = shared.password_reader();
-    KeyCache::open(path, &names, |file| {
+    let opened = KeyCache::open(sealed, &names, |file| {
         let password = sources.get(file).ok_or("a keystore has no password")?;
         passwords.read(password, &mut reader)
-    })
+    });
+    opened.map(Some)
 }
 
 /// Writes the cache on a thread of its own, if keys have come or gone since it was written. Does nothing
@@ -76,21 +89,35 @@ pub(super) fn seal_in_background(shared: &Arc<KeyringShared>) {
         .spawn(move || {
             arena::lower_priority();
             while must_seal(&sealer) {
-                match seal(&sealer, &path) {
-                    Ok(keys) => {
-                        log::info!(
-                            "{}: {keys} key(s) sealed for the next start",
-                            path.display()
-                        );
-                    }
-                    Err(error) => log::warn!("{}: {error}", path.display()),
-                }
+                seal_and_log(&sealer, &path);
             }
         });
     if let Err(error) = started {
         log::warn!("the key cache is not written: the system gives no thread: {error}");
         shared.state().is_sealing = false;
         shared.notify();
+    }
+}
+
+/// Writes the cache at the end of the first load, if it must be written, so that who stops the program as soon
+/// as it is ready finds it at the next start.
+pub(super) fn seal_first(shared: &KeyringShared) {
+    let Some(path) = &shared.settings.key_cache else {
+        return;
+    };
+    let is_stale = mem::take(&mut shared.state().is_cache_stale);
+    if is_stale {
+        seal_and_log(shared, path);
+    }
+}
+
+fn seal_and_log(shared: &KeyringShared, path: &Path) {
+    match seal(shared, path) {
+        Ok(keys) => log::info!(
+            "{}: {keys} key(s) sealed for the next start",
+            path.display()
+        ),
+        Err(error) => log::warn!("{}: {error}", path.display()),
     }
 }
 
@@ -114,32 +141,28 @@ fn must_seal(shared: &KeyringShared) -> bool {
 fn seal(shared: &KeyringShared, path: &Path) -> Result<usize, String> {
     let mut reader = TimedReader::new(&Arc::default());
     let password_reader = shared.password_reader();
-    let mut names = Vec::new();
-    let mut passwords = Vec::new();
-    let mut secrets: Vec<Arc<SecretKey>> = Vec::new();
-    for keystore in opened_keystores(shared) {
-        match reread(shared, &keystore, &password_reader, &mut reader) {
-            Ok((name, password)) => {
+    let mut unchanged: Vec<(UnchangedKeystore, Arc<SecretKey>)> = Vec::new();
+    for opened in opened_keystores(shared) {
+        match reread(shared, &opened, &password_reader, &mut reader) {
+            Ok(keystore) => {
                 // Not held for long: a deletion waits for it.
-                if let Found::Ready(secret) = shared.table.find(&keystore.key) {
-                    names.push(name);
-                    passwords.push(password);
-                    secrets.push(secret);
+                if let Found::Ready(secret) = shared.table.find(&opened.key) {
+                    unchanged.push((keystore, secret));
                 }
             }
             Err(reason) => log::warn!(
                 "{}: left out of the key cache: {reason}",
-                keystore.source.name()
+                opened.source.name()
             ),
         }
     }
-    let _permit = shared.pool.acquire(cache::MEMORY_BYTES, Urgency::Load)?;
-    let mut items = Vec::with_capacity(names.len());
-    for ((name, password), secret) in names.into_iter().zip(passwords).zip(&secrets) {
+    let mut items = Vec::with_capacity(unchanged.len());
+    for (keystore, secret) in &unchanged {
         items.push(KeyToSeal {
-            name,
+            name: &keystore.name,
             secret,
-            password,
+            kdf: &keystore.kdf,
+            password: &keystore.password,
         });
     }
     if items.is_empty() {
@@ -148,6 +171,8 @@ fn seal(shared: &KeyringShared, path: &Path) -> Result<usize, String> {
             path.display()
         );
     }
+    let memory_bytes = cache::most_expensive(&items).map_or(0, Kdf::memory_bytes);
+    let _permit = shared.pool.acquire(memory_bytes, Urgency::Load)?;
     cache::write(path, &items)?;
     Ok(items.len())
 }
@@ -178,7 +203,7 @@ fn reread(
     opened: &OpenedKeystore,
     passwords: &PasswordReader,
     reader: &mut TimedReader,
-) -> Result<(CacheEntryName, Zeroizing<String>), String> {
+) -> Result<UnchangedKeystore, String> {
     let KeySource::Keystore { file, password, .. } = &opened.source else {
         return Err("not a keystore".to_owned());
     };
@@ -188,13 +213,16 @@ fn reread(
     if stamp.map_err(|error| error.reason)? != opened.stamp {
         return Err("its file has changed since it was opened".to_owned());
     }
-    let name = match read {
-        Ok(read) => read.cache_name().ok_or("its path is not UTF-8")?,
-        Err(_) => return Err("its file cannot be read any more".to_owned()),
-    };
+    let read = read.map_err(|_| "its file cannot be read any more")?;
+    let name = read.cache_name().ok_or("its path is not UTF-8")?;
+    let kdf = read.kdf().ok_or("not a keystore")?.clone();
     let password = passwords.read(password, reader)?;
     if shared.password_mark(&password) != opened.password_mark {
         return Err("its password has changed since it was opened".to_owned());
     }
-    Ok((name, password))
+    Ok(UnchangedKeystore {
+        name,
+        kdf,
+        password,
+    })
 }

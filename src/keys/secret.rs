@@ -1,25 +1,26 @@
 //! [`SecretKey`]: a scalar in locked memory that signs where it lies.
 //!
-//! Signing makes no copy of the scalar, and blst wipes those that it makes (`POINTonE2_mult_gls`). Hashing
-//! the message to the curve is half of the cost of a signature, and the validators of a slot sign the same
-//! message: the last points are kept.
+//! Signing reads the scalar in place and wipes what it makes of it (`g2`). The validators of a slot sign the
+//! same message: what they have in common is done once (`message_cache`).
+//!
+//! A signature leaves only when it is a point of the curve. If one is not, or if the self-test at start
+//! fails, memory or processor are at fault, or this program is: from then on blst's own `sign` is used, and
+//! log, health and metrics say so. If that gives no point of the curve either, the process ends.
 //! Source: draft-irtf-cfrg-bls-signature-05 (minimal-pubkey-size); consensus-specs,
 //! `phase0/beacon-chain.md`, "BLS signatures".
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use zeroize::Zeroizing;
 
-use super::arena::{ArenaError, ArenaSlot, MessagePoint, SLOT_BYTES};
+use super::arena::{ArenaError, ArenaSlot, SLOT_BYTES};
+use super::g2::{BATCH_KEYS_MAX, Fault, SignatureBytes, self_test};
+use super::message_cache::{self, Message};
 use crate::consensus::extension::ExtensionPayload;
 use crate::consensus::primitives::{PublicKey, Root, Signature};
 use crate::slashing::Cleared;
-use crate::wait::lock;
-
-/// The ciphersuite of Ethereum's consensus layer.
-const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
 /// A BLS secret key in locked memory, with its public key. Not `Debug`, `Clone`, `Default` or
 /// `Serialize`: keep it so.
@@ -97,12 +98,41 @@ impl SecretKey {
 
     /// Signs a text of the signing extension, which cannot be a signing root.
     pub(crate) fn sign_extension(&self, payload: &ExtensionPayload) -> Signature {
-        Signature(self.scalar.sign(&MessagePoint::new(payload.bytes(), DST)))
+        let signed = message_cache::hash(payload.bytes()).sign_by_blst(self.scalar.bytes());
+        Signature(signed.expect("a signature by blst is a point of the curve"))
     }
 
     /// Signs once, for the holder of a proof made by `slashing`.
     pub fn sign(&self, cleared: Cleared) -> Signature {
-        Signature(self.scalar.sign(&message_of(cleared.root())))
+        let mut signatures = Vec::with_capacity(1);
+        sign_root(&[self], cleared.root(), 0, &mut signatures);
+        signatures[0]
+    }
+
+    /// The signature, or after a fault the one that blst makes.
+    fn checked(&self, signed: Result<SignatureBytes, Fault>, root: &Root) -> Signature {
+        signed.map_or_else(
+            |Fault| {
+                if !FAULT_SEEN.swap(true, Ordering::Relaxed) {
+                    log::error!(
+                        "a signature was not a point of the curve and was dropped: the memory or the \
+                         processor of this machine is faulty; signatures are made by blst alone from \
+                         now on: test the machine, then restart signerd"
+                    );
+                }
+                self.sign_by_blst(root)
+            },
+            Signature,
+        )
+    }
+
+    /// Signs without anything that is kept in memory but the key.
+    ///
+    /// # Panics
+    /// When the result is not on the curve: such a machine must not sign.
+    fn sign_by_blst(&self, root: &Root) -> Signature {
+        let signed = message_cache::hash(&root.0).sign_by_blst(self.scalar.bytes());
+        Signature(signed.expect("a signature by blst is a point of the curve"))
     }
 }
 
@@ -119,21 +149,34 @@ impl fmt::Display for FillError {
 
 impl std::error::Error for FillError {}
 
-/// Maps a signing root to a point of G2, or takes the point from the cache.
-fn message_of(root: &Root) -> MessagePoint {
-    if let Some(message) = cached_points(root).find(root) {
-        HITS.fetch_add(1, Ordering::Relaxed);
-        return message;
+/// A signature to be made, by this key for the holder of this proof.
+pub struct SigningTask {
+    /// The key.
+    pub key: Arc<SecretKey>,
+    /// The proof, made by `slashing`.
+    pub cleared: Cleared,
+}
+
+/// Signs once for each task, in their order, cheapest where tasks of one root follow each other. `waiting`
+/// is how many more signatures of the first root wait. All keys have been let go when it returns.
+pub fn sign_all(tasks: Vec<SigningTask>, waiting: usize) -> Vec<Signature> {
+    let mut signatures = Vec::with_capacity(tasks.len());
+    let mut waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+    for same_root in tasks.chunk_by(|left, right| left.cleared.root() == right.cleared.root()) {
+        let root = same_root[0].cleared.root();
+        for batch in same_root.chunks(BATCH_KEYS_MAX) {
+            let mut keys = Vec::with_capacity(BATCH_KEYS_MAX);
+            keys.extend(batch.iter().map(|task| &*task.key));
+            sign_root(&keys, root, waiting, &mut signatures);
+        }
+        waiting = 0;
     }
-    MISSES.fetch_add(1, Ordering::Relaxed);
-    let message = MessagePoint::new(&root.0, DST);
-    cached_points(root).store(*root, message);
-    message
+    signatures
 }
 
 /// How often the point of a signing root was in the cache, and how often it was not.
 pub fn cache_counters() -> (u64, u64) {
-    (HITS.load(Ordering::Relaxed), MISSES.load(Ordering::Relaxed))
+    message_cache::counters()
 }
 
 /// Whether this process has signed anything yet.
@@ -142,47 +185,67 @@ pub(super) fn has_signed() -> bool {
     hits + misses > 0
 }
 
-static HITS: AtomicU64 = AtomicU64::new(0);
-static MISSES: AtomicU64 = AtomicU64::new(0);
-
-/// 64 sets of 4 points: 256 points are enough for what a slot's 64 committees, their aggregates and the sync
-/// committee sign. A set is locked while 288 bytes are copied; each root has one set.
-static CACHE: [Mutex<CachedPoints>; POINT_SETS] =
-    [const { Mutex::new(CachedPoints::EMPTY) }; POINT_SETS];
-
-const POINT_SETS: usize = 64;
-const SET_POINTS: usize = 4;
-
-struct CachedPoints {
-    messages: [Option<(Root, MessagePoint)>; SET_POINTS],
-    /// The one that is replaced next.
-    oldest: usize,
+/// Whether signatures are made the fast way. The first call runs the self-test.
+pub fn is_accelerated() -> bool {
+    *SELF_TEST_PASSED && !FAULT_SEEN.load(Ordering::Relaxed)
 }
 
-/// The set of this root; roots are hashes, so any of their bytes spreads them.
-fn cached_points(root: &Root) -> MutexGuard<'static, CachedPoints> {
-    lock(&CACHE[usize::from(root.0[0]) % POINT_SETS])
-}
-
-impl CachedPoints {
-    const EMPTY: Self = Self {
-        messages: [None; SET_POINTS],
-        oldest: 0,
-    };
-
-    fn find(&self, root: &Root) -> Option<MessagePoint> {
-        self.messages
-            .iter()
-            .flatten()
-            .find(|(known, _)| known == root)
-            .map(|&(_, message)| message)
+static SELF_TEST_PASSED: LazyLock<bool> = LazyLock::new(|| {
+    let passed = self_test();
+    if !passed {
+        log::error!(
+            "the self-test of the signature code has failed: the memory or the processor of this machine \
+             is faulty, or this build is; signatures are made by blst alone, more slowly"
+        );
     }
+    passed
+});
 
-    fn store(&mut self, root: Root, message: MessagePoint) {
-        // Two signers may have computed the same point at the same time.
-        if self.find(&root).is_none() {
-            self.messages[self.oldest] = Some((root, message));
-            self.oldest = (self.oldest + 1) % SET_POINTS;
+/// Whether a signature was not on the curve.
+static FAULT_SEEN: AtomicBool = AtomicBool::new(false);
+
+/// Signs one root with up to [`BATCH_KEYS_MAX`] keys.
+fn sign_root(keys: &[&SecretKey], root: &Root, waiting: u32, signatures: &mut Vec<Signature>) {
+    if !is_accelerated() {
+        signatures.extend(keys.iter().map(|key| key.sign_by_blst(root)));
+        return;
+    }
+    let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+    match message_cache::message(root, count, waiting) {
+        Message::Point(point) => {
+            for key in keys {
+                signatures.push(key.checked(point.sign(key.scalar.bytes()), root));
+            }
         }
+        Message::Table(table) => {
+            let mut scalars = [&[0; SLOT_BYTES]; BATCH_KEYS_MAX];
+            for (scalar, key) in scalars.iter_mut().zip(keys) {
+                *scalar = key.scalar.bytes();
+            }
+            let signed = table.sign(&scalars[..keys.len()]);
+            for (key, signed) in keys.iter().zip(signed) {
+                signatures.push(key.checked(signed, root));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_gives_the_same_signature_by_blst_and_ends_the_fast_way() {
+        let key =
+            SecretKey::fill(|slot| slot[31] = 7).unwrap_or_else(|_| unreachable!("7 is a key"));
+        let root = Root([3; 32]);
+        let mut signatures = Vec::new();
+        sign_root(&[&key], &root, 0, &mut signatures);
+        assert!(is_accelerated());
+        assert_eq!(key.checked(Err(Fault), &root), signatures[0]);
+        assert!(!is_accelerated());
+        sign_root(&[&key, &key], &root, 0, &mut signatures);
+        assert_eq!(signatures, [signatures[0]; 3]);
+        FAULT_SEEN.store(false, Ordering::Relaxed);
     }
 }

@@ -13,6 +13,7 @@ use std::time::UNIX_EPOCH;
 use zeroize::Zeroizing;
 
 use super::cache::{CacheEntryName, KeyCache};
+use super::kdf::Kdf;
 use super::key_config;
 use super::keystore::{FILE_BYTES_MAX, Keystore, WALLET_BYTES_MAX};
 use super::keystore_error::KeystoreError;
@@ -238,6 +239,11 @@ impl ReadSource {
         let read = self.keystore.as_ref()?;
         let checksum = read.keystore.checksum();
         CacheEntryName::of(file, read.bytes, read.modified_nanoseconds, checksum)
+    }
+
+    /// The derivation that opens the keystore, if it is one.
+    pub(super) fn kdf(&self) -> Option<&Kdf> {
+        self.keystore.as_ref().map(|read| read.keystore.kdf())
     }
 
     /// Opens it, or takes its key from the cache. Takes as long as the derivation: call it on a plain

@@ -36,7 +36,7 @@ impl Budget {
         }
     }
 
-    /// Reserves `amount`; `None` when there is not so much left.
+    /// Reserves `amount`; `None` when less is left.
     pub(super) fn reserve(&self, amount: usize) -> Option<Reservation<'_>> {
         // Not `then_some`: a reservation that was not made must not be given back.
         self.try_add(amount).then(|| Reservation {
@@ -74,7 +74,7 @@ impl Budget {
 }
 
 impl Reservation<'_> {
-    /// Reserves more. Returns whether there was so much left.
+    /// Reserves more. Returns whether there was enough.
     pub(super) fn grow(&mut self, amount: usize) -> bool {
         let has_grown = self.budget.try_add(amount);
         if has_grown {

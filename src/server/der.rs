@@ -158,7 +158,8 @@ impl<'a> EcPrivateKey<'a> {
         match key {
             PrivateKeyDer::Sec1(key) => Self::parse_sec1(key.secret_sec1_der()),
             PrivateKeyDer::Pkcs8(key) => Self::parse_pkcs8(key.secret_pkcs8_der()),
-            _ => None,
+            // PKCS#1 holds RSA keys.
+            PrivateKeyDer::Pkcs1(_) | _ => None,
         }
     }
 

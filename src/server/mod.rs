@@ -10,6 +10,7 @@ mod certificates;
 mod client_verifier;
 mod connection;
 pub(crate) mod control;
+mod delivery;
 mod der;
 mod identity;
 mod limits;

@@ -18,13 +18,13 @@ const REFUSALS_FREE: u32 = 8;
 /// together do not guess 256 bits.
 const PENALTY: Duration = Duration::from_millis(500);
 
-/// A network without a refusal for so long is forgotten.
+/// A network is forgotten after this time without a refusal.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
 /// Networks that are remembered: half a MiB.
 const NETWORKS_MAX: usize = 8192;
 
-/// The networks that were refused of late: how often, and when last.
+/// The networks with recent refusals: how many, and when the last one was.
 #[derive(Default)]
 pub(super) struct Penalties {
     refusals: Mutex<HashMap<PeerNetwork, (u32, Instant)>>,

@@ -1,5 +1,5 @@
 //! The client's side of TLS, for commands that ask the server of this host: they accept its own certificate
-//! alone, whoever has signed it and whatever name it bears.
+//! alone. Its issuer and its name do not matter.
 
 use std::io;
 use std::net::TcpStream;

@@ -19,7 +19,7 @@ pub(super) struct WorkerPool {
     tasks: SyncSender<PoolTask>,
 }
 
-/// Why there is no result.
+/// Why a task has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PoolError {
     /// The queue is full.

@@ -13,7 +13,7 @@ use may::sync::Blocker;
 
 use crate::wait::{self, Park, Promise};
 
-use super::system;
+use super::{delivery, system};
 
 /// What runs a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +63,7 @@ impl Runtime {
         system::spawn_coroutine(STACK_WORDS, move || promise.keep(()))?;
         answer.wait();
         system::restore_fault_signals();
+        delivery::start(STACK_WORDS)?;
         STARTED.set(()).ok();
         Ok(())
     }

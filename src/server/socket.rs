@@ -27,7 +27,7 @@ const WORK_BYTES: usize = 4 * 1024;
 /// After the last answer the client has this long to take it and to close its side.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// A connection without a request for so long gives back its memory.
+/// A connection gives back its memory after this time without a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// Measured: 10 KiB, of which some are the process's own.

@@ -16,7 +16,7 @@ pub(super) enum Phase {
     Body,
     /// The service, which makes the answer.
     Answer,
-    /// The end of a penalty: answers are held back for so long.
+    /// The end of a penalty: answers are held back for this time.
     Held(Duration),
     /// The client, which must take the answer.
     Write,
@@ -38,7 +38,7 @@ pub(super) trait Stream: Read + Write {
     fn trust(&mut self);
     /// Whether the client was accepted by its certificate.
     fn has_client_certificate(&self) -> bool;
-    /// Waits for so long, whatever arrives meanwhile.
+    /// Waits for this time, even when data arrives.
     fn pause(&mut self, duration: Duration);
     /// Waits until there is something to read, without a buffer for it. May return early.
     ///

@@ -91,7 +91,7 @@ impl Sweeper {
         status.is_due(self.now_ms(), self.is_draining())
     }
 
-    /// Holds the connection back for so long, or until it must end or the server drains.
+    /// Holds the connection back for this time, or until it must end or the server drains.
     pub(super) fn pause(&self, status: &ConnectionStatus, duration: Duration) {
         status.pause_until(self.now_ms().saturating_add(millis(duration)));
     }

@@ -1,8 +1,8 @@
-//! The signature stage beside its yardstick, blst's own `sign`, in the same run; and what a key costs
-//! in memory.
+//! Signatures without a server: each way beside blst's `sign`, in the same run; and what keys cost in memory.
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
@@ -10,61 +10,66 @@ use blst::min_pk;
 use signerd::consensus::primitives::Root;
 use signerd::consensus::slashable::Slashable;
 use signerd::keys::arena;
-use signerd::keys::secret::{self, SecretKey};
+use signerd::keys::secret::{self, SecretKey, SigningTask};
 use signerd::keys::table::{KeyOrigin, KeyTable};
 use signerd::slashing::Protection;
 
+use super::report::median;
+
 /// How often each way of signing is timed.
-const SAMPLES: u64 = 2_000;
+const SAMPLES: u64 = 1_000;
 
-const DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+/// Keys that sign together.
+const BATCHES: [usize; 4] = [1, 2, 4, 8];
 
-fn main() {
-    match env::args()
-        .skip(1)
-        .find_map(|argument| argument.strip_prefix("keys=")?.parse().ok())
-    {
-        Some(keys) => memory_of(keys),
-        None => {
-            signatures();
-            memory();
-        }
-    }
-}
-
-/// Times the three ways in turns, so that whatever disturbs the machine disturbs all of them.
-fn signatures() {
-    let scalar = scalar(1);
-    let yardstick = min_pk::SecretKey::from_bytes(&scalar).expect("one is a secret key");
-    let ours = key(1);
-    let (mut raw, mut miss, mut hit) = (Vec::new(), Vec::new(), Vec::new());
+/// Times all ways in turns, so that whatever disturbs the machine disturbs all of them.
+pub(crate) fn signatures() {
+    let yardstick = min_pk::SecretKey::from_bytes(&scalar(1)).expect("one is a secret key");
+    let keys: Vec<_> = (1..=8).map(|number| Arc::new(key(number))).collect();
+    let mut raw = Vec::new();
+    let mut new_root = Vec::new();
+    let mut second_use = Vec::new();
+    let mut with_table = BATCHES.map(|_| Vec::new());
     let same = root(0);
-    sign(&ours, same);
+    sign(&keys, same);
     for number in 1..=SAMPLES {
         let distinct = root(number);
-        raw.push(time(|| yardstick.sign(&distinct.0, DST, &[]).to_bytes()));
-        miss.push(time(|| sign(&ours, distinct)));
-        hit.push(time(|| sign(&ours, same)));
+        raw.push(seconds(|| {
+            yardstick.sign(&distinct.0, super::DST, &[]).to_bytes()
+        }));
+        new_root.push(seconds(|| sign(&keys[..1], distinct)));
+        second_use.push(seconds(|| sign(&keys[..1], distinct)));
+        for (samples, keys_together) in with_table.iter_mut().zip(BATCHES) {
+            let seconds = seconds(|| sign(&keys[..keys_together], same));
+            samples.push(seconds / keys_together as f64);
+        }
     }
-    let raw = median(raw);
-    println!("one signature, median of {SAMPLES}:");
-    for (name, median) in [
-        ("blst alone", raw),
-        ("new root", median(miss)),
-        ("known root", median(hit)),
-    ] {
-        let ratio = median.as_secs_f64() / raw.as_secs_f64();
+    let raw = median(&mut raw);
+    println!("a signature, median of {SAMPLES}:");
+    let print = |name: &str, samples: &mut Vec<f64>| {
+        let median = median(samples);
         println!(
-            "  {name:<12} {:>8.1} µs  {ratio:.3} of blst alone",
-            median.as_secs_f64() * 1e6
+            "  {name:<26} {:>7.1} µs  {:.3} × raw",
+            median * 1e6,
+            median / raw
         );
+    };
+    println!("  {:<26} {:>7.1} µs", "blst, raw", raw * 1e6);
+    print("a new root", &mut new_root);
+    print("a known root, no table", &mut second_use);
+    for (mut samples, keys_together) in with_table.into_iter().zip(BATCHES) {
+        print(&format!("a table, {keys_together} together"), &mut samples);
     }
-    let (hits, misses) = secret::cache_counters();
-    println!("  message cache: {hits} hits, {misses} misses");
+    let mut table_and_eight = Vec::new();
+    for number in 0..SAMPLES / 5 {
+        let root = root(1_000_000 + number);
+        table_and_eight.push(seconds(|| sign(&keys, root)) / 8.0);
+    }
+    print("hash, table and 8, each", &mut table_and_eight);
 }
 
 /// Each number of keys in a process of its own.
-fn memory() {
+pub(crate) fn memory() {
     println!("resident memory and the table:");
     let program = env::current_exe().expect("this program has a path");
     for keys in [0, 1_000, 10_000, 100_000] {
@@ -74,7 +79,7 @@ fn memory() {
 }
 
 /// Publishes the keys one by one, as importing them one by one would, and prints what that took.
-fn memory_of(keys: u32) {
+pub(crate) fn memory_of(keys: u32) {
     let before = resident_kib();
     let table = KeyTable::new();
     let mut insertions = Duration::ZERO;
@@ -121,9 +126,15 @@ fn resident_kib() -> u32 {
         .expect("a number of KiB")
 }
 
-fn sign(key: &SecretKey, root: Root) -> signerd::consensus::primitives::Signature {
-    let cleared = Protection::Off.clear(&key.public_key(), &Slashable::Never, root);
-    key.sign(cleared.expect("nothing to protect"))
+fn sign(keys: &[Arc<SecretKey>], root: Root) -> Vec<signerd::consensus::primitives::Signature> {
+    let mut tasks = Vec::with_capacity(keys.len());
+    for key in keys {
+        let cleared = Protection::Off.clear(&key.public_key(), &Slashable::Never, root);
+        let cleared = cleared.expect("nothing to protect");
+        let key = Arc::clone(key);
+        tasks.push(SigningTask { key, cleared });
+    }
+    secret::sign_all(tasks, 0)
 }
 
 fn key(number: u64) -> SecretKey {
@@ -146,13 +157,12 @@ fn root(number: u64) -> Root {
     Root(root)
 }
 
+fn seconds<T>(work: impl FnOnce() -> T) -> f64 {
+    time(work).as_secs_f64()
+}
+
 fn time<T>(work: impl FnOnce() -> T) -> Duration {
     let start = Instant::now();
     std::hint::black_box(work());
     start.elapsed()
-}
-
-fn median(mut samples: Vec<Duration>) -> Duration {
-    samples.sort_unstable();
-    samples[samples.len() / 2]
 }

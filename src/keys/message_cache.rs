@@ -1,0 +1,209 @@
+//! The messages of late, as points of G2, and tables for those that many keys sign.
+//!
+//! Half of what blst takes for a signature is the way from the message to the curve, and the validators
+//! of a slot sign the same message: the last points are kept. A table (`g2::MessageTable`) makes the
+//! other half three times cheaper, but costs two to three signatures to build.
+//!
+//! **When a table is built.** At the use of a root that makes [`TABLE_USES`] uses, counting the
+//! signatures that already wait for it: a root of one, two or three keys, which is what a validator's own
+//! duties have, never pays for a table. The thread that reaches the number claims the table and builds
+//! it; the others sign without one meanwhile. The number is compared with `>=`, since two threads may
+//! count together and step over it.
+//!
+//! **Invariants.** A lock is held while 300 bytes are copied, never while hashing or building. A root has
+//! at most one entry. At most [`TABLES_MAX`] tables are kept, those used last. All of it is public.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::g2::{MessagePoint, MessageTable};
+use crate::consensus::primitives::Root;
+use crate::wait::lock;
+
+/// The ciphersuite of Ethereum's consensus layer.
+const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+
+/// Sets of points. A root belongs to one set: threads seldom meet at the lock of one.
+const SETS: usize = 64;
+
+/// Points of a set: 256 in all hold what a slot's 64 committees, their aggregates and the sync committee
+/// sign.
+const SET_POINTS: usize = 4;
+
+/// Uses of a root from which on a table pays. Building takes as long as 2 to 2.5 signatures save, so a
+/// second number would be right if all of them were known to come. With 5, a root of one, two or three
+/// keys never pays for a table, and a burst of ten or more does.
+const TABLE_USES: u32 = 5;
+
+/// Tables that are kept, 43 KB each: a slot has one attestation root since Electra, two at the turn of a
+/// slot, the sync committee's, and those of other forks on a devnet.
+const TABLES_MAX: usize = 8;
+
+/// A message, ready to be signed.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a value of one call on the stack; a box would be an allocation for each signature"
+)]
+pub(super) enum Message {
+    /// Signed by few: without a table.
+    Point(MessagePoint),
+    /// Signed by many.
+    Table(Arc<MessageTable>),
+}
+
+struct CachedMessage {
+    root: Root,
+    point: MessagePoint,
+    uses: u32,
+    /// The tick of the last use.
+    used_at: u64,
+    table: TableState,
+}
+
+enum TableState {
+    None,
+    /// A thread builds it.
+    Claimed,
+    Built(Arc<MessageTable>),
+}
+
+type PointSet = [Option<CachedMessage>; SET_POINTS];
+
+static SETS_OF_POINTS: [Mutex<PointSet>; SETS] =
+    [const { Mutex::new([const { None }; SET_POINTS]) }; SETS];
+
+/// Counts uses, to know which one was last.
+static TICKS: AtomicU64 = AtomicU64::new(0);
+static HITS: AtomicU64 = AtomicU64::new(0);
+static MISSES: AtomicU64 = AtomicU64::new(0);
+
+/// Hashes a message, which is a signing root but for the signing extension, to the curve.
+pub(super) fn hash(message: &[u8]) -> MessagePoint {
+    MessagePoint::new(message, CIPHERSUITE)
+}
+
+/// The message of a root for `signatures` now, while `waiting` more signatures of it wait.
+pub(super) fn message(root: &Root, signatures: u32, waiting: u32) -> Message {
+    let found = match use_cached(root, signatures, waiting) {
+        Some(found) => {
+            HITS.fetch_add(u64::from(signatures), Ordering::Relaxed);
+            found
+        }
+        None => {
+            MISSES.fetch_add(1, Ordering::Relaxed);
+            HITS.fetch_add(u64::from(signatures) - 1, Ordering::Relaxed);
+            store(root, hash(&root.0));
+            // Another thread may have put it out again by now.
+            use_cached(root, signatures, waiting).unwrap_or_else(|| Use {
+                message: Message::Point(hash(&root.0)),
+                must_build: false,
+            })
+        }
+    };
+    if let (true, Message::Point(point)) = (found.must_build, &found.message)
+        && let Some(table) = MessageTable::new(point)
+    {
+        let table = Arc::new(table);
+        keep(root, &table);
+        return Message::Table(table);
+    }
+    found.message
+}
+
+/// How often the point of a signing root was in the cache, and how often it was not.
+pub(super) fn counters() -> (u64, u64) {
+    (HITS.load(Ordering::Relaxed), MISSES.load(Ordering::Relaxed))
+}
+
+/// What a use of a cached message gives.
+struct Use {
+    message: Message,
+    /// Whether the user has claimed the table.
+    must_build: bool,
+}
+
+/// Roots are hashes: any byte of theirs spreads them.
+fn set_of(root: &Root) -> MutexGuard<'static, PointSet> {
+    lock(&SETS_OF_POINTS[usize::from(root.0[0]) % SETS])
+}
+
+fn use_cached(root: &Root, signatures: u32, waiting: u32) -> Option<Use> {
+    let mut set = set_of(root);
+    let cached = set
+        .iter_mut()
+        .flatten()
+        .find(|cached| cached.root == *root)?;
+    cached.uses = cached.uses.saturating_add(signatures);
+    cached.used_at = TICKS.fetch_add(1, Ordering::Relaxed);
+    let mut must_build = false;
+    let message = match &cached.table {
+        TableState::Built(table) => Message::Table(Arc::clone(table)),
+        TableState::Claimed => Message::Point(cached.point),
+        TableState::None => {
+            must_build = cached.uses.saturating_add(waiting) >= TABLE_USES;
+            Message::Point(cached.point)
+        }
+    };
+    if must_build {
+        cached.table = TableState::Claimed;
+    }
+    Some(Use {
+        message,
+        must_build,
+    })
+}
+
+/// Stores a point in the place of the one whose last use is the longest ago.
+fn store(root: &Root, point: MessagePoint) {
+    let mut set = set_of(root);
+    // Two threads that missed at the same time bring the same point.
+    if set.iter().flatten().any(|cached| cached.root == *root) {
+        return;
+    }
+    let place = set
+        .iter_mut()
+        .min_by_key(|place| place.as_ref().map(|cached| cached.used_at));
+    if let Some(place) = place {
+        *place = Some(CachedMessage {
+            root: *root,
+            point,
+            uses: 0,
+            used_at: TICKS.fetch_add(1, Ordering::Relaxed),
+            table: TableState::None,
+        });
+    }
+}
+
+/// Keeps a table with its message, and drops the table whose last use is the longest ago if there are
+/// too many. A message that was put out meanwhile keeps none.
+fn keep(root: &Root, table: &Arc<MessageTable>) {
+    let mut kept = 0;
+    let mut oldest: Option<(u64, Root)> = None;
+    for set in &SETS_OF_POINTS {
+        for cached in lock(set).iter().flatten() {
+            if matches!(cached.table, TableState::Built(_)) {
+                kept += 1;
+                if oldest.is_none_or(|(used_at, _)| cached.used_at < used_at) {
+                    oldest = Some((cached.used_at, cached.root));
+                }
+            }
+        }
+    }
+    if let Some((_, root)) = oldest
+        && kept >= TABLES_MAX
+    {
+        set_table(&root, TableState::None);
+    }
+    set_table(root, TableState::Built(Arc::clone(table)));
+}
+
+/// A message without a table counts its uses anew.
+fn set_table(root: &Root, table: TableState) {
+    let mut set = set_of(root);
+    if let Some(cached) = set.iter_mut().flatten().find(|cached| cached.root == *root) {
+        if matches!(table, TableState::None) {
+            cached.uses = 0;
+        }
+        cached.table = table;
+    }
+}
