@@ -4,6 +4,7 @@
 //! here, and so is who may do what: one value each, chosen once.
 
 mod access;
+pub(crate) mod database;
 
 use std::fs;
 use std::io;
@@ -115,6 +116,16 @@ impl Settings {
                 "--keymanager-auth=none: every machine that reaches {} can add and delete keys",
                 http.address
             ));
+        }
+        if values.is_given(options::SLASHING_PROTECTION_DB_URL)
+            && slashing
+                .as_ref()
+                .is_none_or(|slashing| slashing.database.is_none())
+        {
+            notices.push(
+                "--slashing-protection-db-url is ignored: slashing protection is off or kept in the data directory"
+                    .to_owned(),
+            );
         }
         if let Some(slashing) = &slashing {
             notices.extend(slashing.floor_notice());
@@ -384,9 +395,8 @@ fn slashing(
     let min_epoch = values.get(options::SLASHING_PROTECTION_MIN_EPOCH)?;
     let replaces_lost_store = values.get(options::SLASHING_PROTECTION_NEW_STORE)?;
     let is_wanted = values.get(options::SLASHING_PROTECTION_ENABLED)?;
-    if let Some(directory) = data_dir
-        && is_wanted != Some(false)
-    {
+    let database = database::database(values)?;
+    if is_wanted != Some(false) && (data_dir.is_some() || database.is_some()) {
         // Only a network that was chosen by name tells which chains are not meant.
         let chain = if values.is_given(options::NETWORK) {
             networks.genesis_validators_root()
@@ -394,17 +404,22 @@ fn slashing(
             None
         };
         return Ok(Some(slashing::ProtectionSettings {
-            directory: directory.to_owned(),
+            directory: data_dir.map(Path::to_owned).unwrap_or_default(),
+            pruning: database::pruning(values)?.filter(|_| database.is_some()),
+            database,
             min_slot: min_slot.map(Slot),
             min_epoch: min_epoch.map(Epoch),
             chain,
             clock: networks.slot_times().map(ChainClock::of_this_host),
-            has_keys: has_keys(values, directory)?,
+            has_keys: has_keys(values, data_dir)?,
             replaces_lost_store,
         }));
     }
     if is_wanted == Some(true) {
-        return conflict("--slashing-protection-enabled needs --data-dir for its record");
+        return conflict(
+            "--slashing-protection-enabled needs --data-dir, or a database (--slashing-protection-db-url), for \
+             its record",
+        );
     }
     if min_slot.or(min_epoch).is_some() {
         return conflict("--slashing-protection-min-slot and -epoch need protection, which is off");
@@ -416,14 +431,14 @@ fn slashing(
 }
 
 /// Returns whether any source may hold a key: one that has signed before, without protection.
-fn has_keys(values: &OptionValues, data_dir: &Path) -> Result<bool, StartError> {
+fn has_keys(values: &OptionValues, data_dir: Option<&Path>) -> Result<bool, StartError> {
     if values.is_given(options::INTEROP_KEYS) || values.is_given(options::MNEMONIC_FILE) {
         return Ok(true);
     }
     let mut directories = values.get(options::KEYS)?;
     directories.extend(values.get(options::KEYSTORES_PATH)?);
     directories.extend(values.get(options::KEY_CONFIG_PATH)?);
-    directories.push(data_dir.join(IMPORTS_DIR));
+    directories.extend(data_dir.map(|data_dir| data_dir.join(IMPORTS_DIR)));
     let is_filled = |path: &PathBuf| {
         let mut entries = fs::read_dir(path).into_iter().flatten();
         entries.next().is_some()

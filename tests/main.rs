@@ -28,6 +28,8 @@ mod sign;
 
 // EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
 mod crash;
+mod database;
+mod database_trouble;
 mod disk_trouble;
 mod faults;
 mod interchange;

@@ -1,0 +1,125 @@
+//! The tables of Web3Signer at version 12, and whether a server can keep them safely.
+//!
+//! Several instances may start on an empty database at once: one of them makes the tables, under an
+//! advisory lock and in one transaction.
+
+use super::connection::{DatabaseConnection, DatabaseError, TextRow};
+
+/// The statements that make an empty database one of version 12.
+pub const SCHEMA: &str = include_str!("schema.sql");
+
+/// The version that Web3Signer and signerd work on.
+const VERSION: u32 = 12;
+
+/// The number of the advisory lock that is held while the tables are made.
+const SCHEMA_LOCK: u64 = 7_369_676;
+
+/// Checks the server and the tables, and makes the tables when there are none.
+pub(super) fn prepare(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
+    check_server(connection)?;
+    if tables(connection)?.is_empty() {
+        create(connection)?;
+    }
+    check_version(connection)
+}
+
+fn check_server(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
+    let rows = connection.query(
+        "SELECT version(), current_setting('synchronous_commit'), pg_is_in_recovery(), \
+         current_setting('default_transaction_read_only'), current_setting('fsync')",
+    )?;
+    let [version, synchronous_commit, in_recovery, read_only, fsync] = five(&rows)?;
+    for (name, marker) in [("CockroachDB", "CockroachDB"), ("YugabyteDB", "-YB-")] {
+        if version.contains(marker) {
+            return Err(unusable(format!(
+                "this is {name}, whose advisory locks do not exclude two signers in all of its versions: \
+                 use PostgreSQL"
+            )));
+        }
+    }
+    if synchronous_commit == "off" {
+        return Err(unusable(
+            "synchronous_commit is off: after a crash of the server, signatures would be forgotten; set it to on",
+        ));
+    }
+    if in_recovery == "t" {
+        return Err(unusable(
+            "the server is a replica and records nothing: name the primary, or all hosts with \
+             targetServerType=primary",
+        ));
+    }
+    if read_only == "on" {
+        return Err(unusable(
+            "default_transaction_read_only is on for this role or database: records cannot be written",
+        ));
+    }
+    if fsync == "off" {
+        log::warn!(
+            "the database server runs with fsync=off: after a power cut it may forget what was signed"
+        );
+    }
+    Ok(())
+}
+
+fn five(rows: &[TextRow]) -> Result<[&str; 5], DatabaseError> {
+    let row = rows.first().map(Vec::as_slice);
+    let Some([Some(a), Some(b), Some(c), Some(d), Some(e)]) = row else {
+        return Err(unusable("the server does not tell its settings"));
+    };
+    Ok([a, b, c, d, e])
+}
+
+/// The names of those of our tables that are there.
+fn tables(connection: &mut DatabaseConnection) -> Result<Vec<String>, DatabaseError> {
+    let rows = connection.query(
+        "SELECT name FROM unnest(ARRAY['validators', 'signed_blocks', 'signed_attestations', \
+         'low_watermarks', 'metadata', 'database_version']) AS name WHERE to_regclass(name) IS NOT NULL",
+    )?;
+    Ok(rows.into_iter().flatten().flatten().collect())
+}
+
+fn create(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
+    // The lock comes before the transaction, which then sees what the holder before us has made.
+    connection.query(&format!("SELECT pg_advisory_lock({SCHEMA_LOCK})"))?;
+    connection.query("BEGIN")?;
+    if tables(connection)?.is_empty() {
+        connection.query(SCHEMA)?;
+        log::info!("slashing protection tables are made in the empty database");
+    }
+    connection.query("COMMIT")?;
+    connection.query(&format!("SELECT pg_advisory_unlock({SCHEMA_LOCK})"))?;
+    Ok(())
+}
+
+fn check_version(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
+    if !tables(connection)?
+        .iter()
+        .any(|name| name == "database_version")
+    {
+        return Err(unusable(
+            "its tables are older than version 7: apply Web3Signer's migrations up to 12 first",
+        ));
+    }
+    let rows = connection.query("SELECT version FROM database_version WHERE id = 1")?;
+    let version = rows
+        .first()
+        .and_then(|row| row.first()?.as_deref()?.parse::<u32>().ok());
+    match version {
+        Some(VERSION) => Ok(()),
+        Some(version) if version < VERSION => Err(unusable(format!(
+            "its tables have version {version}, expected {VERSION}: apply Web3Signer's migrations {} to \
+             {VERSION} first",
+            version + 1
+        ))),
+        Some(version) => Err(unusable(format!(
+            "its tables have version {version}, expected {VERSION}: this signerd is too old for them"
+        ))),
+        None => Err(unusable(
+            "its table database_version is empty: this is not a database of Web3Signer",
+        )),
+    }
+}
+
+fn unusable(reason: impl Into<String>) -> DatabaseError {
+    DatabaseError::Unusable(reason.into())
+}
