@@ -22,6 +22,7 @@ mod tls;
 mod tls_files;
 
 // Every good request's signing root and signature, every bad one's refusal.
+mod forks;
 mod refusals;
 mod roots;
 mod sign;

@@ -600,17 +600,24 @@ fn built_in_networks_agree_with_the_vectors() {
 
 #[test]
 fn a_fork_can_be_moved() {
-    let line = lines("sign_requests.jsonl").into_iter().find(|line| {
-        line["name"] == "client/lighthouse/plataberget/aggregate_and_proof" // no version: the schedule decides
-    });
-    let line = line.expect("the line");
+    let line = lines("sign_requests.jsonl")
+        .into_iter()
+        .find(|line| line["name"] == "client/lighthouse/plataberget/aggregate_and_proof")
+        .expect("the line");
+    // It has no version, and now the fork of the request does not show GLOAS: the schedule decides.
+    let mut request = line["request"].clone();
+    request["fork_info"]["fork"]["current_version"] = "0x70733183".into();
+    request["signingRoot"] = format!("0x{}", "00".repeat(32)).into();
     let mut networks = network(&line);
-    assert!(root(body(&line), &networks).is_ok());
-    assert!(networks.set_fork_epoch(Fork::Gloas, Epoch::NEVER));
-    assert!(
-        root(body(&line), &networks)
-            .is_err_and(|reason| reason.contains("AggregateAndProof of ELECTRA"))
-    );
+    for (epoch, container) in [
+        (Epoch(1536), "AggregateAndProof of GLOAS"),
+        (Epoch::NEVER, "AggregateAndProof of ELECTRA"),
+        (Epoch(0), "AggregateAndProof of GLOAS"),
+    ] {
+        assert!(networks.set_fork_epoch(Fork::Gloas, epoch));
+        let reason = root(request.to_string().into_bytes(), &networks).expect_err("another root");
+        assert!(reason.contains(container), "{epoch}: {reason}");
+    }
     assert!(
         !networks.set_fork_epoch(Fork::Heze, Epoch(0)),
         "the config has no version of it"

@@ -3,11 +3,13 @@
 
 use super::block::{
     AggregateAndProof, Attestation, AttestationElectra, AttestationGloas, BeaconBlock,
-    BeaconBlockBody, BeaconBlockBodyAltair, BeaconBlockHeader, ForkInfo,
+    BeaconBlockBody, BeaconBlockBodyAltair, BeaconBlockHeader, ExecutionPayloadBid,
+    ExecutionPayloadBidHeze, ForkInfo,
 };
 use super::container::objects;
 use super::json_tree::{FieldError, FromJson, JsonValue, read_field};
 use super::network::{Fork, Networks};
+
 use super::primitives::{Slot, wrong};
 use super::signable::{Signable, SigningFacts};
 
@@ -30,17 +32,37 @@ pub(super) fn plain<T: FromJson + Signable>(
     T::from_json(object).map(|message| message.signing_facts())
 }
 
-/// Reads a message that exists since GLOAS, wrapped or bare.
+/// Reads a message that exists since GLOAS, wrapped or bare. HEZE has the same container.
 pub(super) fn since_gloas<T: FromJson + Signable>(
     object: JsonValue<'_>,
     _: &FormContext<'_>,
 ) -> Result<SigningFacts, FieldError> {
+    let version = version_since_gloas(object)?;
+    read_as::<T>(object, version.is_some())
+}
+
+/// Reads a bid, which has another container in HEZE. Without a version, its fields show which.
+pub(super) fn bid(object: JsonValue<'_>, _: &FormContext<'_>) -> Result<SigningFacts, FieldError> {
+    let version = version_since_gloas(object)?;
+    let is_of_heze = match version {
+        Some(version) => version >= Fork::Heze,
+        None => object.field("inclusion_list_bits")?.is_some(),
+    };
+    if is_of_heze {
+        read_as::<ExecutionPayloadBidHeze>(object, version.is_some())
+    } else {
+        read_as::<ExecutionPayloadBid>(object, version.is_some())
+    }
+}
+
+/// Reads the version of a message that exists since GLOAS.
+fn version_since_gloas(object: JsonValue<'_>) -> Result<Option<Fork>, FieldError> {
     let version = version(object)?;
-    if let Some(other) = version.filter(|version| *version != Fork::Gloas) {
-        let reason = format!("expected GLOAS, got {}", other.name());
+    if let Some(earlier) = version.filter(|version| *version < Fork::Gloas) {
+        let reason = format!("expected GLOAS or HEZE, got {}", earlier.name());
         return Err(FieldError::new(reason).at("version"));
     }
-    read_as::<T>(object, version.is_some())
+    Ok(version)
 }
 
 /// Reads the object of BLOCK_V2: whole blocks up to ALTAIR, headers from BELLATRIX on.
@@ -71,9 +93,8 @@ pub(super) fn block(
     }
 }
 
-/// Reads an aggregate in one of its three containers. The version names the container. Without a
-/// version, the schedule of the network shows whether GLOAS has come, whose JSON is that of ELECTRA,
-/// and the fields show the rest.
+/// Reads an aggregate in one of its three containers. The version names the container; without one,
+/// the slot, the fork of the request and the schedule of the network show it.
 pub(super) fn aggregate(
     object: JsonValue<'_>,
     context: &FormContext<'_>,
@@ -97,7 +118,9 @@ pub(super) fn aggregate(
     }
 }
 
-/// Decides which container an aggregate without a version has.
+/// Decides which container an aggregate without a version has. An aggregate of GLOAS has the same JSON
+/// as one of ELECTRA, so only the fork tells them apart. One of ELECTRA has committee bits, which earlier
+/// ones do not.
 fn fork_of_bare_aggregate(
     object: JsonValue<'_>,
     context: &FormContext<'_>,
@@ -107,15 +130,44 @@ fn fork_of_bare_aggregate(
         return Err(FieldError::new("is missing beside data".to_owned()).at("version"));
     }
     let shape: AggregateShape = read_field("aggregate", aggregate)?;
-    let network = context
-        .fork_info
-        .and_then(|fork_info| context.networks.of(fork_info.fork.current_version));
-    if network.is_some_and(|network| network.has(Fork::Gloas, network.epoch_at(shape.slot))) {
+    let fork = context.latest_fork(shape.slot).unwrap_or(Fork::Phase0);
+    if fork >= Fork::Gloas {
         Ok(Fork::Gloas)
     } else if shape.has_committee_bits {
         Ok(Fork::Electra)
+    } else if fork >= Fork::Electra {
+        let slot = shape.slot;
+        let reason = format!(
+            "is missing; slot {slot} is of {} or later",
+            Fork::Electra.name()
+        );
+        Err(FieldError::new(reason).at("aggregate.committee_bits"))
     } else {
         Ok(Fork::Phase0)
+    }
+}
+
+impl FormContext<'_> {
+    /// Returns the fork of a slot, by the schedule of the network or by the fork of the request,
+    /// whichever is later: the schedule may not have the epoch of a coming fork yet. `None` when the
+    /// network is not known.
+    fn latest_fork(&self, slot: Slot) -> Option<Fork> {
+        let fork = &self.fork_info?.fork;
+        let network = self
+            .networks
+            .of(fork.current_version)
+            .or_else(|| self.networks.of(fork.previous_version))?;
+        let epoch = network.epoch_at(slot);
+        let scheduled = Fork::ALL
+            .into_iter()
+            .rev()
+            .find(|fork| network.has(*fork, epoch));
+        let shown = if epoch < fork.epoch {
+            network.fork_of(fork.previous_version)
+        } else {
+            network.fork_after(fork.previous_version, fork.current_version)
+        };
+        scheduled.max(shown)
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn read(
     check_depth(json)?;
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let Object(file): Object<In> = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| invalid(&error.path().to_string(), error.inner()))?;
+        .map_err(|error| ImportError::Invalid(error.to_string()))?;
     deserializer
         .end()
         .map_err(|error| invalid("after the file", &error))?;
