@@ -4,8 +4,10 @@
 //! here, and so is who may do what: one value each, chosen once.
 
 mod access;
+pub(crate) mod database;
 
 use std::fs;
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use log::LevelFilter;
 
 pub(crate) use self::access::{Keymanager, tls};
 use crate::cli::error::{StartError, exit};
+use crate::cli::known_names;
 use crate::cli::options::{self, KeymanagerAuth};
 use crate::cli::token::TokenSource;
 use crate::cli::typed_option::TypedOption;
@@ -21,6 +24,7 @@ use crate::cli::value_types::TextList;
 use crate::cli::values::{Dialect, OptionValues};
 use crate::consensus::network::Networks;
 use crate::consensus::primitives::{Epoch, Slot};
+use crate::hex;
 use crate::keys::keyring_state::KeyringSettings;
 use crate::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
 use crate::log::LogFormat;
@@ -112,6 +116,16 @@ impl Settings {
                 "--keymanager-auth=none: every machine that reaches {} can add and delete keys",
                 http.address
             ));
+        }
+        if values.is_given(options::SLASHING_PROTECTION_DB_URL)
+            && slashing
+                .as_ref()
+                .is_none_or(|slashing| slashing.database.is_none())
+        {
+            notices.push(
+                "--slashing-protection-db-url is ignored: slashing protection is off or kept in the data directory"
+                    .to_owned(),
+            );
         }
         if let Some(slashing) = &slashing {
             notices.extend(slashing.floor_notice());
@@ -315,22 +329,61 @@ fn networks(values: &OptionValues) -> Result<Networks, StartError> {
 }
 
 fn network_of_file(values: &OptionValues, name: &str) -> Result<Networks, StartError> {
-    let expected = "a name or the path of a config.yaml";
+    let refused = |reason: &str| values.refused(&options::NETWORK.row, reason);
     if name.contains("://") {
-        return Err(values
-            .wrong(&options::NETWORK.row, expected)
-            .hint("nothing is fetched: download the file and give its path"));
+        let url = hex::shorten(name);
+        return Err(refused(&format!("nothing is downloaded from {url}")).hint(
+            "download the file yourself (curl -fLo config.yaml URL) and give its path: \
+                 --network=config.yaml",
+        ));
     }
     let path = Path::new(name);
-    if !path.exists() {
-        let names: Vec<_> = Networks::names().collect();
-        return Err(values
-            .wrong(&options::NETWORK.row, expected)
-            .hint(format!("the names are {}", names.join(", "))));
+    let not_readable = |reason: &str, hint: &str| {
+        let mut error = refused(reason).hint(hint);
+        error.code = exit::NO_INPUT;
+        error
+    };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(not_readable(
+                &format!("{name} is a directory, not the config.yaml of a network"),
+                &format!(
+                    "give the file in it, as {}",
+                    path.join("config.yaml").display()
+                ),
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && looks_like_path(name) => {
+            return Err(not_readable(
+                &format!("the path {name} does not exist"),
+                "give the path of the network's config.yaml as this process sees it, in a container the \
+                 mounted one",
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(unknown_network(values, name));
+        }
+        Ok(_) | Err(_) => {}
     }
     let text = fs::read_to_string(path).map_err(|error| StartError::unreadable(path, &error))?;
     Networks::from_yaml(&text)
         .map_err(|error| StartError::new(exit::CONFIG, format!("{name}: {error}")))
+}
+
+/// Whether a value can only be meant for a path: names of networks have no slash and no file extension.
+fn looks_like_path(name: &str) -> bool {
+    name.contains('/') || Path::new(name).extension().is_some()
+}
+
+fn unknown_network(values: &OptionValues, name: &str) -> StartError {
+    let nearest = known_names::nearest(&name.to_ascii_lowercase(), Networks::names());
+    let guess = nearest.map_or_else(String::new, |names| {
+        format!("did you mean {}? ", names.join(" or "))
+    });
+    let names: Vec<_> = Networks::names().collect();
+    let expected = "the name of a network or the path of its config.yaml";
+    let wrong = values.wrong(&options::NETWORK.row, expected);
+    wrong.hint(format!("{guess}the names are {}", names.join(", ")))
 }
 
 fn slashing(
@@ -342,9 +395,8 @@ fn slashing(
     let min_epoch = values.get(options::SLASHING_PROTECTION_MIN_EPOCH)?;
     let replaces_lost_store = values.get(options::SLASHING_PROTECTION_NEW_STORE)?;
     let is_wanted = values.get(options::SLASHING_PROTECTION_ENABLED)?;
-    if let Some(directory) = data_dir
-        && is_wanted != Some(false)
-    {
+    let database = database::database(values)?;
+    if is_wanted != Some(false) && (data_dir.is_some() || database.is_some()) {
         // Only a network that was chosen by name tells which chains are not meant.
         let chain = if values.is_given(options::NETWORK) {
             networks.genesis_validators_root()
@@ -352,17 +404,22 @@ fn slashing(
             None
         };
         return Ok(Some(slashing::ProtectionSettings {
-            directory: directory.to_owned(),
+            directory: data_dir.map(Path::to_owned).unwrap_or_default(),
+            pruning: database::pruning(values)?.filter(|_| database.is_some()),
+            database,
             min_slot: min_slot.map(Slot),
             min_epoch: min_epoch.map(Epoch),
             chain,
             clock: networks.slot_times().map(ChainClock::of_this_host),
-            has_keys: has_keys(values, directory)?,
+            has_keys: has_keys(values, data_dir)?,
             replaces_lost_store,
         }));
     }
     if is_wanted == Some(true) {
-        return conflict("--slashing-protection-enabled needs --data-dir for its record");
+        return conflict(
+            "--slashing-protection-enabled needs --data-dir, or a database (--slashing-protection-db-url), for \
+             its record",
+        );
     }
     if min_slot.or(min_epoch).is_some() {
         return conflict("--slashing-protection-min-slot and -epoch need protection, which is off");
@@ -374,14 +431,14 @@ fn slashing(
 }
 
 /// Returns whether any source may hold a key: one that has signed before, without protection.
-fn has_keys(values: &OptionValues, data_dir: &Path) -> Result<bool, StartError> {
+fn has_keys(values: &OptionValues, data_dir: Option<&Path>) -> Result<bool, StartError> {
     if values.is_given(options::INTEROP_KEYS) || values.is_given(options::MNEMONIC_FILE) {
         return Ok(true);
     }
     let mut directories = values.get(options::KEYS)?;
     directories.extend(values.get(options::KEYSTORES_PATH)?);
     directories.extend(values.get(options::KEY_CONFIG_PATH)?);
-    directories.push(data_dir.join(IMPORTS_DIR));
+    directories.extend(data_dir.map(|data_dir| data_dir.join(IMPORTS_DIR)));
     let is_filled = |path: &PathBuf| {
         let mut entries = fs::read_dir(path).into_iter().flatten();
         entries.next().is_some()

@@ -8,6 +8,8 @@ use std::fmt;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 
+use crate::files;
+
 /// A value: what follows a key, or a whole document.
 pub(crate) enum Node {
     /// A scalar, without its quotes; empty for `~` and `null`.
@@ -32,14 +34,12 @@ pub(crate) struct YamlError {
 /// Deepest nesting of lists and maps: configuration has two or three levels.
 const DEPTH_MAX: usize = 16;
 
-/// Reads the documents of a text, and leaves out empty ones.
+/// Reads the documents of a text, and leaves out empty ones. The text may begin with a byte order mark.
 ///
 /// # Errors
 /// The text is not YAML, is nested too deep, or has an alias, a key that is not a text, or a key twice.
 pub(crate) fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
-    // Editors of Windows begin a file with a byte order mark.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut events = Parser::new_from_str(text);
+    let mut events = Parser::new_from_str(files::without_byte_order_mark(text));
     let mut documents = Vec::new();
     while let Some(event) = events.next() {
         if let (Event::DocumentStart(_), _) = event?

@@ -214,7 +214,7 @@ fn a_duty_has_at_most_as_many_elements_as_the_largest_of_its_type() {
         assert!(elements(&few) <= elements_max);
         let (status, text) = post(&few);
         assert!(
-            status == 400 && text.contains("fork_info"),
+            status == 400 && text.contains("is missing"),
             "as many as there may be: {text}"
         );
         let (status, text) = post(&with(elements_max + 10));

@@ -67,15 +67,16 @@ fn run_case(case: &Value) -> usize {
     checks
 }
 
-struct SlashableMessage {
-    key: PublicKey,
-    slashable: Slashable,
-    root: Root,
-    should_succeed: bool,
+pub(crate) struct SlashableMessage {
+    pub(crate) key: PublicKey,
+    pub(crate) slashable: Slashable,
+    pub(crate) root: Root,
+    pub(crate) should_succeed: bool,
+    pub(crate) should_succeed_complete: bool,
 }
 
 /// Blocks first, then attestations, as the suite asks. A message without a signing root gets zeros.
-fn messages(step: &Value, chain: Root) -> Vec<SlashableMessage> {
+pub(crate) fn messages(step: &Value, chain: Root) -> Vec<SlashableMessage> {
     let message = |value: &Value, slashable| SlashableMessage {
         key: field(value, "pubkey"),
         slashable,
@@ -83,6 +84,7 @@ fn messages(step: &Value, chain: Root) -> Vec<SlashableMessage> {
             .as_str()
             .map_or(Root::ZERO, |root| root.parse().unwrap()),
         should_succeed: value["should_succeed"].as_bool().unwrap(),
+        should_succeed_complete: value["should_succeed_complete"] == true,
     };
     let blocks = step["blocks"].as_array().unwrap().iter().map(|block| {
         let slot = Slot(field(block, "slot"));
@@ -150,10 +152,21 @@ fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
         ),
         ("/data", json!({}), "data"),
         ("/data/0/pubkey", json!("0xaa"), "data[0].pubkey"),
+        ("/data/0/signed_blocks", json!(""), "data[0].signed_blocks"),
         (
-            "/data/0/signed_blocks",
-            Value::Null,
-            "data[0].signed_blocks",
+            "/data/0/signed_attestations/1",
+            json!({"source_epoch": "1"}),
+            "data[0].signed_attestations[1]",
+        ),
+        (
+            "/data/0/signed_attestations/1",
+            json!({"signing_root": ""}),
+            "data[0].signed_attestations[1]",
+        ),
+        (
+            "/data/0/signed_blocks/0",
+            json!({"signing_root": Root::ZERO.to_string()}),
+            "data[0].signed_blocks[0]",
         ),
         (
             "/data/0/signed_blocks/0/slot",
@@ -198,6 +211,79 @@ fn a_file_with_one_wrong_field_changes_nothing_and_the_error_names_the_field() {
         assert!(matches!(error, ImportError::Invalid(_)), "{case}: {error}");
     }
     assert_eq!(protection.export(None, None).unwrap(), before);
+}
+
+#[test]
+fn what_other_programs_write_for_nothing_is_nothing_and_the_rest_is_imported() {
+    let block_alone = json!({"slot": "7"});
+    for (case, pointer, value, expected_votes) in [
+        ("no data", "/data", Value::Null, None),
+        ("an empty entry", "/data/0", json!({}), None),
+        ("no entry", "/data/0", Value::Null, None),
+        (
+            "no votes",
+            "/data/0/signed_attestations",
+            Value::Null,
+            Some(json!([])),
+        ),
+        (
+            "an empty vote",
+            "/data/0/signed_attestations/1",
+            json!({}),
+            Some(json!([{"source_epoch": "2", "target_epoch": "3"}])),
+        ),
+        (
+            "a vote that is null",
+            "/data/0/signed_attestations/0",
+            Value::Null,
+            Some(json!([{"source_epoch": "1", "target_epoch": "4"}])),
+        ),
+        (
+            "an empty root",
+            "/data/0/signed_attestations/0/signing_root",
+            json!(""),
+            Some(json!([{"source_epoch": "2", "target_epoch": "4"}])),
+        ),
+        (
+            "a root that is null",
+            "/data/0/signed_attestations/0/signing_root",
+            Value::Null,
+            Some(json!([{"source_epoch": "2", "target_epoch": "4"}])),
+        ),
+    ] {
+        let mut file = file();
+        *file.pointer_mut(pointer).unwrap() = value;
+        let scratch = Scratch::new();
+        let protection = scratch.open().unwrap();
+        let imported = protection.import(&file.to_string());
+        assert!(imported.is_ok(), "{case}: {imported:?}");
+        let data = exported(&protection)["data"].clone();
+        match expected_votes {
+            None => assert_eq!(data, json!([]), "{case}"),
+            Some(votes) => {
+                assert_eq!(data[0]["signed_attestations"], votes, "{case}");
+                assert_eq!(data[0]["signed_blocks"], json!([block_alone]), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_line_ends_and_white_space_around_a_file_do_not_matter() {
+    for (case, before, after) in [
+        ("a byte order mark", "\u{feff}", ""),
+        ("lines of Windows", "\u{feff}\r\n", "\r\n"),
+        ("white space", " \t\n", "\n\n "),
+    ] {
+        let scratch = Scratch::new();
+        let protection = scratch.open().unwrap();
+        let text = format!("{before}{}{after}", file());
+        let imported = protection.import(&text);
+        assert!(
+            imported.as_ref().is_ok_and(|imported| imported.keys == 1),
+            "{case}: {imported:?}"
+        );
+    }
 }
 
 #[test]

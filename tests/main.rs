@@ -22,13 +22,16 @@ mod tls;
 mod tls_files;
 
 // Every good request's signing root and signature, every bad one's refusal.
-mod forks;
+
 mod refusals;
+mod requests;
 mod roots;
 mod sign;
 
 // EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
 mod crash;
+mod database;
+mod database_trouble;
 mod disk_trouble;
 mod faults;
 mod interchange;

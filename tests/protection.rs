@@ -205,7 +205,7 @@ fn a_key_without_a_record_starts_at_the_floor() {
             "block below the clock's",
             clock,
             below,
-            Some("below 64, the floor: clock and genesis time say that this is past"),
+            Some("below 64, the floor: by clock and genesis time this is past"),
         ),
         (
             "vote at the clock's floor from an old source, without finality",
@@ -217,7 +217,7 @@ fn a_key_without_a_record_starts_at_the_floor() {
             "vote whose target is below the clock's",
             clock,
             vote(1, 1),
-            Some("below 2, the floor: clock and genesis time say that this is past"),
+            Some("below 2, the floor: by clock and genesis time this is past"),
         ),
     ] {
         let text = check(&Marks::default(), &bounds, message, OURS)

@@ -461,7 +461,7 @@ fn a_config_is_read_as_clients_write_it() {
         ),
         (
             "GENESIS_FORK_VERSION: 0x10000038\nPRESET_BASE: maximal\n",
-            "PRESET_BASE: expected mainnet, minimal or gnosis",
+            "PRESET_BASE: expected mainnet, minimal, gnosis or swift",
         ),
         (
             "GENESIS_FORK_VERSION: 0x10000038\nSLOTS_PER_EPOCH: 0\n",
@@ -479,6 +479,175 @@ fn a_config_is_read_as_clients_write_it() {
     ] {
         let error = Networks::from_yaml(broken).err().expect(broken).to_string();
         assert!(error.starts_with(reason), "{broken}: {error}");
+    }
+}
+
+/// Names, genesis fork versions, slots an epoch, and whether the validators of genesis are known. Written down
+/// here a second time, from the networks' own files.
+const NAMED: [(&str, &str, u64, bool); 12] = [
+    ("mainnet", "0x00000000", 32, true),
+    ("sepolia", "0x90000069", 32, true),
+    ("hoodi", "0x10000910", 32, true),
+    ("holesky", "0x01017000", 32, true),
+    ("plataberget", "0x10733183", 32, true),
+    ("gnosis", "0x00000064", 16, true),
+    ("chiado", "0x0000006f", 16, true),
+    ("lukso", "0x42000001", 32, true),
+    ("ephemery", "0x1000101b", 32, false),
+    ("minimal", "0x00000001", 8, false),
+    ("swift", "0x00000001", 4, false),
+    ("less-swift", "0x00000001", 4, false),
+];
+
+#[test]
+fn a_registration_on_a_named_network_is_signed_for_its_genesis_fork_version() {
+    assert!(Networks::names().eq(NAMED.map(|(name, ..)| name)));
+    let line = good("validator_registration/mainnet/root-absent");
+    for (name, version, slots_per_epoch, knows_validators) in NAMED {
+        let networks = Networks::named(name).expect(name);
+        assert_eq!(networks.slots_per_epoch(), slots_per_epoch, "{name}");
+        assert_eq!(
+            networks.genesis_validators_root().is_some(),
+            knows_validators,
+            "{name}"
+        );
+        let expected = registration_root(&line, version);
+        assert_eq!(root(body(&line), &networks), Ok(expected), "{name}");
+        for spelling in [
+            name.to_uppercase(),
+            name.replace('-', "_"),
+            format!(" {name}\n"),
+        ] {
+            let networks = Networks::named(&spelling).expect(name);
+            assert_eq!(networks.name(), name);
+        }
+    }
+}
+
+/// The line of that name among the good requests.
+fn good(name: &str) -> Value {
+    let mut lines = lines("sign_requests.jsonl").into_iter();
+    lines.find(|line| line["name"] == name).expect(name)
+}
+
+/// Computes the root of a registration anew: its own root comes from the vectors, by way of a `config.yaml`.
+fn registration_root(line: &Value, version: &str) -> String {
+    let custom = Networks::from_yaml(&format!("GENESIS_FORK_VERSION: {version}")).expect(version);
+    root(body(line), &custom).expect("a good request")
+}
+
+#[test]
+fn lukso_and_the_swift_networks_have_their_own_clocks_and_forks() {
+    let lukso = Networks::named("lukso").expect("lukso");
+    // The moments of its forks: 28 June 2023, 20 November 2024, 17 September 2025, each at 16:20 UTC.
+    for (fork, moment) in [
+        (Fork::Capella, 1_687_969_200),
+        (Fork::Deneb, 1_732_119_600),
+        (Fork::Electra, 1_758_126_000),
+    ] {
+        let epoch = lukso.epoch_now(moment).expect("a known genesis");
+        assert!(lukso.has(fork, epoch), "{}", fork.name());
+        let before = lukso.epoch_now(moment - 1).expect("a known genesis");
+        assert!(!lukso.has(fork, before), "{}", fork.name());
+    }
+    for name in ["ephemery", "swift", "less-swift"] {
+        let networks = Networks::named(name).expect(name);
+        assert_eq!(networks.slot_times(), None, "{name}");
+        assert!(networks.has(Fork::Altair, Epoch(0)), "{name}");
+    }
+}
+
+#[test]
+fn a_fork_version_that_a_yaml_tool_made_a_number_is_refused_whatever_its_spelling() {
+    for spelling in [
+        "16871424",
+        "16_871_424",
+        "16871424.0",
+        "1.6871424e+07",
+        "0o100270000",
+        "0100270000",
+        "0b1000000010111000000000000",
+        "+16871424",
+        "-1",
+        "0",
+        "00000000",
+        "1",
+        "01017000",
+        "90000069",
+        "2415919209",
+        "10000910",
+        "0100_0000",
+        "18446744073709551616",
+        "0x",
+        "0x1017000",
+        "0x0101_7000",
+        "0x0101700000",
+        "AQFwAA==",
+        "null",
+        "",
+        "[1, 1, 112, 0]",
+        "{ a: 1 }",
+    ] {
+        let quoted = [
+            spelling.to_owned(),
+            format!("\"{spelling}\""),
+            format!("'{spelling}'"),
+        ];
+        for version in quoted {
+            for config in [
+                format!("GENESIS_FORK_VERSION: {version}\n"),
+                format!("GENESIS_FORK_VERSION: 0x01017000\nFULU_FORK_VERSION: {version}\n"),
+            ] {
+                let error = Networks::from_yaml(&config).err();
+                let error = error.unwrap_or_else(|| panic!("{config} is taken"));
+                assert!(error.contains("_FORK_VERSION: expected "), "{error}");
+            }
+        }
+    }
+    let error = Networks::from_yaml("GENESIS_FORK_VERSION: 16871424\n").err();
+    let error = error.expect("a number is refused");
+    assert!(
+        error.contains("got \"16871424\"") && error.contains("in quotes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_config_as_tools_of_other_systems_write_it_is_read_as_ever() {
+    let line = good("validator_registration/mainnet/root-absent");
+    let lines = [
+        "PRESET_BASE: swift",
+        "CONFIG_NAME: tool",
+        "GENESIS_FORK_VERSION: 0x01017000",
+        "DENEB_FORK_VERSION: \"0x05017000\"",
+        "DENEB_FORK_EPOCH: 29696",
+        "",
+    ];
+    for (case, text) in [
+        ("as it is", lines.join("\n")),
+        ("CRLF", lines.join("\r\n")),
+        ("a byte order mark", format!("\u{feff}{}", lines.join("\n"))),
+        ("both", format!("\u{feff}{}", lines.join("\r\n"))),
+        ("0X", lines.join("\n").replace("0x", "0X")),
+        (
+            "quotes",
+            lines.join("\n").replace("0x01017000", "'0x01017000'"),
+        ),
+    ] {
+        let networks = Networks::from_yaml(&text).expect(case);
+        assert_eq!(
+            (networks.name(), networks.slots_per_epoch()),
+            ("tool", 4),
+            "{case}"
+        );
+        assert!(networks.has(Fork::Deneb, Epoch(29_696)), "{case}");
+        assert!(!networks.has(Fork::Deneb, Epoch(29_695)), "{case}");
+        let holesky = Networks::named("holesky").expect("holesky");
+        assert_eq!(
+            root(body(&line), &networks),
+            root(body(&line), &holesky),
+            "{case}"
+        );
     }
 }
 
@@ -600,26 +769,188 @@ fn built_in_networks_agree_with_the_vectors() {
 
 #[test]
 fn a_fork_can_be_moved() {
-    let line = lines("sign_requests.jsonl")
-        .into_iter()
-        .find(|line| line["name"] == "client/lighthouse/plataberget/aggregate_and_proof")
-        .expect("the line");
-    // It has no version, and now the fork of the request does not show GLOAS: the schedule decides.
-    let mut request = line["request"].clone();
-    request["fork_info"]["fork"]["current_version"] = "0x70733183".into();
-    request["signingRoot"] = format!("0x{}", "00".repeat(32)).into();
+    let line = lines("sign_requests.jsonl").into_iter().find(|line| {
+        line["name"] == "client/lighthouse/plataberget/aggregate_and_proof" // no version: the schedule decides
+    });
+    let line = line.expect("the line");
     let mut networks = network(&line);
-    for (epoch, container) in [
-        (Epoch(1536), "AggregateAndProof of GLOAS"),
-        (Epoch::NEVER, "AggregateAndProof of ELECTRA"),
-        (Epoch(0), "AggregateAndProof of GLOAS"),
-    ] {
-        assert!(networks.set_fork_epoch(Fork::Gloas, epoch));
-        let reason = root(request.to_string().into_bytes(), &networks).expect_err("another root");
-        assert!(reason.contains(container), "{epoch}: {reason}");
-    }
+    assert!(root(body(&line), &networks).is_ok());
+    assert!(networks.set_fork_epoch(Fork::Gloas, Epoch::NEVER));
+    assert!(
+        root(body(&line), &networks)
+            .is_err_and(|reason| reason.contains("AggregateAndProof of ELECTRA"))
+    );
     assert!(
         !networks.set_fork_epoch(Fork::Heze, Epoch(0)),
         "the config has no version of it"
     );
+}
+
+/// A wrapped aggregate of the vectors with committee bits, moved to this epoch.
+fn electra_aggregate(epoch: u64) -> Value {
+    let lines = lines("sign_requests.jsonl");
+    let line = lines
+        .iter()
+        .find(|line| line["request"]["aggregate_and_proof"]["version"] == "ELECTRA")
+        .expect("an aggregate of ELECTRA");
+    let mut message = line["request"]["aggregate_and_proof"]["data"].clone();
+    message["aggregate"]["data"]["slot"] = (epoch * 32).to_string().into();
+    message
+}
+
+fn aggregate_request(message: Value, previous: &str, current: &str, epoch: u64) -> Vec<u8> {
+    let fork = serde_json::json!({
+        "previous_version": previous, "current_version": current, "epoch": epoch.to_string()
+    });
+    let fork_info = serde_json::json!({
+        "fork": fork, "genesis_validators_root": format!("0x{}", "11".repeat(32))
+    });
+    let request = serde_json::json!({
+        "type": "AGGREGATE_AND_PROOF_V2", "fork_info": fork_info, "aggregate_and_proof": message
+    });
+    request.to_string().into_bytes()
+}
+
+const FULU_ALONE: &str = "CONFIG_NAME: custom\nPRESET_BASE: mainnet\nGENESIS_FORK_VERSION: 0x10000001\n\
+    ALTAIR_FORK_VERSION: 0x20000001\nALTAIR_FORK_EPOCH: 0\nELECTRA_FORK_VERSION: 0x60000001\n\
+    ELECTRA_FORK_EPOCH: 10\nFULU_FORK_VERSION: 0x70000001\nFULU_FORK_EPOCH: 20\n";
+
+#[test]
+fn the_fork_of_a_bare_aggregate_is_also_that_of_its_fork_info() {
+    let custom = Networks::from_yaml(FULU_ALONE).expect("a config");
+    let mainnet = Networks::named("mainnet").expect("a network");
+    let gloas_unscheduled = format!("{FULU_ALONE}GLOAS_FORK_VERSION: 0x80000001\n");
+    let gloas_unscheduled = Networks::from_yaml(&gloas_unscheduled).expect("a config");
+    for (case, networks, previous, current, fork_epoch, epoch, expected) in [
+        (
+            "a version after FULU's",
+            &custom,
+            "0x70000001",
+            "0x80000001",
+            500_000,
+            500_001,
+            "GLOAS",
+        ),
+        (
+            "the first epoch of the fork",
+            &custom,
+            "0x70000001",
+            "0x80000001",
+            500_000,
+            500_000,
+            "GLOAS",
+        ),
+        (
+            "before the fork",
+            &custom,
+            "0x70000001",
+            "0x80000001",
+            500_000,
+            499_999,
+            "ELECTRA",
+        ),
+        (
+            "a known version without an epoch",
+            &gloas_unscheduled,
+            "0x70000001",
+            "0x80000001",
+            30,
+            31,
+            "GLOAS",
+        ),
+        (
+            "FULU itself",
+            &custom,
+            "0x60000001",
+            "0x70000001",
+            20,
+            500_000,
+            "ELECTRA",
+        ),
+        (
+            "an unknown version after ELECTRA's",
+            &custom,
+            "0x60000001",
+            "0x7a000001",
+            20,
+            500_000,
+            "ELECTRA",
+        ),
+        (
+            "mainnet's FULU",
+            &mainnet,
+            "0x05000000",
+            "0x06000000",
+            411_392,
+            500_000,
+            "ELECTRA",
+        ),
+    ] {
+        let message = electra_aggregate(epoch);
+        let wrapped = serde_json::json!({ "version": expected, "data": message });
+        let wrapped = aggregate_request(wrapped, previous, current, fork_epoch);
+        let bare = aggregate_request(message, previous, current, fork_epoch);
+        let expected_root = root(wrapped, networks);
+        assert!(expected_root.is_ok(), "{case}: {expected_root:?}");
+        assert_eq!(root(bare, networks), expected_root, "{case}");
+    }
+}
+
+#[test]
+fn a_bare_aggregate_without_committee_bits_is_refused_from_electra_on() {
+    let custom = Networks::from_yaml(FULU_ALONE).expect("a config");
+    for (epoch, is_good) in [(9, true), (10, false), (20, false), (500_000, false)] {
+        let mut message = electra_aggregate(epoch);
+        let aggregate = message["aggregate"].as_object_mut().expect("an object");
+        aggregate.remove("committee_bits");
+        aggregate["aggregation_bits"] = "0x01".into();
+        let found = root(
+            aggregate_request(message, "0x60000001", "0x70000001", 20),
+            &custom,
+        );
+        assert_eq!(found.is_ok(), is_good, "epoch {epoch}: {found:?}");
+        if let Err(reason) = found {
+            assert!(
+                reason.starts_with("aggregate_and_proof.aggregate.committee_bits: is missing"),
+                "{reason}"
+            );
+        }
+    }
+}
+
+#[test]
+fn messages_of_gloas_may_name_heze_whose_bid_has_inclusion_list_bits() {
+    for line in lines("sign_requests_gloas.jsonl") {
+        let networks = network(&line);
+        let mut request = line["request"].clone();
+        let fields = request.as_object_mut().expect("an object");
+        fields.remove("signing_root");
+        fields.remove("signingRoot");
+        let Some(wrapped) = fields
+            .values_mut()
+            .find(|object| object["version"] == "GLOAS")
+        else {
+            continue;
+        };
+        wrapped["version"] = "HEZE".into();
+        let is_bid = wrapped["data"]["execution_requests_root"].is_string();
+        let expected = line["signing_root"].as_str().map(str::to_owned);
+        if is_bid {
+            let reason = root(request.to_string().into_bytes(), &networks).unwrap_err();
+            assert!(
+                reason.contains("inclusion_list_bits: is missing"),
+                "{reason}"
+            );
+            let fields = request.as_object_mut().expect("an object");
+            let wrapped = fields
+                .values_mut()
+                .find(|object| object["version"] == "HEZE");
+            wrapped.expect("the bid")["data"]["inclusion_list_bits"] = "0x0180".into();
+            let heze = root(request.to_string().into_bytes(), &networks).expect("a root");
+            assert_ne!(Some(heze), expected, "{}", line["name"]);
+        } else if expected.is_some() {
+            let found = root(request.to_string().into_bytes(), &networks).ok();
+            assert_eq!(found, expected, "{}", line["name"]);
+        }
+    }
 }

@@ -32,6 +32,8 @@ impl Scratch {
     pub(crate) fn settings(&self) -> ProtectionSettings {
         ProtectionSettings {
             directory: self.0.clone(),
+            database: None,
+            pruning: None,
             min_slot: None,
             min_epoch: None,
             chain: None,

@@ -126,7 +126,7 @@ fn with_protection_every_raw_request_is_refused_whatever_domain_it_names() {
                 assert_eq!(answer.status, expected, "{request}: {}", answer.text());
                 if protects {
                     for part in [
-                        "whatever domain is named",
+                        "whatever domain the request names",
                         "\\\"type\\\"",
                         "--slashing-protection-enabled=false",
                     ] {

@@ -191,7 +191,7 @@ fn a_store_that_is_gone_ends_the_start_with_the_ways_to_go_on() {
         fs::remove_file(path(&scratch, DATABASE)).unwrap();
 
         let mut signer = start_with(&scratch, &["--slashing-protection-new-store"]);
-        signer.wait_for_line("was lost and is made anew");
+        signer.wait_for_line("was lost, and a new one is made");
         let (status, text) = sign(&mut signer.client(), &block(ZERO, "7", ZERO));
         assert_eq!(status, 200, "without a clock there is no floor: {text}");
     }

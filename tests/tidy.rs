@@ -30,9 +30,9 @@ const LAYERS: [&[&str]; 12] = [
 ];
 
 /// Foreign crates, and the only places that may name them.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("may", &["server/"]),
-    ("rustls", &["server/"]),
+    ("rustls", &["server/", "slashing/postgres/"]),
     ("p12_keystore", &["server/"]),
     (
         "blst",
@@ -42,6 +42,7 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("libc", &["keys/arena.rs", "server/"]),
     ("httparse", &["http/request.rs"]),
     ("redb", &["slashing/"]),
+    ("postgres_protocol", &["slashing/postgres/"]),
     ("simd_json", &["consensus/"]),
     ("scrypt", &["keys/"]),
     ("pbkdf2", &["keys/"]),

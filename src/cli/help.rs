@@ -51,7 +51,11 @@ pub(super) fn help() -> String {
             }
         } else {
             for ManualEntry { name, meaning } in entries {
-                text.push_str(&format!("  {name:<HELP_COLUMN$}{meaning}\n"));
+                let mut line = format!("  {name:<HELP_COLUMN$}");
+                if name.len() >= HELP_COLUMN {
+                    line.push(' ');
+                }
+                text.push_str(&format!("{line}{meaning}\n"));
             }
         }
     }

@@ -12,8 +12,6 @@ pub(crate) enum ForeignRule {
     /// It is ignored, unless its name ends in `enabled` and its value is true: then it is refused for
     /// this reason.
     RefuseWhenEnabled(&'static str),
-    /// It ends the start, unless `--slashing-protection-db-ignore` is given.
-    Database,
 }
 
 /// What a name on the command line, in the environment or in a file stands for.
@@ -32,12 +30,8 @@ const FOREIGN: &[(ForeignRule, &[&str])] = &[
         "metrics-category", "metrics-categories", "metrics-push-*", "vertx-worker-pool-size",
         "Xworker-pool-size", "signer-load-*",
         "Xkey-store-parallel-processing-enabled",
-        "slashing-protection-pruning-*", "slashing-protection-db-pool-configuration-file",
-        "slashing-protection-db-health-check-*", "Xslashing-protection-db-connection-pool-enabled",
+        "slashing-protection-pruning-db-pool-configuration-file", "Xslashing-protection-db-connection-pool-enabled",
         "Xtrusted-setup", "swagger-ui-enabled",
-    ]),
-    (ForeignRule::Database, &[
-        "slashing-protection-db-url", "slashing-protection-db-username", "slashing-protection-db-password",
     ]),
     (
         ForeignRule::RefuseWhenEnabled("Commit-Boost's API is not served"),

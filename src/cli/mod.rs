@@ -7,7 +7,7 @@ mod arguments;
 pub(crate) mod completions;
 pub(crate) mod error;
 mod help;
-mod known_names;
+pub(crate) mod known_names;
 mod layers;
 mod manual;
 pub(crate) mod options;
@@ -69,7 +69,6 @@ pub fn parse(
     if line.subcommand.is_empty() {
         layers::add_environment(&mut values, &variables)?;
         add_config_file(&mut values)?;
-        values.check_database()?;
         return Ok(Command::Serve(Box::new(values)));
     }
     let subcommand = match subcommands::parse(&line.subcommand) {
@@ -90,7 +89,6 @@ pub fn parse(
     if subcommand.concerns_the_service() && !names_its_own_keys(&values) {
         running_service::add_installed_service(&mut values, &variables, Path::new("/"))?;
     }
-    values.check_database()?;
     Ok(Command::Run(Box::new(SubcommandCall {
         subcommand,
         values,

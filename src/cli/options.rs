@@ -9,8 +9,8 @@
 use log::LevelFilter;
 
 use super::typed_option::{
-    OptionRow, TypedOption, ValueForm, choice, connections, count, directory, file, list, minutes,
-    number, optional_switch, path, range, row, seconds, secret, switch, text, typed,
+    OptionRow, TypedOption, ValueForm, choice, connections, count, directory, file, hours, list,
+    minutes, number, optional_switch, path, range, row, seconds, secret, switch, text, typed,
 };
 use super::value_types::{
     AnyPath, Auto, Choice, DirectoryList, IndexRange, ListableDirectory, Number, Optional,
@@ -158,6 +158,42 @@ option_groups! {
         SLASHING_PROTECTION_NEW_STORE: Switch =
             switch("slashing-protection-new-store", "false", "replace a store that was lost");
         SLASHING_PROTECTION_DB_IGNORE: Switch = switch("slashing-protection-db-ignore", "false", "");
+    }
+    "Slashing protection shared by several instances" {
+        // It may hold a password.
+        SLASHING_PROTECTION_DB_URL: Optional<Text> = typed(
+            row("slashing-protection-db-url", ValueForm::Secret, "URL", "PostgreSQL, in Web3Signer's schema"),
+            Optional(Text),
+        );
+        SLASHING_PROTECTION_DB_USERNAME: Optional<Text> =
+            text("slashing-protection-db-username", "NAME", "its user");
+        SLASHING_PROTECTION_DB_PASSWORD: Optional<Text> = typed(
+            row("slashing-protection-db-password", ValueForm::Secret, "PASSWORD", "the user's password"),
+            Optional(Text),
+        );
+        SLASHING_PROTECTION_DB_PASSWORD_FILE: Optional<ReadableFile> =
+            file("slashing-protection-db-password-file", "FILE", "the same, from a file");
+        SLASHING_PROTECTION_DB_POOL_CONFIGURATION_FILE: Optional<ReadableFile> =
+            file("slashing-protection-db-pool-configuration-file", "FILE", "its properties");
+        SLASHING_PROTECTION_DB_HEALTH_INTERVAL: Optional<Number<u64>> = number(
+            "slashing-protection-db-health-check-interval-milliseconds",
+            "MS", 100, 3_600_000, "between checks",
+        );
+        SLASHING_PROTECTION_DB_HEALTH_TIMEOUT: Optional<Number<u64>> = number(
+            "slashing-protection-db-health-check-timeout-milliseconds",
+            "MS", 100, 60_000, "for one check",
+        );
+        SLASHING_PROTECTION_PRUNING_ENABLED: Switch =
+            switch("slashing-protection-pruning-enabled", "true", "remove old records");
+        SLASHING_PROTECTION_PRUNING_EPOCHS_TO_KEEP: Number<u64> =
+            number("slashing-protection-pruning-epochs-to-keep", "N", 1, u64::MAX >> 20, "kept below the last")
+            .default("250");
+        SLASHING_PROTECTION_PRUNING_INTERVAL: TimeSpan =
+            hours("slashing-protection-pruning-interval", "between two rounds").default("12");
+        SLASHING_PROTECTION_PRUNING_AT_BOOT: Switch =
+            switch("slashing-protection-pruning-at-boot-enabled", "false", "prune at the start too");
+        SLASHING_PROTECTION_PRUNING_SLOTS_PER_EPOCH: Number<u64> =
+            number("slashing-protection-pruning-slots-per-epoch", "N", 1, 1 << 16, "of the chain").default("32");
     }
     "General" {
         CONFIG_FILE: Optional<AnyPath> = path("config-file", "YAML", "options from a file, without dashes");

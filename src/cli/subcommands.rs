@@ -132,7 +132,29 @@ pub(crate) enum SlashingCommand {
     Export(ExportArguments),
     Import(ImportArguments),
     Watermark(WatermarkArguments),
+    Copy(CopyArguments),
+    Schema(SchemaArguments),
 }
+
+#[derive(FromArgs, ArgsInfo)]
+/// copy what is on record to another store
+#[argh(subcommand, name = "copy")]
+pub(crate) struct CopyArguments {
+    /// a data directory, or the URL of a database
+    #[argh(option)]
+    pub(crate) from: String,
+    /// a data directory, or the URL of a database
+    #[argh(option)]
+    pub(crate) to: String,
+    /// names the chain, where there are several
+    #[argh(option)]
+    pub(crate) genesis_validators_root: Option<Root>,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// print the tables of a database as SQL
+#[argh(subcommand, name = "schema")]
+pub(crate) struct SchemaArguments {}
 
 #[derive(FromArgs, ArgsInfo)]
 /// write an EIP-3076 file

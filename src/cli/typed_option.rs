@@ -242,6 +242,13 @@ pub(super) const fn seconds(
     time_span(name, "N", 1, help)
 }
 
+pub(super) const fn hours(
+    name: &'static str,
+    help: &'static str,
+) -> TypedOption<Optional<TimeSpan>> {
+    time_span(name, "HOURS", 3600, help)
+}
+
 pub(super) const fn minutes(
     name: &'static str,
     help: &'static str,

@@ -51,8 +51,6 @@ pub struct OptionValues {
     /// Lines for the log, such as the options that are ignored.
     pub(crate) notices: Vec<String>,
     given: BTreeMap<&'static str, GivenTexts>,
-    /// The first option that names Web3Signer's database.
-    database_option: Option<String>,
 }
 
 impl OptionValues {
@@ -62,7 +60,6 @@ impl OptionValues {
             dialect,
             notices: Vec::new(),
             given: BTreeMap::new(),
-            database_option: None,
         }
     }
 
@@ -163,6 +160,18 @@ impl OptionValues {
         )
     }
 
+    /// Makes the error for a value that cannot be used, with a sentence of its own.
+    pub(crate) fn refused(&self, row: &OptionRow, reason: &str) -> StartError {
+        let origin = match self.texts(row) {
+            Some(given) => given.origin,
+            None => ValueOrigin::Default,
+        };
+        StartError::new(
+            origin.exit_code(),
+            format!("{}: {reason}", origin.name_of(row.name)),
+        )
+    }
+
     /// Sets the option of that name, unless a stronger layer has set it.
     pub(super) fn set(
         &mut self,
@@ -207,9 +216,6 @@ impl OptionValues {
             {
                 return Err(StartError::new(exit::CONFIG, format!("{option}: {reason}")));
             }
-            ForeignRule::Database => {
-                self.database_option.get_or_insert(option);
-            }
             ForeignRule::Ignore | ForeignRule::RefuseWhenEnabled(_) => {
                 let notice = format!("{option} is ignored: it has no meaning here");
                 if !self.notices.contains(&notice) {
@@ -218,27 +224,6 @@ impl OptionValues {
             }
         }
         Ok(())
-    }
-
-    /// Refuses the options of Web3Signer's database, unless they may be ignored. To be called when all layers
-    /// have been read.
-    pub(super) fn check_database(&mut self) -> Result<(), StartError> {
-        let Some(option) = self.database_option.take() else {
-            return Ok(());
-        };
-        if self.get(options::SLASHING_PROTECTION_DB_IGNORE)?
-            || self.get(options::SLASHING_PROTECTION_ENABLED)? == Some(false)
-        {
-            self.notices.push(format!(
-                "{option} is ignored: a data directory keeps slashing protection here"
-            ));
-            return Ok(());
-        }
-        let message = format!("{option}: there is no database client in here");
-        Err(StartError::new(exit::CONFIG, message).hint(
-            "slashing protection is a file in --data-dir: move the data with `signerd slashing import`, \
-             then give --slashing-protection-db-ignore",
-        ))
     }
 }
 

@@ -172,8 +172,11 @@ fn effective(settings: &Settings) -> Result<Value, StartError> {
     }))
 }
 
-/// Returns the file of the store, which is not opened as a store: a server may be using it.
+/// Returns the database, or the file of the store, which is not opened: a server may be using it.
 fn store_file(settings: &slashing::ProtectionSettings) -> Result<String, StartError> {
+    if let Some(database) = &settings.database {
+        return Ok(database.shown());
+    }
     let path = settings.directory.join(slashing::DATABASE_FILE);
     match File::open(&path) {
         Ok(_) => Ok(path.display().to_string()),

@@ -38,6 +38,8 @@ pub fn run(call: &SubcommandCall) -> Result<ExitCode, StartError> {
             SlashingCommand::Export(arguments) => slashing::export(values, arguments),
             SlashingCommand::Import(arguments) => slashing::import(values, arguments),
             SlashingCommand::Watermark(arguments) => watermark::show_or_set(values, arguments),
+            SlashingCommand::Copy(arguments) => slashing::copy(values, arguments),
+            SlashingCommand::Schema(_) => slashing::print_schema(),
         },
         Subcommand::WatermarkRepair(arguments) => watermark::repair(values, arguments),
         Subcommand::Completions(arguments) => print_completions(arguments),

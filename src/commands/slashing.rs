@@ -1,6 +1,7 @@
 //! `slashing export` and `import`: on the store itself, or through the server that uses it.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,12 +10,15 @@ use zeroize::Zeroizing;
 use super::client::RunningServer;
 use crate::cli::error::{StartError, exit};
 use crate::cli::output;
-use crate::cli::subcommands::{ExportArguments, ImportArguments};
+use crate::cli::subcommands::{CopyArguments, ExportArguments, ImportArguments};
 use crate::cli::token::read_token;
 use crate::cli::values::OptionValues;
+use crate::config::database::with_options;
 use crate::config::{Keymanager, Settings};
 use crate::consensus::primitives::PublicKey;
-use crate::slashing::{ExportError, ImportError, Protection, ProtectionSettings, StoreOpenError};
+use crate::slashing::{
+    DATABASE_SCHEMA, ExportError, ImportError, Protection, ProtectionSettings, StoreOpenError,
+};
 
 /// The route of the server.
 const PATH: &str = "/api/v1/slashing-protection";
@@ -25,14 +29,82 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Returns where the store is.
 pub(super) fn protection(settings: &Settings) -> Result<&ProtectionSettings, StartError> {
     settings.slashing.as_ref().ok_or_else(|| {
-        StartError::new(exit::CONFIG, "slashing protection is off")
-            .hint("name the server's directory with --data-dir")
+        StartError::new(exit::CONFIG, "slashing protection is off").hint(
+            "name the server's directory with --data-dir, or its database with \
+                 --slashing-protection-db-url",
+        )
+    })
+}
+
+/// `slashing copy`: copies the marks of one chain, from a directory or a database to a directory or a
+/// database.
+///
+/// # Errors
+/// One of the stores cannot be opened, or the marks cannot be stored.
+pub(super) fn copy(
+    values: &OptionValues,
+    arguments: &CopyArguments,
+) -> Result<ExitCode, StartError> {
+    let from = open_named(values, "--from", &arguments.from)?;
+    let to = open_named(values, "--to", &arguments.to)?;
+    let copied = from
+        .copy_to(&to, arguments.genesis_validators_root)
+        .map_err(|error| {
+            let code = match error {
+                ImportError::Unavailable(_) => exit::IO,
+                ImportError::Invalid(_) => exit::CONFIG,
+            };
+            StartError::new(code, format!("slashing copy: {error}"))
+        })?;
+    output::print_line(format_args!(
+        "{} keys of chain {} copied",
+        copied.keys, copied.chain
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `slashing schema`: prints what an empty database is given.
+///
+/// # Errors
+/// The text cannot be printed.
+pub(super) fn print_schema() -> Result<ExitCode, StartError> {
+    output::print(DATABASE_SCHEMA)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open_named(values: &OptionValues, option: &str, name: &str) -> Result<Protection, StartError> {
+    let is_url = ["postgresql:", "postgres:", "jdbc:"]
+        .iter()
+        .any(|scheme| name.starts_with(scheme));
+    let database = if is_url {
+        Some(with_options(values, option, name)?)
+    } else {
+        None
+    };
+    let settings = ProtectionSettings {
+        directory: PathBuf::from(name),
+        database,
+        pruning: None,
+        min_slot: None,
+        min_epoch: None,
+        chain: None,
+        clock: None,
+        has_keys: false,
+        replaces_lost_store: false,
+    };
+    Protection::open(&settings).map_err(|error| {
+        StartError::new(exit::UNAVAILABLE, format!("{option}: {error}")).hint(error.hint())
     })
 }
 
 /// Opens the store; `None` when a server uses it.
 pub(super) fn open(protection: &ProtectionSettings) -> Result<Option<Protection>, StartError> {
-    match Protection::open(protection) {
+    // The service prunes; a command only reads and writes marks.
+    let without_pruning = ProtectionSettings {
+        pruning: None,
+        ..protection.clone()
+    };
+    match Protection::open(&without_pruning) {
         Ok(store) => Ok(Some(store)),
         Err(StoreOpenError::InUse(..)) => Ok(None),
         Err(error) => Err(StartError::new(exit::UNAVAILABLE, error.to_string()).hint(error.hint())),

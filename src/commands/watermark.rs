@@ -215,6 +215,7 @@ fn set_low(store: &Protection, low: LowMarks) -> Result<usize, StartError> {
             RepairError::Sinks(..)
             | RepairError::Vote(..)
             | RepairError::Future(_)
+            | RepairError::OtherChain(..)
             | RepairError::ManyChains(_) => exit::CONFIG,
         };
         StartError::new(code, error.to_string())

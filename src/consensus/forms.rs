@@ -8,8 +8,7 @@ use super::block::{
 };
 use super::container::objects;
 use super::json_tree::{FieldError, FromJson, JsonValue, read_field};
-use super::network::{Fork, Networks};
-
+use super::network::{Fork, Network, Networks, Preset};
 use super::primitives::{Slot, wrong};
 use super::signable::{Signable, SigningFacts};
 
@@ -32,7 +31,7 @@ pub(super) fn plain<T: FromJson + Signable>(
     T::from_json(object).map(|message| message.signing_facts())
 }
 
-/// Reads a message that exists since GLOAS, wrapped or bare. HEZE has the same container.
+/// Reads a message that exists since GLOAS, wrapped or bare, and did not change since.
 pub(super) fn since_gloas<T: FromJson + Signable>(
     object: JsonValue<'_>,
     _: &FormContext<'_>,
@@ -41,25 +40,27 @@ pub(super) fn since_gloas<T: FromJson + Signable>(
     read_as::<T>(object, version.is_some())
 }
 
-/// Reads a bid, which has another container in HEZE. Without a version, its fields show which.
+/// Reads a builder's bid. HEZE gave it `inclusion_list_bits`; without a version, that field shows HEZE.
 pub(super) fn bid(object: JsonValue<'_>, _: &FormContext<'_>) -> Result<SigningFacts, FieldError> {
     let version = version_since_gloas(object)?;
-    let is_of_heze = match version {
-        Some(version) => version >= Fork::Heze,
+    let is_heze = match version {
+        Some(fork) => fork == Fork::Heze,
         None => object.field("inclusion_list_bits")?.is_some(),
     };
-    if is_of_heze {
+    if is_heze {
         read_as::<ExecutionPayloadBidHeze>(object, version.is_some())
     } else {
         read_as::<ExecutionPayloadBid>(object, version.is_some())
     }
 }
 
-/// Reads the version of a message that exists since GLOAS.
+/// Reads the version of `{version, data}`, which must be GLOAS or HEZE.
 fn version_since_gloas(object: JsonValue<'_>) -> Result<Option<Fork>, FieldError> {
     let version = version(object)?;
-    if let Some(earlier) = version.filter(|version| *version < Fork::Gloas) {
-        let reason = format!("expected GLOAS or HEZE, got {}", earlier.name());
+    if let Some(other) = version
+        && other < Fork::Gloas
+    {
+        let reason = format!("expected GLOAS or HEZE, got {}", other.name());
         return Err(FieldError::new(reason).at("version"));
     }
     Ok(version)
@@ -93,8 +94,9 @@ pub(super) fn block(
     }
 }
 
-/// Reads an aggregate in one of its three containers. The version names the container; without one,
-/// the slot, the fork of the request and the schedule of the network show it.
+/// Reads an aggregate in one of its three containers. The version names the container. Without a
+/// version, the schedule of the network or the fork of the request shows whether GLOAS has come, whose
+/// JSON is that of ELECTRA, and the fields show the rest.
 pub(super) fn aggregate(
     object: JsonValue<'_>,
     context: &FormContext<'_>,
@@ -118,9 +120,7 @@ pub(super) fn aggregate(
     }
 }
 
-/// Decides which container an aggregate without a version has. An aggregate of GLOAS has the same JSON
-/// as one of ELECTRA, so only the fork tells them apart. One of ELECTRA has committee bits, which earlier
-/// ones do not.
+/// Decides which container an aggregate without a version has.
 fn fork_of_bare_aggregate(
     object: JsonValue<'_>,
     context: &FormContext<'_>,
@@ -130,44 +130,41 @@ fn fork_of_bare_aggregate(
         return Err(FieldError::new("is missing beside data".to_owned()).at("version"));
     }
     let shape: AggregateShape = read_field("aggregate", aggregate)?;
-    let fork = context.latest_fork(shape.slot).unwrap_or(Fork::Phase0);
-    if fork >= Fork::Gloas {
+    let network = context
+        .fork_info
+        .and_then(|fork_info| context.networks.of(fork_info.fork.current_version));
+    let epoch = network
+        .unwrap_or_else(|| Network::unknown(Preset::Mainnet))
+        .epoch_at(shape.slot);
+    let has_come = |fork| network.is_some_and(|network| network.has(fork, epoch));
+    let is_after_gloas = context.fork_info.is_some_and(|fork_info| {
+        epoch >= fork_info.fork.epoch && is_gloas_or_later(fork_info, context.networks)
+    });
+    if has_come(Fork::Gloas) || is_after_gloas {
         Ok(Fork::Gloas)
     } else if shape.has_committee_bits {
         Ok(Fork::Electra)
-    } else if fork >= Fork::Electra {
-        let slot = shape.slot;
-        let reason = format!(
-            "is missing; slot {slot} is of {} or later",
-            Fork::Electra.name()
-        );
-        Err(FieldError::new(reason).at("aggregate.committee_bits"))
+    } else if has_come(Fork::Electra) {
+        let reason =
+            format!("is missing; aggregates have it since ELECTRA, and epoch {epoch} is later");
+        Err(FieldError::new(reason).at("committee_bits").at("aggregate"))
     } else {
         Ok(Fork::Phase0)
     }
 }
 
-impl FormContext<'_> {
-    /// Returns the fork of a slot, by the schedule of the network or by the fork of the request,
-    /// whichever is later: the schedule may not have the epoch of a coming fork yet. `None` when the
-    /// network is not known.
-    fn latest_fork(&self, slot: Slot) -> Option<Fork> {
-        let fork = &self.fork_info?.fork;
-        let network = self
-            .networks
-            .of(fork.current_version)
-            .or_else(|| self.networks.of(fork.previous_version))?;
-        let epoch = network.epoch_at(slot);
-        let scheduled = Fork::ALL
-            .into_iter()
-            .rev()
-            .find(|fork| network.has(*fork, epoch));
-        let shown = if epoch < fork.epoch {
-            network.fork_of(fork.previous_version)
-        } else {
-            network.fork_after(fork.previous_version, fork.current_version)
-        };
-        scheduled.max(shown)
+/// Whether the current fork of a request is GLOAS or a later one: by its version, or, where the network
+/// does not know that version, because the fork before it is FULU or later.
+fn is_gloas_or_later(fork_info: &ForkInfo, networks: &Networks) -> bool {
+    let ForkInfo { fork, .. } = fork_info;
+    let fork_of = |version| {
+        networks
+            .of(version)
+            .and_then(|network| network.fork_of(version))
+    };
+    match fork_of(fork.current_version) {
+        Some(current) => current >= Fork::Gloas,
+        None => fork_of(fork.previous_version).is_some_and(|previous| previous >= Fork::Fulu),
     }
 }
 

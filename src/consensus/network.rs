@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::primitives::{Epoch, Root, Slot, Version};
 use super::seen_networks::{SeenNetworks, warning};
-use crate::hex::HexError;
+use crate::hex::{self, HexError};
 use crate::yaml::{self, Node};
 
 /// The forks in their order. From one to the next the format of messages may change.
@@ -29,7 +29,7 @@ pub enum Fork {
 pub enum Preset {
     /// 64 committees a slot, 512 members of the sync committee. Gnosis has these too.
     Mainnet,
-    /// 4 committees a slot, 32 members of the sync committee.
+    /// 4 committees a slot, 32 members of the sync committee. Teku's swift has these too.
     Minimal,
 }
 
@@ -124,11 +124,12 @@ impl Default for Networks {
 }
 
 impl Networks {
-    /// The built-in network of this name, in any case.
+    /// The built-in network of this name, in any case. As for Teku, `_` is the same as `-`.
     pub fn named(name: &str) -> Option<Self> {
+        let name = name.trim().replace('_', "-");
         let network = BUILT_IN
             .iter()
-            .find(|network| network.name.eq_ignore_ascii_case(name))?;
+            .find(|network| network.name.eq_ignore_ascii_case(&name))?;
         Some(Self {
             chosen: network.clone(),
             seen: None,
@@ -333,16 +334,6 @@ impl Network {
             .find(|fork| self.version(*fork) == Some(version))
     }
 
-    /// The fork that has this version; where the network does not know it, the one that follows the
-    /// fork of `previous_version`.
-    pub(super) fn fork_after(&self, previous_version: Version, version: Version) -> Option<Fork> {
-        if let Some(fork) = self.fork_of(version) {
-            return Some(fork);
-        }
-        let previous = self.fork_of(previous_version)?;
-        Fork::ALL.into_iter().find(|fork| *fork > previous)
-    }
-
     /// Whether a fork has come by this epoch.
     pub(super) fn has(&self, fork: Fork, epoch: Epoch) -> bool {
         self.forks[fork as usize].is_some_and(|(_, begin)| begin != Epoch::NEVER && begin <= epoch)
@@ -358,9 +349,10 @@ impl Config {
             "mainnet" => (Preset::Mainnet, 32, 12),
             "gnosis" => (Preset::Mainnet, 16, 5),
             "minimal" => (Preset::Minimal, 8, 6),
+            "swift" => (Preset::Minimal, 4, 2),
             other => {
                 return Err(format!(
-                    "PRESET_BASE: expected mainnet, minimal or gnosis, got {other:?}"
+                    "PRESET_BASE: expected mainnet, minimal, gnosis or swift, got {other:?}"
                 ));
             }
         };
@@ -409,10 +401,25 @@ impl Config {
         self.0.get(key).and_then(Node::text)
     }
 
+    /// Reads the version of a fork. Without `0x` the digits may be those of a number that a YAML tool made
+    /// of the version: 0x01017000 becomes 16871424, which would pass for hex of another version.
     fn version(&self, fork: &str) -> Result<Option<Version>, String> {
         let key = format!("{fork}_FORK_VERSION");
-        let version = self.get(&key).map(str::parse).transpose();
-        version.map_err(|error: HexError| format!("{key}: {error}"))
+        let Some(node) = self.0.get(&key) else {
+            return Ok(None);
+        };
+        let text = node.text().unwrap_or("a list or map");
+        if !text.starts_with("0x") && !text.starts_with("0X") {
+            return Err(format!(
+                "{key}: expected 0x and 8 hex digits, as '0x01017000', got {:?}: a YAML tool may have written \
+                 the version as a number; restore it from the network's own file, in quotes",
+                hex::shorten(text)
+            ));
+        }
+        let version = text.parse();
+        version
+            .map(Some)
+            .map_err(|error: HexError| format!("{key}: {error}"))
     }
 
     fn number(&self, key: &str, min: u64) -> Result<Option<u64>, String> {
@@ -430,34 +437,51 @@ impl Config {
     }
 }
 
-/// The built-in networks, mainnet first. Sources: the configurations of eth-clients, gnosischain,
-/// ethpandaops and consensus-specs.
+/// The built-in networks, mainnet first. Where several have the same version, the first is recognised.
+/// Sources: the configurations of eth-clients, gnosischain, ethpandaops, consensus-specs, lukso-network,
+/// ephemery-testnet and Teku.
+///
+/// Ephemery starts again every 28 days with the same versions, but with another genesis time and other
+/// validators. A signer may run across a restart, so neither is here. The root comes with each request.
 #[rustfmt::skip]
-static BUILT_IN: [Network; 8] = [
+static BUILT_IN: [Network; 12] = [
     network("mainnet", Preset::Mainnet, [32, 12, 1_606_824_023], "4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95",
-        [0x0000_0000, 0x0100_0000, 0x0200_0000, 0x0300_0000, 0x0400_0000, 0x0500_0000, 0x0600_0000, 0x0700_0000],
-        [74_240, 144_896, 194_048, 269_568, 364_032, 411_392, NEVER]),
+        &[0x0000_0000, 0x0100_0000, 0x0200_0000, 0x0300_0000, 0x0400_0000, 0x0500_0000, 0x0600_0000, 0x0700_0000],
+        &[74_240, 144_896, 194_048, 269_568, 364_032, 411_392, NEVER]),
     network("sepolia", Preset::Mainnet, [32, 12, 1_655_733_600], "d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078",
-        [0x9000_0069, 0x9000_0070, 0x9000_0071, 0x9000_0072, 0x9000_0073, 0x9000_0074, 0x9000_0075, 0x9000_0076],
-        [50, 100, 56_832, 132_608, 222_464, 272_640, NEVER]),
+        &[0x9000_0069, 0x9000_0070, 0x9000_0071, 0x9000_0072, 0x9000_0073, 0x9000_0074, 0x9000_0075, 0x9000_0076],
+        &[50, 100, 56_832, 132_608, 222_464, 272_640, NEVER]),
     network("hoodi", Preset::Mainnet, [32, 12, 1_742_213_400], "212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f",
-        [0x1000_0910, 0x2000_0910, 0x3000_0910, 0x4000_0910, 0x5000_0910, 0x6000_0910, 0x7000_0910, 0x8000_0910],
-        [0, 0, 0, 0, 2_048, 50_688, NEVER]),
+        &[0x1000_0910, 0x2000_0910, 0x3000_0910, 0x4000_0910, 0x5000_0910, 0x6000_0910, 0x7000_0910, 0x8000_0910],
+        &[0, 0, 0, 0, 2_048, 50_688, NEVER]),
     network("holesky", Preset::Mainnet, [32, 12, 1_695_902_400], "9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1",
-        [0x0101_7000, 0x0201_7000, 0x0301_7000, 0x0401_7000, 0x0501_7000, 0x0601_7000, 0x0701_7000, 0x0801_7000],
-        [0, 0, 256, 29_696, 115_968, 165_120, NEVER]),
+        &[0x0101_7000, 0x0201_7000, 0x0301_7000, 0x0401_7000, 0x0501_7000, 0x0601_7000, 0x0701_7000, 0x0801_7000],
+        &[0, 0, 256, 29_696, 115_968, 165_120, NEVER]),
     network("plataberget", Preset::Mainnet, [32, 12, 1_786_622_400], "bb4a1a9e3f7f4e10edcd734e4acc3b5ffd4f830efe0af2748fa458cfee5d2658",
-        [0x1073_3183, 0x2073_3183, 0x3073_3183, 0x4073_3183, 0x5073_3183, 0x6073_3183, 0x7073_3183, 0x8073_3183],
-        [0, 0, 0, 0, 0, 0, 1_536]),
+        &[0x1073_3183, 0x2073_3183, 0x3073_3183, 0x4073_3183, 0x5073_3183, 0x6073_3183, 0x7073_3183, 0x8073_3183],
+        &[0, 0, 0, 0, 0, 0, 1_536]),
     network("gnosis", Preset::Mainnet, [16, 5, 1_638_993_340], "f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47",
-        [0x0000_0064, 0x0100_0064, 0x0200_0064, 0x0300_0064, 0x0400_0064, 0x0500_0064, 0x0600_0064, 0x0700_0064],
-        [512, 385_536, 648_704, 889_856, 1_337_856, 1_714_688, NEVER]),
+        &[0x0000_0064, 0x0100_0064, 0x0200_0064, 0x0300_0064, 0x0400_0064, 0x0500_0064, 0x0600_0064, 0x0700_0064],
+        &[512, 385_536, 648_704, 889_856, 1_337_856, 1_714_688, NEVER]),
     network("chiado", Preset::Mainnet, [16, 5, 1_665_396_300], "9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e",
-        [0x0000_006f, 0x0100_006f, 0x0200_006f, 0x0300_006f, 0x0400_006f, 0x0500_006f, 0x0600_006f, 0x0700_006f],
-        [90, 180, 244_224, 516_608, 948_224, 1_353_216, NEVER]),
+        &[0x0000_006f, 0x0100_006f, 0x0200_006f, 0x0300_006f, 0x0400_006f, 0x0500_006f, 0x0600_006f, 0x0700_006f],
+        &[90, 180, 244_224, 516_608, 948_224, 1_353_216, NEVER]),
+    network("lukso", Preset::Mainnet, [32, 12, 1_684_858_800], "a27edd68cde5c396f499157945d062a010308ce5ed5719a6b1e12ad2a51b97e6",
+        &[0x4200_0001, 0x4200_0002, 0x4200_0003, 0x4200_0004, 0x4200_0005, 0x4200_0006, 0x4200_0007],
+        &[0, 0, 8_100, 123_075, 190_800, 238_050]),
+    network("ephemery", Preset::Mainnet, [32, 12, 0], "",
+        &[0x1000_101b, 0x2000_101b, 0x3000_101b, 0x4000_101b, 0x5000_101b, 0x6000_101b, 0x7000_101b],
+        &[0, 0, 0, 0, 0, 0]),
     network("minimal", Preset::Minimal, [8, 6, 0], "",
-        [0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001, 0x0700_0001],
-        [NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER]),
+        &[0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001, 0x0700_0001],
+        &[NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER]),
+    network("swift", Preset::Minimal, [4, 2, 0], "",
+        &[0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001],
+        &[0, NEVER, NEVER, NEVER, NEVER, NEVER]),
+    // Its file says that only the length of slots and the wait for exits differ from swift.
+    network("less-swift", Preset::Minimal, [4, 6, 0], "",
+        &[0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001],
+        &[0, NEVER, NEVER, NEVER, NEVER, NEVER]),
 ];
 
 static UNKNOWN_MAINNET: Network = unknown(Preset::Mainnet, 32);
@@ -469,15 +493,15 @@ const NEVER: u64 = Epoch::NEVER.0;
 /// It says nothing of the copy; and gnosis began hours after it.
 const COPIED_GENESIS_TIMES: [u64; 3] = [1_606_824_000, 1_578_009_600, 1_638_968_400];
 
-/// One row of the table: slots an epoch, seconds a slot and genesis time (0: not known); versions
-/// from genesis to GLOAS, and epochs from ALTAIR on.
+/// One row of the table: slots an epoch, seconds a slot and genesis time (0: not known); versions from
+/// genesis to the last known one, and epochs from ALTAIR on.
 const fn network(
     name: &'static str,
     preset: Preset,
     [slots_per_epoch, slot_s, genesis_time]: [u64; 3],
     validators_root: &str,
-    versions: [u32; 8],
-    epochs: [u64; 7],
+    versions: &[u32],
+    epochs: &[u64],
 ) -> Network {
     let genesis_validators_root = match const_hex::const_decode_to_array(validators_root.as_bytes())
     {
@@ -509,14 +533,5 @@ const fn network(
 }
 
 const fn unknown(preset: Preset, slots_per_epoch: u64) -> Network {
-    let mut network = network(
-        "unknown",
-        preset,
-        [slots_per_epoch, 12, 0],
-        "",
-        [0; 8],
-        [0; 7],
-    );
-    network.forks = [None; Fork::ALL.len()];
-    network
+    network("unknown", preset, [slots_per_epoch, 12, 0], "", &[], &[])
 }

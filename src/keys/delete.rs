@@ -137,16 +137,21 @@ fn delete_reserved(
     let (withdrawn, was_in_memory) = withdraw(shared, &to_delete);
     withdrawn.wait();
 
-    let interchange = match export(shared, chain, &exported) {
+    let gone: Vec<PublicKey> = to_delete.keys().copied().collect();
+    // In a shared database, no other instance signs with these keys from now on.
+    let disabled = shared.protection.set_enabled(gone.clone(), false);
+    let disabled = disabled.map_err(|unavailable| ChangeError::Unavailable(unavailable.0));
+    let interchange = match disabled.and_then(|()| export(shared, chain, &exported)) {
         Ok(interchange) => interchange,
         Err(error) => {
+            // The error is why the deletion failed; a key that stays disabled says so when it is used.
+            let _ = shared.protection.set_enabled(gone, true);
             restore(shared, to_delete, was_in_memory, withdrawn);
             return Err(error);
         }
     };
 
     let failed = remove_files(&to_delete);
-    let gone: Vec<PublicKey> = to_delete.keys().copied().collect();
     {
         let mut state = shared.state();
         shared.table.forget(&gone);

@@ -248,6 +248,10 @@ fn publish(
         .iter()
         .map(|(secret, _)| secret.public_key())
         .collect();
+    // A shared database may have them disabled, by a deletion on any instance.
+    if let Err(unavailable) = shared.protection.set_enabled(keys.clone(), true) {
+        log::warn!("imported keys may still be disabled: {unavailable}");
+    }
     {
         let mut state = shared.state();
         for (source, mut entry) in known {

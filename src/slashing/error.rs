@@ -4,31 +4,33 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::DATABASE_FILE;
 use super::rule::Unavailable;
 use crate::consensus::primitives::Root;
 
-/// So many chains are named in a message.
+/// Chains that a message names.
 const CHAINS_NAMED_MAX: usize = 16;
 
 /// Why the store does not open. `main` prints [`StoreOpenError::hint`] below it.
 #[derive(Debug)]
 pub enum StoreOpenError {
-    /// Another process uses it: the directory, and the process id where it is known.
+    /// Another process uses it: the directory or the file, and the process id where it is known.
     InUse(PathBuf, Option<u32>),
-    /// There was a store in this directory, and it is gone.
+    /// There was a store in this file, and it is gone.
     Lost(PathBuf),
-    /// The system refuses: the file, and why.
+    /// An error of the system: the file, and why.
     Io(PathBuf, io::Error),
-    /// The file is no database of ours, or a broken one: the file, and what is wrong.
+    /// The file is not our database, or it is damaged: the file, and what is wrong.
     Damaged(PathBuf, String),
+    /// The database cannot be used: which one, and why.
+    Database(String, String),
 }
 
 impl StoreOpenError {
-    pub(super) fn of(directory: &Path, error: redb::Error) -> Self {
-        let path = directory.join(DATABASE_FILE);
+    /// Classifies what redb says about the file at `path`.
+    pub(super) fn of(path: &Path, error: redb::Error) -> Self {
+        let path = path.to_owned();
         if matches!(error, redb::Error::DatabaseAlreadyOpen) {
-            return Self::InUse(directory.to_owned(), None);
+            return Self::InUse(path, None);
         }
         let reason = error.to_string();
         if let redb::Error::Io(error) = error
@@ -39,25 +41,28 @@ impl StoreOpenError {
         Self::Damaged(path, reason)
     }
 
-    /// What to do about it.
+    /// Returns what to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::InUse(..) => "stop the other process, or give this one a directory of its own",
+            Self::InUse(..) => "stop the other process, or give this one its own directory",
             Self::Lost(_) => {
-                "restore a backup of the file that is up to date; or import an interchange file with \
+                "restore an up-to-date backup of the file; or import an interchange file with \
                  `signerd slashing import`; or start once with --slashing-protection-new-store, which signs \
                  nothing of the present epoch"
             }
+            Self::Database(..) => {
+                "correct --slashing-protection-db-url and its options, or the database"
+            }
             Self::Io(..) => "the directory must exist and be writable for this user",
             Self::Damaged(..) => {
-                "restore a backup of the file that is up to date; or move it away and import an interchange \
+                "restore an up-to-date backup of the file; or move the file away and import an interchange \
                  file with `signerd slashing import`, or start once with --slashing-protection-new-store"
             }
         }
     }
 }
 
-/// redb tells of a strange or shortened file by these.
+/// redb reports a foreign or shortened file by these.
 fn is_damage(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -81,9 +86,10 @@ impl fmt::Display for StoreOpenError {
             Self::Lost(path) => write!(
                 f,
                 "{}: the slashing protection store is gone, and with it what the keys have signed",
-                path.join(DATABASE_FILE).display()
+                path.display()
             ),
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Database(database, reason) => write!(f, "{database}: {reason}"),
             Self::Damaged(path, reason) => {
                 write!(
                     f,
@@ -97,7 +103,7 @@ impl fmt::Display for StoreOpenError {
 
 impl std::error::Error for StoreOpenError {}
 
-/// Why there is no interchange file.
+/// Why an export failed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ExportError {
     /// The store cannot be read.
@@ -116,9 +122,10 @@ impl fmt::Display for ExportError {
                     "there are records on {} chains, and an interchange file is about one: ",
                     chains.len()
                 )?;
-                let named = chains.iter().take(CHAINS_NAMED_MAX).map(Root::to_string);
-                let named: Vec<_> = named.collect();
-                f.write_str(&named.join(", "))?;
+                for (index, chain) in chains.iter().take(CHAINS_NAMED_MAX).enumerate() {
+                    let separator = if index == 0 { "" } else { ", " };
+                    write!(f, "{separator}{chain}")?;
+                }
                 if chains.len() > CHAINS_NAMED_MAX {
                     write!(f, " and {} more", chains.len() - CHAINS_NAMED_MAX)?;
                 }

@@ -1,5 +1,5 @@
-//! What the operator and the clock allow, beside what a key has signed: on which chain, not too old,
-//! not too far ahead. Pure but for the clock, which is read once for each commit.
+//! What the operator and the clock allow, whatever a key has signed: which chain, how old, how far
+//! ahead. Pure except for the clock, which is read once for each commit.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,11 +7,11 @@ use super::rule::{Bounds, Floor, HighWatermark, Position};
 use crate::consensus::network::SlotTimes;
 use crate::consensus::primitives::{Epoch, Root, Slot};
 
-/// So many epochs back a message is of the present: a duty may be two epochs old, and clocks differ.
+/// A message may be this old, in epochs: a duty may be two epochs old, and clocks differ.
 const PRESENT_EPOCHS: u64 = 4;
 
-/// So many epochs ahead a message may be: a duty may be one epoch early, and clocks differ. Beyond, one
-/// signature would stop a key for good.
+/// A message may be this far ahead, in epochs: a duty may be one epoch early, and clocks differ. A
+/// signature far ahead would stop its key for good.
 const FUTURE_EPOCHS: u64 = 2;
 
 /// The clock of the chain that is protected.
@@ -19,33 +19,33 @@ const FUTURE_EPOCHS: u64 = 2;
 pub struct ChainClock {
     /// When its slots begin.
     pub times: SlotTimes,
-    /// The Unix time, in seconds; tests set another.
+    /// Returns the Unix time in seconds; tests set another.
     pub now_seconds: fn() -> u64,
 }
 
-/// The floor that was set when a store was made where keys may have signed before.
+/// The floor of a store that was made when keys may have signed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NewStoreFloor {
     pub(super) lowest: Position,
-    /// The chain that it is about; `None`: not known, so any with this genesis time.
+    /// The chain that it is for; `None` means any chain with this genesis time.
     pub(super) chain: Option<Root>,
-    /// When that chain began: a devnet that is made anew has another one.
+    /// When that chain began: a re-created devnet has another genesis time.
     pub(super) genesis_time_seconds: u64,
 }
 
-/// All limits of a store.
+/// All limits on what is signed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct SigningLimits {
     pub(super) min_slot: Option<Slot>,
     pub(super) min_epoch: Option<Epoch>,
-    /// The chain of the clock; `None`: not known, so any.
+    /// The chain of the clock; `None` means any chain.
     pub(super) chain: Option<Root>,
     pub(super) clock: Option<ChainClock>,
     pub(super) new_store: Option<NewStoreFloor>,
 }
 
 impl ChainClock {
-    /// The clock of this host.
+    /// Makes a clock from this host's.
     pub fn of_this_host(times: SlotTimes) -> Self {
         Self {
             times,
@@ -53,13 +53,13 @@ impl ChainClock {
         }
     }
 
-    /// Where the chain is now; at its beginning before genesis.
+    /// Returns where the chain is now; before genesis, its beginning.
     pub fn now(&self) -> Position {
         let slot = self.times.slot_at((self.now_seconds)());
         self.position(slot.unwrap_or(Slot(0)))
     }
 
-    /// How long it is until genesis, in seconds; `None` from genesis on.
+    /// Returns the seconds until genesis; `None` from genesis on.
     pub fn seconds_before_genesis(&self) -> Option<u64> {
         let seconds = self
             .times
@@ -68,7 +68,7 @@ impl ChainClock {
         Some(seconds).filter(|seconds| *seconds > 0)
     }
 
-    /// The last position that is not too far ahead.
+    /// Returns the last position that is not too far ahead.
     pub fn last_signed(&self, now: Position) -> Position {
         let ahead = self.times.slots_per_epoch.saturating_mul(FUTURE_EPOCHS);
         Position {
@@ -77,13 +77,13 @@ impl ChainClock {
         }
     }
 
-    /// The first position that is not of the past.
+    /// Returns the first position that is not too old.
     pub fn first_signed(&self, now: Position) -> Position {
         self.start_of(now.epoch.0.saturating_sub(PRESENT_EPOCHS))
     }
 
-    /// The first position after the present epoch; the very first before genesis, when nothing can
-    /// have been signed.
+    /// Returns the first position after the present epoch. Before genesis, when nothing can have been
+    /// signed, it is the very first.
     pub(super) fn after_present(&self) -> Position {
         if self.seconds_before_genesis().is_some() {
             return self.start_of(0);
@@ -103,19 +103,19 @@ impl ChainClock {
     }
 }
 
-impl Limits {
-    /// Where the clock's chain is now, to be read once for several messages.
+impl SigningLimits {
+    /// Returns where the clock's chain is now, to be read once for several messages.
     pub(super) fn now(&self) -> Option<Position> {
         self.clock.map(|clock| clock.now())
     }
 
-    /// The Unix time, in seconds, by the same clock.
+    /// Returns the Unix time in seconds, by the same clock.
     pub(super) fn unix_seconds(&self) -> u64 {
         self.clock
             .map_or_else(unix_seconds, |clock| (clock.now_seconds)())
     }
 
-    /// What holds on a chain when the clock's chain is at `now`.
+    /// Returns what holds on a chain when the clock's chain is at `now`.
     pub(super) fn on(
         &self,
         chain: Root,
@@ -144,9 +144,7 @@ impl Limits {
             high,
         }
     }
-}
 
-impl Limits {
     fn concerns(&self, floor: &NewStoreFloor, chain: Root) -> bool {
         let genesis = self.clock.map(|clock| clock.times.genesis_time_seconds);
         match floor.chain {
@@ -156,7 +154,7 @@ impl Limits {
     }
 }
 
-/// An option has the last word; otherwise the higher floor counts.
+/// An option wins; without one, the higher floor counts.
 fn floor(set: Option<u64>, clock: Option<u64>, new_store: Option<u64>) -> Floor {
     if let Some(lowest) = set {
         return Floor::Set(lowest);
@@ -168,7 +166,7 @@ fn floor(set: Option<u64>, clock: Option<u64>, new_store: Option<u64>) -> Floor 
     }
 }
 
-/// The clock of this host; 0 before 1970.
+/// Reads the clock of this host; 0 before 1970.
 pub(super) fn unix_seconds() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_secs()
@@ -195,8 +193,8 @@ mod tests {
         }
     }
 
-    fn limits(clock: Option<ChainClock>) -> Limits {
-        Limits {
+    fn limits(clock: Option<ChainClock>) -> SigningLimits {
+        SigningLimits {
             min_slot: None,
             min_epoch: None,
             chain: Some(OURS),
@@ -277,7 +275,7 @@ mod tests {
             chain: Some(OURS),
             genesis_time_seconds: 1_000,
         });
-        let floors = |limits: Limits, chain| {
+        let floors = |limits: SigningLimits, chain| {
             let bounds = limits.on(chain, limits.now(), None);
             (bounds.block, bounds.vote)
         };
@@ -293,14 +291,14 @@ mod tests {
                 (Floor::Clock(1_568), Floor::Clock(196)),
             ),
         ] {
-            let limits = Limits {
+            let limits = SigningLimits {
                 new_store,
                 ..limits(Some(now))
             };
             assert_eq!(floors(limits, OURS), expected, "{case}");
             let none = (Floor::Clock(0), Floor::Clock(0));
             assert_eq!(floors(limits, OTHER), none, "{case}, elsewhere");
-            let set = Limits {
+            let set = SigningLimits {
                 min_slot: Some(Slot(5)),
                 min_epoch: Some(Epoch(0)),
                 ..limits
@@ -308,7 +306,7 @@ mod tests {
             let expected = (Floor::Set(5), Floor::Set(0));
             assert_eq!(floors(set, OURS), expected, "{case}, with options");
         }
-        let without_clock = Limits {
+        let without_clock = SigningLimits {
             new_store,
             ..limits(None)
         };
@@ -338,7 +336,7 @@ mod tests {
             ("the same", at(|| 1_000 + 8_010), Floor::NewStore(808)),
             ("made anew", later, Floor::Clock(0)),
         ] {
-            let limits = Limits {
+            let limits = SigningLimits {
                 new_store,
                 chain: None,
                 ..limits(Some(clock))

@@ -1,17 +1,17 @@
-//! Marks set by hand: raised before a key moves, or lowered when one is wrong and stops its key.
+//! Marks set by hand: raised before a key moves, or lowered when a wrong mark stops its key.
 
 use std::fmt;
 
 use super::Protection;
-use super::rule::{BlockMark, Marks, Position, Unavailable, VoteMark};
+use super::rule::{BlockMark, CHAINS_PER_KEY_MAX, Marks, Position, Unavailable, VoteMark};
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 
 /// New marks for some keys on one chain.
 #[derive(Clone, Debug)]
 pub struct MarkChange {
-    /// Whose.
+    /// The keys whose marks change.
     pub keys: Vec<PublicKey>,
-    /// On which chain.
+    /// The chain whose marks change.
     pub chain: Root,
     /// The highest slot of a block.
     pub slot: Option<Slot>,
@@ -19,39 +19,40 @@ pub struct MarkChange {
     pub source: Option<Epoch>,
     /// The highest target of a vote.
     pub target: Option<Epoch>,
-    /// Whether marks may sink, or lie in the future.
+    /// Whether marks may sink or lie in the future.
     pub force: bool,
 }
 
 /// Why no mark was changed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RepairError {
-    /// The mark of this key would sink: which, from where, and to where.
+    /// A mark of this key would sink: the name of the mark, the old value, and the new one.
     Sinks(PublicKey, &'static str, u64, u64),
-    /// The marks of this key would be a vote whose source is after its target, or half a vote.
+    /// The source of this key's vote would be after its target, or one of them would be missing.
     Vote(PublicKey, Option<Epoch>, Option<Epoch>),
-    /// Beyond what clock and genesis time allow: the last position that is signed.
+    /// Beyond the last position that clock and genesis time allow.
     Future(Position),
     /// The key has records on too many chains.
     ManyChains(PublicKey),
+    /// The database is about one chain: the chain that was asked for, and its own.
+    OtherChain(Root, Root),
     /// The store cannot be read or written.
     Unavailable(Unavailable),
 }
 
 impl Protection {
-    /// Sets marks, of all the keys or of none. What was signed under a mark that changes is forgotten:
-    /// it is not signed again.
+    /// Sets marks: of all the keys, or of none. The signing root of a mark that changes is removed, so
+    /// that its message is not signed again.
     ///
     /// # Errors
     /// [`RepairError`]; nothing has changed then.
     pub fn set_marks(&self, change: MarkChange) -> Result<(), RepairError> {
-        let Some(guard) = self.guard() else {
-            let off = Unavailable("slashing protection is off".to_owned());
-            return Err(RepairError::Unavailable(off));
-        };
-        let limits = guard.store.limits();
+        let store = &self.open_store()?.store;
+        let limits = store.limits();
         let bounds = limits.on(change.chain, limits.now(), None);
-        if let Some(last) = bounds.future.filter(|_| !change.force) {
+        if let Some(last) = bounds.future
+            && !change.force
+        {
             let epoch = change.source.max(change.target);
             if change.slot.is_some_and(|slot| slot > last.slot)
                 || epoch.is_some_and(|epoch| epoch > last.epoch)
@@ -59,47 +60,30 @@ impl Protection {
                 return Err(RepairError::Future(last));
             }
         }
-        let changed = guard.store.change(move |changes| {
-            for key in &change.keys {
-                let before = changes.marks(*key, change.chain)?;
-                let marks = match change.apply(*key, before.unwrap_or_default()) {
-                    Ok(marks) => marks,
-                    Err(error) => return Ok(Err(error)),
-                };
-                if !changes.has_room(*key, change.chain)? {
-                    return Ok(Err(RepairError::ManyChains(*key)));
-                }
-                changes.put(*key, change.chain, marks)?;
-            }
-            Ok(Ok(()))
-        });
-        changed.map_err(RepairError::Unavailable)?
+        let keys = change.keys.clone();
+        store.change_marks(change.chain, keys, move |key, before| {
+            change.apply(key, before.unwrap_or_default())
+        })?
     }
 }
 
 impl MarkChange {
+    /// Returns the new marks of a key.
     fn apply(&self, key: PublicKey, before: Marks) -> Result<Marks, RepairError> {
         let block = before.block;
         let vote = before.vote;
         if !self.force {
+            let old_slot = block.map(|mark| mark.slot.0);
+            let old_source = vote.map(|mark| mark.source.0);
+            let old_target = vote.map(|mark| mark.target.0);
             for (name, old, new) in [
-                (
-                    "block slot",
-                    block.map(|mark| mark.slot.0),
-                    self.slot.map(|slot| slot.0),
-                ),
-                (
-                    "source epoch",
-                    vote.map(|mark| mark.source.0),
-                    self.source.map(|epoch| epoch.0),
-                ),
-                (
-                    "target epoch",
-                    vote.map(|mark| mark.target.0),
-                    self.target.map(|epoch| epoch.0),
-                ),
+                ("block slot", old_slot, self.slot.map(|slot| slot.0)),
+                ("source epoch", old_source, self.source.map(|epoch| epoch.0)),
+                ("target epoch", old_target, self.target.map(|epoch| epoch.0)),
             ] {
-                if let Some((old, new)) = old.zip(new).filter(|(old, new)| new < old) {
+                if let (Some(old), Some(new)) = (old, new)
+                    && new < old
+                {
                     return Err(RepairError::Sinks(key, name, old, new));
                 }
             }
@@ -133,8 +117,8 @@ impl fmt::Display for RepairError {
         match self {
             Self::Sinks(key, name, old, new) => write!(
                 f,
-                "{key}: the {name} on record is {old}: lowering it to {new} lets the key sign again what is \
-                 between, and needs --force"
+                "{key}: the {name} on record is {old}: lowering it to {new} allows the key to sign again what \
+                 is between, and needs --force"
             ),
             Self::Vote(key, Some(source), Some(target)) => write!(
                 f,
@@ -142,17 +126,22 @@ impl fmt::Display for RepairError {
             ),
             Self::Vote(key, _, _) => write!(
                 f,
-                "{key} has no vote on record: expected --source-epoch with --target-epoch"
+                "{key} has no vote on record: expected both --source-epoch and --target-epoch"
             ),
             Self::Future(last) => write!(
                 f,
                 "expected nothing beyond slot {}, epoch {}, by clock and genesis time: a key with such a mark \
-                 signs nothing until then; --force sets it all the same",
+                 signs nothing until then; to set it nevertheless, use --force",
                 last.slot, last.epoch
             ),
             Self::ManyChains(key) => write!(
                 f,
-                "{key} has records on as many chains as are kept, all of them used within the last day"
+                "{key} has records on {CHAINS_PER_KEY_MAX} chains, all of them used within the last day"
+            ),
+            Self::OtherChain(chain, own_chain) => write!(
+                f,
+                "genesis_validators_root: got {chain}, but the slashing protection database is about the \
+                 chain {own_chain}"
             ),
             Self::Unavailable(unavailable) => unavailable.fmt(f),
         }
@@ -160,3 +149,9 @@ impl fmt::Display for RepairError {
 }
 
 impl std::error::Error for RepairError {}
+
+impl From<Unavailable> for RepairError {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}

@@ -1,7 +1,7 @@
-//! The decision, pure: what a key has signed before, and a new message → a [`Verdict`].
+//! Decides whether a message may be signed, given what its key has signed before. Pure.
 //!
-//! The minimal form of EIP-3076: of everything a key signed only the highest slot, source epoch and
-//! target epoch are kept, with the signing root where it is known. A key's marks never sink.
+//! This is the minimal form of EIP-3076: only the highest slot, source epoch and target epoch that a
+//! key has signed are kept, with the signing root where it is known. A key's marks never sink.
 //! Condition numbers are those of the EIP's section "Conditions".
 
 use std::cmp::Ordering;
@@ -10,7 +10,7 @@ use std::fmt;
 use crate::consensus::primitives::{Epoch, Root, Slot};
 pub use crate::consensus::slashable::SlashableMessage;
 
-/// So many chains have a record of one key: devnets are made anew under the same keys, but nobody
+/// Chains on which one key can have a record. Devnets are re-created under the same keys, but nobody
 /// needs more of them at a time.
 pub const CHAINS_PER_KEY_MAX: usize = 16;
 
@@ -23,53 +23,53 @@ pub struct Marks {
     pub vote: Option<VoteMark>,
 }
 
-/// The highest block.
+/// The highest block that was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockMark {
     /// Its slot.
     pub slot: Slot,
-    /// What was signed; `None` when it was imported, and is then never signed again.
+    /// The signing root. `None` when the mark was imported; its message is then not signed again.
     pub root: Option<Root>,
 }
 
-/// The highest epochs: those of the last vote, or of several when they were imported.
+/// The highest epochs that were signed: of one vote, or of several when they were imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VoteMark {
     /// The highest source.
     pub source: Epoch,
     /// The highest target.
     pub target: Epoch,
-    /// What was signed; `None` when it was imported, and is then never signed again.
+    /// The signing root. `None` when the mark was imported; its message is then not signed again.
     pub root: Option<Root>,
 }
 
-/// What holds for every key beside its own marks, on one chain at one time.
+/// What limits every key on one chain at one time, whatever it has signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// The lowest slot.
     pub block: Floor,
     /// The lowest epoch.
     pub vote: Floor,
-    /// Nothing above it is signed: it is too far in the future. `None` without a clock.
+    /// Nothing after it is signed: it is too far in the future. `None` without a clock.
     pub future: Option<Position>,
     /// Nothing at or above it is signed.
     pub high: Option<HighWatermark>,
 }
 
-/// The lowest slot or epoch that is signed: a lost store signs no past.
+/// The lowest slot or epoch that is signed, so that the past is not signed after a store was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Floor {
-    /// An option sets it, for keys of whose kind nothing is on record: a slot, or an epoch that a
-    /// vote's source must reach, and so its target.
+    /// Set by an option, for keys without a block or vote on record: a slot, or an epoch that a vote's
+    /// source must reach, and so its target.
     Set(u64),
-    /// Clock and genesis time set it, for every key: a slot, or an epoch that a vote's target must
+    /// Set by clock and genesis time, for every key: a slot, or an epoch that a vote's target must
     /// reach. Its source may be far older, on a chain that does not finalize.
     Clock(u64),
-    /// As [`Floor::Clock`], but set when the store was made: what keys signed before is not known.
+    /// As [`Floor::Clock`], but set when the store was made: what keys had signed before is not known.
     NewStore(u64),
 }
 
-/// A place on a chain: a slot for blocks, an epoch for the targets of votes.
+/// A position on a chain: a slot for blocks, an epoch for votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// For blocks.
@@ -78,7 +78,7 @@ pub struct Position {
     pub epoch: Epoch,
 }
 
-/// The line that nothing is signed at or above: it stops an old host while its keys move.
+/// Nothing is signed at or above this: it stops the old host while keys move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HighWatermark {
     /// For blocks.
@@ -90,41 +90,52 @@ pub struct HighWatermark {
 /// What to do before the message is signed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing: it is the very message that the mark stands for.
+    /// Nothing: this very message is on record.
     Repeat,
-    /// These marks must be on disk.
+    /// Store these marks durably.
     Record(Marks),
 }
 
 /// Why a message is not signed. `Display` names the rule and both messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// A bare root: it may be that of a block or a vote.
+    /// A bare root: it may belong to a block or a vote.
     Opaque,
-    /// A message on another chain than that of the network that was chosen.
+    /// The message is not on the chain of the chosen network.
     OtherChain {
-        /// What is to be signed.
+        /// The message to sign.
         asked: SlashableMessage,
         /// The chain of the message.
         chain: Root,
         /// The chain of the network.
         expected: Root,
     },
-    /// The key has records on as many chains as are kept, and none of them is old.
+    /// The message is not on the chain that the shared database is about.
+    DatabaseChain {
+        /// The message to sign.
+        asked: SlashableMessage,
+        /// The chain of the message.
+        chain: Root,
+        /// The chain of the database.
+        expected: Root,
+    },
+    /// The key is disabled in the shared database, for all instances.
+    Disabled(SlashableMessage),
+    /// The key has records on [`CHAINS_PER_KEY_MAX`] chains, and none of them is old.
     ManyChains(SlashableMessage),
-    /// Too far in the future: the last position that is signed.
+    /// The message is too far in the future: the last position that is signed.
     InFuture(SlashableMessage, Position),
-    /// A vote whose source is after its target: no chain makes one.
+    /// The source of the vote is after its target.
     SourceAfterTarget(SlashableMessage),
-    /// At or above the high watermark.
+    /// The message is at or above the high watermark.
     AboveHighWatermark(SlashableMessage, HighWatermark),
-    /// It is below the floor.
+    /// The message is below the floor.
     BelowFloor(SlashableMessage, Floor),
-    /// In conflict with what the key has signed.
+    /// The message conflicts with what the key has signed.
     Conflict {
         /// The condition of EIP-3076 and its name.
         rule: Rule,
-        /// What is to be signed.
+        /// The message to sign.
         asked: SlashableMessage,
         /// Its signing root.
         root: Root,
@@ -133,15 +144,15 @@ pub enum Refused {
         /// The mark's signing root, where it is known.
         signed_root: Option<Root>,
     },
-    /// The record could not be written; the same request may pass later.
+    /// The record could not be written; the same request may succeed later.
     Unavailable(Unavailable),
 }
 
-/// The store cannot be read or written, for this reason.
+/// The reason why the store cannot be read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable(pub String);
 
-/// A condition of EIP-3076, and what breaks it.
+/// A condition of EIP-3076, and how a message breaks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// 1: another block of the highest slot.
@@ -160,7 +171,7 @@ pub enum Rule {
     TargetBelow,
 }
 
-/// Whether a key with these marks may sign `message`, whose signing root is `root`.
+/// Decides whether a key with these marks may sign `message`, whose signing root is `root`.
 ///
 /// # Errors
 /// [`Refused`], with the first rule that the message breaks.
@@ -183,31 +194,34 @@ pub fn check(
 }
 
 fn check_block(marks: &Marks, bounds: &Bounds, slot: Slot, root: Root) -> Result<Verdict, Refused> {
+    let message = SlashableMessage::Block(slot);
     let asked = BlockMark {
         slot,
         root: Some(root),
     };
-    let record = Ok(Verdict::Record(Marks {
+    let record = Verdict::Record(Marks {
         block: Some(asked),
         ..*marks
-    }));
-    let message = SlashableMessage::Block(slot);
+    });
     let Some(signed) = marks.block else {
-        return bounds.block.admit(message, false).and(record);
+        bounds.block.check(message, false)?;
+        return Ok(record);
     };
     let rule = match slot.cmp(&signed.slot) {
-        Ordering::Greater => return bounds.block.admit(message, true).and(record),
+        Ordering::Greater => {
+            bounds.block.check(message, true)?;
+            return Ok(record);
+        }
         Ordering::Equal if asked == signed => return Ok(Verdict::Repeat),
         Ordering::Equal => Rule::DoubleProposal,
         Ordering::Less => Rule::SlotBelow,
     };
-    let (signed, signed_root) = (SlashableMessage::Block(signed.slot), signed.root);
     Err(Refused::Conflict {
         rule,
         asked: message,
         root,
-        signed,
-        signed_root,
+        signed: SlashableMessage::Block(signed.slot),
+        signed_root: signed.root,
     })
 }
 
@@ -218,25 +232,27 @@ fn check_vote(
     target: Epoch,
     root: Root,
 ) -> Result<Verdict, Refused> {
+    let message = SlashableMessage::Vote(source, target);
     let asked = VoteMark {
         source,
         target,
         root: Some(root),
     };
-    let record = Ok(Verdict::Record(Marks {
+    let record = Verdict::Record(Marks {
         vote: Some(asked),
         ..*marks
-    }));
-    let message = SlashableMessage::Vote(source, target);
+    });
     if source > target {
         return Err(Refused::SourceAfterTarget(message));
     }
     let Some(signed) = marks.vote else {
-        return bounds.vote.admit(message, false).and(record);
+        bounds.vote.check(message, false)?;
+        return Ok(record);
     };
     let rule = match (target.cmp(&signed.target), source.cmp(&signed.source)) {
         (Ordering::Greater, Ordering::Greater | Ordering::Equal) => {
-            return bounds.vote.admit(message, true).and(record);
+            bounds.vote.check(message, true)?;
+            return Ok(record);
         }
         (Ordering::Greater, Ordering::Less) => Rule::Surrounding,
         (Ordering::Equal, _) if asked == signed => return Ok(Verdict::Repeat),
@@ -245,21 +261,17 @@ fn check_vote(
         (Ordering::Less, Ordering::Equal) => Rule::TargetBelow,
         (Ordering::Less, Ordering::Less) => Rule::SourceBelow,
     };
-    let (signed, signed_root) = (
-        SlashableMessage::Vote(signed.source, signed.target),
-        signed.root,
-    );
     Err(Refused::Conflict {
         rule,
         asked: message,
         root,
-        signed,
-        signed_root,
+        signed: SlashableMessage::Vote(signed.source, signed.target),
+        signed_root: signed.root,
     })
 }
 
 impl Position {
-    /// Whether the message comes after it.
+    /// Returns whether the message is after this position.
     pub fn is_before(self, message: SlashableMessage) -> bool {
         match message {
             SlashableMessage::Block(slot) => slot > self.slot,
@@ -269,20 +281,27 @@ impl Position {
 }
 
 impl Floor {
-    /// The lowest slot or epoch.
+    /// Returns the lowest slot or epoch.
     pub fn lowest(self) -> u64 {
-        let (Self::Set(lowest) | Self::Clock(lowest) | Self::NewStore(lowest)) = self;
-        lowest
+        match self {
+            Self::Set(lowest) | Self::Clock(lowest) | Self::NewStore(lowest) => lowest,
+        }
     }
 
-    fn admit(self, message: SlashableMessage, is_on_record: bool) -> Result<(), Refused> {
+    /// Returns whether the message is at or above the floor.
+    pub(super) fn admits(self, message: SlashableMessage) -> bool {
         let asked = match (self, message) {
-            (Self::Set(_), _) if is_on_record => return Ok(()),
             (_, SlashableMessage::Block(slot)) => slot.0,
             (Self::Set(_), SlashableMessage::Vote(source, _)) => source.0,
             (Self::Clock(_) | Self::NewStore(_), SlashableMessage::Vote(_, target)) => target.0,
         };
-        if asked >= self.lowest() {
+        asked >= self.lowest()
+    }
+
+    /// Refuses a message below the floor.
+    fn check(self, message: SlashableMessage, is_on_record: bool) -> Result<(), Refused> {
+        let is_exempt = is_on_record && matches!(self, Self::Set(_));
+        if is_exempt || self.admits(message) {
             Ok(())
         } else {
             Err(Refused::BelowFloor(message, self))
@@ -291,8 +310,8 @@ impl Floor {
 }
 
 impl Marks {
-    /// Both histories in one: the maximum of each number. A root stays with the very message that
-    /// it stands for; of two roots for one message, this one's.
+    /// Merges two histories: the maximum of each number. A root is kept only with its own message; of
+    /// two roots for one message, that of `self`.
     pub fn merge(self, other: Self) -> Self {
         let block = match (self.block, other.block) {
             (Some(mine), Some(theirs)) if theirs.slot > mine.slot => Some(theirs),
@@ -308,15 +327,18 @@ impl Marks {
 
 impl VoteMark {
     fn merge(self, other: Self) -> Self {
-        let (source, target) = (self.source.max(other.source), self.target.max(other.target));
-        let highest = [self, other]
-            .into_iter()
-            .find(|vote| (vote.source, vote.target) == (source, target));
-        highest.unwrap_or(Self {
+        let source = self.source.max(other.source);
+        let target = self.target.max(other.target);
+        for vote in [self, other] {
+            if vote.source == source && vote.target == target {
+                return vote;
+            }
+        }
+        Self {
             source,
             target,
             root: None,
-        })
+        }
     }
 }
 
@@ -333,23 +355,33 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Opaque => f.write_str(
-                "slashing protection is on: a bare signing root may be that of a block or a vote, whatever \
-                 domain is named with it; send the whole message with its \"type\", or run signerd with \
+                "slashing protection is on: a bare signing root may belong to a block or a vote, whatever \
+                 domain the request names; send the whole message with its \"type\", or run signerd with \
                  --slashing-protection-enabled=false",
             ),
             Self::OtherChain { asked, chain, expected } => write!(
                 f,
                 "{asked}: genesis_validators_root: got {chain}, but the chain of --network is {expected}"
             ),
+            Self::DatabaseChain { asked, chain, expected } => write!(
+                f,
+                "{asked}: genesis_validators_root: got {chain}, but the slashing protection database is about \
+                 the chain {expected}; each chain needs its own database"
+            ),
+            Self::Disabled(asked) => write!(
+                f,
+                "{asked}: this key is disabled in the slashing protection database, for all instances, since \
+                 it was deleted on one of them; import it through the Keymanager API to enable it"
+            ),
             Self::ManyChains(asked) => write!(
                 f,
                 "{asked}: this key has records on {CHAINS_PER_KEY_MAX} chains, all of them used within the \
-                 last day; another one is taken when one of them is older: or choose the chain with --network"
+                 last day; wait until one of them is older, or choose the chain with --network"
             ),
             Self::InFuture(asked, last) => write!(
                 f,
-                "{asked} is in the future: clock and genesis time allow nothing beyond slot {}, epoch {} \
-                 now; check the clock of this host and of the validator client",
+                "{asked} is in the future: by clock and genesis time, nothing beyond slot {}, epoch {} is signed \
+                 now; check the clocks of this host and of the validator client",
                 last.slot, last.epoch
             ),
             Self::SourceAfterTarget(asked) => write!(f, "{asked}: the source is after the target"),
@@ -387,12 +419,12 @@ fn write_below_floor(
         ),
         Floor::Clock(_) => write!(
             f,
-            "the floor: clock and genesis time say that this is past; for another floor set {option}"
+            "the floor: by clock and genesis time this is past; to set another floor, use {option}"
         ),
         Floor::NewStore(_) => write!(
             f,
-            "the floor: the slashing protection store was made when the chain was there, and what was \
-             signed before is not known; for another floor set {option}"
+            "the floor: the slashing protection store was made after the chain began, and what was signed \
+             before is not known; to set another floor, use {option}"
         ),
     }
 }

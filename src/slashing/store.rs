@@ -1,30 +1,21 @@
-//! The records on disk: one redb file, and the one thread that writes it.
+//! The writer thread: it alone uses the back-end, and serves all waiting requests with one commit.
 //!
-//! Invariants:
-//! - "Recorded" is answered only when the commit that holds the record is synced, in the file that
-//!   has the database's name.
-//! - Check and record are one step on one thread: of two conflicting messages one is recorded.
-//! - A mark never sinks while the service runs.
-//! - After an error the file is not trusted: a failed sync can leave pages in the system's cache
-//!   that read as written and are gone with the power. Before anything else is recorded, all records
-//!   are copied into a new, synced file that replaces the old one.
-//! - A large import is written into another file, by another thread (`slashing::rebuild`), which
-//!   replaces this one whole. What is written here meanwhile is noted, and written there too.
+//! Check and record are one step on one thread, so of two conflicting messages one is recorded. A
+//! request is answered only when its record is durable.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, iter};
 
-use redb::{Database, WriteTransaction};
-
-use super::changes::{self, Asked, Changes, Present};
-use super::disk::{Disk, Draft};
-use super::limits::Limits;
-use super::rule::{HighWatermark, Refused, SlashableMessage, Unavailable};
-use super::tables::{self, View};
+use super::backend::{
+    Backend, BatchTime, LargeImportProgress, RecordOutcome, RecordRequest, Snapshot,
+};
+use super::limits::SigningLimits;
+use super::repair::RepairError;
+use super::rule::{HighWatermark, Marks, Refused, Unavailable};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::critical_thread;
 use crate::wait::{self, Promise, lock};
@@ -32,218 +23,207 @@ use crate::wait::{self, Promise, lock};
 /// Requests in one commit: as many as there are connections.
 const BATCH_REQUESTS_MAX: usize = 4096;
 
-/// From one commit to the next when requests come faster: a commit costs as much CPU as half a signature,
-/// however many it serves. After a pause, and on a disk that is slower, nobody waits for this.
+/// The time between two commits when requests come faster: a commit costs as much CPU as half a
+/// signature, however many it serves. After a pause, and on a slower disk, nobody waits for this.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(1);
 
-/// How often an idle store looks whether its file still has its name, for health.
-const VERIFY_INTERVAL: Duration = Duration::from_secs(1);
+/// How often an idle store is checked, for health.
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// So many chains are remembered as known, to warn once of a new one.
-const KNOWN_CHAINS_MAX: usize = 4096;
+/// A request that the back-end defers is given up after this time.
+const DEFERRED_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// So many records, some 10 ms of work, are copied while signatures wait for the store.
-const LAST_COPIED_MAX: usize = 1000;
+/// How long a deferred request waits before it is tried again when nothing else comes.
+const DEFERRED_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The callers' side: hands jobs to the thread and waits. Dropping it closes the database.
+/// The callers' side: sends tasks to the writer thread and waits. Dropping it closes the back-end.
 pub(super) struct Store {
-    /// `None` only while it is dropped: that ends the thread.
-    jobs: Option<Sender<Job>>,
+    /// `None` only while it is dropped, which ends the thread.
+    tasks: Option<Sender<StoreTask>>,
     thread: Option<JoinHandle<()>>,
-    board: Arc<Board>,
-    /// Held by the thread that imports a large file: one at a time is read and merged.
+    status: Arc<StoreStatus>,
+    /// Held during a large import: only one is read and merged at a time.
     pub(super) large_import: Mutex<()>,
-    limits: Limits,
+    limits: SigningLimits,
 }
 
-/// What the thread lets everybody see without asking.
+/// What the writer thread publishes.
 #[derive(Default)]
-struct Board {
+struct StoreStatus {
     failure: Mutex<Option<Unavailable>>,
     high: Mutex<Option<HighWatermark>>,
 }
 
-enum Job {
-    Record(Request),
-    Other(Box<dyn FnOnce(&mut Ledger) + Send>),
+enum StoreTask {
+    Record(PendingRecord),
+    Other(Box<dyn FnOnce(&mut StoreWriter) + Send>),
 }
 
-/// One message that wants a signature.
-struct Request {
-    asked: Asked,
+/// A request and its caller.
+struct PendingRecord {
+    request: RecordRequest,
     promise: Promise<Result<(), Refused>>,
+    /// When the back-end first deferred it.
+    deferred_since: Option<Instant>,
 }
 
-/// The thread's side.
-struct Ledger {
-    disk: Box<dyn Disk>,
-    /// `None` after an error.
-    database: Option<Database>,
-    limits: Limits,
-    board: Arc<Board>,
-    /// The chains that have records.
-    known_chains: HashSet<Root>,
-    /// What was written since the view of a rebuild; `None` when there is none, or it must give up.
-    changed: Option<BTreeSet<(PublicKey, Root)>>,
-}
-
-/// The next step of a rebuild.
-pub(super) enum Step {
-    /// Many records have changed since the last view: copy them from this one into the new database.
-    Copy(Database, View, BTreeSet<(PublicKey, Root)>),
-    /// The new database is in its place. The old one, to be closed.
-    Done(Option<Database>),
+/// The writer thread's side.
+struct StoreWriter {
+    backend: Box<dyn Backend>,
+    limits: SigningLimits,
+    status: Arc<StoreStatus>,
+    /// Requests that the back-end has deferred; they come first in the next batch.
+    deferred: Vec<PendingRecord>,
 }
 
 impl Store {
-    /// Starts the thread on a database that is open.
-    pub(super) fn start(
-        disk: Box<dyn Disk>,
-        database: Database,
-        limits: Limits,
-    ) -> Result<Self, redb::Error> {
-        let view = View::of(&database)?;
-        let board = Arc::new(Board {
-            high: Mutex::new(view.high_watermark()?),
-            ..Board::default()
-        });
-        let ledger = Ledger {
-            disk,
-            database: Some(database),
+    /// Starts the writer thread.
+    pub(super) fn start(mut backend: Box<dyn Backend>, limits: SigningLimits) -> io::Result<Self> {
+        let checked = backend.check_idle().unwrap_or(Ok(()));
+        let status = Arc::new(StoreStatus::default());
+        let writer = StoreWriter {
+            backend,
             limits,
-            board: Arc::clone(&board),
-            known_chains: view.chains(None)?.into_iter().collect(),
-            changed: None,
+            status: Arc::clone(&status),
+            deferred: Vec::new(),
         };
-        let (jobs, inbox) = mpsc::channel();
-        let thread = critical_thread::spawn("store", move || ledger.run(&inbox))?;
+        // A database may be away at the start; the status has the failure.
+        let _ = writer.publish(checked);
+        let (tasks, inbox) = mpsc::channel();
+        let thread = critical_thread::spawn("store", move || writer.run(&inbox))?;
         Ok(Self {
-            jobs: Some(jobs),
+            tasks: Some(tasks),
             thread: Some(thread),
-            board,
+            status,
             large_import: Mutex::new(()),
             limits,
         })
     }
 
-    /// What the operator and the clock allow.
-    pub(super) fn limits(&self) -> &Limits {
+    /// Returns what the operator and the clock allow.
+    pub(super) fn limits(&self) -> &SigningLimits {
         &self.limits
     }
 
-    /// Returns when the message may be signed: its record is on disk.
-    pub(super) fn record(
-        &self,
-        key: PublicKey,
-        chain: Root,
-        message: SlashableMessage,
-        root: Root,
-    ) -> Result<(), Refused> {
-        let asked = Asked {
-            key,
-            chain,
-            message,
-            root,
-        };
-        self.ask(|promise| Job::Record(Request { asked, promise }))
-    }
-
-    /// Changes records in one commit; none of them when `change` refuses.
-    pub(super) fn change<R: Send + 'static>(
-        &self,
-        change: impl FnOnce(&mut Changes<'_>) -> Result<Result<(), R>, redb::Error> + Send + 'static,
-    ) -> Result<Result<(), R>, Unavailable> {
-        self.run(move |ledger| ledger.change(change))
-    }
-
-    /// Sets or removes the high watermark.
-    pub(super) fn limit(&self, high: Option<HighWatermark>) -> Result<(), Unavailable> {
-        self.run(move |ledger| {
-            ledger.write(|transaction| {
-                tables::set_high_watermark(transaction, high)?;
-                Ok(((), true))
-            })?;
-            *lock(&ledger.board.high) = high;
-            Ok(())
+    /// Returns when the record is durable: the message may be signed.
+    pub(super) fn record(&self, request: RecordRequest) -> Result<(), Refused> {
+        self.send(|promise| {
+            StoreTask::Record(PendingRecord {
+                request,
+                promise,
+                deferred_since: None,
+            })
         })
     }
 
-    /// The high watermark, without waiting.
-    pub(super) fn high_watermark(&self) -> Option<HighWatermark> {
-        *lock(&self.board.high)
+    /// Changes the marks of keys on a chain in one transaction: all, or none when `change` refuses.
+    pub(super) fn change_marks(
+        &self,
+        chain: Root,
+        keys: Vec<PublicKey>,
+        mut change: impl FnMut(PublicKey, Option<Marks>) -> Result<Marks, RepairError> + Send + 'static,
+    ) -> Result<Result<(), RepairError>, Unavailable> {
+        self.run(move |backend, time| backend.change_marks(chain, &keys, &mut change, time))
     }
 
-    /// Whether records can be written, as far as the last attempt tells; after a failure this is
-    /// the next attempt.
+    /// Merges many marks into those on record: all or none. The calling thread holds
+    /// [`Store::large_import`], and does what takes long; signatures go on meanwhile.
+    pub(super) fn import_many(
+        &self,
+        chain: Root,
+        marks: BTreeMap<PublicKey, Marks>,
+    ) -> Result<Result<(), RepairError>, Unavailable> {
+        let imported = self.write_import(chain, marks);
+        if !matches!(imported, Ok(Ok(()))) {
+            // The first error is the one to report.
+            let _ = self.run(|backend, _| {
+                backend.abandon_large_import();
+                Ok(())
+            });
+        }
+        imported
+    }
+
+    fn write_import(
+        &self,
+        chain: Root,
+        marks: BTreeMap<PublicKey, Marks>,
+    ) -> Result<Result<(), RepairError>, Unavailable> {
+        let mut import =
+            self.run(move |backend, time| backend.begin_large_import(chain, marks, time))?;
+        loop {
+            if let Err(refused) = import.write()? {
+                return Ok(Err(refused));
+            }
+            match self.run(|backend, _| backend.end_large_import())? {
+                LargeImportProgress::CatchUp => {}
+                LargeImportProgress::Done => return Ok(Ok(())),
+            }
+        }
+    }
+
+    /// Sets or removes the high watermark.
+    pub(super) fn set_high_watermark(
+        &self,
+        high: Option<HighWatermark>,
+    ) -> Result<(), Unavailable> {
+        self.run(move |backend, _| backend.set_high_watermark(high))
+    }
+
+    /// Allows or forbids keys to sign, for all users of the store.
+    pub(super) fn set_enabled(
+        &self,
+        keys: Vec<PublicKey>,
+        enabled: bool,
+    ) -> Result<(), Unavailable> {
+        self.run(move |backend, _| backend.set_enabled(&keys, enabled))
+    }
+
+    /// Returns the high watermark without waiting.
+    pub(super) fn high_watermark(&self) -> Option<HighWatermark> {
+        *lock(&self.status.high)
+    }
+
+    /// Returns whether the last access worked; after a failure this is the next attempt.
     pub(super) fn health(&self) -> Result<(), Unavailable> {
         let thread_runs = self
             .thread
             .as_ref()
             .is_some_and(|thread| !thread.is_finished());
-        if thread_runs && lock(&self.board.failure).is_none() {
+        if thread_runs && lock(&self.status.failure).is_none() {
             Ok(())
         } else {
-            self.view().map(drop)
+            self.run(|backend, _| backend.recover())
         }
     }
 
-    /// What is on record now, to be read on any other thread.
-    pub(super) fn view(&self) -> Result<View, Unavailable> {
-        self.run(|ledger| {
-            let view = ledger.database().and_then(View::of);
-            ledger.note(view)
-        })
+    /// Returns what is on record now, to be read on any other thread.
+    pub(super) fn snapshot(&self) -> Result<Box<dyn Snapshot>, Unavailable> {
+        self.run(|backend, _| backend.snapshot())
     }
 
-    /// Begins a rebuild: a new, empty database, and what is on record now. The caller holds
-    /// [`Store::large_import`].
-    pub(super) fn begin_rebuild(&self) -> Result<(Database, View), Unavailable> {
-        self.run(|ledger| {
-            let begun = ledger.begin_rebuild();
-            ledger.note(begun)
-        })
-    }
-
-    /// Puts the rebuilt database in the place of the old one, unless much has changed since the last
-    /// view. `added` is one of the records that it has more.
-    pub(super) fn end_rebuild(
-        &self,
-        new: Database,
-        added: (PublicKey, Root),
-    ) -> Result<Step, Unavailable> {
-        self.run(move |ledger| {
-            let step = ledger.end_rebuild(new);
-            if matches!(step, Ok(Step::Done(_))) {
-                ledger.note_written(vec![added]);
-            }
-            ledger.note(step)
-        })
-    }
-
-    /// Forgets a rebuild that failed; its file goes, since the disk may be full of it.
-    pub(super) fn give_up_rebuild(&self) -> Result<(), Unavailable> {
-        self.run(|ledger| {
-            ledger.changed = None;
-            ledger.disk.discard(Draft::Rebuild);
-            Ok(())
-        })
-    }
-
+    /// Runs `work` on the writer thread, and publishes whether it failed.
     fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Ledger) -> Result<T, Unavailable> + Send + 'static,
+        work: impl FnOnce(&mut dyn Backend, &BatchTime<'_>) -> Result<T, Unavailable> + Send + 'static,
     ) -> Result<T, Unavailable> {
-        self.ask(|promise| Job::Other(Box::new(|ledger| promise.keep(work(ledger)))))
+        self.send(|promise| {
+            StoreTask::Other(Box::new(|writer| {
+                let time = BatchTime::now(&writer.limits);
+                let result = work(&mut *writer.backend, &time);
+                promise.keep(writer.publish(result));
+            }))
+        })
     }
 
-    fn ask<T, E: From<Unavailable>>(
+    fn send<T, E: From<Unavailable>>(
         &self,
-        job: impl FnOnce(Promise<Result<T, E>>) -> Job,
+        task: impl FnOnce(Promise<Result<T, E>>) -> StoreTask,
     ) -> Result<T, E> {
         let (promise, answer) = wait::promise();
-        if let Some(jobs) = &self.jobs {
-            // A job that cannot be sent is dropped, and its promise with it.
-            let _ = jobs.send(job(promise));
+        if let Some(tasks) = &self.tasks {
+            // A task that cannot be sent is dropped together with its promise.
+            let _ = tasks.send(task(promise));
         }
         answer
             .wait()
@@ -253,204 +233,104 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.tasks = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported by itself.
+            // A panic of the thread was reported by the thread itself.
             let _ = thread.join();
         }
     }
 }
 
-impl Ledger {
-    /// Serves until the last sender is gone. One commit serves all requests that wait for one.
-    fn run(mut self, jobs: &Receiver<Job>) {
-        let mut due = Instant::now();
+impl StoreWriter {
+    /// Serves until the last sender is gone. One commit serves all waiting requests.
+    fn run(mut self, tasks: &Receiver<StoreTask>) {
+        let mut next_commit = Instant::now();
         loop {
-            let first = match jobs.recv_timeout(VERIFY_INTERVAL) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.verify();
-                    continue;
-                }
+            let first = match tasks.recv_timeout(self.wait_max()) {
+                Ok(task) => Some(task),
+                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            let mut requests = Vec::new();
-            for job in iter::once(first)
-                .chain(jobs.try_iter())
-                .take(BATCH_REQUESTS_MAX)
-            {
-                match job {
-                    Job::Record(request) => requests.push(request),
-                    Job::Other(work) => work(&mut self),
+            if first.is_none() && self.deferred.is_empty() {
+                if let Some(result) = self.backend.check_idle() {
+                    // The status has the failure.
+                    let _ = self.publish(result);
+                }
+                continue;
+            }
+            thread::sleep(next_commit.saturating_duration_since(Instant::now()));
+            let mut batch = std::mem::take(&mut self.deferred);
+            let waiting = first
+                .into_iter()
+                .chain(iter::from_fn(|| tasks.try_recv().ok()));
+            for task in waiting.take(BATCH_REQUESTS_MAX) {
+                match task {
+                    StoreTask::Record(pending) => batch.push(pending),
+                    StoreTask::Other(work) => work(&mut self),
                 }
             }
-            if !requests.is_empty() {
-                due = Instant::now() + COMMIT_INTERVAL;
-                self.record(requests);
+            if !batch.is_empty() {
+                next_commit = Instant::now() + COMMIT_INTERVAL;
+                self.record(batch);
             }
         }
     }
 
-    fn record(&mut self, requests: Vec<Request>) {
-        let present = Present {
-            position: self.limits.now(),
-            unix_seconds: self.limits.unix_seconds(),
-            high: *lock(&self.board.high),
-        };
-        let limits = self.limits;
-        let batch = self.write(|transaction| {
-            let batch = {
-                let asked = requests.iter().map(|request| &request.asked);
-                changes::check_and_record(transaction, &limits, &present, asked)?
-            };
-            let is_changed = !batch.written.is_empty();
-            Ok((batch, is_changed))
-        });
-        let batch = match batch {
-            Ok(batch) => batch,
+    fn wait_max(&self) -> Duration {
+        if self.deferred.is_empty() {
+            IDLE_CHECK_INTERVAL
+        } else {
+            DEFERRED_INTERVAL
+        }
+    }
+
+    fn record(&mut self, batch: Vec<PendingRecord>) {
+        let requests: Vec<_> = batch.iter().map(|pending| pending.request).collect();
+        let recorded = self
+            .backend
+            .record(&requests, &BatchTime::now(&self.limits));
+        let outcomes = match self.publish(recorded) {
+            Ok(outcomes) => outcomes,
             Err(error) => {
-                for request in requests {
-                    request.promise.keep(Err(error.clone().into()));
+                for pending in batch {
+                    pending.promise.keep(Err(error.clone().into()));
                 }
                 return;
             }
         };
-        self.note_written(batch.written);
-        for (request, verdict) in requests.into_iter().zip(batch.verdicts) {
-            request.promise.keep(verdict);
-        }
-    }
-
-    /// For a rebuild, and so that a chain that comes up is seen: somebody may have mistyped it.
-    fn note_written(&mut self, written: Vec<(PublicKey, Root)>) {
-        for (key, chain) in &written {
-            if self.known_chains.contains(chain) {
-                continue;
+        for (pending, outcome) in batch.into_iter().zip(outcomes) {
+            match outcome {
+                RecordOutcome::Recorded => pending.promise.keep(Ok(())),
+                RecordOutcome::Refused(refused) => pending.promise.keep(Err(refused)),
+                RecordOutcome::Deferred => self.defer(pending),
             }
-            if self.known_chains.len() < KNOWN_CHAINS_MAX {
-                self.known_chains.insert(*chain);
-            }
-            log::warn!(
-                "slashing protection: first record on the chain with genesis_validators_root {chain}, of {key}"
-            );
-        }
-        if let Some(changed) = &mut self.changed {
-            changed.extend(written);
         }
     }
 
-    fn change<R>(
-        &mut self,
-        change: impl FnOnce(&mut Changes<'_>) -> Result<Result<(), R>, redb::Error>,
-    ) -> Result<Result<(), R>, Unavailable> {
-        let now_seconds = self.limits.unix_seconds();
-        let result = self.write(|transaction| {
-            let mut changes = Changes::new(transaction, now_seconds)?;
-            let outcome = change(&mut changes)?;
-            let is_changed = outcome.is_ok() && !changes.written.is_empty();
-            let written = changes.written;
-            Ok(((outcome, written), is_changed))
-        });
-        let (outcome, written) = result?;
-        if outcome.is_ok() {
-            self.note_written(written);
+    fn defer(&mut self, mut pending: PendingRecord) {
+        let since = *pending.deferred_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < DEFERRED_TIMEOUT {
+            self.deferred.push(pending);
+            return;
         }
-        Ok(outcome)
+        let busy = Unavailable(format!(
+            "{} is in use by another process for more than {} s",
+            pending.request.key,
+            DEFERRED_TIMEOUT.as_secs()
+        ));
+        pending.promise.keep(Err(busy.into()));
     }
 
-    /// Makes a change in one transaction, and commits it if `change` says so. After an error it may
-    /// be on disk or not.
-    fn write<T>(
-        &mut self,
-        change: impl FnOnce(&WriteTransaction) -> Result<(T, bool), redb::Error>,
-    ) -> Result<T, Unavailable> {
-        let result = self.write_and_verify(change);
-        self.note(result)
-    }
-
-    fn write_and_verify<T>(
-        &mut self,
-        change: impl FnOnce(&WriteTransaction) -> Result<(T, bool), redb::Error>,
-    ) -> Result<T, redb::Error> {
-        let transaction = self.database()?.begin_write()?;
-        let (value, is_changed) = change(&transaction)?;
-        if is_changed {
-            transaction.commit()?;
-        } else {
-            transaction.abort()?;
-        }
-        // A record in a file without a name is gone with this process.
-        self.disk.verify()?;
-        Ok(value)
-    }
-
-    /// The database; after an error a copy of what is on disk.
-    fn database(&mut self) -> Result<&Database, redb::Error> {
-        let database = match self.database.take() {
-            Some(database) => database,
-            None => {
-                let old =
-                    tables::open(&*self.disk)?.ok_or(io::Error::from(io::ErrorKind::NotFound))?;
-                let new = tables::recreate(&*self.disk, &old)?;
-                *lock(&self.board.high) = View::of(&new)?.high_watermark()?;
-                new
-            }
-        };
-        Ok(self.database.insert(database))
-    }
-
-    /// For health: a file that is gone is noticed without a signature.
-    fn verify(&mut self) {
-        if self.database.is_some() {
-            let verified = self.disk.verify().map_err(redb::Error::from);
-            // The board has the failure.
-            let _ = self.note(verified);
-        }
-    }
-
-    /// Keeps the board true: an error closes the database, a success ends the failure.
-    fn note<T>(&mut self, result: Result<T, redb::Error>) -> Result<T, Unavailable> {
-        let result = result.map_err(|error| Unavailable(error.to_string()));
+    /// Publishes the high watermark, and whether the back-end works. Logs when that changes.
+    fn publish<T>(&self, result: Result<T, Unavailable>) -> Result<T, Unavailable> {
         let failure = result.as_ref().err().cloned();
-        if failure.is_some() {
-            self.database = None;
-            self.changed = None;
-        }
-        let before = std::mem::replace(&mut *lock(&self.board.failure), failure);
+        *lock(&self.status.high) = self.backend.high_watermark();
+        let before = std::mem::replace(&mut *lock(&self.status.failure), failure);
         match (before, &result) {
             (None, Err(failure)) => log::error!("{failure}: nothing that can be slashed is signed"),
             (Some(_), Ok(_)) => log::info!("slashing protection store works again"),
             (None, Ok(_)) | (Some(_), Err(_)) => {}
         }
         result
-    }
-
-    fn begin_rebuild(&mut self) -> Result<(Database, View), redb::Error> {
-        let view = View::of(self.database()?)?;
-        let new = tables::draft(&*self.disk, Draft::Rebuild)?;
-        self.changed = Some(BTreeSet::new());
-        Ok((new, view))
-    }
-
-    fn end_rebuild(&mut self, new: Database) -> Result<Step, redb::Error> {
-        let view = View::of(self.database()?)?;
-        let Some(changed) = self.changed.take() else {
-            return Err(io::Error::other("it failed in the middle of an import").into());
-        };
-        if changed.len() > LAST_COPIED_MAX {
-            self.changed = Some(BTreeSet::new());
-            return Ok(Step::Copy(new, view, changed));
-        }
-        let transaction = new.begin_write()?;
-        tables::copy_changed(&view, &transaction, &changed)?;
-        tables::copy_facts(&view, &transaction)?;
-        transaction.commit()?;
-        // Whatever was put in the place of our file meanwhile is not overwritten.
-        self.disk.verify()?;
-        let old = self.database.take();
-        self.disk.adopt(Draft::Rebuild)?;
-        self.database = Some(new);
-        Ok(Step::Done(old))
     }
 }

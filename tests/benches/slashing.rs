@@ -3,6 +3,9 @@
 //!
 //! The directory for the stores is the first argument, by default the target directory: what is
 //! measured is that disk's sync as much as our code.
+//!
+//! With `SIGNERD_BENCH_DATABASE=postgresql://USER@HOST:PORT/DATABASE`, a database that is empty or of its
+//! own, the same for PostgreSQL, beside `pgbench` with the statements of Web3Signer.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,7 +18,7 @@ use std::{env, fs, thread};
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root};
 use signerd::consensus::slashable::{Slashable, SlashableMessage};
-use signerd::slashing::{Protection, ProtectionSettings};
+use signerd::slashing::{DatabaseSettings, Protection, ProtectionSettings};
 
 const CONNECTIONS: u64 = 64;
 const KEYS: u64 = 1_000;
@@ -61,6 +64,8 @@ fn main() {
 
     let settings = ProtectionSettings {
         directory: directory.clone(),
+        database: None,
+        pruning: None,
         min_slot: None,
         min_epoch: None,
         chain: None,
@@ -88,7 +93,66 @@ fn main() {
         }
     });
     println!("the disk alone, a page written and synced:\n                {sync}");
-    fs::remove_dir_all(directory).expect("made above");
+    fs::remove_dir_all(&directory).expect("made above");
+    if let Ok(url) = env::var("SIGNERD_BENCH_DATABASE") {
+        measure_database(&url, &settings, &mut epoch);
+    }
+}
+
+/// One vote as Web3Signer records it.
+const WEB3SIGNER_VOTE: &str = "\\set v random(1, 1000)
+\\set e random(1000000, 2000000000)
+BEGIN ISOLATION LEVEL READ COMMITTED;
+SELECT pg_advisory_xact_lock(1, :v);
+SELECT enabled FROM validators WHERE id = :v;
+SELECT high_watermark_epoch, high_watermark_slot FROM metadata WHERE id = 1;
+SELECT slot, source_epoch, target_epoch FROM low_watermarks WHERE validator_id = :v;
+SELECT 1 FROM signed_attestations WHERE validator_id = :v AND target_epoch = :e;
+SELECT 1 FROM signed_attestations WHERE validator_id = :v AND target_epoch = :e AND signing_root IS NULL;
+SELECT 1 FROM signed_attestations WHERE validator_id = :v AND source_epoch < :e AND target_epoch > :e LIMIT 1;
+SELECT 1 FROM signed_attestations WHERE validator_id = :v AND source_epoch > :e AND target_epoch < :e LIMIT 1;
+INSERT INTO signed_attestations (validator_id, source_epoch, target_epoch, signing_root)
+    VALUES (:v, :e, :e, '\\x01') ON CONFLICT DO NOTHING;
+COMMIT;
+";
+
+fn measure_database(url: &str, settings: &ProtectionSettings, epoch: &mut u64) {
+    let database = DatabaseSettings::from_url(url).expect("a URL");
+    let store = Protection::open(&ProtectionSettings {
+        database: Some(database),
+        ..settings.clone()
+    })
+    .expect("a database that can be used");
+    println!("PostgreSQL, without signatures:");
+    for in_flight in [1, 10, 100, 1_000] {
+        let rate = run(std::process::id(), in_flight, epoch, |_| {
+            |key, epoch| clear(&store, key, epoch)
+        });
+        println!("    {in_flight:>4} in flight  {rate}");
+    }
+    println!("the statements of Web3Signer, by pgbench:");
+    let script = env::temp_dir().join(format!("web3signer-{}.sql", std::process::id()));
+    fs::write(&script, WEB3SIGNER_VOTE).expect("a temporary file");
+    for connections in ["1", "10", "30"] {
+        let output = Command::new("pgbench")
+            .args(["-n", "-T", "3", "-j", "2", "-c", connections, "-f"])
+            .arg(&script)
+            .arg(url)
+            .output();
+        match output {
+            Ok(output) => {
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                for line in text
+                    .lines()
+                    .filter(|line| line.starts_with("tps") || line.starts_with("latency"))
+                {
+                    println!("    {connections:>4} connections  {line}");
+                }
+            }
+            Err(error) => println!("    pgbench: {error}"),
+        }
+    }
+    fs::remove_file(script).expect("made above");
 }
 
 /// A running signer with interop keys.

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each suite takes what it needs")]
 
 pub(crate) mod client;
+pub(crate) mod postgres;
 pub(crate) mod secured;
 pub(crate) mod vectors;
 

@@ -1,0 +1,434 @@
+//! One connection to a PostgreSQL server: protocol 3.0 over a blocking socket, every wait bounded.
+//!
+//! After an error of the connection itself, nothing more is read from it: its owner drops it and makes a
+//! new one. Statements are sent in one flush, and their answers read afterwards.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::IsNull;
+use postgres_protocol::authentication::{md5_hash, sasl};
+use postgres_protocol::message::backend::{DataRowBody, ErrorFields, Message};
+use postgres_protocol::message::frontend;
+use rustls::ClientConfig;
+
+use super::stream::DatabaseStream;
+use super::url::{DatabaseHost, DatabaseSettings, SslMode};
+
+/// Read at a time.
+const READ_BYTES: usize = 16 << 10;
+
+/// A longer message than this is not an answer to our statements.
+const MESSAGE_BYTES_MAX: usize = 256 << 20;
+
+/// Why the database did not do what it was asked for.
+#[derive(Debug)]
+pub(super) enum DatabaseError {
+    /// The connection failed: it cannot be made, or it broke.
+    Connection(String),
+    /// The server refused a statement or the login.
+    Server(ServerError),
+    /// The database cannot be used as it is; waiting does not help.
+    Unusable(String),
+}
+
+/// An error that the server reports.
+#[derive(Debug)]
+pub(super) struct ServerError {
+    /// SQLSTATE.
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+/// The text values of one row.
+pub(super) type TextRow = Vec<Option<String>>;
+
+pub(super) struct DatabaseConnection {
+    stream: DatabaseStream,
+    input: BytesMut,
+    output: BytesMut,
+    socket_timeout: Duration,
+    /// Whether the server said that a transaction is open.
+    in_transaction: bool,
+}
+
+impl DatabaseConnection {
+    /// Connects to a host and logs in.
+    pub(super) fn open(
+        host: &DatabaseHost,
+        settings: &DatabaseSettings,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Result<Self, DatabaseError> {
+        let failed = |error: io::Error| {
+            let reason = readable(&error);
+            DatabaseError::Connection(format!("{}:{}: {reason}", host.name, host.port))
+        };
+        let encrypts_first = !matches!(settings.ssl_mode, SslMode::Disable | SslMode::Allow);
+        let mut connection =
+            Self::connect(host, settings, tls.filter(|_| encrypts_first)).map_err(failed)?;
+        match connection.log_in(settings) {
+            // The server takes encrypted connections only.
+            Err(DatabaseError::Server(error))
+                if error.code == "28000"
+                    && settings.ssl_mode == SslMode::Allow
+                    && tls.is_some() =>
+            {
+                connection = Self::connect(host, settings, tls).map_err(failed)?;
+                connection.log_in(settings)?;
+            }
+            logged_in => logged_in?,
+        }
+        Ok(connection)
+    }
+
+    fn connect(
+        host: &DatabaseHost,
+        settings: &DatabaseSettings,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            stream: DatabaseStream::connect(host, settings, tls)?,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            socket_timeout: settings.socket_timeout,
+            in_transaction: false,
+        })
+    }
+
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "the server has many messages, of which few matter here"
+    )]
+    fn log_in(&mut self, settings: &DatabaseSettings) -> Result<(), DatabaseError> {
+        let parameters = [
+            ("user", settings.user.as_str()),
+            ("database", settings.database()),
+            ("client_encoding", "UTF8"),
+            ("application_name", &settings.application_name),
+        ];
+        frontend::startup_message(parameters, &mut self.output)?;
+        self.flush()?;
+        let deadline = Instant::now() + self.socket_timeout;
+        let mut scram = None;
+        loop {
+            match self.read(deadline)? {
+                Message::AuthenticationOk => break,
+                Message::AuthenticationCleartextPassword => {
+                    if !self.stream.is_private() {
+                        return Err(DatabaseError::Unusable(
+                            "the server asks for the password in clear text over a connection without TLS: \
+                             use scram-sha-256 in pg_hba.conf, or sslmode=verify-full"
+                                .to_owned(),
+                        ));
+                    }
+                    frontend::password_message(password(settings)?, &mut self.output)?;
+                }
+                Message::AuthenticationMd5Password(body) => {
+                    let user = settings.user.as_bytes();
+                    let hash = md5_hash(user, password(settings)?, body.salt());
+                    frontend::password_message(hash.as_bytes(), &mut self.output)?;
+                }
+                Message::AuthenticationSasl(body) => {
+                    let mut mechanisms = body.mechanisms();
+                    let mut offered = false;
+                    while let Some(mechanism) = mechanisms.next()? {
+                        offered |= mechanism == sasl::SCRAM_SHA_256;
+                    }
+                    if !offered {
+                        return Err(unsupported_login());
+                    }
+                    let binding = sasl::ChannelBinding::unsupported();
+                    let started = sasl::ScramSha256::new(password(settings)?, binding);
+                    let name = sasl::SCRAM_SHA_256;
+                    frontend::sasl_initial_response(name, started.message(), &mut self.output)?;
+                    scram = Some(started);
+                }
+                Message::AuthenticationSaslContinue(body) => {
+                    let scram = scram.as_mut().ok_or_else(unexpected)?;
+                    scram.update(body.data())?;
+                    frontend::sasl_response(scram.message(), &mut self.output)?;
+                }
+                Message::AuthenticationSaslFinal(body) => {
+                    // The server proves that it knows the password as well.
+                    scram.as_mut().ok_or_else(unexpected)?.finish(body.data())?;
+                }
+                Message::ErrorResponse(body) => return Err(server_error(body.fields())),
+                Message::NoticeResponse(_) => {}
+                _ => return Err(unsupported_login()),
+            }
+            self.flush()?;
+        }
+        self.read_rows(deadline)?;
+        self.set_up(settings)
+    }
+
+    fn set_up(&mut self, settings: &DatabaseSettings) -> Result<(), DatabaseError> {
+        // The server must give up before we do, so that no transaction of ours holds a lock for long.
+        let statement_ms = settings.socket_timeout.as_millis() * 3 / 4;
+        let lock_ms = settings.socket_timeout.as_millis() / 2;
+        let mut statements = format!(
+            "SET statement_timeout = {statement_ms}; SET lock_timeout = {lock_ms}; \
+             SET idle_in_transaction_session_timeout = {statement_ms}; \
+             SET bytea_output = 'hex'; SET standard_conforming_strings = on"
+        );
+        if let Some(schema) = &settings.schema {
+            let schema = schema.replace('"', "\"\"");
+            statements.push_str(&format!("; SET search_path = \"{schema}\""));
+        }
+        self.query(&statements)?;
+        Ok(())
+    }
+
+    /// Changes the time-outs, for work that takes longer than a signature.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) -> Result<(), DatabaseError> {
+        self.socket_timeout = timeout;
+        let timeout_ms = timeout.as_millis();
+        self.query(&format!(
+            "SET statement_timeout = {timeout_ms}; SET idle_in_transaction_session_timeout = {timeout_ms}"
+        ))?;
+        Ok(())
+    }
+
+    /// Runs `work` with another time-out of the socket.
+    pub(super) fn wait_at_most<T>(
+        &mut self,
+        timeout: Option<Duration>,
+        work: impl FnOnce(&mut Self) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let usual = self.socket_timeout;
+        self.socket_timeout = timeout.unwrap_or(usual);
+        let done = work(self);
+        self.socket_timeout = usual;
+        done
+    }
+
+    /// Runs statements without parameters, and returns all their rows.
+    pub(super) fn query(&mut self, statements: &str) -> Result<Vec<TextRow>, DatabaseError> {
+        frontend::query(statements, &mut self.output)?;
+        self.finish()
+    }
+
+    /// Adds a statement with parameters in text form to what [`Self::finish`] sends.
+    pub(super) fn add(
+        &mut self,
+        statement: &str,
+        parameters: &[Option<String>],
+    ) -> Result<(), DatabaseError> {
+        frontend::parse("", statement, [], &mut self.output)?;
+        self.add_bind("", parameters)
+    }
+
+    /// Adds the preparation of a statement.
+    pub(super) fn add_prepare(&mut self, name: &str, statement: &str) -> Result<(), DatabaseError> {
+        Ok(frontend::parse(name, statement, [], &mut self.output)?)
+    }
+
+    /// Adds a prepared statement.
+    pub(super) fn add_bind(
+        &mut self,
+        name: &str,
+        parameters: &[Option<String>],
+    ) -> Result<(), DatabaseError> {
+        let bound = frontend::bind(
+            "",
+            name,
+            [],
+            parameters,
+            |parameter, buffer| match parameter {
+                None => Ok(IsNull::Yes),
+                Some(text) => {
+                    buffer.extend_from_slice(text.as_bytes());
+                    Ok(IsNull::No)
+                }
+            },
+            [],
+            &mut self.output,
+        );
+        bound.map_err(|error| match error {
+            frontend::BindError::Conversion(error) => DatabaseError::Connection(error.to_string()),
+            frontend::BindError::Serialization(error) => error.into(),
+        })?;
+        Ok(frontend::execute("", 0, &mut self.output)?)
+    }
+
+    /// Runs one statement with parameters.
+    pub(super) fn run(
+        &mut self,
+        statement: &str,
+        parameters: &[Option<String>],
+    ) -> Result<Vec<TextRow>, DatabaseError> {
+        self.add(statement, parameters)?;
+        self.sync()
+    }
+
+    /// Sends all added statements in one flush, and returns all their rows. An error of one skips the
+    /// others, and ends a transaction.
+    pub(super) fn sync(&mut self) -> Result<Vec<TextRow>, DatabaseError> {
+        frontend::sync(&mut self.output);
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<Vec<TextRow>, DatabaseError> {
+        let deadline = Instant::now() + self.socket_timeout;
+        self.flush()?;
+        let rows = self.read_rows(deadline);
+        if matches!(rows, Err(DatabaseError::Server(_))) && self.in_transaction {
+            frontend::query("ROLLBACK", &mut self.output)?;
+            self.flush()?;
+            self.read_rows(deadline)?;
+        }
+        rows
+    }
+
+    /// Reads until the server is ready for the next statements.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "the server has many messages, of which few matter here"
+    )]
+    fn read_rows(&mut self, deadline: Instant) -> Result<Vec<TextRow>, DatabaseError> {
+        let mut rows = Vec::new();
+        let mut error = None;
+        loop {
+            let message = match self.read(deadline) {
+                Ok(message) => message,
+                // The server says why it closes the connection.
+                Err(closed) => return Err(error.unwrap_or(closed)),
+            };
+            match message {
+                Message::DataRow(row) => rows.push(text_row(&row)?),
+                Message::ErrorResponse(body) => {
+                    let failed = server_error(body.fields());
+                    error.get_or_insert(failed);
+                }
+                Message::ReadyForQuery(body) => {
+                    self.in_transaction = body.status() != b'I';
+                    return error.map_or(Ok(rows), Err);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn read(&mut self, deadline: Instant) -> Result<Message, DatabaseError> {
+        loop {
+            if let Some(message) = Message::parse(&mut self.input)? {
+                return Ok(message);
+            }
+            if self.input.len() > MESSAGE_BYTES_MAX {
+                return Err(unexpected());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            }
+            self.stream.set_timeouts(left)?;
+            let mut chunk = [0; READ_BYTES];
+            let count = self.stream.read(&mut chunk)?;
+            if count == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            self.input.extend_from_slice(&chunk[..count]);
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), DatabaseError> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        self.stream.set_timeouts(self.socket_timeout)?;
+        let output = self.output.split();
+        self.stream.write_all(&output)?;
+        Ok(self.stream.flush()?)
+    }
+}
+
+impl Drop for DatabaseConnection {
+    fn drop(&mut self) {
+        // The server ends its side at once; one that is away does not matter.
+        let mut goodbye = BytesMut::new();
+        frontend::terminate(&mut goodbye);
+        if self.stream.set_timeouts(Duration::from_millis(50)).is_ok() {
+            let _ = self.stream.write_all(&goodbye);
+            let _ = self.stream.flush();
+        }
+    }
+}
+
+fn password(settings: &DatabaseSettings) -> Result<&[u8], DatabaseError> {
+    let password = settings.password.as_ref().ok_or_else(|| {
+        DatabaseError::Unusable(
+            "the server asks for a password: give --slashing-protection-db-password-file"
+                .to_owned(),
+        )
+    })?;
+    Ok(password.as_bytes())
+}
+
+fn unsupported_login() -> DatabaseError {
+    DatabaseError::Unusable(
+        "the server asks for a login that is not supported: expected scram-sha-256, md5, password over TLS, \
+         or trust in pg_hba.conf"
+            .to_owned(),
+    )
+}
+
+fn unexpected() -> DatabaseError {
+    DatabaseError::Connection("the server sent an unexpected message".to_owned())
+}
+
+fn text_row(row: &DataRowBody) -> io::Result<TextRow> {
+    let mut values = Vec::new();
+    let mut ranges = row.ranges();
+    while let Some(range) = ranges.next()? {
+        let text = range.map(|range| String::from_utf8_lossy(&row.buffer()[range]).into_owned());
+        values.push(text);
+    }
+    Ok(values)
+}
+
+fn server_error(mut fields: ErrorFields<'_>) -> DatabaseError {
+    let mut error = ServerError {
+        code: String::new(),
+        message: String::new(),
+    };
+    while let Ok(Some(field)) = fields.next() {
+        let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
+        match field.type_() {
+            b'C' => error.code = value,
+            b'M' => error.message = value,
+            _ => {}
+        }
+    }
+    DatabaseError::Server(error)
+}
+
+/// What an operator understands of an error of a socket.
+fn readable(error: &io::Error) -> String {
+    let kind = error.kind();
+    if matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+        return "no answer in time".to_owned();
+    }
+    if kind == io::ErrorKind::UnexpectedEof {
+        return "the server has closed the connection".to_owned();
+    }
+    error.to_string()
+}
+
+impl From<io::Error> for DatabaseError {
+    fn from(error: io::Error) -> Self {
+        Self::Connection(readable(&error))
+    }
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(reason) | Self::Unusable(reason) => f.write_str(reason),
+            Self::Server(error) => write!(f, "{} (SQLSTATE {})", error.message, error.code),
+        }
+    }
+}

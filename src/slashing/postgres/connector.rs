@@ -1,0 +1,133 @@
+//! Makes connections that are ready for signing, and says in words why one cannot be made.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use super::connection::{DatabaseConnection, DatabaseError};
+use super::url::{DatabaseSettings, SslMode};
+use super::{schema, signing, tls};
+use crate::slashing::error::StoreOpenError;
+use crate::slashing::rule::Unavailable;
+
+/// What connections are made from.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) settings: DatabaseSettings,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+impl Connector {
+    pub(super) fn new(settings: &DatabaseSettings) -> Result<Self, StoreOpenError> {
+        let tls = tls::client_config(settings)
+            .map_err(|reason| StoreOpenError::Database(settings.shown(), reason))?;
+        Ok(Self {
+            settings: settings.clone(),
+            tls,
+        })
+    }
+
+    /// Connects to the first host that records signatures.
+    pub(super) fn connect(&self) -> Result<DatabaseConnection, DatabaseError> {
+        let mut unusable = None;
+        let mut away = None;
+        for host in &self.settings.hosts {
+            let opened = DatabaseConnection::open(host, &self.settings, self.tls.as_ref());
+            let prepared = opened.and_then(|mut connection| {
+                schema::prepare(&mut connection)?;
+                signing::prepare(&mut connection)?;
+                Ok(connection)
+            });
+            match prepared {
+                Ok(connection) => return Ok(connection),
+                Err(error) if is_lasting(&error) => {
+                    unusable.get_or_insert(error);
+                }
+                Err(error) => {
+                    away.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(error) = away {
+            return Err(error);
+        }
+        match unusable {
+            // The standby may become the primary.
+            Some(DatabaseError::Unusable(reason)) if self.settings.hosts.len() > 1 => {
+                Err(DatabaseError::Connection(reason))
+            }
+            Some(error) => Err(error),
+            None => Err(DatabaseError::Unusable("the URL names no host".to_owned())),
+        }
+    }
+
+    pub(super) fn unavailable(&self, error: &DatabaseError) -> Unavailable {
+        Unavailable(format!(
+            "{}: {}",
+            self.settings.shown(),
+            sentence(&self.settings, error)
+        ))
+    }
+}
+
+/// Whether waiting cannot help.
+pub(super) fn is_lasting(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::Connection(_) => false,
+        DatabaseError::Unusable(_) => true,
+        DatabaseError::Server(error) => {
+            matches!(
+                error.code.as_str(),
+                "28P01" | "28000" | "3D000" | "42501" | "3F000"
+            )
+        }
+    }
+}
+
+/// What is wrong, and what to do.
+pub(super) fn sentence(settings: &DatabaseSettings, error: &DatabaseError) -> String {
+    let DatabaseError::Server(server) = error else {
+        return error.to_string();
+    };
+    match server.code.as_str() {
+        "28P01" => format!(
+            "wrong password for user {:?}: check --slashing-protection-db-password-file",
+            settings.user
+        ),
+        "28000" => format!(
+            "user {:?} may not connect: {}",
+            settings.user, server.message
+        ),
+        "3D000" => format!(
+            "there is no database {:?}: create it first",
+            settings.database()
+        ),
+        "42501" => format!(
+            "user {:?} lacks rights: {}; grant SELECT, INSERT, UPDATE and DELETE on its tables, and CREATE on \
+             an empty schema",
+            settings.user, server.message
+        ),
+        _ => error.to_string(),
+    }
+}
+
+/// Warns when nobody checks which server is at the other end.
+pub(super) fn warn_of_unverified_server(settings: &DatabaseSettings) {
+    if settings.hosts.iter().all(|host| host.name.starts_with('/')) {
+        return;
+    }
+    let what = match settings.ssl_mode {
+        SslMode::VerifyFull => return,
+        SslMode::Disable => "is not encrypted (sslmode=disable)",
+        SslMode::Allow | SslMode::Prefer => {
+            "may be unencrypted, and the server's certificate is not checked"
+        }
+        SslMode::Require => {
+            "is encrypted, but the server's certificate is not checked (sslmode=require)"
+        }
+        SslMode::VerifyCa => "does not check the server's name (sslmode=verify-ca)",
+    };
+    log::warn!(
+        "the connection to the slashing protection database {what}: use sslmode=verify-full with sslrootcert"
+    );
+}

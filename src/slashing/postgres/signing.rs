@@ -1,0 +1,302 @@
+//! The statements that check and record messages, and what their answers mean.
+//!
+//! One transaction for a batch, sent in one flush: `BEGIN`, the locks, the checks with the inserts,
+//! `COMMIT`. The locks are those of Web3Signer, and a statement of their own: under READ COMMITTED only
+//! the next statement sees what the holder before us has written. They are tried, not waited for: one key
+//! that is locked elsewhere does not hold up the batch. The statement that follows reads from a setting
+//! of the transaction which locks it has.
+//!
+//! The checks are Web3Signer's. A validator occurs once in a batch, and the batch is in the order of ids.
+
+use super::connection::{DatabaseConnection, DatabaseError, TextRow};
+use crate::consensus::primitives::{Epoch, Root, Slot};
+use crate::slashing::backend::{RecordOutcome, RecordRequest};
+use crate::slashing::rule::{
+    Bounds, Floor, HighWatermark, Refused, Rule, SlashableMessage, Unavailable,
+};
+
+/// Names of the prepared statements.
+const BEGIN: &str = "begin";
+const LOCK: &str = "lock";
+const BLOCKS: &str = "blocks";
+const VOTES: &str = "votes";
+const COMMIT: &str = "commit";
+
+const LOCK_STATEMENT: &str = "SELECT set_config('signerd.locked', coalesce(array_agg(id), '{}')::text, true) \
+     FROM (SELECT id FROM unnest($2::int[]) AS wanted (id) WHERE pg_try_advisory_xact_lock($1::int, id)) AS locked";
+
+/// The answer's columns: verdict, then what the verdict needs.
+const BLOCKS_STATEMENT: &str = "
+WITH asked AS (
+    SELECT * FROM unnest($1::int[], $2::numeric[], $3::bytea[], $4::int[])
+        WITH ORDINALITY AS asked (id, slot, root, floor, place)
+), facts AS (
+    SELECT asked.*, v.enabled, l.slot AS low, m.high_watermark_slot AS high,
+        b.id AS same_id, b.signing_root AS same_root,
+        asked.id = ANY (current_setting('signerd.locked')::int[]) AS locked
+    FROM asked
+    JOIN validators v ON v.id = asked.id
+    LEFT JOIN metadata m ON m.id = 1
+    LEFT JOIN low_watermarks l ON l.validator_id = asked.id
+    LEFT JOIN signed_blocks b ON b.validator_id = asked.id AND b.slot = asked.slot
+), decided AS (
+    SELECT facts.*, CASE
+        WHEN NOT locked THEN 'locked'
+        WHEN NOT enabled THEN 'disabled'
+        WHEN slot >= high THEN 'high'
+        WHEN slot < low THEN 'low'
+        WHEN same_root = root THEN 'repeat'
+        WHEN same_id IS NOT NULL THEN 'double'
+        WHEN floor = 2 OR floor = 1 AND low IS NULL THEN 'floor'
+        ELSE 'record' END AS verdict
+    FROM facts
+), inserted AS (
+    INSERT INTO signed_blocks (validator_id, slot, signing_root)
+        SELECT id, slot, root FROM decided WHERE verdict = 'record' ORDER BY id
+), marked AS (
+    INSERT INTO low_watermarks (validator_id, slot)
+        SELECT id, slot FROM decided WHERE verdict = 'record' AND low IS NULL ORDER BY id
+        ON CONFLICT (validator_id) DO UPDATE SET slot = excluded.slot
+)
+SELECT verdict, high, NULL, low, slot, encode(same_root, 'hex') FROM decided ORDER BY place";
+
+const VOTES_STATEMENT: &str = "
+WITH asked AS (
+    SELECT * FROM unnest($1::int[], $2::numeric[], $3::numeric[], $4::bytea[], $5::int[])
+        WITH ORDINALITY AS asked (id, source, target, root, floor, place)
+), facts AS (
+    SELECT asked.*, v.enabled, l.source_epoch AS low_source, l.target_epoch AS low_target,
+        m.high_watermark_epoch AS high, a.id AS same_id, a.source_epoch AS same_source,
+        a.signing_root AS same_root, outer_vote.source_epoch AS outer_source,
+        outer_vote.target_epoch AS outer_target, encode(outer_vote.signing_root, 'hex') AS outer_root,
+        inner_vote.source_epoch AS inner_source, inner_vote.target_epoch AS inner_target,
+        encode(inner_vote.signing_root, 'hex') AS inner_root,
+        asked.id = ANY (current_setting('signerd.locked')::int[]) AS locked
+    FROM asked
+    JOIN validators v ON v.id = asked.id
+    LEFT JOIN metadata m ON m.id = 1
+    LEFT JOIN low_watermarks l ON l.validator_id = asked.id
+    LEFT JOIN signed_attestations a ON a.validator_id = asked.id AND a.target_epoch = asked.target
+    LEFT JOIN LATERAL (
+        SELECT * FROM signed_attestations o
+        WHERE o.validator_id = asked.id AND o.target_epoch > asked.target AND o.source_epoch < asked.source
+        LIMIT 1
+    ) AS outer_vote ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM signed_attestations i
+        WHERE i.validator_id = asked.id AND i.target_epoch < asked.target AND i.target_epoch > asked.source
+            AND i.source_epoch > asked.source
+        LIMIT 1
+    ) AS inner_vote ON true
+), decided AS (
+    SELECT facts.*, CASE
+        WHEN NOT locked THEN 'locked'
+        WHEN NOT enabled THEN 'disabled'
+        WHEN greatest(source, target) >= high THEN 'high'
+        WHEN source < low_source THEN 'low source'
+        WHEN same_root = root AND same_source = source THEN 'repeat'
+        WHEN same_id IS NOT NULL THEN 'double'
+        WHEN target <= low_target THEN 'low target'
+        WHEN outer_target IS NOT NULL THEN 'surrounded'
+        WHEN inner_target IS NOT NULL THEN 'surrounding'
+        WHEN floor = 2 OR floor = 1 AND low_target IS NULL THEN 'floor'
+        ELSE 'record' END AS verdict
+    FROM facts
+), inserted AS (
+    INSERT INTO signed_attestations (validator_id, source_epoch, target_epoch, signing_root)
+        SELECT id, source, target, root FROM decided WHERE verdict = 'record' ORDER BY id
+), marked AS (
+    INSERT INTO low_watermarks (validator_id, source_epoch, target_epoch)
+        SELECT id, source, target FROM decided WHERE verdict = 'record' AND low_target IS NULL ORDER BY id
+        ON CONFLICT (validator_id) DO UPDATE
+            SET source_epoch = excluded.source_epoch, target_epoch = excluded.target_epoch
+)
+SELECT verdict, high,
+    CASE verdict WHEN 'surrounded' THEN outer_source WHEN 'surrounding' THEN inner_source
+        WHEN 'double' THEN same_source ELSE low_source END,
+    CASE verdict WHEN 'surrounded' THEN outer_target WHEN 'surrounding' THEN inner_target
+        WHEN 'double' THEN target ELSE low_target END,
+    target,
+    CASE verdict WHEN 'surrounded' THEN outer_root WHEN 'surrounding' THEN inner_root
+        WHEN 'double' THEN encode(same_root, 'hex') END
+FROM decided ORDER BY place";
+
+/// Prepares the statements on a new connection.
+pub(super) fn prepare(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
+    for (name, statement) in [
+        (BEGIN, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
+        (LOCK, LOCK_STATEMENT),
+        (BLOCKS, BLOCKS_STATEMENT),
+        (VOTES, VOTES_STATEMENT),
+        (COMMIT, "COMMIT"),
+    ] {
+        connection.add_prepare(name, statement)?;
+    }
+    connection.sync().map(|_| ())
+}
+
+/// A request that passed all limits but those that depend on the database.
+pub(super) struct CheckedRequest {
+    pub(super) request: RecordRequest,
+    pub(super) validator_id: i32,
+    /// The floor that it is below, if any.
+    pub(super) floor: Option<Floor>,
+}
+
+impl CheckedRequest {
+    /// Checks what needs no record: the future, the order of a vote's epochs, and the floor.
+    pub(super) fn new(
+        request: RecordRequest,
+        validator_id: i32,
+        bounds: &Bounds,
+    ) -> Result<Self, Refused> {
+        let message = request.message;
+        if let Some(last) = bounds.future
+            && last.is_before(message)
+        {
+            return Err(Refused::InFuture(message, last));
+        }
+        if let SlashableMessage::Vote(source, target) = message
+            && source > target
+        {
+            return Err(Refused::SourceAfterTarget(message));
+        }
+        let floor = match message {
+            SlashableMessage::Block(_) => bounds.block,
+            SlashableMessage::Vote(..) => bounds.vote,
+        };
+        Ok(Self {
+            request,
+            validator_id,
+            floor: Some(floor).filter(|floor| !floor.admits(message)),
+        })
+    }
+}
+
+/// Checks and records messages of one kind, at most one of each validator, sorted by validator id. What
+/// was recorded is committed when this returns.
+pub(super) fn record_batch(
+    connection: &mut DatabaseConnection,
+    batch: &[CheckedRequest],
+) -> Result<Vec<RecordOutcome>, DatabaseError> {
+    let mut blocks = ["{", "{", "{", "{"].map(str::to_owned);
+    let mut votes = ["{", "{", "{", "{", "{"].map(str::to_owned);
+    for checked in batch {
+        let id = checked.validator_id.to_string();
+        let root = format!("\"\\\\x{}\"", &checked.request.root.to_string()[2..]);
+        let floor = match checked.floor {
+            None => "0",
+            Some(Floor::Set(_)) => "1",
+            Some(Floor::Clock(_) | Floor::NewStore(_)) => "2",
+        };
+        match checked.request.message {
+            SlashableMessage::Block(slot) => {
+                append(&mut blocks, [&id, &slot.to_string(), &root, floor]);
+            }
+            SlashableMessage::Vote(source, target) => {
+                let epochs = [source.to_string(), target.to_string()];
+                append(&mut votes, [&id, &epochs[0], &epochs[1], &root, floor]);
+            }
+        }
+    }
+    // Web3Signer's classes of advisory locks.
+    let (statement, lock_class, arrays) = match batch.first().map(|first| first.request.message) {
+        None => return Ok(Vec::new()),
+        Some(SlashableMessage::Block(_)) => (BLOCKS, "0", close(&blocks)),
+        Some(SlashableMessage::Vote(..)) => (VOTES, "1", close(&votes)),
+    };
+    connection.add_bind(BEGIN, &[])?;
+    connection.add_bind(LOCK, &[Some(lock_class.to_owned()), arrays[0].clone()])?;
+    connection.add_bind(statement, &arrays)?;
+    connection.add_bind(COMMIT, &[])?;
+    let rows = connection.sync()?;
+    // The first row is that of the locks.
+    if rows.len() != batch.len() + 1 {
+        return Err(DatabaseError::Connection(format!(
+            "expected {} verdicts, got {}",
+            batch.len() + 1,
+            rows.len()
+        )));
+    }
+    batch
+        .iter()
+        .zip(&rows[1..])
+        .map(|(checked, row)| outcome(checked, row))
+        .collect()
+}
+
+fn append<const N: usize>(arrays: &mut [String; N], values: [&str; N]) {
+    for (array, value) in arrays.iter_mut().zip(values) {
+        if array.len() > 1 {
+            array.push(',');
+        }
+        array.push_str(value);
+    }
+}
+
+fn close(arrays: &[String]) -> Vec<Option<String>> {
+    arrays
+        .iter()
+        .map(|array| Some(format!("{array}}}")))
+        .collect()
+}
+
+fn outcome(checked: &CheckedRequest, row: &TextRow) -> Result<RecordOutcome, DatabaseError> {
+    let [Some(verdict), high, source, target, _, root] = row.as_slice() else {
+        return Err(DatabaseError::Connection(
+            "the verdicts have an unknown form".to_owned(),
+        ));
+    };
+    let message = checked.request.message;
+    let number = |text: &Option<String>| {
+        text.as_deref()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)
+    };
+    let signed = match message {
+        SlashableMessage::Block(_) => SlashableMessage::Block(Slot(number(target))),
+        SlashableMessage::Vote(..) => {
+            SlashableMessage::Vote(Epoch(number(source)), Epoch(number(target)))
+        }
+    };
+    let signed_root = root
+        .as_deref()
+        .and_then(|hex| format!("0x{hex}").parse::<Root>().ok());
+    let conflict = |rule, signed| {
+        RecordOutcome::Refused(Refused::Conflict {
+            rule,
+            asked: message,
+            root: checked.request.root,
+            signed,
+            signed_root,
+        })
+    };
+    let is_block = matches!(message, SlashableMessage::Block(_));
+    Ok(match verdict.as_str() {
+        "record" | "repeat" => RecordOutcome::Recorded,
+        "locked" => RecordOutcome::Deferred,
+        "disabled" => RecordOutcome::Refused(Refused::Disabled(message)),
+        "high" => {
+            let high = HighWatermark {
+                slot: Slot(number(high)),
+                epoch: Epoch(number(high)),
+            };
+            RecordOutcome::Refused(Refused::AboveHighWatermark(message, high))
+        }
+        "double" if is_block => conflict(Rule::DoubleProposal, message),
+        "double" => conflict(Rule::DoubleVote, signed),
+        "low" => conflict(Rule::SlotBelow, signed),
+        "low source" => conflict(Rule::SourceBelow, signed),
+        "low target" => conflict(Rule::TargetBelow, signed),
+        "surrounded" => conflict(Rule::Surrounded, signed),
+        "surrounding" => conflict(Rule::Surrounding, signed),
+        "floor" => {
+            let floor = checked.floor.unwrap_or(Floor::Set(0));
+            RecordOutcome::Refused(Refused::BelowFloor(message, floor))
+        }
+        other => {
+            let unknown = Unavailable(format!("the database gave the verdict {other:?}"));
+            RecordOutcome::Refused(unknown.into())
+        }
+    })
+}

@@ -1,0 +1,434 @@
+//! How to reach the database: the URL forms of JDBC and of libpq, and options that complete them.
+//!
+//! `jdbc:postgresql://host[:port][,host[:port]…]/database[?name=value&…]`, `jdbc:postgresql:database`, and
+//! the same without `jdbc:`. Parameters that do not matter here are reported once and ignored.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+/// The port of PostgreSQL where the URL names none.
+const DEFAULT_PORT: u16 = 5432;
+
+/// One attempt to reach one host. Clients wait 5 s for a signature.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1000);
+
+/// One batch of statements, from the first byte sent to the last one read.
+const SOCKET_TIMEOUT: Duration = Duration::from_millis(2000);
+
+/// The longest time-outs that a URL may ask for.
+const TIMEOUT_SECONDS_MAX: u64 = 60;
+
+/// How a connection is encrypted, and what of the server's certificate is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SslMode {
+    /// Never encrypted.
+    Disable,
+    /// Encrypted when the server refuses a plain connection.
+    Allow,
+    /// Encrypted when the server can; the certificate is not checked.
+    Prefer,
+    /// Encrypted; the certificate is not checked.
+    Require,
+    /// Encrypted; the certificate is of a known CA.
+    VerifyCa,
+    /// Encrypted; the certificate is of a known CA and names the host.
+    VerifyFull,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseHost {
+    /// A name, an address, or the directory of a Unix socket.
+    pub name: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// A checked database URL with its options.
+#[derive(Clone)]
+pub struct DatabaseSettings {
+    /// The servers, in the order in which they are tried.
+    pub hosts: Vec<DatabaseHost>,
+    /// The database.
+    pub database: String,
+    /// The role.
+    pub user: String,
+    /// The password, where there is one.
+    pub password: Option<Zeroizing<String>>,
+    /// Encryption.
+    pub ssl_mode: SslMode,
+    /// CA certificates (PEM); `None` uses those of the system for the modes that check.
+    pub ssl_root_cert: Option<PathBuf>,
+    /// Our certificate chain (PEM) and key (PEM or DER), where the server asks for one.
+    pub ssl_identity: Option<(PathBuf, PathBuf)>,
+    /// Whether servers that only read are passed over.
+    pub primary_only: bool,
+    /// The schema of the tables, where it is not the role's default.
+    pub schema: Option<String>,
+    /// The name that the server shows for our connections.
+    pub application_name: String,
+    /// For each host.
+    pub connect_timeout: Duration,
+    /// For one batch of statements.
+    pub socket_timeout: Duration,
+    /// How often an idle connection is checked.
+    pub health_interval: Duration,
+    /// For one check of an idle connection; without it, as for any statement.
+    pub health_timeout: Option<Duration>,
+    /// What is ignored, for the log.
+    pub notices: Vec<String>,
+}
+
+impl DatabaseSettings {
+    /// Reads a URL. Errors never repeat a password.
+    ///
+    /// # Errors
+    /// What is wrong, for the operator.
+    pub fn from_url(url: &str) -> Result<Self, String> {
+        let rest = url.strip_prefix("jdbc:").unwrap_or(url);
+        let rest = rest
+            .strip_prefix("postgresql:")
+            .or_else(|| rest.strip_prefix("postgres:"))
+            .ok_or(
+                "expected jdbc:postgresql://HOST:PORT/DATABASE or postgresql://HOST:PORT/DATABASE",
+            )?;
+        let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut settings = Self::default();
+        match location.strip_prefix("//") {
+            Some(location) => settings.read_location(location)?,
+            None => settings.database = decode(location.trim_start_matches('/'))?,
+        }
+        for parameter in query.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            settings.set(&decode(name)?, &decode(value)?)?;
+        }
+        if settings.hosts.is_empty() {
+            settings.hosts.push(host("localhost")?);
+        }
+        Ok(settings)
+    }
+
+    fn read_location(&mut self, location: &str) -> Result<(), String> {
+        let (authority, database) = location.split_once('/').unwrap_or((location, ""));
+        self.database = decode(database)?;
+        let hosts = match authority.rsplit_once('@') {
+            None => authority,
+            Some((credentials, hosts)) => {
+                let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+                self.user = decode(user)?;
+                if !password.is_empty() {
+                    self.password = Some(Zeroizing::new(decode(password)?));
+                }
+                hosts
+            }
+        };
+        for name in hosts.split(',').filter(|name| !name.is_empty()) {
+            self.hosts.push(host(&decode(name)?)?);
+        }
+        Ok(())
+    }
+
+    /// Sets one parameter of the URL or of a file of properties.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let seconds = || {
+            let parsed = value
+                .parse()
+                .ok()
+                .filter(|seconds| *seconds <= TIMEOUT_SECONDS_MAX);
+            parsed.ok_or_else(|| {
+                format!("{name}: expected 0 to {TIMEOUT_SECONDS_MAX} seconds, got {value:?}")
+            })
+        };
+        match name {
+            "user" => self.user = value.to_owned(),
+            "password" => self.password = Some(Zeroizing::new(value.to_owned())),
+            "ssl" if matches!(value, "" | "true") && self.ssl_mode == SslMode::Prefer => {
+                self.ssl_mode = SslMode::VerifyFull;
+            }
+            "ssl" => {}
+            "sslmode" => self.ssl_mode = ssl_mode(value)?,
+            "sslrootcert" => {
+                self.ssl_root_cert = Some(value)
+                    .filter(|value| *value != "system")
+                    .map(PathBuf::from)
+            }
+            "sslcert" => self.ssl_identity.get_or_insert_default().0 = value.into(),
+            "sslkey" => self.ssl_identity.get_or_insert_default().1 = value.into(),
+            "targetServerType" | "target_session_attrs" => {
+                self.primary_only = matches!(value, "primary" | "master" | "read-write");
+                if !self.primary_only && value != "any" {
+                    return Err(format!(
+                        "{name}: expected primary or any, got {value:?}: only a primary can record signatures"
+                    ));
+                }
+            }
+            "currentSchema" => self.schema = Some(value.to_owned()),
+            "ApplicationName" | "application_name" => self.application_name = value.to_owned(),
+            // Zero means without end in JDBC; a signature cannot wait that long.
+            "connectTimeout" | "connect_timeout" | "loginTimeout" => match seconds()? {
+                0 => {}
+                seconds => self.connect_timeout = Duration::from_secs(seconds),
+            },
+            "socketTimeout" => match seconds()? {
+                0 => {}
+                seconds => self.socket_timeout = Duration::from_secs(seconds),
+            },
+            "host" => self.hosts.insert(0, host(value)?),
+            other => self
+                .notices
+                .push(format!("database parameter {other} is ignored")),
+        }
+        Ok(())
+    }
+
+    /// Reads a file of connection pool properties as Web3Signer takes it: lines of `name=value`.
+    ///
+    /// # Errors
+    /// What is wrong, for the operator.
+    pub fn apply_pool_properties(&mut self, text: &str) -> Result<(), String> {
+        let mut ignored = Vec::new();
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with(['#', '!']) {
+                continue;
+            }
+            let (name, value) = line.split_once(['=', ':']).unwrap_or((line, ""));
+            let name = name.trim();
+            let value = value.trim();
+            match name.strip_prefix("dataSource.").unwrap_or(name) {
+                "connectionTimeout" => {
+                    let timeout_ms = value.parse::<u64>().map_err(|_| {
+                        format!("connectionTimeout: expected milliseconds, got {value:?}")
+                    })?;
+                    self.connect_timeout = Duration::from_millis(timeout_ms)
+                        .clamp(Duration::from_millis(100), CONNECT_TIMEOUT);
+                }
+                "schema" => self.schema = Some(value.to_owned()),
+                "username" => self.user = value.to_owned(),
+                "user" | "password" | "currentSchema" | "connectTimeout" | "socketTimeout"
+                | "sslmode" | "ssl" | "sslrootcert" | "sslcert" | "sslkey" | "targetServerType"
+                | "ApplicationName" => {
+                    self.set(name.strip_prefix("dataSource.").unwrap_or(name), value)?;
+                }
+                _ => ignored.push(name.to_owned()),
+            }
+        }
+        if !ignored.is_empty() {
+            self.notices.push(format!(
+                "database pool properties are ignored, since one connection serves all signatures: {}",
+                ignored.join(", ")
+            ));
+        }
+        Ok(())
+    }
+
+    /// Names the database without secrets.
+    pub fn shown(&self) -> String {
+        let hosts: Vec<_> = self
+            .hosts
+            .iter()
+            .map(|host| format!("{}:{}", host.name, host.port))
+            .collect();
+        format!("postgresql://{}/{}", hosts.join(","), self.database())
+    }
+
+    /// The database; without a name, that of the role.
+    pub(super) fn database(&self) -> &str {
+        if self.database.is_empty() {
+            &self.user
+        } else {
+            &self.database
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            database: String::new(),
+            user: "postgres".to_owned(),
+            password: None,
+            ssl_mode: SslMode::Prefer,
+            ssl_root_cert: None,
+            ssl_identity: None,
+            primary_only: false,
+            schema: None,
+            application_name: "signerd".to_owned(),
+            connect_timeout: CONNECT_TIMEOUT,
+            socket_timeout: SOCKET_TIMEOUT,
+            health_interval: Duration::from_secs(1),
+            health_timeout: None,
+            notices: Vec::new(),
+        }
+    }
+}
+
+fn ssl_mode(value: &str) -> Result<SslMode, String> {
+    Ok(match value {
+        "disable" => SslMode::Disable,
+        "allow" => SslMode::Allow,
+        "prefer" => SslMode::Prefer,
+        "require" => SslMode::Require,
+        "verify-ca" => SslMode::VerifyCa,
+        "verify-full" => SslMode::VerifyFull,
+        other => {
+            return Err(format!(
+                "sslmode: expected disable, allow, prefer, require, verify-ca or verify-full, got {other:?}"
+            ));
+        }
+    })
+}
+
+/// Reads `name`, `name:port`, `[v6]:port`, or the directory of a Unix socket.
+fn host(text: &str) -> Result<DatabaseHost, String> {
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
+        Some(_) | None => (text, None),
+    };
+    let port = match port {
+        None => DEFAULT_PORT,
+        Some(port) => port
+            .parse()
+            .map_err(|_| format!("expected a port from 1 to 65535, got {port:?}"))?,
+    };
+    let name = name
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    Ok(DatabaseHost { name, port })
+}
+
+/// Undoes percent-encoding.
+fn decode(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = tail
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.ok_or("expected two hex digits after %, in the URL")?);
+        rest = &tail[2..];
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| "expected UTF-8 after percent-decoding, in the URL".to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_of_a_url_name_the_same_things() {
+        for (url, hosts, database, user) in [
+            (
+                "jdbc:postgresql://db/web3signer",
+                vec![("db", 5432)],
+                "web3signer",
+                "postgres",
+            ),
+            (
+                "jdbc:postgresql://db:5433/w?user=u",
+                vec![("db", 5433)],
+                "w",
+                "u",
+            ),
+            (
+                "jdbc:postgresql:w",
+                vec![("localhost", 5432)],
+                "w",
+                "postgres",
+            ),
+            (
+                "postgresql://u:p%40@a:1,b:2/w",
+                vec![("a", 1), ("b", 2)],
+                "w",
+                "u",
+            ),
+            (
+                "postgres://[::1]:5433/w",
+                vec![("::1", 5433)],
+                "w",
+                "postgres",
+            ),
+            (
+                "postgresql:///w?host=/run/postgresql",
+                vec![("/run/postgresql", 5432)],
+                "w",
+                "postgres",
+            ),
+            (
+                "postgresql://%2Frun%2Fpg:5433/w",
+                vec![("/run/pg", 5433)],
+                "w",
+                "postgres",
+            ),
+        ] {
+            let settings = DatabaseSettings::from_url(url).unwrap();
+            let found: Vec<_> = settings
+                .hosts
+                .iter()
+                .map(|host| (host.name.as_str(), host.port))
+                .collect();
+            assert_eq!(found, hosts, "{url}");
+            assert_eq!(
+                (settings.database(), settings.user.as_str()),
+                (database, user),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn parameters_have_the_meaning_of_jdbc_and_wrong_ones_a_sentence() {
+        let settings = DatabaseSettings::from_url(
+            "jdbc:postgresql://a,b/w?sslmode=verify-ca&sslrootcert=/ca.pem&targetServerType=primary\
+             &connectTimeout=3&socketTimeout=0&currentSchema=s&reWriteBatchedInserts=true",
+        )
+        .unwrap();
+        assert_eq!(settings.ssl_mode, SslMode::VerifyCa);
+        assert!(settings.primary_only);
+        assert_eq!(settings.connect_timeout, Duration::from_secs(3));
+        assert_eq!(settings.socket_timeout, SOCKET_TIMEOUT);
+        assert_eq!(settings.schema.as_deref(), Some("s"));
+        assert_eq!(settings.notices.len(), 1);
+        for (url, part) in [
+            ("mysql://db/w", "postgresql://"),
+            ("postgresql://db:x/w", "port"),
+            ("postgresql://db/w?sslmode=maybe", "sslmode"),
+            ("postgresql://db/w?targetServerType=secondary", "primary"),
+            ("postgresql://db/w?connectTimeout=-1", "connectTimeout"),
+            ("postgresql://db/%zz", "%"),
+        ] {
+            let error = DatabaseSettings::from_url(url).unwrap_err();
+            assert!(error.contains(part), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn of_pool_properties_the_ones_that_matter_are_taken_and_the_rest_is_one_notice() {
+        let mut settings = DatabaseSettings::from_url("postgresql://db/w").unwrap();
+        settings
+            .apply_pool_properties(
+                "# pool\nmaximumPoolSize=10\nminimumIdle = 2\ndataSource.sslmode=require\n",
+            )
+            .unwrap();
+        assert_eq!(settings.ssl_mode, SslMode::Require);
+        assert_eq!(settings.notices.len(), 1);
+        assert!(settings.notices[0].contains("maximumPoolSize, minimumIdle"));
+    }
+}

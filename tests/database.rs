@@ -1,0 +1,690 @@
+//! Slashing protection in PostgreSQL: on a real server, beside a writer that behaves as Web3Signer.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+use signerd::consensus::slashable::Slashable;
+use signerd::slashing::rule::{Rule, SlashableMessage};
+use signerd::slashing::{
+    DATABASE_SCHEMA, DatabaseSettings, HighWatermark, Protection, ProtectionSettings,
+    PruningSettings, Refused, StoreOpenError,
+};
+
+use crate::protection::{any_message, is_slashable};
+use crate::random::Random;
+use crate::scratch::Scratch;
+use crate::support::postgres::PostgresServer;
+
+const CHAIN: Root = Root([0xcc; 32]);
+const KEY: PublicKey = PublicKey([0xaa; 48]);
+const OURS: Root = Root([1; 32]);
+const OTHER: Root = Root([2; 32]);
+
+fn block(slot: u64) -> Slashable {
+    Slashable::On(CHAIN, SlashableMessage::Block(Slot(slot)))
+}
+
+fn vote(source: u64, target: u64) -> Slashable {
+    Slashable::On(CHAIN, SlashableMessage::Vote(Epoch(source), Epoch(target)))
+}
+
+fn open_url(url: &str) -> Result<Protection, StoreOpenError> {
+    let scratch = Scratch::new();
+    Protection::open(&ProtectionSettings {
+        database: Some(DatabaseSettings::from_url(url).unwrap()),
+        ..scratch.settings()
+    })
+}
+
+fn open(server: &PostgresServer, database: &str) -> Protection {
+    open_url(&server.url(database)).unwrap()
+}
+
+#[test]
+fn an_empty_database_becomes_version_12_though_ten_instances_start_at_once() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| open(server, &database).health().unwrap());
+        }
+    });
+    let version = server.psql(&database, "SELECT version FROM database_version");
+    assert_eq!(version, "12");
+    // What Web3Signer relies on by name.
+    let names = server.psql(
+        &database,
+        "SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+         UNION SELECT tgname FROM pg_trigger WHERE NOT tgisinternal
+         UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+         UNION SELECT relname FROM pg_class WHERE relkind = 'S'",
+    );
+    for name in [
+        "validators_public_key_key",
+        "unique_signed_block",
+        "unique_signed_attestation",
+        "both_epochs_set_or_null",
+        "low_watermarks_validator_id_key",
+        "check_before_insert_or_update_low_watermarks",
+        "check_before_insert_or_update_high_watermarks",
+        "check_low_watermarks",
+        "check_high_watermarks",
+        "upsert_validators",
+        "signed_blocks_id_seq",
+        "signed_attestations_id_seq",
+        "validators_id_seq",
+    ] {
+        assert!(
+            names.lines().any(|line| line == name),
+            "{name} is missing in:\n{names}"
+        );
+    }
+    let upserted = server.psql(
+        &database,
+        "SELECT encode(v_public_key, 'hex') FROM upsert_validators(ARRAY['\\x02', '\\x01', '\\x02']::bytea[])",
+    );
+    assert_eq!(
+        upserted, "02\n01\n02",
+        "in the order of the input, with duplicates"
+    );
+}
+
+#[test]
+fn the_schema_that_is_printed_makes_the_tables() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    server.psql(&database, DATABASE_SCHEMA);
+    open(server, &database)
+        .clear(&KEY, &block(1), OURS)
+        .unwrap();
+}
+
+#[test]
+fn messages_are_judged_by_all_that_was_signed() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    for (case, message, root, expected) in [
+        ("a first block", block(10), OURS, Ok(())),
+        ("the same again", block(10), OURS, Ok(())),
+        ("another one", block(10), OTHER, Err(Rule::DoubleProposal)),
+        ("one below the first", block(9), OURS, Err(Rule::SlotBelow)),
+        ("one far above", block(20), OURS, Ok(())),
+        ("one between", block(15), OURS, Ok(())),
+        ("a first vote", vote(2, 4), OURS, Ok(())),
+        ("the same again", vote(2, 4), OURS, Ok(())),
+        ("another one", vote(2, 4), OTHER, Err(Rule::DoubleVote)),
+        ("another source", vote(3, 4), OURS, Err(Rule::DoubleVote)),
+        (
+            "a source below the first",
+            vote(1, 5),
+            OURS,
+            Err(Rule::SourceBelow),
+        ),
+        (
+            "a target at the first",
+            vote(3, 3),
+            OURS,
+            Err(Rule::TargetBelow),
+        ),
+        ("a long vote", vote(4, 9), OURS, Ok(())),
+        ("inside of it", vote(5, 8), OURS, Err(Rule::Surrounded)),
+        ("around it", vote(3, 10), OURS, Err(Rule::Surrounding)),
+        ("beside it", vote(4, 7), OURS, Ok(())),
+        ("after it", vote(9, 10), OURS, Ok(())),
+    ] {
+        let cleared = protection.clear(&KEY, &message, root);
+        let verdict = match &cleared {
+            Ok(_) => Ok(()),
+            Err(Refused::Conflict { rule, .. }) => Err(*rule),
+            Err(other) => panic!("{case}: {other}"),
+        };
+        assert_eq!(verdict, expected, "{case}: {cleared:?}");
+    }
+    assert_eq!(protection.counters(), (9, 8));
+    let rows = server.psql(
+        &database,
+        "SELECT slot, encode(signing_root, 'hex') = repeat('01', 32) FROM signed_blocks ORDER BY slot",
+    );
+    assert_eq!(rows, "10|t\n15|t\n20|t");
+    let low = server.psql(
+        &database,
+        "SELECT slot, source_epoch, target_epoch FROM low_watermarks",
+    );
+    assert_eq!(
+        low, "10|2|4",
+        "the low marks are those of the first messages"
+    );
+}
+
+#[test]
+fn what_web3signer_and_its_operator_have_written_counts() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    protection.clear(&KEY, &vote(1, 2), OURS).unwrap();
+    let run = |sql: &str| server.psql(&database, sql);
+    run(
+        "INSERT INTO signed_attestations (validator_id, source_epoch, target_epoch) VALUES (1, 2, 3)",
+    );
+    let refused = protection.clear(&KEY, &vote(2, 3), OURS).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            Refused::Conflict {
+                rule: Rule::DoubleVote,
+                ..
+            }
+        ),
+        "null root: {refused}"
+    );
+    run("UPDATE low_watermarks SET source_epoch = 5, target_epoch = 6");
+    let refused = protection.clear(&KEY, &vote(5, 6), OURS).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            Refused::Conflict {
+                rule: Rule::TargetBelow,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    run("UPDATE metadata SET high_watermark_epoch = 9, high_watermark_slot = 100");
+    let refused = protection.clear(&KEY, &vote(5, 9), OURS).unwrap_err();
+    assert!(
+        matches!(refused, Refused::AboveHighWatermark(..)),
+        "{refused}"
+    );
+    protection.clear(&KEY, &vote(5, 8), OURS).unwrap();
+    run("UPDATE validators SET enabled = false");
+    let refused = protection.clear(&KEY, &vote(5, 8), OURS).unwrap_err();
+    assert!(refused.to_string().contains("disabled"), "{refused}");
+    protection.set_enabled(vec![KEY], true).unwrap();
+    protection.clear(&KEY, &vote(5, 8), OURS).unwrap();
+    protection.set_enabled(vec![KEY], false).unwrap();
+    assert_eq!(run("SELECT enabled FROM validators"), "f");
+    let elsewhere = Slashable::On(OTHER, SlashableMessage::Block(Slot(1)));
+    let refused = protection.clear(&KEY, &elsewhere, OURS).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("each chain needs its own database"),
+        "{refused}"
+    );
+    let high = HighWatermark {
+        slot: Slot(50),
+        epoch: Epoch(20),
+    };
+    protection.set_high_watermark(Some(high)).unwrap();
+    assert_eq!(protection.high_watermark(), Some(high));
+    assert_eq!(
+        run("SELECT high_watermark_slot, high_watermark_epoch FROM metadata"),
+        "50|20"
+    );
+    protection.set_high_watermark(None).unwrap();
+    assert_eq!(protection.high_watermark(), None);
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_refused_with_its_own_sentence() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    open(server, &database);
+    let run = |sql: &str| server.psql(&database, sql);
+    let refused = |url: &str, part: &str| {
+        let error = open_url(url)
+            .err()
+            .unwrap_or_else(|| panic!("expected {part:?}"));
+        assert!(matches!(error, StoreOpenError::Database(..)), "{error}");
+        assert!(error.to_string().contains(part), "{part}: {error}");
+    };
+    let url = server.url(&database);
+    for (version, part) in [
+        (11, "migrations 12 to 12"),
+        (9, "migrations 10 to 12"),
+        (13, "this signerd is too old"),
+    ] {
+        run(&format!("UPDATE database_version SET version = {version}"));
+        refused(&url, part);
+    }
+    run("UPDATE database_version SET version = 12");
+    refused(&server.url("missing"), "there is no database \"missing\"");
+    run("CREATE ROLE stranger LOGIN");
+    refused(
+        &url.replace("user=postgres", "user=stranger"),
+        "lacks rights",
+    );
+    run(&format!(
+        "ALTER DATABASE {database} SET synchronous_commit = off"
+    ));
+    refused(&url, "synchronous_commit is off");
+    run(&format!(
+        "ALTER DATABASE {database} RESET synchronous_commit"
+    ));
+    run(&format!(
+        "ALTER DATABASE {database} SET default_transaction_read_only = on"
+    ));
+    refused(&url, "default_transaction_read_only");
+}
+
+#[test]
+fn marks_are_exported_imported_copied_and_never_lowered() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    protection.clear(&KEY, &block(10), OURS).unwrap();
+    protection.clear(&KEY, &vote(2, 4), OURS).unwrap();
+    let scratch = Scratch::new();
+    let embedded = scratch.open().unwrap();
+    embedded.clear(&KEY, &block(12), OTHER).unwrap();
+    let copied = protection.copy_to(&embedded, None).unwrap();
+    assert_eq!((copied.keys, copied.chain), (1, CHAIN));
+    embedded
+        .clear(&KEY, &block(12), OTHER)
+        .expect("its own mark is higher");
+    embedded
+        .clear(&KEY, &vote(2, 4), OTHER)
+        .expect_err("copied");
+    embedded.copy_to(&protection, None).unwrap();
+    protection
+        .clear(&KEY, &block(11), OURS)
+        .expect_err("copied back");
+    protection
+        .clear(&KEY, &block(12), OTHER)
+        .expect("the very message");
+    let text = protection.export(None, None).unwrap();
+    assert_eq!(protection.import(&text).unwrap().keys, 1);
+    assert!(protection.knows(&KEY));
+    // Many keys at once, past what advisory locks serve.
+    let mut keys = Vec::new();
+    for number in 0u16..1500 {
+        let mut key = PublicKey([0xbb; 48]);
+        key.0[..2].copy_from_slice(&number.to_be_bytes());
+        keys.push(format!(
+            r#"{{"pubkey":"{key}","signed_blocks":[{{"slot":"7"}}],"signed_attestations":[{{"source_epoch":"1","target_epoch":"3"}}]}}"#
+        ));
+    }
+    let file = format!(
+        r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{CHAIN}"}},"data":[{}]}}"#,
+        keys.join(",")
+    );
+    assert_eq!(protection.import(&file).unwrap().keys, 1500);
+    assert_eq!(protection.marks(None).unwrap().len(), 1501);
+    let mut key = PublicKey([0xbb; 48]);
+    key.0[..2].copy_from_slice(&5u16.to_be_bytes());
+    protection
+        .clear(&key, &block(7), OURS)
+        .expect_err("imported");
+    protection.clear(&key, &vote(1, 4), OURS).expect("above");
+    let other_chain = text.replace(&CHAIN.to_string(), &OTHER.to_string());
+    let error = protection.import(&other_chain).expect_err("another chain");
+    assert!(error.to_string().contains("is about the chain"), "{error}");
+}
+
+#[test]
+fn of_the_eip_3076_suite_nothing_that_must_be_refused_is_signed() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let mut checks = 0;
+    for entry in std::fs::read_dir(crate::support::vectors::path("eip3076")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let case: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let database = server.create_database();
+        let chain: Root = case["genesis_validators_root"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let scratch = Scratch::new();
+        let protection = Protection::open(&ProtectionSettings {
+            database: Some(DatabaseSettings::from_url(&server.url(&database)).unwrap()),
+            chain: Some(chain),
+            ..scratch.settings()
+        })
+        .unwrap();
+        for step in case["steps"].as_array().unwrap() {
+            let imported = protection.import(&step["interchange"].to_string());
+            let should_succeed = step["should_succeed"] == true;
+            assert_eq!(
+                imported.is_ok(),
+                should_succeed,
+                "{}: {imported:?}",
+                case["name"]
+            );
+            for message in crate::interchange::messages(step, chain) {
+                let cleared = protection.clear(&message.key, &message.slashable, message.root);
+                // All that was signed here is known, so some is signed that the minimal form refuses.
+                let may_succeed = message.should_succeed || message.should_succeed_complete;
+                assert!(
+                    cleared.is_ok() == message.should_succeed || cleared.is_ok() && may_succeed,
+                    "{}: {:?}: {cleared:?}",
+                    case["name"],
+                    message.slashable
+                );
+                checks += 1;
+            }
+        }
+    }
+    assert_eq!(checks, 150);
+}
+
+#[test]
+fn the_commands_copy_both_ways_and_print_the_schema() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let url = server.url(&database);
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(crate::support::binary())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.success(),
+            text(&output.stdout) + &text(&output.stderr),
+        )
+    };
+    assert_eq!(
+        run(&["slashing", "schema"]),
+        (true, DATABASE_SCHEMA.to_owned())
+    );
+    let here = Scratch::new();
+    let there = Scratch::new();
+    here.open().unwrap().clear(&KEY, &vote(3, 4), OURS).unwrap();
+    let directory = |scratch: &Scratch| scratch.path().to_str().unwrap().to_owned();
+    for (from, to) in [
+        (directory(&here), url.clone()),
+        (url.clone(), directory(&there)),
+    ] {
+        let (succeeded, text) = run(&["slashing", "copy", "--from", &from, "--to", &to]);
+        assert!(succeeded && text.starts_with("1 keys of chain"), "{text}");
+    }
+    there
+        .open()
+        .unwrap()
+        .clear(&KEY, &vote(3, 4), OTHER)
+        .expect_err("copied twice");
+    let option = format!("--slashing-protection-db-url={url}");
+    let (succeeded, text) = run(&["slashing", "export", &option]);
+    assert!(succeeded && text.contains(&KEY.to_string()), "{text}");
+    let (succeeded, text) = run(&["slashing", "watermark", &option]);
+    assert!(succeeded && text.contains("target epoch 4"), "{text}");
+}
+
+#[test]
+fn pruning_keeps_the_last_epochs_and_refuses_what_is_older() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    for epoch in 1..=20 {
+        protection
+            .clear(&KEY, &vote(epoch - 1, epoch), OURS)
+            .unwrap();
+        protection.clear(&KEY, &block(epoch * 4), OURS).unwrap();
+    }
+    let scratch = Scratch::new();
+    let pruning = PruningSettings {
+        epochs_to_keep: 5,
+        slots_per_epoch: 4,
+        interval: std::time::Duration::from_secs(3600),
+        at_boot: true,
+    };
+    let _pruner = Protection::open(&ProtectionSettings {
+        database: Some(DatabaseSettings::from_url(&server.url(&database)).unwrap()),
+        pruning: Some(pruning),
+        ..scratch.settings()
+    })
+    .unwrap();
+    for _ in 0..200 {
+        if server.psql(&database, "SELECT count(*) FROM signed_attestations") == "5" {
+            break;
+        }
+        thread::sleep(std::time::Duration::from_millis(25));
+    }
+    let rows = server.psql(
+        &database,
+        "SELECT (SELECT min(target_epoch) FROM signed_attestations), (SELECT min(slot) FROM signed_blocks),
+         slot, source_epoch, target_epoch FROM low_watermarks",
+    );
+    assert_eq!(rows, "16|64|61|16|16");
+    protection
+        .clear(&KEY, &vote(15, 15), OURS)
+        .expect_err("it is forgotten");
+    protection
+        .clear(&KEY, &vote(20, 21), OURS)
+        .expect("it is new");
+}
+
+#[test]
+fn random_histories_of_the_database_hold_no_slashable_pair_and_refuse_only_what_they_must() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    const THREADS: u8 = 32;
+    let keys: u16 = std::env::var("SIGNERD_TEST_LONG").map_or(8, |_| 1600);
+    let one_thread = |number: u8| {
+        let mut random = Random::new(u64::from(number));
+        for sequence in 0..keys {
+            let mut key = PublicKey([number; 48]);
+            key.0[..2].copy_from_slice(&sequence.to_be_bytes());
+            let mut model = Model::default();
+            for _ in 0..20 {
+                let (message, root) = any_message(&mut random);
+                let cleared = protection.clear(&key, &Slashable::On(CHAIN, message), root);
+                let expected = model.sign(message, root);
+                assert_eq!(
+                    cleared.is_ok(),
+                    expected,
+                    "{message:?} after {model:?}: {cleared:?}"
+                );
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let one_thread = &one_thread;
+            scope.spawn(move || one_thread(number));
+        }
+    });
+}
+
+/// Web3Signer's rules, written out.
+#[derive(Debug, Default)]
+struct Model {
+    signed: Vec<(SlashableMessage, Option<Root>)>,
+    low_slot: Option<u64>,
+    low_epochs: Option<(u64, u64)>,
+}
+
+impl Model {
+    fn sign(&mut self, message: SlashableMessage, root: Root) -> bool {
+        let asked = (message, Some(root));
+        let is_repeat = self.signed.contains(&asked);
+        let is_slashable = self
+            .signed
+            .iter()
+            .any(|signed| is_slashable(signed, &asked));
+        match message {
+            SlashableMessage::Block(slot) => {
+                if self.low_slot.is_some_and(|low| slot.0 < low) || !is_repeat && is_slashable {
+                    return false;
+                }
+                self.low_slot.get_or_insert(slot.0);
+            }
+            SlashableMessage::Vote(source, target) => {
+                if source > target {
+                    return false;
+                }
+                if let Some((low_source, low_target)) = self.low_epochs
+                    && (source.0 < low_source || target.0 <= low_target && !is_repeat)
+                {
+                    return false;
+                }
+                if !is_repeat && is_slashable {
+                    return false;
+                }
+                self.low_epochs.get_or_insert((source.0, target.0));
+            }
+        }
+        if !is_repeat {
+            self.signed.push(asked);
+        }
+        true
+    }
+}
+
+/// A vote as Web3Signer records it: its statements, in its order.
+fn web3signer_votes(
+    session: &mut crate::support::postgres::Session,
+    validator: &str,
+    source: u64,
+    target: u64,
+    root: Root,
+) -> bool {
+    let root = &root.to_string()[2..];
+    session.run("BEGIN ISOLATION LEVEL READ COMMITTED");
+    session.run(&format!("SELECT pg_advisory_xact_lock(1, {validator})"));
+    let low = session.run(&format!(
+        "SELECT count(*) FROM low_watermarks WHERE validator_id = {validator} AND
+         ({source} < source_epoch OR {target} <= target_epoch AND NOT EXISTS (SELECT FROM signed_attestations
+          WHERE validator_id = {validator} AND target_epoch = {target} AND signing_root = '\\x{root}'))"
+    ));
+    let conflicts = session.run(&format!(
+        "SELECT count(*) FROM signed_attestations WHERE validator_id = {validator} AND
+         (target_epoch = {target} AND signing_root IS DISTINCT FROM '\\x{root}'
+          OR source_epoch < {source} AND target_epoch > {target}
+          OR source_epoch > {source} AND target_epoch < {target})"
+    ));
+    let known = session.run(&format!(
+        "SELECT count(*) FROM signed_attestations WHERE validator_id = {validator} AND target_epoch = {target}
+         AND signing_root = '\\x{root}'"
+    ));
+    let passes = low[0] == "0" && conflicts[0] == "0";
+    if passes && known[0] == "0" {
+        session.run(&format!(
+            "INSERT INTO signed_attestations (validator_id, source_epoch, target_epoch, signing_root)
+             VALUES ({validator}, {source}, {target}, '\\x{root}')"
+        ));
+        session.run(&format!(
+            "INSERT INTO low_watermarks (validator_id, source_epoch, target_epoch)
+             VALUES ({validator}, {source}, {target}) ON CONFLICT (validator_id) DO UPDATE
+             SET source_epoch = {source}, target_epoch = {target} WHERE low_watermarks.target_epoch IS NULL"
+        ));
+    }
+    session.run("COMMIT");
+    passes
+}
+
+#[test]
+fn of_conflicting_votes_to_three_instances_and_web3signer_one_is_signed_and_identical_ones_by_all()
+{
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let epochs: u64 = std::env::var("SIGNERD_TEST_LONG").map_or(60, |_| 3000);
+    const KEYS: u8 = 8;
+    let instances: Vec<_> = (0..3).map(|_| open(server, &database)).collect();
+    let keys: Vec<_> = (1..=KEYS).map(|number| PublicKey([number; 48])).collect();
+    for key in &keys {
+        instances[0].clear(key, &vote(0, 1), OURS).unwrap();
+    }
+    let ids: BTreeMap<_, _> = server
+        .psql(
+            &database,
+            "SELECT encode(public_key, 'hex'), id FROM validators",
+        )
+        .lines()
+        .map(|line| line.split_once('|').unwrap())
+        .map(|(key, id)| (key.to_owned(), id.to_owned()))
+        .collect();
+    // Each of the four asks for its own root on odd epochs, and all for the same one on even epochs.
+    let root = |who: u8, epoch: u64| {
+        if epoch.is_multiple_of(2) {
+            OURS
+        } else {
+            Root([who; 32])
+        }
+    };
+    let signed: Vec<Vec<(PublicKey, u64, Root)>> = thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for (who, instance) in instances.iter().enumerate() {
+            let who = 10 + u8::try_from(who).unwrap();
+            for key in &keys {
+                threads.push(scope.spawn(move || {
+                    let mut signed = Vec::new();
+                    for epoch in 2..epochs {
+                        let root = root(who, epoch);
+                        match instance.clear(key, &vote(epoch - 1, epoch), root) {
+                            Ok(_) => signed.push((*key, epoch, root)),
+                            Err(Refused::Conflict { .. }) => {}
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                    signed
+                }));
+            }
+        }
+        let ids = &ids;
+        let database = &database;
+        for key in keys.iter().take(4) {
+            threads.push(scope.spawn(move || {
+                let mut session = server.session(database);
+                let validator = &ids[&key.to_string()[2..]];
+                let mut signed = Vec::new();
+                for epoch in 2..epochs {
+                    let root = root(20, epoch);
+                    if web3signer_votes(&mut session, validator, epoch - 1, epoch, root) {
+                        signed.push((*key, epoch, root));
+                    }
+                }
+                signed
+            }));
+        }
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let mut by_target: BTreeMap<(PublicKey, u64), Vec<Root>> = BTreeMap::new();
+    for (key, epoch, root) in signed.into_iter().flatten() {
+        by_target.entry((key, epoch)).or_default().push(root);
+    }
+    for ((key, epoch), roots) in &by_target {
+        let writers = if keys[..4].contains(key) { 4 } else { 3 };
+        assert!(
+            roots.iter().all(|root| *root == roots[0]),
+            "{key} at {epoch}: {roots:?}"
+        );
+        let expected = if epoch.is_multiple_of(2) { writers } else { 1 };
+        assert_eq!(roots.len(), expected, "{key} at {epoch}");
+    }
+    assert_eq!(by_target.len() as u64, u64::from(KEYS) * (epochs - 2));
+}
