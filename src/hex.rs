@@ -1,23 +1,23 @@
-//! `0x`-prefixed hex of byte strings whose length is known, the notation of every Ethereum API.
+//! Hex with the prefix `0x`, the notation of every Ethereum API.
 //!
-//! Reading takes both cases, with or without the prefix; writing gives lower case with it.
+//! Reading takes both cases, with or without the prefix. Writing gives lower case with it.
 
 use std::fmt;
 
-/// Why a text is not the hex of so many bytes. Shows the value, cut to [`SHOWN_CHARS_MAX`].
+/// A text that is not the hex of the expected number of bytes. Shows at most [`SHOWN_CHARS_MAX`] of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HexError {
     expected_bytes: usize,
     found: String,
 }
 
-/// How much of a wrong value an error message repeats.
+/// The most characters of a wrong value that an error message repeats.
 pub const SHOWN_CHARS_MAX: usize = 80;
 
-/// The `N` bytes that `text` stands for.
+/// Decodes exactly `N` bytes.
 ///
 /// # Errors
-/// [`HexError`] when the length differs or a character is no hex digit.
+/// When the length differs or a character is not a hex digit.
 pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     let digits = strip_prefix(text);
     let mut bytes = [0; N];
@@ -30,20 +30,21 @@ pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     })
 }
 
-/// The bytes that `text` stands for, of any length; `None` when it is no hex.
+/// Decodes any number of bytes; `None` when the text is not hex.
 pub fn decode_any(text: &str) -> Option<Vec<u8>> {
     let digits = strip_prefix(text);
-    const_hex::check_raw(digits)
-        .then(|| const_hex::decode(digits).ok())
-        .flatten()
+    if !const_hex::check_raw(digits) {
+        return None;
+    }
+    const_hex::decode(digits).ok()
 }
 
-/// `0x` and lower-case digits.
+/// Encodes bytes as `0x` and lower-case digits.
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     const_hex::encode_prefixed(bytes)
 }
 
-/// At most [`SHOWN_CHARS_MAX`] characters of `text`, for a message.
+/// Returns at most [`SHOWN_CHARS_MAX`] characters of a text, for a message.
 pub fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS_MAX) {
         None => text.to_owned(),

@@ -1,8 +1,8 @@
-//! JSON by the letter (RFC 8259), for keystores and the bodies of the Keymanager API.
+//! Strict JSON (RFC 8259) for keystores and the bodies of the Keymanager API.
 //!
-//! A derived reader alone takes an array for an object, looks at no byte of what it skips, and keeps
-//! as many items as there are. [`check`] goes over the text once before it is read, in bounded memory;
-//! [`object`] takes objects only. Both leave the grammar itself to serde_json.
+//! A derived reader takes an array for an object, does not look at what it skips, and keeps any number
+//! of items. [`check`] goes over the text once before it is read, in bounded memory; [`object`] takes
+//! objects only. Both leave the grammar itself to serde_json.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -24,15 +24,14 @@ pub const FIELDS_MAX: usize = 256;
 /// Bytes of a field's name, as it is written.
 pub const NAME_BYTES_MAX: usize = 256;
 
-/// Items of one array: more keys than anybody imports at once.
+/// Items of one array, far above the number of keys in one import.
 pub const ITEMS_MAX: usize = 1 << 18;
 
 /// The longest way to write one byte of a string: `\u0041`.
 const ESCAPED_BYTES_MAX: usize = 6;
 
-/// The text of `json`, if it is UTF-8 and an object, nests at most [`DEPTH_MAX`] levels, and has no
-/// field twice and nowhere too many of them, ignored ones included. Whether it is JSON at all is for
-/// its reader to say.
+/// Checks that a text is UTF-8 and an object, nests at most [`DEPTH_MAX`] levels, and has no field twice
+/// and not too many of them, ignored fields included. Its reader checks the grammar.
 ///
 /// # Errors
 /// What is wrong, and where.
@@ -47,9 +46,10 @@ pub fn check(json: &[u8]) -> Result<&str, String> {
     let mut levels = Vec::new();
     let mut at = 0;
     while let Some(byte) = text.as_bytes().get(at) {
-        let next = match byte {
-            b'"' => string_end(text, at),
-            _ => at + 1,
+        let next = if *byte == b'"' {
+            string_end(text, at)
+        } else {
+            at + 1
         };
         let fault = match byte {
             b'"' if is_name(&text[next..]) => name_fault(levels.last_mut(), &text[at..next]),
@@ -70,7 +70,7 @@ pub fn check(json: &[u8]) -> Result<&str, String> {
     Ok(text)
 }
 
-/// The line and the column of a byte, as serde_json tells them.
+/// Returns the line and the column of a byte, as serde_json counts them.
 pub(crate) fn place(json: &[u8], at: usize) -> String {
     let before = &json[..at];
     let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -83,15 +83,15 @@ pub(crate) fn place(json: &[u8], at: usize) -> String {
     format!("(line {line}, column {column})")
 }
 
-/// What has been seen of an object or array that is still open.
+/// What has been seen of an object or array that is not closed yet.
 enum Level<'a> {
     /// The names of its fields.
     Object(BTreeSet<Cow<'a, str>>),
-    /// How many items it has.
+    /// The number of its items.
     Array(usize),
 }
 
-/// Where the string that begins at `start` is over; the end of the text, if it is not.
+/// Returns the end of the string that begins at `start`, or of the text when the string has no end.
 fn string_end(text: &str, start: usize) -> usize {
     let mut bytes = text.as_bytes().iter().enumerate().skip(start + 1);
     while let Some((at, byte)) = bytes.next() {
@@ -106,14 +106,17 @@ fn string_end(text: &str, start: usize) -> usize {
     text.len()
 }
 
-/// Whether a string that this text follows is the name of a field.
+/// Whether the string before `rest` is the name of a field.
 fn is_name(rest: &str) -> bool {
     rest.trim_ascii_start().starts_with(':')
 }
 
 fn open<'a>(levels: &mut Vec<Level<'a>>, level: Level<'a>) -> Option<String> {
     levels.push(level);
-    (levels.len() > DEPTH_MAX).then(|| format!("more than {DEPTH_MAX} levels of nesting"))
+    if levels.len() > DEPTH_MAX {
+        return Some(format!("more than {DEPTH_MAX} levels of nesting"));
+    }
+    None
 }
 
 fn name_fault<'a>(level: Option<&mut Level<'a>>, raw: &'a str) -> Option<String> {
@@ -132,32 +135,79 @@ fn name_fault<'a>(level: Option<&mut Level<'a>>, raw: &'a str) -> Option<String>
         Cow::Borrowed(&raw[1..raw.len() - 1])
     };
     let fault = format!("the field {:?} is there twice", shorten(&name));
-    (!names.insert(name)).then_some(fault)
+    if names.insert(name) {
+        None
+    } else {
+        Some(fault)
+    }
 }
 
 fn item_fault(level: Option<&mut Level<'_>>) -> Option<String> {
     match level {
         Some(Level::Array(items)) => {
             *items += 1;
-            (*items > ITEMS_MAX).then(|| format!("an array of more than {ITEMS_MAX} items"))
+            if *items > ITEMS_MAX {
+                return Some(format!("an array of more than {ITEMS_MAX} items"));
+            }
+            None
         }
         Some(Level::Object(_)) | None => None,
     }
 }
 
-/// Reads a struct from an object; its derived reader alone would take an array as well. For
-/// `#[serde(deserialize_with = "json::object")]`.
+/// Reads a text whose values are secret. The parser's own errors may repeat a wrong value, so the reason
+/// has only the field and its place.
 ///
 /// # Errors
-/// Those of the struct, and whatever is not an object.
+/// What is wrong, with which field, and where.
+pub fn read_secret<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let line = error.inner().line();
+        let column = error.inner().column();
+        let what = reason_without_values(&error);
+        format!("{what} (line {line}, column {column})")
+    })?;
+    deserializer
+        .end()
+        .map_err(|_| "expected nothing after the JSON object".to_owned())?;
+    Ok(value)
+}
+
+fn reason_without_values(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    if !error.inner().is_data() {
+        return "not JSON".to_owned();
+    }
+    let path = error.path().to_string();
+    // The path of the outermost value.
+    let parent = if path == "." { "" } else { &path };
+    let reason = error.inner().to_string();
+    if let Some(rest) = reason.strip_prefix("missing field `")
+        && let Some((field, _)) = rest.split_once('`')
+    {
+        let dot = if parent.is_empty() { "" } else { "." };
+        return format!("{parent}{dot}{field} is missing");
+    }
+    if parent.is_empty() {
+        "a value of the wrong type".to_owned()
+    } else {
+        format!("{parent} has the wrong type")
+    }
+}
+
+/// Reads a struct from an object, for `#[serde(deserialize_with = "json::object")]`. The derived reader
+/// alone would take an array as well.
+///
+/// # Errors
+/// Those of the struct, and when the value is not an object.
 pub fn object<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    struct Fields<T>(PhantomData<T>);
+    struct ObjectVisitor<T>(PhantomData<T>);
 
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
         type Value = T;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,11 +219,11 @@ where
         }
     }
 
-    deserializer.deserialize_map(Fields(PhantomData))
+    deserializer.deserialize_map(ObjectVisitor(PhantomData))
 }
 
-/// The text that a JSON string stands for; `None` for any other value. Of one that is longer than
-/// `bytes_max`, only a part that is longer, too: enough for its reader to refuse it.
+/// Returns the text of a JSON string; `None` for any other value. Of a text longer than `bytes_max` it
+/// returns the start, which is longer too, so that the reader refuses it.
 pub fn text(raw: &str, bytes_max: usize) -> Option<String> {
     if !raw.starts_with('"') {
         return None;
@@ -186,13 +236,13 @@ pub fn text(raw: &str, bytes_max: usize) -> Option<String> {
     Some(text)
 }
 
-/// The first bytes of a text, a few more than `bytes_max` if there are as many.
+/// Returns the start of a text: a few bytes more than `bytes_max`, if it has as many.
 pub fn start(text: &str, bytes_max: usize) -> String {
     text[..text.ceil_char_boundary(bytes_max + 1)].to_owned()
 }
 
-/// The text that a JSON string stands for, in the memory of the string (RFC 8259, section 7). `None`
-/// for what is not a string.
+/// Returns the text of a JSON string, in the memory of that string (RFC 8259, section 7). `None` for
+/// what is not a string.
 pub fn unescape(mut raw: Vec<u8>) -> Option<String> {
     if raw.len() < 2 || raw.first() != Some(&b'"') || raw.last() != Some(&b'"') {
         return None;
@@ -218,7 +268,7 @@ pub fn unescape(mut raw: Vec<u8>) -> Option<String> {
     String::from_utf8(raw).ok()
 }
 
-/// The character that an escape stands for, and the bytes of it after the backslash.
+/// Returns the character of an escape, and the number of bytes after the backslash.
 fn escaped(escape: &[u8]) -> Option<(char, usize)> {
     let character = match escape.first()? {
         b'u' => return unicode(escape),
@@ -233,7 +283,7 @@ fn escaped(escape: &[u8]) -> Option<(char, usize)> {
     Some((character, 1))
 }
 
-/// The character of `uXXXX`, or of a pair of surrogates, and the bytes that it took.
+/// Returns the character of `uXXXX`, or of a pair of surrogates, and the number of bytes.
 fn unicode(escape: &[u8]) -> Option<(char, usize)> {
     let unit = |at: usize| {
         let digits = escape.get(at..at + 4)?;
@@ -351,6 +401,46 @@ mod tests {
         );
         let fault = check(b"{\n \"a\":1,\n  \"a\":2}").unwrap_err();
         assert_eq!(fault, r#"the field "a" is there twice (line 3, column 3)"#);
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Secrets {
+        passwords: Vec<Password>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Password {
+        text: String,
+    }
+
+    #[test]
+    fn a_fault_in_a_secret_text_is_named_without_its_values() {
+        for (text, expected) in [
+            ("{}", "passwords is missing (line 1, column 2)"),
+            (
+                r#"{"passwords":[{"text":"1"},{}]}"#,
+                "passwords[1].text is missing (line 1, column 29)",
+            ),
+            (
+                r#"{"passwords":"hunter2"}"#,
+                "passwords has the wrong type (line 1, column 22)",
+            ),
+            (
+                r#"{"passwords":[{"text":7}]}"#,
+                "passwords[0].text has the wrong type (line 1, column 23)",
+            ),
+            ("7", "a value of the wrong type (line 1, column 1)"),
+            (r#"{"passwords":[hunter2]}"#, "not JSON (line 1, column 15)"),
+            (
+                r#"{"passwords":[]} hunter2"#,
+                "expected nothing after the JSON object",
+            ),
+        ] {
+            let reason = read_secret::<Secrets>(text).unwrap_err();
+            assert_eq!(reason, expected, "{text}");
+        }
     }
 
     #[test]

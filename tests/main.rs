@@ -22,7 +22,9 @@ mod tls;
 mod tls_files;
 
 // Every good request's signing root and signature, every bad one's refusal.
+
 mod refusals;
+mod requests;
 mod roots;
 mod sign;
 

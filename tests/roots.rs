@@ -785,3 +785,172 @@ fn a_fork_can_be_moved() {
         "the config has no version of it"
     );
 }
+
+/// A wrapped aggregate of the vectors with committee bits, moved to this epoch.
+fn electra_aggregate(epoch: u64) -> Value {
+    let lines = lines("sign_requests.jsonl");
+    let line = lines
+        .iter()
+        .find(|line| line["request"]["aggregate_and_proof"]["version"] == "ELECTRA")
+        .expect("an aggregate of ELECTRA");
+    let mut message = line["request"]["aggregate_and_proof"]["data"].clone();
+    message["aggregate"]["data"]["slot"] = (epoch * 32).to_string().into();
+    message
+}
+
+fn aggregate_request(message: Value, previous: &str, current: &str, epoch: u64) -> Vec<u8> {
+    let fork = serde_json::json!({
+        "previous_version": previous, "current_version": current, "epoch": epoch.to_string()
+    });
+    let fork_info = serde_json::json!({
+        "fork": fork, "genesis_validators_root": format!("0x{}", "11".repeat(32))
+    });
+    let request = serde_json::json!({
+        "type": "AGGREGATE_AND_PROOF_V2", "fork_info": fork_info, "aggregate_and_proof": message
+    });
+    request.to_string().into_bytes()
+}
+
+const FULU_ALONE: &str = "CONFIG_NAME: custom\nPRESET_BASE: mainnet\nGENESIS_FORK_VERSION: 0x10000001\n\
+    ALTAIR_FORK_VERSION: 0x20000001\nALTAIR_FORK_EPOCH: 0\nELECTRA_FORK_VERSION: 0x60000001\n\
+    ELECTRA_FORK_EPOCH: 10\nFULU_FORK_VERSION: 0x70000001\nFULU_FORK_EPOCH: 20\n";
+
+#[test]
+fn the_fork_of_a_bare_aggregate_is_also_that_of_its_fork_info() {
+    let custom = Networks::from_yaml(FULU_ALONE).expect("a config");
+    let mainnet = Networks::named("mainnet").expect("a network");
+    let gloas_unscheduled = format!("{FULU_ALONE}GLOAS_FORK_VERSION: 0x80000001\n");
+    let gloas_unscheduled = Networks::from_yaml(&gloas_unscheduled).expect("a config");
+    for (case, networks, previous, current, fork_epoch, epoch, expected) in [
+        (
+            "a version after FULU's",
+            &custom,
+            "0x70000001",
+            "0x80000001",
+            500_000,
+            500_001,
+            "GLOAS",
+        ),
+        (
+            "the first epoch of the fork",
+            &custom,
+            "0x70000001",
+            "0x80000001",
+            500_000,
+            500_000,
+            "GLOAS",
+        ),
+        (
+            "before the fork",
+            &custom,
+            "0x70000001",
+            "0x80000001",
+            500_000,
+            499_999,
+            "ELECTRA",
+        ),
+        (
+            "a known version without an epoch",
+            &gloas_unscheduled,
+            "0x70000001",
+            "0x80000001",
+            30,
+            31,
+            "GLOAS",
+        ),
+        (
+            "FULU itself",
+            &custom,
+            "0x60000001",
+            "0x70000001",
+            20,
+            500_000,
+            "ELECTRA",
+        ),
+        (
+            "an unknown version after ELECTRA's",
+            &custom,
+            "0x60000001",
+            "0x7a000001",
+            20,
+            500_000,
+            "ELECTRA",
+        ),
+        (
+            "mainnet's FULU",
+            &mainnet,
+            "0x05000000",
+            "0x06000000",
+            411_392,
+            500_000,
+            "ELECTRA",
+        ),
+    ] {
+        let message = electra_aggregate(epoch);
+        let wrapped = serde_json::json!({ "version": expected, "data": message });
+        let wrapped = aggregate_request(wrapped, previous, current, fork_epoch);
+        let bare = aggregate_request(message, previous, current, fork_epoch);
+        let expected_root = root(wrapped, networks);
+        assert!(expected_root.is_ok(), "{case}: {expected_root:?}");
+        assert_eq!(root(bare, networks), expected_root, "{case}");
+    }
+}
+
+#[test]
+fn a_bare_aggregate_without_committee_bits_is_refused_from_electra_on() {
+    let custom = Networks::from_yaml(FULU_ALONE).expect("a config");
+    for (epoch, is_good) in [(9, true), (10, false), (20, false), (500_000, false)] {
+        let mut message = electra_aggregate(epoch);
+        let aggregate = message["aggregate"].as_object_mut().expect("an object");
+        aggregate.remove("committee_bits");
+        aggregate["aggregation_bits"] = "0x01".into();
+        let found = root(
+            aggregate_request(message, "0x60000001", "0x70000001", 20),
+            &custom,
+        );
+        assert_eq!(found.is_ok(), is_good, "epoch {epoch}: {found:?}");
+        if let Err(reason) = found {
+            assert!(
+                reason.starts_with("aggregate_and_proof.aggregate.committee_bits: is missing"),
+                "{reason}"
+            );
+        }
+    }
+}
+
+#[test]
+fn messages_of_gloas_may_name_heze_whose_bid_has_inclusion_list_bits() {
+    for line in lines("sign_requests_gloas.jsonl") {
+        let networks = network(&line);
+        let mut request = line["request"].clone();
+        let fields = request.as_object_mut().expect("an object");
+        fields.remove("signing_root");
+        fields.remove("signingRoot");
+        let Some(wrapped) = fields
+            .values_mut()
+            .find(|object| object["version"] == "GLOAS")
+        else {
+            continue;
+        };
+        wrapped["version"] = "HEZE".into();
+        let is_bid = wrapped["data"]["execution_requests_root"].is_string();
+        let expected = line["signing_root"].as_str().map(str::to_owned);
+        if is_bid {
+            let reason = root(request.to_string().into_bytes(), &networks).unwrap_err();
+            assert!(
+                reason.contains("inclusion_list_bits: is missing"),
+                "{reason}"
+            );
+            let fields = request.as_object_mut().expect("an object");
+            let wrapped = fields
+                .values_mut()
+                .find(|object| object["version"] == "HEZE");
+            wrapped.expect("the bid")["data"]["inclusion_list_bits"] = "0x0180".into();
+            let heze = root(request.to_string().into_bytes(), &networks).expect("a root");
+            assert_ne!(Some(heze), expected, "{}", line["name"]);
+        } else if expected.is_some() {
+            let found = root(request.to_string().into_bytes(), &networks).ok();
+            assert_eq!(found, expected, "{}", line["name"]);
+        }
+    }
+}

@@ -225,28 +225,10 @@ fn read_delete(body: &[u8]) -> Result<Vec<PublicKey>, Refusal> {
     Ok(keys)
 }
 
-/// Reads a body. The parser's own errors may repeat a wrong value, which may be a password: an error names
-/// the position alone.
+/// Reads a body, which may hold passwords.
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     let text = json::check(body).map_err(malformed)?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let line = error.inner().line();
-        let column = error.inner().column();
-        let what = if error.inner().is_data() {
-            "a field is missing or has the wrong type"
-        } else {
-            "not JSON"
-        };
-        malformed(format_args!(
-            "{what} at {} (line {line}, column {column})",
-            error.path()
-        ))
-    })?;
-    deserializer
-        .end()
-        .map_err(|_| malformed("expected nothing after the JSON object"))?;
-    Ok(value)
+    json::read_secret(text).map_err(malformed)
 }
 
 /// Returns a keystore that was sent as a string, as the API requires, or as an object. One that is too

@@ -19,6 +19,9 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     let key = readiness::wait_for_key(api, request.last_segment())?; // 404, 503
     let duty = SignRequest::parse(&request.body, &api.networks)?; // 400
     let root = duty.signing_root(&api.networks, unix_seconds())?; // 400 when the client sent another root
+    if let Some(warning) = duty.network_warning(&api.networks) {
+        log::warn!("{warning}");
+    }
     let cleared = api
         .protection
         .clear(&key.public_key(), &duty.slashable(), root)?; // 412; otherwise on disk by now

@@ -28,7 +28,7 @@ pub fn print(text: impl fmt::Display) -> Result<(), StartError> {
 /// Prints the text and a line break.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_line(text: impl fmt::Display) -> Result<(), StartError> {
     print(format_args!("{text}\n"))
 }
@@ -36,7 +36,7 @@ pub(crate) fn print_line(text: impl fmt::Display) -> Result<(), StartError> {
 /// Writes the text to the file, or prints it when there is none.
 ///
 /// # Errors
-/// As [`print`], or the file cannot be written.
+/// As [`print()`], or the file cannot be written.
 pub(crate) fn write_or_print(file: Option<&Path>, text: &str) -> Result<(), StartError> {
     match file {
         Some(path) => {

@@ -39,7 +39,7 @@ pub fn run(call: &SubcommandCall) -> Result<ExitCode, StartError> {
             SlashingCommand::Import(arguments) => slashing::import(values, arguments),
             SlashingCommand::Watermark(arguments) => watermark::show_or_set(values, arguments),
             SlashingCommand::Copy(arguments) => slashing::copy(values, arguments),
-            SlashingCommand::Schema(_) => slashing::schema(),
+            SlashingCommand::Schema(_) => slashing::print_schema(),
         },
         Subcommand::WatermarkRepair(arguments) => watermark::repair(values, arguments),
         Subcommand::Completions(arguments) => print_completions(arguments),

@@ -36,10 +36,11 @@ pub(super) fn protection(settings: &Settings) -> Result<&ProtectionSettings, Sta
     })
 }
 
-/// Copies the marks of one chain: from a directory or a database, to a directory or a database.
+/// `slashing copy`: copies the marks of one chain, from a directory or a database to a directory or a
+/// database.
 ///
 /// # Errors
-/// A store cannot be used, or there are several chains and none is chosen.
+/// One of the stores cannot be opened, or the marks cannot be stored.
 pub(super) fn copy(
     values: &OptionValues,
     arguments: &CopyArguments,
@@ -62,11 +63,11 @@ pub(super) fn copy(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the tables of a database.
+/// `slashing schema`: prints what an empty database is given.
 ///
 /// # Errors
-/// Standard output cannot be written.
-pub(super) fn schema() -> Result<ExitCode, StartError> {
+/// The text cannot be printed.
+pub(super) fn print_schema() -> Result<ExitCode, StartError> {
     output::print(DATABASE_SCHEMA)?;
     Ok(ExitCode::SUCCESS)
 }

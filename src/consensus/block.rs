@@ -106,6 +106,13 @@ containers! {
         execution_payment: Uint64, blob_kzg_commitments: ProgressiveList<PublicKey>,
         execution_requests_root: Root
     }
+    /// A builder's offer for a slot since HEZE, with the inclusion lists that it satisfies (EIP-7805).
+    ExecutionPayloadBidHeze = progressive_container {
+        parent_block_hash: Root, parent_block_root: Root, block_hash: Root, prev_randao: Root,
+        fee_recipient: Address, gas_limit: Uint64, builder_index: Uint64, slot: Slot, value: Uint64,
+        execution_payment: Uint64, blob_kzg_commitments: ProgressiveList<PublicKey>,
+        execution_requests_root: Root, inclusion_list_bits: PresetBits<16, 16>
+    }
     /// A builder's payload.
     ExecutionPayloadEnvelope = progressive_container {
         payload: Box<ExecutionPayload>, execution_requests: ExecutionRequests, builder_index: Uint64,

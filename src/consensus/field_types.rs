@@ -16,7 +16,7 @@ pub(super) struct Vector<T, const LENGTH: usize>(Vec<T>);
 /// An EIP-7916 list: unlimited in the specification, here by [`PROGRESSIVE_ITEMS_MAX`].
 pub(super) struct ProgressiveList<T>(Vec<T>);
 
-/// `LENGTH` bytes, too many for the stack.
+/// Exactly `LENGTH` bytes.
 pub(super) struct ByteVector<const LENGTH: usize>(Vec<u8>);
 
 /// At most `LIMIT` bytes.

@@ -3,11 +3,12 @@
 
 use super::block::{
     AggregateAndProof, Attestation, AttestationElectra, AttestationGloas, BeaconBlock,
-    BeaconBlockBody, BeaconBlockBodyAltair, BeaconBlockHeader, ForkInfo,
+    BeaconBlockBody, BeaconBlockBodyAltair, BeaconBlockHeader, ExecutionPayloadBid,
+    ExecutionPayloadBidHeze, ForkInfo,
 };
 use super::container::objects;
 use super::json_tree::{FieldError, FromJson, JsonValue, read_field};
-use super::network::{Fork, Networks};
+use super::network::{Fork, Network, Networks, Preset};
 use super::primitives::{Slot, wrong};
 use super::signable::{Signable, SigningFacts};
 
@@ -30,17 +31,39 @@ pub(super) fn plain<T: FromJson + Signable>(
     T::from_json(object).map(|message| message.signing_facts())
 }
 
-/// Reads a message that exists since GLOAS, wrapped or bare.
+/// Reads a message that exists since GLOAS, wrapped or bare, and did not change since.
 pub(super) fn since_gloas<T: FromJson + Signable>(
     object: JsonValue<'_>,
     _: &FormContext<'_>,
 ) -> Result<SigningFacts, FieldError> {
+    let version = version_since_gloas(object)?;
+    read_as::<T>(object, version.is_some())
+}
+
+/// Reads a builder's bid. HEZE gave it `inclusion_list_bits`; without a version, that field shows HEZE.
+pub(super) fn bid(object: JsonValue<'_>, _: &FormContext<'_>) -> Result<SigningFacts, FieldError> {
+    let version = version_since_gloas(object)?;
+    let is_heze = match version {
+        Some(fork) => fork == Fork::Heze,
+        None => object.field("inclusion_list_bits")?.is_some(),
+    };
+    if is_heze {
+        read_as::<ExecutionPayloadBidHeze>(object, version.is_some())
+    } else {
+        read_as::<ExecutionPayloadBid>(object, version.is_some())
+    }
+}
+
+/// Reads the version of `{version, data}`, which must be GLOAS or HEZE.
+fn version_since_gloas(object: JsonValue<'_>) -> Result<Option<Fork>, FieldError> {
     let version = version(object)?;
-    if let Some(other) = version.filter(|version| *version != Fork::Gloas) {
-        let reason = format!("expected GLOAS, got {}", other.name());
+    if let Some(other) = version
+        && other < Fork::Gloas
+    {
+        let reason = format!("expected GLOAS or HEZE, got {}", other.name());
         return Err(FieldError::new(reason).at("version"));
     }
-    read_as::<T>(object, version.is_some())
+    Ok(version)
 }
 
 /// Reads the object of BLOCK_V2: whole blocks up to ALTAIR, headers from BELLATRIX on.
@@ -72,8 +95,8 @@ pub(super) fn block(
 }
 
 /// Reads an aggregate in one of its three containers. The version names the container. Without a
-/// version, the schedule of the network shows whether GLOAS has come, whose JSON is that of ELECTRA,
-/// and the fields show the rest.
+/// version, the schedule of the network or the fork of the request shows whether GLOAS has come, whose
+/// JSON is that of ELECTRA, and the fields show the rest.
 pub(super) fn aggregate(
     object: JsonValue<'_>,
     context: &FormContext<'_>,
@@ -110,12 +133,38 @@ fn fork_of_bare_aggregate(
     let network = context
         .fork_info
         .and_then(|fork_info| context.networks.of(fork_info.fork.current_version));
-    if network.is_some_and(|network| network.has(Fork::Gloas, network.epoch_at(shape.slot))) {
+    let epoch = network
+        .unwrap_or_else(|| Network::unknown(Preset::Mainnet))
+        .epoch_at(shape.slot);
+    let has_come = |fork| network.is_some_and(|network| network.has(fork, epoch));
+    let is_after_gloas = context.fork_info.is_some_and(|fork_info| {
+        epoch >= fork_info.fork.epoch && is_gloas_or_later(fork_info, context.networks)
+    });
+    if has_come(Fork::Gloas) || is_after_gloas {
         Ok(Fork::Gloas)
     } else if shape.has_committee_bits {
         Ok(Fork::Electra)
+    } else if has_come(Fork::Electra) {
+        let reason =
+            format!("is missing; aggregates have it since ELECTRA, and epoch {epoch} is later");
+        Err(FieldError::new(reason).at("committee_bits").at("aggregate"))
     } else {
         Ok(Fork::Phase0)
+    }
+}
+
+/// Whether the current fork of a request is GLOAS or a later one: by its version, or, where the network
+/// does not know that version, because the fork before it is FULU or later.
+fn is_gloas_or_later(fork_info: &ForkInfo, networks: &Networks) -> bool {
+    let ForkInfo { fork, .. } = fork_info;
+    let fork_of = |version| {
+        networks
+            .of(version)
+            .and_then(|network| network.fork_of(version))
+    };
+    match fork_of(fork.current_version) {
+        Some(current) => current >= Fork::Gloas,
+        None => fork_of(fork.previous_version).is_some_and(|previous| previous >= Fork::Fulu),
     }
 }
 

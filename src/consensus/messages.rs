@@ -9,11 +9,12 @@ use super::block::{
     AggregateAndProof, AggregationSlot, Attestation, AttestationData, AttestationElectra,
     AttestationGloas, BeaconBlock, BeaconBlockBody, BeaconBlockBodyAltair, BeaconBlockHeader,
     BuilderRequestAuth, ContributionAndProof, DepositMessage, ExecutionPayloadBid,
-    ExecutionPayloadEnvelope, PayloadAttestationData, ProposerPreferences, RandaoReveal,
-    SyncAggregatorSelectionData, SyncCommitteeMessage, ValidatorRegistration, VoluntaryExit,
+    ExecutionPayloadBidHeze, ExecutionPayloadEnvelope, PayloadAttestationData, ProposerPreferences,
+    RandaoReveal, SyncAggregatorSelectionData, SyncCommitteeMessage, ValidatorRegistration,
+    VoluntaryExit,
 };
 use super::domain::{self, DomainRule, ForkMoment};
-use super::forms::{ReadMessage, aggregate, block, plain, since_gloas};
+use super::forms::{ReadMessage, aggregate, bid, block, plain, since_gloas};
 use super::primitives::wrong;
 use super::signable::{ShownPreset, Signable, SigningFacts};
 use super::slashable::SlashableMessage;
@@ -73,11 +74,7 @@ static MESSAGE_TYPES: [MessageType; 18] = [
         since_gloas::<BuilderRequestAuth>,
     ),
     message_type(&["DEPOSIT"], &["deposit"], plain::<DepositMessage>),
-    message_type(
-        &["EXECUTION_PAYLOAD_BID"],
-        &["execution_payload_bid"],
-        since_gloas::<ExecutionPayloadBid>,
-    ),
+    message_type(&["EXECUTION_PAYLOAD_BID"], &["execution_payload_bid"], bid),
     message_type(
         &["EXECUTION_PAYLOAD_ENVELOPE"],
         &["execution_payload_envelope"],
@@ -327,6 +324,19 @@ impl Signable for ExecutionPayloadBid {
     fn signing_facts(&self) -> SigningFacts {
         SigningFacts {
             container: "ExecutionPayloadBid",
+            root: self.hash_tree_root(),
+            domain_type: domain::BEACON_BUILDER,
+            domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            slashable: None,
+            shown_preset: None,
+        }
+    }
+}
+
+impl Signable for ExecutionPayloadBidHeze {
+    fn signing_facts(&self) -> SigningFacts {
+        SigningFacts {
+            container: "ExecutionPayloadBid of HEZE",
             root: self.hash_tree_root(),
             domain_type: domain::BEACON_BUILDER,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),

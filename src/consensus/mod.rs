@@ -15,6 +15,7 @@ mod messages;
 pub mod network;
 pub mod primitives;
 pub mod request;
+mod seen_networks;
 mod signable;
 pub mod slashable;
 mod ssz;

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::primitives::{Epoch, Root, Slot, Version};
+use super::seen_networks::{SeenNetworks, warning};
 use crate::hex::{self, HexError};
 use crate::yaml::{self, Node};
 
@@ -36,7 +38,8 @@ pub enum Preset {
 #[derive(Clone)]
 pub struct Networks {
     chosen: Network,
-    recognise_others: bool,
+    /// The networks that requests have shown; `None` when one was chosen.
+    seen: Option<Arc<SeenNetworks>>,
 }
 
 /// The fork of a network at some epoch (consensus-specs, the container `Fork`).
@@ -115,7 +118,7 @@ impl Default for Networks {
     fn default() -> Self {
         Self {
             chosen: BUILT_IN[0].clone(),
-            recognise_others: true,
+            seen: Some(Arc::default()),
         }
     }
 }
@@ -129,7 +132,7 @@ impl Networks {
             .find(|network| network.name.eq_ignore_ascii_case(&name))?;
         Some(Self {
             chosen: network.clone(),
-            recognise_others: false,
+            seen: None,
         })
     }
 
@@ -144,7 +147,7 @@ impl Networks {
             Config(yaml::map(text).map_err(|error| format!("no network configuration: {error}"))?);
         Ok(Self {
             chosen: config.network()?,
-            recognise_others: false,
+            seen: None,
         })
     }
 
@@ -173,7 +176,7 @@ impl Networks {
     /// When the slots of the chosen network begin. `None` when no network was chosen, or its genesis
     /// time is not known.
     pub fn slot_times(&self) -> Option<SlotTimes> {
-        if self.recognise_others {
+        if self.seen.is_some() {
             return None;
         }
         self.chosen.slot_times()
@@ -221,20 +224,56 @@ impl Networks {
         known.as_mut().map(|(_, begin)| *begin = epoch).is_some()
     }
 
-    /// The chosen network.
-    pub(super) fn chosen(&self) -> &Network {
-        &self.chosen
-    }
-
     /// The network of a request whose fork has this version. `None` when nothing was chosen and no
     /// built-in network has it.
     pub(super) fn of(&self, version: Version) -> Option<&Network> {
-        if !self.recognise_others || self.chosen.fork_of(version).is_some() {
+        if self.seen.is_none() || self.chosen.fork_of(version).is_some() {
             return Some(&self.chosen);
         }
         BUILT_IN
             .iter()
             .find(|network| network.fork_of(version).is_some())
+    }
+
+    /// Notes that a request was of this network and this chain.
+    pub(super) fn note(&self, network: &Network, genesis_validators_root: Root) {
+        let Some(seen) = &self.seen else {
+            return;
+        };
+        let known_root = network.genesis_validators_root;
+        if known_root.is_some_and(|root| root != genesis_validators_root) {
+            return;
+        }
+        let index = BUILT_IN
+            .iter()
+            .position(|built_in| built_in.name == network.name);
+        if let Some(index) = index {
+            seen.note(index);
+        }
+    }
+
+    /// Returns the network of a message that does not show its own: the chosen one, or the only one that
+    /// other requests have shown, or mainnet.
+    pub(super) fn for_all_forks(&self) -> &Network {
+        let seen = self.seen.as_ref().map(|seen| seen.indices());
+        match seen.as_deref() {
+            Some([only]) if BUILT_IN[*only].name != self.chosen.name => &BUILT_IN[*only],
+            Some(_) | None => &self.chosen,
+        }
+    }
+
+    /// Returns a warning about the network that is assumed for a message that does not show its own.
+    /// Returns it once, and again when requests have shown another network.
+    pub(super) fn warning(&self, type_name: &str) -> Option<String> {
+        let seen = self.seen.as_ref()?;
+        if !seen.has_news() {
+            return None;
+        }
+        let mut names = Vec::new();
+        for index in seen.indices() {
+            names.push(&*BUILT_IN[index].name);
+        }
+        warning(type_name, &self.for_all_forks().name, &names)
     }
 }
 

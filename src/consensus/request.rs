@@ -9,6 +9,7 @@ use super::json_body;
 use super::json_tree::{FieldError, FromJson, JsonTree, JsonValue, read_field};
 use super::messages::{ELEMENTS_MAX, ENVELOPE_ELEMENTS_MAX, MessageType};
 use super::network::{Network, Networks, Preset};
+
 use super::primitives::{DomainType, Epoch, Root, Version, wrong};
 use super::signable::{ShownPreset, SigningFacts};
 use super::slashable::Slashable;
@@ -124,7 +125,7 @@ impl SignRequest {
                 self.check_claims(*root, || "a request without a type".to_owned())
             }
             SignSubject::Genesis { facts, version } => {
-                let network = networks.chosen();
+                let network = networks.for_all_forks();
                 let domain = MessageDomain {
                     version: version.unwrap_or_else(|| network.genesis_version()),
                     genesis_validators_root: Root::ZERO,
@@ -154,7 +155,20 @@ impl SignRequest {
                         domain = now;
                     }
                 }
-                self.check_message_claims(facts, &domain)
+                let root = self.check_message_claims(facts, &domain)?;
+                networks.note(network, fork_info.genesis_validators_root);
+                Ok(root)
+            }
+        }
+    }
+
+    /// Returns a warning for the operator about the network that was assumed for this message, when
+    /// there is something new to say.
+    pub fn network_warning(&self, networks: &Networks) -> Option<String> {
+        match &self.subject {
+            SignSubject::Genesis { version: None, .. } => networks.warning(self.type_name),
+            SignSubject::Genesis { .. } | SignSubject::Forked { .. } | SignSubject::BareRoot(_) => {
+                None
             }
         }
     }

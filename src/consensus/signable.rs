@@ -22,7 +22,7 @@ pub(super) struct SigningFacts {
     pub(super) domain_type: DomainType,
     /// The fork and the chain that the signature holds on.
     pub(super) domain_rule: DomainRule,
-    /// The message as slashing protection sees it; `None` when nobody is slashed for two of its kind.
+    /// The message as slashing protection sees it; `None` when two such messages slash nobody.
     pub(super) slashable: Option<SlashableMessage>,
     /// The preset, where the length of a field shows it.
     pub(super) shown_preset: Option<ShownPreset>,

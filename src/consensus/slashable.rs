@@ -4,19 +4,19 @@ use std::fmt;
 
 use super::primitives::{Epoch, Root, Slot};
 
-/// The slashing class of a duty: an answer of the duty itself.
+/// The slashing class of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slashable {
-    /// Nobody is slashed for two of these: selection proofs, sync messages, exits, registrations.
+    /// Two of these slash nobody: selection proofs, sync messages, exits, registrations.
     Never,
     /// A message on the chain of this genesis validators root.
     On(Root, SlashableMessage),
-    /// A bare root: whatever domain is named with it, it may be that of a block or a vote, so it is
-    /// signed only without protection.
+    /// A bare root. It may be that of a block or a vote, whatever domain the client names, so it is signed
+    /// only without protection.
     Opaque,
 }
 
-/// A message that can be slashed.
+/// A message that can get its signer slashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlashableMessage {
     /// A beacon block, or its header, at this slot.

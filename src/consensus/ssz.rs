@@ -1,8 +1,8 @@
-//! Hash tree roots: the merkleization of SSZ, which is all of SSZ that a signer needs.
+//! Hash tree roots: the merkleization of SSZ. A signer needs nothing else of SSZ.
 //!
-//! Trees are hashed level by level in the memory of their chunks: no recursion, and a limit costs
-//! one hash for each empty level, whatever its size. A constructor of a list checks its limit, so
-//! computing a root cannot fail.
+//! Trees are hashed level by level in the memory of their chunks, without recursion. A limit of any size
+//! costs one hash for each empty level. The constructors of lists check their limits, so computing a
+//! root cannot fail.
 //! Source: consensus-specs, `ssz/simple-serialize.md`; EIP-7916 (progressive lists and bitlists),
 //! EIP-7495 (progressive containers).
 
@@ -15,27 +15,28 @@ use super::primitives::{Address, Epoch, PublicKey, Root, Signature, Slot, Uint64
 /// A leaf or node of a tree.
 pub(super) type Chunk = [u8; 32];
 
-/// What has a hash tree root.
+/// A value that has a hash tree root.
 pub(super) trait HashTreeRoot: Sized {
-    /// How many of these share a chunk when a list packs them: 1 for all but basic types.
+    /// The number of values that share a chunk when a list packs them: 1 for all but basic types.
     const PER_CHUNK: usize = 1;
 
-    /// The hash tree root.
+    /// Computes the hash tree root.
     fn hash_tree_root(&self) -> Root;
 
-    /// The leaves of a list of these.
+    /// Returns the leaves of a list of these.
     fn chunks(items: &[Self]) -> Vec<Chunk> {
         items.iter().map(|item| item.hash_tree_root().0).collect()
     }
 }
 
-/// Root of a container with these roots of fields; overwrites them.
+/// Computes the root of a container from the roots of its fields, and overwrites them.
 pub(super) fn container(fields: &mut [Chunk]) -> Root {
     let depth = depth_of(fields.len());
     Root(merkleize(fields, depth))
 }
 
-/// Root of an EIP-7495 progressive container that has all of these fields; overwrites them.
+/// Computes the root of an EIP-7495 progressive container from the roots of its fields, all of which are
+/// active, and overwrites them.
 pub(super) fn progressive_container(fields: &mut [Chunk]) -> Root {
     let mut active = [0; 32];
     for index in 0..fields.len() {
@@ -44,7 +45,7 @@ pub(super) fn progressive_container(fields: &mut [Chunk]) -> Root {
     Root(hash_pair(&merkleize_progressive(fields), &active))
 }
 
-/// Root of a list of at most `limit` items; `chunks` are their leaves, of which `per_chunk` share one.
+/// Computes the root of a list of at most `limit` items, of which `per_chunk` share one of `chunks`.
 pub(super) fn list(mut chunks: Vec<Chunk>, length: usize, limit: usize, per_chunk: usize) -> Root {
     mix_in_length(
         merkleize(&mut chunks, depth_of(limit.div_ceil(per_chunk))),
@@ -52,12 +53,12 @@ pub(super) fn list(mut chunks: Vec<Chunk>, length: usize, limit: usize, per_chun
     )
 }
 
-/// Root of an EIP-7916 progressive list.
+/// Computes the root of an EIP-7916 progressive list.
 pub(super) fn progressive_list(mut chunks: Vec<Chunk>, length: usize) -> Root {
     mix_in_length(merkleize_progressive(&mut chunks), length)
 }
 
-/// Bytes as leaves.
+/// Packs bytes into leaves.
 pub(super) fn pack(bytes: &[u8]) -> Vec<Chunk> {
     let mut chunks = vec![[0; 32]; bytes.len().div_ceil(32)];
     for (chunk, part) in chunks.iter_mut().zip(bytes.chunks(32)) {
@@ -66,14 +67,14 @@ pub(super) fn pack(bytes: &[u8]) -> Vec<Chunk> {
     chunks
 }
 
-/// A number as a leaf.
+/// Makes a leaf of a number.
 pub(super) fn number(number: u64) -> Chunk {
     let mut chunk = [0; 32];
     chunk[..8].copy_from_slice(&number.to_le_bytes());
     chunk
 }
 
-/// SHA-256 of two nodes: two compressions, the second over constant padding.
+/// Computes SHA-256 of two nodes: two compressions, the second over constant padding.
 fn hash_pair(left: &Chunk, right: &Chunk) -> Chunk {
     let mut blocks = [[0; 64], PADDING];
     blocks[0][..32].copy_from_slice(left);
@@ -87,7 +88,7 @@ fn hash_pair(left: &Chunk, right: &Chunk) -> Chunk {
     digest
 }
 
-/// Root of a tree of `2^depth` leaves, these and then zeros.
+/// Computes the root of a tree of `2^depth` leaves: these and then zeros. Overwrites them.
 fn merkleize(nodes: &mut [Chunk], depth: usize) -> Chunk {
     let mut count = nodes.len();
     if count == 0 {
@@ -105,9 +106,10 @@ fn merkleize(nodes: &mut [Chunk], depth: usize) -> Chunk {
     nodes[0]
 }
 
-/// Root of a chain of trees of 1, 4, 16, 64… leaves, folded from its far end.
+/// Computes the root of a chain of trees of 1, 4, 16, 64… leaves, from its far end. Overwrites them.
 fn merkleize_progressive(nodes: &mut [Chunk]) -> Chunk {
-    let (mut end, mut depth) = (0, 0);
+    let mut end = 0;
+    let mut depth = 0;
     while end < nodes.len() {
         end += 1 << depth;
         depth += 2;
@@ -168,7 +170,7 @@ impl HashTreeRoot for Root {
     }
 }
 
-/// Depth of the largest tree: a request of 32 MiB has 2^20 chunks, and no limit has more than 2^9.
+/// Depth of the largest tree: a request of 32 MiB has 2^20 chunks; limits have at most 2^9.
 const DEPTH_MAX: usize = 24;
 
 /// Roots of trees of zeros, by depth.

@@ -46,7 +46,7 @@ pub(super) fn read(
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let JsonObject(file): JsonObject<InterchangeFile> =
         serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| invalid(&error.path().to_string(), error.inner()))?;
+            .map_err(|error| ImportError::Invalid(error.to_string()))?;
     deserializer
         .end()
         .map_err(|error| invalid("after the file", &error))?;

@@ -19,7 +19,7 @@ use std::ptr;
 use blst::{blst_fp2, blst_p2, blst_p2_affine, blst_scalar};
 use zeroize::Zeroize;
 
-/// An element of GF(p²) = GF(p)[i], p the prime of BLS12-381: real part, then imaginary part, each six
+/// An element of GF(p²) = GF(p)\[i\], p the prime of BLS12-381: real part, then imaginary part, each six
 /// limbs in Montgomery form, fully reduced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Zeroize)]
 #[repr(C)]

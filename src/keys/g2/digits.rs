@@ -2,7 +2,7 @@
 //!
 //! z = −0xd201000000010000 is the parameter of BLS12-381; u = |z|. The order of the groups is
 //! r = u⁴ − u² + 1 < u⁴, so a scalar below r has four digits, k = k₀ + k₁u + k₂u² + k₃u³, 0 ≤ kᵢ < u.
-//! In G2 a multiplication by u costs next to nothing (`endomorphism.rs`), so that [k]H is a sum of four
+//! In G2 a multiplication by u costs next to nothing (`endomorphism.rs`), so that \[k\]H is a sum of four
 //! products with numbers of 64 bits.
 //!
 //! Division by u: u has its highest bit set, so that a division of two limbs by one is a multiplication

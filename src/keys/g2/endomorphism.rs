@@ -1,4 +1,4 @@
-//! ψ, the endomorphism that makes base |z| cheap: −ψ(Q) = [|z|]Q for every Q of G2.
+//! ψ, the endomorphism that makes base |z| cheap: −ψ(Q) = \[|z|\]Q for every Q of G2.
 //!
 //! ψ maps a point of the twist to the curve, applies the Frobenius map and maps back: it conjugates both
 //! coordinates and multiplies them by 1/(1 + i)^((p−1)/3) and 1/(1 + i)^((p−1)/2). On G2 it is the
@@ -47,7 +47,7 @@ const Y_FACTOR: Fp2 = Fp2 {
     ],
 };
 
-/// [|z|]Q.
+/// \[|z|\]Q.
 pub(super) fn times_u_affine(point: &AffinePoint) -> AffinePoint {
     let mut y = point.y.conjugate().multiply(&Y_FACTOR);
     y.negate_if(true);
@@ -57,7 +57,7 @@ pub(super) fn times_u_affine(point: &AffinePoint) -> AffinePoint {
     }
 }
 
-/// [|z|]Q.
+/// \[|z|\]Q.
 pub(super) fn times_u(point: &JacobianPoint) -> JacobianPoint {
     let mut y = point.y.conjugate().multiply(&Y_FACTOR);
     y.negate_if(true);

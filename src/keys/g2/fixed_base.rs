@@ -1,13 +1,13 @@
 //! Signatures of many keys for one message: a table of multiples of H, and up to eight keys at a time.
 //!
-//! **Table.** Row j of 13 holds {1, 3, …, 31}·[32ʲ]H, affine. 16 corrections hold −Σ bᵢ[uⁱ]H for the
+//! **Table.** Row j of 13 holds {1, 3, …, 31}·\[32ʲ\]H, affine. 16 corrections hold −Σ bᵢ\[uⁱ\]H for the
 //! four bits b of their index. 43,008 bytes, made from public values only.
 //!
 //! **Signing.** kᵢ, the digits of a key in base u (`digits.rs`), are made odd, and b remembers which
-//! were even. With odd windows no window is zero, so Aᵢ = [kᵢ]H is a sum of exactly 13 entries. It is
+//! were even. With odd windows no window is zero, so Aᵢ = \[kᵢ\]H is a sum of exactly 13 entries. It is
 //! kept affine: all sums of a batch, four a key, take their next entry with one shared inversion
 //! (Montgomery's trick; Montgomery, "Speeding the Pollard and elliptic curve methods of factorization",
-//! 1987). Then Horner's rule, R = A₃, R = [u]R + Aᵢ (`endomorphism.rs`), and the correction for b.
+//! 1987). Then Horner's rule, R = A₃, R = \[u\]R + Aᵢ (`endomorphism.rs`), and the correction for b.
 //! Fixed-base windows: Brickell, Gordon, McCurley and Wilson (1992). Odd signed windows: Joye and
 //! Tunstall, "Exponent recoding and regular exponentiation algorithms" (2009).
 //!
@@ -19,7 +19,7 @@
 //! - The last step adds u·M and k₀, M < u³, k₀ < u. u·M + k₀ = r has no solution in odd digits. But
 //!   u·M ≡ k₀ has one: M = u³ − u + 1 and k₀ = u − 1, that is the odd digits (u − 1, 1, u − 1, u − 1).
 //!   Twelve valid scalars have these. The addition is therefore a complete one.
-//! - The correction may meet its equal too, or be infinity: a complete addition. Its result is [k]H,
+//! - The correction may meet its equal too, or be infinity: a complete addition. Its result is \[k\]H,
 //!   0 < k < r, which is not infinity.
 //! - Making the table adds multiples below 2⁶⁵ that differ, and sums of distinct powers of u below r/2.
 //! - H at infinity has no table.
@@ -112,7 +112,7 @@ impl FixedBaseTable {
         }
     }
 
-    /// [k]H for each of up to eight scalars in little endian, not zero, below the order of the groups.
+    /// \[k\]H for each of up to eight scalars in little endian, not zero, below the order of the groups.
     ///
     /// # Panics
     /// When there are more, or when the numbers of scalars and products differ.
@@ -133,7 +133,7 @@ impl FixedBaseTable {
         to_affine(&results[..scalars.len()], products);
     }
 
-    /// [kᵢ]H for each odd digit of each key.
+    /// \[kᵢ\]H for each odd digit of each key.
     fn digit_products(&self, batch: &[Digits]) -> [[AffinePoint; DIGITS]; BATCH_KEYS_MAX] {
         let mut sums = [[AffinePoint::INFINITY; DIGITS]; BATCH_KEYS_MAX];
         let mut addends = sums;
@@ -156,7 +156,7 @@ impl FixedBaseTable {
     }
 }
 
-/// A₀ + [u]A₁ + [u²]A₂ + [u³]A₃.
+/// A₀ + \[u\]A₁ + \[u²\]A₂ + \[u³\]A₃.
 fn horner(sums: &[AffinePoint; DIGITS]) -> JacobianPoint {
     let [lowest, second, third, highest] = sums;
     let mut result = JacobianPoint::default();
@@ -171,7 +171,7 @@ fn horner(sums: &[AffinePoint; DIGITS]) -> JacobianPoint {
     result
 }
 
-/// [2ⁿ]H, affine.
+/// \[2ⁿ\]H, affine.
 fn powers_of_two(point: &JacobianPoint) -> [AffinePoint; DOUBLINGS] {
     let mut powers = [*point; DOUBLINGS];
     let mut power = *point;

@@ -1,10 +1,10 @@
-//! The scalar multiplication of a signature, [k]H in G2, faster than blst's own where a message is
+//! The scalar multiplication of a signature, \[k\]H in G2, faster than blst's own where a message is
 //! signed by many keys.
 //!
 //! `k` is a secret key and H the message as a point of G2. blst does the arithmetic of the field and of
 //! single points (`curve.rs`); this folder chooses what is added:
 //! - `digits.rs`: the scalar in base |z|, and windows of its digits;
-//! - `endomorphism.rs`: [|z|]Q for almost nothing;
+//! - `endomorphism.rs`: \[|z|\]Q for almost nothing;
 //! - `select.rs`: reading a row at a secret index;
 //! - `one_use.rs`: one signature, with rows on the stack;
 //! - `fixed_base.rs`: up to eight signatures, with a table that stays;

@@ -1,7 +1,7 @@
-//! A signature for a message that was seen a few times only: [k]H without a table that outlives it.
+//! A signature for a message that was seen a few times only: \[k\]H without a table that outlives it.
 //!
-//! 1·H to 16·H are made affine together, and their images under −ψ give the same multiples of [u]H,
-//! [u²]H and [u³]H (`endomorphism.rs`): four rows on the stack. Then 13 windows of five bits from the
+//! 1·H to 16·H are made affine together, and their images under −ψ give the same multiples of \[u\]H,
+//! \[u²\]H and \[u³\]H (`endomorphism.rs`): four rows on the stack. Then 13 windows of five bits from the
 //! highest to the lowest: five doublings, and one addition for each of the four digits (`digits.rs`,
 //! exact windows). It is blst's own way (`POINTonE2_mult_gls`), after Galbraith, Lin and Scott
 //! ("Endomorphisms for faster elliptic curve cryptography on a large class of curves", 2009), but for
@@ -14,7 +14,7 @@ use super::digits::{Digits, WINDOW_BITS, WINDOWS};
 use super::endomorphism::times_u_affine;
 use super::select::select_signed;
 
-/// [k]H for a scalar in little endian below the order of the groups.
+/// \[k\]H for a scalar in little endian below the order of the groups.
 pub(super) fn multiply(point: &JacobianPoint, scalar: &[u8; 32]) -> AffinePoint {
     let digits = Digits::new(scalar);
     let rows = rows(point);
@@ -37,7 +37,7 @@ pub(super) fn multiply(point: &JacobianPoint, scalar: &[u8; 32]) -> AffinePoint 
     product[0]
 }
 
-/// Row i holds [uⁱ]H to 16·[uⁱ]H.
+/// Row i holds \[uⁱ\]H to 16·\[uⁱ\]H.
 fn rows(point: &JacobianPoint) -> [[AffinePoint; 16]; 4] {
     let mut multiples = [*point; 16];
     for number in 2..=16 {
