@@ -447,6 +447,7 @@ fn the_keymanager_token_opens_the_keymanager_routes_alone() {
         "--keymanager-token-file",
         &keys,
     ]);
+    signer.wait_first_load();
     let mut client = signer.client();
     for (token, path, status) in [
         ("all", "/eth/v1/keystores", 200),
