@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use serde_json::{Value, json};
-use signerd::consensus::network::Networks;
+use signerd::consensus::networks::Networks;
 use signerd::consensus::request::SignRequest;
 
 use crate::support::Signer;
@@ -113,7 +113,7 @@ fn the_log_says_which_network_a_registration_was_signed_for_and_names_the_option
     signer.wait_loaded();
     let keys = signer.client().get("/api/v1/eth2/publicKeys").json();
     let path = format!("/api/v1/eth2/sign/{}", keys[0].as_str().unwrap());
-    let mut send = |request: Value, expected: u16| {
+    let send = |request: Value, expected: u16| {
         let answer = signer.client().post(&path, request.to_string().as_bytes());
         assert_eq!(answer.status, expected, "{}", answer.text());
     };

@@ -3,6 +3,7 @@
 //! Pure: no clock, no socket, and of files only `config.yaml` as text.
 
 mod block;
+mod built_in_networks;
 mod container;
 mod domain;
 pub(crate) mod extension;
@@ -13,6 +14,8 @@ mod json_text;
 mod json_tree;
 mod messages;
 pub mod network;
+mod network_config;
+pub mod networks;
 pub mod primitives;
 pub mod request;
 mod seen_networks;
