@@ -91,7 +91,7 @@ option_groups! {
             choice("logging", "LEVEL", LOG_LEVELS, "least level logged, off to trace")
             .default("info").alias(&["log-level"]).short('l');
         LOGGING_FORMAT: Choice<LogFormat> =
-            choice("logging-format", "FORMAT", LOG_FORMATS, "or json, ecs, gcp, logstash, gelf").default("plain");
+            choice("logging-format", "FORMAT", LOG_FORMATS, "json, ecs, gcp, logstash, gelf").default("plain");
         ACCESS_LOGS_ENABLED: Switch = switch("access-logs-enabled", "false", "log every request");
     }
     "Keys" {
