@@ -1,6 +1,7 @@
 //! The consensus layer's rules: from a JSON body to a [`request::SignRequest`] and its signing root.
 //!
-//! Pure: no clock, no socket, and of files only `config.yaml` as text.
+//! No clock, no socket, and of files only `config.yaml` as text. The only state is which networks requests
+//! have shown (`seen_networks`).
 
 mod block;
 mod built_in_networks;
