@@ -22,7 +22,7 @@ use crate::cli::token::TokenSource;
 use crate::cli::typed_option::TypedOption;
 use crate::cli::value_types::TextList;
 use crate::cli::values::{Dialect, OptionValues};
-use crate::consensus::network::Networks;
+use crate::consensus::networks::Networks;
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::hex;
 use crate::keys::keyring_state::KeyringSettings;

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use serde_json::{Value, json};
-use signerd::consensus::network::Networks;
+use signerd::consensus::networks::Networks;
 use signerd::consensus::request::SignRequest;
 
 use crate::support::Signer;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use signerd::consensus::network::{Fork, Networks};
+use signerd::consensus::network::Fork;
+use signerd::consensus::networks::Networks;
 use signerd::consensus::primitives::Epoch;
 use signerd::consensus::request::SignRequest;
 use signerd::consensus::slashable::{Slashable, SlashableMessage};

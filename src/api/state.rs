@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::guard::Guard;
 use super::refusal::Refusal;
 use super::refusal_log::RefusalLog;
-use crate::consensus::network::Networks;
+use crate::consensus::networks::Networks;
 use crate::consensus::primitives::Signature;
 use crate::keys::keyring::Keyring;
 use crate::keys::secret::SecretKey;

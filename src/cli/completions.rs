@@ -6,7 +6,7 @@ use super::manual;
 use super::options;
 use super::subcommands;
 use super::typed_option::ValueForm;
-use crate::consensus::network::Networks;
+use crate::consensus::networks::Networks;
 
 /// The words that [`completions`] knows: shells, and `man` for the manual page.
 pub(crate) const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "man"];

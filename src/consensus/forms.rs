@@ -8,7 +8,8 @@ use super::block::{
 };
 use super::container::objects;
 use super::json_tree::{FieldError, FromJson, JsonValue, read_field};
-use super::network::{Fork, Network, Networks, Preset};
+use super::network::{Fork, Network, Preset};
+use super::networks::Networks;
 use super::primitives::{Slot, wrong};
 use super::signable::{Signable, SigningFacts};
 

@@ -276,6 +276,7 @@ mod tests {
     use serde::de::IgnoredAny;
     use serde_json::Value;
 
+    use super::super::json_body;
     use super::*;
 
     const ELEMENTS_MAX: usize = 1000;
@@ -332,6 +333,9 @@ mod tests {
                 }
             }
             let ours = parse(text.as_bytes(), ELEMENTS_MAX);
+            let mut scratch = Vec::new();
+            let body = json_body::parse(text.as_bytes(), &mut scratch, ELEMENTS_MAX);
+            assert_eq!(ours.is_ok(), body.is_ok(), "{text}");
             let theirs = serde_json::from_str::<IgnoredAny>(&text);
             assert_eq!(
                 ours.is_ok(),

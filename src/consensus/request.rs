@@ -8,7 +8,8 @@ use super::forms::FormContext;
 use super::json_body;
 use super::json_tree::{FieldError, FromJson, JsonTree, JsonValue, read_field};
 use super::messages::{ELEMENTS_MAX, ENVELOPE_ELEMENTS_MAX, MessageType};
-use super::network::{Network, Networks, Preset};
+use super::network::{Network, Preset};
+use super::networks::Networks;
 
 use super::primitives::{DomainType, Epoch, Root, Version, wrong};
 use super::signable::{ShownPreset, SigningFacts};

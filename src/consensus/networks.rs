@@ -1,0 +1,187 @@
+//! The network of a request: the one that `--network` chose, or one that the request shows.
+
+use std::sync::Arc;
+
+use super::built_in_networks::BUILT_IN_NETWORKS;
+use super::network::{Fork, ForkAt, Network, SlotTimes};
+use super::network_config::NetworkConfig;
+use super::primitives::{Epoch, Root, Slot, Version};
+use super::seen_networks::{SeenNetworks, warning};
+
+/// The network that `--network` chose. Without it mainnet, and whichever built-in network the fork
+/// versions of a request belong to.
+///
+/// A message without a fork, such as a validator registration, does not show its network. Without
+/// `--network` it is that of the other requests, as long as these agree.
+#[derive(Clone)]
+pub struct Networks {
+    chosen: Network,
+    /// What requests have shown; `None` when a network was chosen.
+    seen: Option<Arc<SeenNetworks>>,
+}
+
+impl Default for Networks {
+    fn default() -> Self {
+        Self {
+            chosen: BUILT_IN_NETWORKS[0].clone(),
+            seen: Some(Arc::default()),
+        }
+    }
+}
+
+impl Networks {
+    /// Finds the built-in network of this name, in any case, and with `_` for `-` as in Teku.
+    pub fn named(name: &str) -> Option<Self> {
+        let name = name.trim().replace('_', "-");
+        let network = BUILT_IN_NETWORKS
+            .iter()
+            .find(|network| network.name.eq_ignore_ascii_case(&name))?;
+        Some(Self {
+            chosen: network.clone(),
+            seen: None,
+        })
+    }
+
+    /// Reads the network that a `config.yaml` describes.
+    ///
+    /// # Errors
+    /// When it is not YAML, has no `GENESIS_FORK_VERSION`, or a value cannot be read: which, and why.
+    pub fn from_yaml(text: &str) -> Result<Self, String> {
+        Ok(Self {
+            chosen: NetworkConfig::parse(text)?.network()?,
+            seen: None,
+        })
+    }
+
+    /// Returns the names of the built-in networks.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN_NETWORKS.iter().map(|network| &*network.name)
+    }
+
+    /// Returns the name of the chosen network.
+    pub fn name(&self) -> &str {
+        &self.chosen.name
+    }
+
+    /// Returns how many slots an epoch of the chosen network has.
+    pub fn slots_per_epoch(&self) -> u64 {
+        self.chosen.slots_per_epoch
+    }
+
+    /// Returns the slot of the chosen network at this Unix time, or an earlier one where genesis is only
+    /// estimated. `None` when no network was chosen, its genesis time is not known, or has not come.
+    pub fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
+        self.slot_times()?.slot_at(now_seconds)
+    }
+
+    /// Returns when the slots of the chosen network begin. `None` when no network was chosen, or its
+    /// genesis time is not known.
+    pub fn slot_times(&self) -> Option<SlotTimes> {
+        if self.seen.is_some() {
+            return None;
+        }
+        self.chosen.slot_times()
+    }
+
+    /// Returns the epoch of the chosen network at this Unix time, as [`Networks::slot_at`]; epoch 0
+    /// before its genesis. `None` when its genesis time is not known.
+    pub fn epoch_now(&self, now_seconds: u64) -> Option<Epoch> {
+        self.chosen.epoch_now(now_seconds)
+    }
+
+    /// Returns the root of the validators at genesis of the chosen network; known for built-in networks
+    /// only.
+    pub fn genesis_validators_root(&self) -> Option<Root> {
+        self.chosen.genesis_validators_root
+    }
+
+    /// Returns the fork of the chosen network at this epoch, as in a beacon state.
+    pub fn fork_at(&self, epoch: Epoch) -> ForkAt {
+        let mut fork_at = ForkAt {
+            previous_version: self.chosen.genesis_version(),
+            current_version: self.chosen.genesis_version(),
+            epoch: Epoch(0),
+        };
+        for (version, begin) in self.chosen.forks.iter().flatten() {
+            if *begin != Epoch::NEVER && *begin <= epoch {
+                fork_at = ForkAt {
+                    previous_version: fork_at.current_version,
+                    current_version: *version,
+                    epoch: *begin,
+                };
+            }
+        }
+        fork_at
+    }
+
+    /// Whether the chosen network has this fork by this epoch.
+    pub fn has(&self, fork: Fork, epoch: Epoch) -> bool {
+        self.chosen.has(fork, epoch)
+    }
+
+    /// Moves a fork of the chosen network, for rehearsals. Returns whether the network knows the
+    /// version of the fork.
+    pub fn set_fork_epoch(&mut self, fork: Fork, epoch: Epoch) -> bool {
+        match &mut self.chosen.forks[fork as usize] {
+            Some((_, begin)) => {
+                *begin = epoch;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Finds the network of a request with this fork version. `None` when no network was chosen and no
+    /// built-in network has the version.
+    pub(super) fn of(&self, version: Version) -> Option<&Network> {
+        if self.seen.is_none() || self.chosen.fork_of(version).is_some() {
+            return Some(&self.chosen);
+        }
+        BUILT_IN_NETWORKS
+            .iter()
+            .find(|network| network.fork_of(version).is_some())
+    }
+
+    /// Notes that a request was of this network and this chain.
+    pub(super) fn note(&self, network: &Network, genesis_validators_root: Root) {
+        let Some(seen) = &self.seen else {
+            return;
+        };
+        let known_root = network.genesis_validators_root;
+        if known_root.is_some_and(|root| root != genesis_validators_root) {
+            return;
+        }
+        let index = BUILT_IN_NETWORKS
+            .iter()
+            .position(|built_in| built_in.name == network.name);
+        if let Some(index) = index {
+            seen.note(index);
+        }
+    }
+
+    /// Returns the network of a message that does not show its own: the chosen one, or the only one that
+    /// other requests have shown, or mainnet.
+    pub(super) fn for_all_forks(&self) -> &Network {
+        let seen = self.seen.as_ref().map(|seen| seen.indices());
+        match seen.as_deref() {
+            Some([only]) if BUILT_IN_NETWORKS[*only].name != self.chosen.name => {
+                &BUILT_IN_NETWORKS[*only]
+            }
+            Some(_) | None => &self.chosen,
+        }
+    }
+
+    /// Returns a warning about the network that is assumed for a message that does not show its own.
+    /// Returns it once, and again when requests have shown another network.
+    pub(super) fn warning(&self, type_name: &str) -> Option<String> {
+        let seen = self.seen.as_ref()?;
+        if !seen.has_news() {
+            return None;
+        }
+        let mut names = Vec::new();
+        for index in seen.indices() {
+            names.push(&*BUILT_IN_NETWORKS[index].name);
+        }
+        warning(type_name, &self.for_all_forks().name, &names)
+    }
+}
