@@ -24,8 +24,8 @@ pub(crate) trait ValueType: Copy {
     /// What the texts stand for.
     type Output;
 
-    /// Reads every text that was given, or the default. There is no text when the option is unset and has
-    /// no default.
+    /// Reads all texts that were given, or the default. `texts` is empty if the option is unset and has no
+    /// default.
     fn read(self, texts: &[Zeroizing<String>]) -> Result<Self::Output, ValueError>;
 }
 

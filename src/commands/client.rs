@@ -42,7 +42,7 @@ impl RunningServer {
     /// Finds the server of `--url`, else the one that these options start, to ask it how it is.
     ///
     /// # Errors
-    /// The options are wrong, or there is no way to the server.
+    /// The options are wrong, or the server cannot be reached with them.
     pub(super) fn find(url: Option<&str>, values: &OptionValues) -> Result<Self, StartError> {
         if let Some(url) = url {
             return Self::at(url);
@@ -68,11 +68,11 @@ impl RunningServer {
         Self::plain(values, reachable(address))
     }
 
-    /// Finds the server that these options start by a way on which nobody else answers. It may be given a
-    /// token, and what it says may be believed.
+    /// Finds the server that these options start, over a connection that no other program can answer. The
+    /// caller may send it a token and trust its answers.
     ///
     /// # Errors
-    /// The options are wrong, or there is no such way to the server.
+    /// The options are wrong, or the server cannot be reached safely.
     pub(super) fn find_trusted(values: &OptionValues) -> Result<Self, StartError> {
         let mut reasons = Vec::new();
         if let Some(server) = Self::by_control_socket(values, &mut reasons)? {
