@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::support::{Scratch, Signer, binary, secured};
+use crate::support::{Scratch, Signer, binary, copy_binary, secured};
 
 #[test]
 fn every_case_of_the_fixtures_gives_the_expected_report_or_error() {
@@ -275,9 +275,7 @@ impl Case {
         let mut command = match program {
             Some(_) => {
                 words.remove(0);
-                fs::hard_link(binary(), &link)
-                    .or_else(|_| fs::copy(binary(), &link).map(drop))
-                    .expect("a copy");
+                copy_binary(&link);
                 Command::new(&link)
             }
             None => Command::new(binary()),

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Scratch, Signer, binary, secured};
+use crate::support::{Scratch, Signer, binary, copy_binary, secured};
 
 /// A user without rights.
 const NOBODY: u32 = 65_534;
@@ -386,11 +386,10 @@ fn the_socket_is_for_its_owner_alone_and_needs_no_token() {
     }
     // Even where the mode of the file lets others in, the kernel names their user.
     let program = scratch.path().join("signerd");
-    fs::copy(binary(), &program).unwrap();
+    copy_binary(&program);
     let open =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     open(scratch.path(), 0o755);
-    open(&program, 0o755);
     open(&data, 0o755);
     open(&socket, 0o666);
     let output = Command::new(&program)
@@ -413,10 +412,8 @@ fn a_command_does_not_trust_another_user_who_listens_in_the_data_directory() {
     let open =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let program = scratch.path().join("signerd");
-    fs::copy(binary(), &program).unwrap();
-    for path in [scratch.path(), &program] {
-        open(path, 0o755);
-    }
+    copy_binary(&program);
+    open(scratch.path(), 0o755);
     open(&data, 0o777);
     let data_text = data.display().to_string();
     let arguments = [

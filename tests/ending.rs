@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use signerd::critical_thread;
 
-use crate::support::{Scratch, binary};
+use crate::support::{Scratch, binary, copy_binary};
 
 /// Longer than any process below takes to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -235,10 +235,8 @@ fn every_command_is_closed_to_debuggers_and_core_dumps_before_it_reads_a_file() 
     fs::create_dir(scratch.path().join("data")).unwrap();
     // The copy is where the user nobody can run it.
     let program = scratch.path().join("signerd");
-    fs::copy(binary(), &program).unwrap();
-    for path in [program.as_path(), scratch.path()] {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    copy_binary(&program);
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let pipe = scratch.path().join("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());

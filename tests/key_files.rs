@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::key_life::{health, listed, reload};
 use crate::keymanager::{Manager, keystore, statuses};
-use crate::support::{Scratch, Signer, binary};
+use crate::support::{Scratch, Signer, binary, copy_binary};
 
 /// A keystore of the vectors, the password that opens it, and its key.
 struct Sample {
@@ -413,8 +413,7 @@ fn a_password_that_is_wrong_missing_or_not_readable_is_named_with_its_real_cause
     )
     .unwrap();
     let program = scratch.path().join("signerd");
-    fs::copy(binary(), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    copy_binary(&program);
     let output = Command::new("setpriv")
         .args(["--reuid=10001", "--regid=10001", "--clear-groups"])
         .arg(&program)

@@ -28,6 +28,20 @@ pub(crate) fn binary() -> PathBuf {
         .map_or_else(|| env!("CARGO_BIN_EXE_signerd").into(), PathBuf::from)
 }
 
+/// Copies the binary under test to `program`, where every user may run it.
+///
+/// `install` writes the copy. If this process wrote it, a child that another test starts at that moment would
+/// inherit the open file, and the copy could not be run ("Text file busy") until that child called `exec`.
+pub(crate) fn copy_binary(program: &Path) {
+    let status = Command::new("install")
+        .args(["-m", "0755"])
+        .arg(binary())
+        .arg(program)
+        .status()
+        .expect("install starts");
+    assert!(status.success(), "install: {status}");
+}
+
 /// How a client reaches the signing listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
