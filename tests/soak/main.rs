@@ -394,7 +394,7 @@ fn adjust_rate(traffic: &Traffic, busy: u64) {
     };
     traffic
         .pause_micros
-        .store(next.clamp(1_000, 500_000), Ordering::Relaxed);
+        .store(next.clamp(1_000, 100_000), Ordering::Relaxed);
 }
 
 /// Idle and all ticks of the processors since the machine's start.
