@@ -63,6 +63,8 @@ pub(crate) struct Targets<'a> {
     pub(crate) database: &'a Mutex<PostgresServer>,
     /// The small disk of the signer with a store of its own; `None` where none can be mounted.
     pub(crate) small_disk: Option<&'a Path>,
+    /// The data directory of the signer with a store of its own.
+    pub(crate) embedded_data_dir: &'a Path,
     /// The file that libfaketime reads; `None` where it is not installed.
     pub(crate) clock_file: Option<&'a Path>,
     pub(crate) certificates: &'a Scratch,

@@ -75,10 +75,14 @@ fn main() -> ExitCode {
     };
     let small_disk = SmallDisk::mount(scratch.path());
     let clock_file = clock_file(&scratch);
+    let embedded_data_dir = small_disk.as_ref().map_or_else(
+        || scratch.path().join("embedded"),
+        |disk| disk.0.join("data"),
+    );
     let nodes = start_nodes(
         &scratch,
         &database,
-        small_disk.as_ref(),
+        &embedded_data_dir,
         clock_file.as_deref(),
     );
     let database = Mutex::new(database);
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
         nodes: &nodes,
         database: &database,
         small_disk: small_disk.as_ref().map(|disk| disk.0.as_path()),
+        embedded_data_dir: &embedded_data_dir,
         clock_file: clock_file.as_deref(),
         certificates: &scratch,
     };
@@ -95,11 +100,11 @@ fn main() -> ExitCode {
     finish(&traffic, &intervals, &nodes, &errors)
 }
 
-/// Two signers that share the database, and last one with a store of its own, over TLS.
+/// Two signers that share the database, and, as the last, one with a store of its own, over TLS.
 fn start_nodes(
     scratch: &Scratch,
     database: &PostgresServer,
-    small_disk: Option<&SmallDisk>,
+    embedded_data_dir: &Path,
     clock_file: Option<&Path>,
 ) -> Vec<Node> {
     let name = database.create_database();
@@ -120,8 +125,7 @@ fn start_nodes(
     let first = sharing("first");
     let second = sharing("second");
 
-    let data = data_dir_of_embedded(scratch, small_disk);
-    make_private_directory(&data);
+    make_private_directory(embedded_data_dir);
     for suffix in ["pem", "key"] {
         let file = format!("server.{suffix}");
         scratch.write(&file, fs::read(secured::source(&file)).unwrap());
@@ -137,7 +141,7 @@ fn start_nodes(
         "--interop-keys",
         "100..164",
         "--data-dir",
-        &data.display().to_string(),
+        &embedded_data_dir.display().to_string(),
         "--tls-cert",
         &path("server.pem"),
         "--tls-key",
@@ -145,13 +149,6 @@ fn start_nodes(
     ]);
     let embedded = Node::start("embedded", scratch.path(), arguments, environment);
     vec![first, second, embedded]
-}
-
-fn data_dir_of_embedded(scratch: &Scratch, small_disk: Option<&SmallDisk>) -> PathBuf {
-    small_disk.map_or_else(
-        || scratch.path().join("embedded"),
-        |disk| disk.0.join("data"),
-    )
 }
 
 fn make_private_directory(path: &Path) {
@@ -170,11 +167,7 @@ fn run(targets: &Targets<'_>, traffic: &Traffic, duration: Duration) -> Vec<Inte
             }
         }
         let embedded = targets.nodes.last().unwrap();
-        let data_dir = targets.small_disk.map_or_else(
-            || targets.certificates.path().join("embedded"),
-            |disk| disk.join("data"),
-        );
-        scope.spawn(move || faults::change_keys(traffic, embedded, &data_dir));
+        scope.spawn(move || faults::change_keys(traffic, embedded, targets.embedded_data_dir));
         scope.spawn(|| faults::misbehave(traffic, targets.nodes, &is_paused));
         scope.spawn(|| inflict_faults(targets, traffic, duration, &inflicted));
         let intervals = watch(targets.nodes, traffic, duration, &is_paused, &inflicted);
