@@ -83,16 +83,35 @@ fn denied(path: &Path) -> String {
     let gid = process.gid();
     let uid = process.uid();
     let mode = if file.is_dir() { "0750" } else { "0440" };
-    let place = if uid == IMAGE_UID {
+    format!(
+        "{shown} belongs to {}, and signerd runs as uid {uid} and gid {gid}: run \
+         `chgrp {gid} {shown} && chmod {mode} {shown}`{}",
+        owner(&file),
+        place(uid)
+    )
+}
+
+/// Returns what to do about a directory of ours in which no file can be made.
+pub(crate) fn unwritable(directory: &Path) -> String {
+    let (Ok(found), Ok(process)) = (fs::metadata(directory), fs::metadata("/proc/self")) else {
+        return "let the user that signerd runs as write there, by chown".to_owned();
+    };
+    let shown = directory.display();
+    let uid = process.uid();
+    let gid = process.gid();
+    format!(
+        "{shown} belongs to {}, and signerd runs as uid {uid} and gid {gid}: run `chown {uid}:{gid} {shown}`{}",
+        owner(&found),
+        place(uid)
+    )
+}
+
+fn place(uid: u32) -> &'static str {
+    if uid == IMAGE_UID {
         " (for a mount of a container: on the host)"
     } else {
         ""
-    };
-    format!(
-        "{shown} belongs to {}, and signerd runs as uid {uid} and gid {gid}: run \
-         `chgrp {gid} {shown} && chmod {mode} {shown}`{place}",
-        owner(&file),
-    )
+    }
 }
 
 /// Returns the first of the path and the directories above it that keeps this process out.

@@ -524,6 +524,9 @@ fn a_start_without_keys_warns_and_names_three_ways_to_add_some() {
     fs::create_dir(scratch.path().join("empty")).unwrap();
     let data = data.display().to_string();
     let empty = scratch.path().join("empty").display().to_string();
+    let [sample, _] = samples();
+    scratch.write("failing/a.json", &sample.json);
+    let failing = scratch.path().join("failing").display().to_string();
     for (case, options, warns) in [
         ("no source", vec![], true),
         ("a data directory", vec!["--data-dir", data.as_str()], true),
@@ -538,12 +541,23 @@ fn a_start_without_keys_warns_and_names_three_ways_to_add_some() {
             true,
         ),
         ("a key", vec!["--interop-keys", "0..1"], false),
+        (
+            "a keystore without its password, which has a line of its own",
+            vec![
+                "--keystores-path",
+                &failing,
+                "--keystores-passwords-path",
+                &failing,
+            ],
+            false,
+        ),
     ] {
         let mut signer = Signer::start(&options);
         if warns {
             signer.wait_for_line("there are no keys");
         } else {
-            signer.wait_loaded();
+            signer.wait_for_line("all sources are read");
+            reload(&signer); // the warning of the start has had its time
         }
         let log = signer.log();
         let warning = log.lines().find(|line| line.contains("there are no keys"));
@@ -560,6 +574,47 @@ fn a_start_without_keys_warns_and_names_three_ways_to_add_some() {
             );
         }
     }
+}
+
+#[test]
+fn a_data_directory_of_another_user_is_named_with_the_command_that_helps() {
+    let scratch = Scratch::new("files-data-owner");
+    let data = scratch.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+    let data = data.display().to_string();
+    let output = as_another_user(&scratch, &["--port", "0", "--data-dir", &data], &[]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(73), "{errors}");
+    for part in [
+        "api-token.txt: Permission denied",
+        "belongs to uid 0 and gid 0 with mode 0755",
+        &format!("chown 10001:10001 {data}"),
+    ] {
+        assert!(errors.contains(part), "{errors}");
+    }
+}
+
+#[test]
+fn a_list_of_no_keys_says_so_beside_its_output() {
+    let scratch = Scratch::new("files-no-list");
+    fs::create_dir(scratch.path().join("empty")).unwrap();
+    let empty = scratch.path().join("empty").display().to_string();
+    let options = [
+        "--keystores-path",
+        &empty,
+        "--keystores-passwords-path",
+        &empty,
+    ];
+    let output = list(&options);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && output.stdout.is_empty(),
+        "{errors}"
+    );
+    assert!(errors.contains("these settings give no keys"), "{errors}");
+    let output = list(&["--interop-keys", "0..1"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("give no keys"));
 }
 
 #[test]
