@@ -2,6 +2,7 @@
 //! routes lies in it.
 
 use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use crate::cli::token::read_token;
 use crate::config::Settings;
 use crate::files::{self, random};
 use crate::keys::imported;
+use crate::path_advice;
 
 /// Makes the data directory if only its parent exists, refuses one that others can write, and takes over what
 /// an older version imported. Nothing is written to the directory before.
@@ -46,7 +48,14 @@ pub(crate) fn read_or_make_token(path: &Path) -> Result<Zeroizing<String>, Start
         let token = Zeroizing::new(const_hex::encode(*bytes));
         let line = Zeroizing::new([token.as_str(), "\n"].concat());
         files::write_private(path, line.as_bytes()).map_err(|error| {
-            StartError::new(exit::CANNOT_CREATE, format!("{}: {error}", path.display()))
+            let message = format!("{}: {error}", path.display());
+            let failure = StartError::new(exit::CANNOT_CREATE, message);
+            match path.parent() {
+                Some(directory) if error.kind() == ErrorKind::PermissionDenied => {
+                    failure.hint(path_advice::unwritable(directory))
+                }
+                Some(_) | None => failure,
+            }
         })?;
     }
     read_token(path, false)

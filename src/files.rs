@@ -13,6 +13,8 @@ use std::sync::Once;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
+use crate::path_advice;
+
 /// The largest file with a password, a phrase or a bare key.
 pub(crate) const SECRET_FILE_BYTES_MAX: usize = 64 << 10;
 
@@ -30,9 +32,6 @@ const RANDOM_NAME_BYTES: usize = 16;
 
 /// The character that editors of Windows put at the start of a text.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
-
-/// What `ProtectHome=` of a systemd unit hides.
-const PROTECTED_HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
 static WARNED: Once = Once::new();
 
@@ -233,48 +232,12 @@ pub(crate) fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-/// Explains why a file cannot be opened: who owns it, and what may help.
+/// Explains why a file cannot be opened: who owns it, what hides it, and what may help.
 pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
-    if std::env::var_os("INVOCATION_ID").is_some()
-        && matches!(
-            error.kind(),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
-        )
-        && PROTECTED_HOMES.iter().any(|home| path.starts_with(home))
-    {
-        return format!(
-            "{error}: the systemd unit hides home directories (ProtectHome=); move the file, or bind it with \
-             BindReadOnlyPaths="
-        );
+    match path_advice::denial(path, error) {
+        Some(advice) => format!("{error}: {advice}"),
+        None => error.to_string(),
     }
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return error.to_string();
-    }
-    // The first directory on the way that cannot be entered hides everything below it.
-    let mut denied = path;
-    for ancestor in path.ancestors() {
-        if fs::symlink_metadata(ancestor).is_ok() {
-            break;
-        }
-        denied = ancestor.parent().unwrap_or(ancestor);
-    }
-    let (Ok(found), Ok(process)) = (fs::metadata(denied), fs::metadata("/proc/self")) else {
-        return error.to_string();
-    };
-    let what = if denied == path {
-        "it".to_owned()
-    } else {
-        denied.display().to_string()
-    };
-    format!(
-        "{error}: {what} belongs to {}:{} with mode {:04o}, and this process runs as {}:{}; give it to that \
-         user or group (chown, chgrp), with mode 0440 for a file or 0550 for a directory",
-        found.uid(),
-        found.gid(),
-        found.mode() & 0o7777,
-        process.uid(),
-        process.gid()
-    )
 }
 
 /// Removes a byte order mark, and white space at both ends.

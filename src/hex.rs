@@ -11,8 +11,8 @@ pub struct HexError {
     found: String,
 }
 
-/// The most characters of a wrong value that an error message repeats.
-pub const SHOWN_CHARS_MAX: usize = 80;
+/// The most characters of a wrong value that an error message repeats: a whole public key.
+pub const SHOWN_CHARS_MAX: usize = 98;
 
 /// Decodes exactly `N` bytes.
 ///

@@ -9,20 +9,34 @@ use std::path::{Path, PathBuf};
 /// What systemd hides from a unit with ProtectHome= (systemd.exec(5)).
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
+/// The user of the container image.
+const IMAGE_UID: u32 = 10001;
+
 /// Returns what to do about a path that cannot be opened for this reason.
 pub(crate) fn advice(path: &Path, error: &io::Error) -> String {
-    let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
-    let is_missing = error.kind() == io::ErrorKind::NotFound;
-    if (is_denied || is_missing) && is_hidden_home(path) {
-        "ProtectHome= of the unit hides it from the service: move the file, for example to /var/lib/signerd, or \
-         run `systemctl edit signerd` and add the lines [Service] and ProtectHome=read-only"
-            .to_owned()
-    } else if is_denied {
-        denied(path)
-    } else if is_missing {
+    if let Some(advice) = denial(path, error) {
+        advice
+    } else if error.kind() == io::ErrorKind::NotFound {
         missing(path)
     } else {
         "give the path of a file or directory that can be read".to_owned()
+    }
+}
+
+/// Returns what to do about a path that this process may not read, or that systemd hides from it. `None` when
+/// the reason is another one.
+pub(crate) fn denial(path: &Path, error: &io::Error) -> Option<String> {
+    let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+    let is_missing = error.kind() == io::ErrorKind::NotFound;
+    if (is_denied || is_missing) && is_hidden_home(path) {
+        let advice = "ProtectHome= of the unit hides it from the service: move the file, for example to \
+                      /var/lib/signerd, or run `systemctl edit signerd` and add the lines [Service] and \
+                      ProtectHome=read-only";
+        Some(advice.to_owned())
+    } else if is_denied {
+        Some(denied(path))
+    } else {
+        None
     }
 }
 
@@ -67,13 +81,37 @@ fn denied(path: &Path) -> String {
     };
     let shown = closed.display();
     let gid = process.gid();
-    let mode = if file.is_dir() { "g+rx" } else { "g+r" };
+    let uid = process.uid();
+    let mode = if file.is_dir() { "0750" } else { "0440" };
     format!(
-        "{shown} belongs to {}, and signerd runs as uid {} and gid {gid}: run \
-         `chgrp {gid} {shown} && chmod {mode} {shown}`",
+        "{shown} belongs to {}, and signerd runs as uid {uid} and gid {gid}: run \
+         `chgrp {gid} {shown} && chmod {mode} {shown}`{}",
         owner(&file),
-        process.uid(),
+        place(uid)
     )
+}
+
+/// Returns what to do about a directory of ours in which no file can be made.
+pub(crate) fn unwritable(directory: &Path) -> String {
+    let (Ok(found), Ok(process)) = (fs::metadata(directory), fs::metadata("/proc/self")) else {
+        return "let the user that signerd runs as write there, by chown".to_owned();
+    };
+    let shown = directory.display();
+    let uid = process.uid();
+    let gid = process.gid();
+    format!(
+        "{shown} belongs to {}, and signerd runs as uid {uid} and gid {gid}: run `chown {uid}:{gid} {shown}`{}",
+        owner(&found),
+        place(uid)
+    )
+}
+
+fn place(uid: u32) -> &'static str {
+    if uid == IMAGE_UID {
+        " (for a mount of a container: on the host)"
+    } else {
+        ""
+    }
 }
 
 /// Returns the first of the path and the directories above it that keeps this process out.

@@ -286,7 +286,9 @@ fn watch_loading(settings: &Settings, keyring: &Arc<Keyring>) -> io::Result<Rece
         if strict && let Err(reason) = keyring.wait_loaded().verdict(expect_keys) {
             end_start(exit::CONFIG, format!("--strict: {reason}"));
         }
-        if keyring.wait_loaded().loaded == 0 {
+        let progress = keyring.wait_loaded();
+        // A key that failed has its own line, which names the cause.
+        if progress.loaded == 0 && progress.failures.is_empty() {
             log::warn!("{NO_KEYS}");
         }
     })?;

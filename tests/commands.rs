@@ -531,3 +531,23 @@ fn an_import_that_the_server_refuses_is_told_with_its_whole_message() {
     );
     drop(signer);
 }
+
+#[test]
+fn a_wrong_word_of_a_command_names_the_help_of_that_command() {
+    let scratch = Scratch::new("commands-words");
+    for (arguments, command) in [
+        ("keys", "keys"),
+        ("keys lst", "keys"),
+        ("slashing exprt", "slashing"),
+        ("healthcheck --expect-keys many", "healthcheck"),
+        ("wait soon", "wait"),
+    ] {
+        let output = signerd(&scratch, arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{arguments}: {error}");
+        assert!(error.starts_with("error: "), "{arguments}: {error}");
+        let hint = format!("hint: `signerd {command} --help` shows what it takes");
+        assert!(error.contains(&hint), "{arguments}: {error}");
+        told(&scratch, &format!("{command} --help"));
+    }
+}

@@ -412,22 +412,241 @@ fn a_password_that_is_wrong_missing_or_not_readable_is_named_with_its_real_cause
         fs::Permissions::from_mode(0o644),
     )
     .unwrap();
-    let program = scratch.path().join("signerd");
-    copy_binary(&program);
-    let output = Command::new("setpriv")
-        .args(["--reuid=10001", "--regid=10001", "--clear-groups"])
-        .arg(&program)
-        .args(["keys", "list"])
-        .args(options)
-        .output()
-        .unwrap();
+    let output = as_another_user(&scratch, &[&["keys", "list"], &options[..]].concat(), &[]);
     let denied = errors(output);
     for part in [
         "a.txt: Permission denied",
-        "belongs to 0:0 with mode 0640",
-        "runs as 10001:10001",
+        "belongs to uid 0 and gid 0 with mode 0640",
+        "runs as uid 10001 and gid 10001",
+        "chgrp 10001",
+        "chmod 0440",
     ] {
         assert!(denied.contains(part), "{denied}");
+    }
+}
+
+/// Runs the binary as the user of the container image, who may enter the scratch directory.
+fn as_another_user(scratch: &Scratch, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = scratch.path().join("signerd");
+    copy_binary(&program);
+    Command::new("setpriv")
+        .args(["--reuid=10001", "--regid=10001", "--clear-groups"])
+        .arg(&program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_place_that_this_user_or_the_unit_may_not_see_is_named_with_the_command_that_helps() {
+    let scratch = Scratch::new("files-denied");
+    let [sample, _] = samples();
+    let directory = scratch.path().display().to_string();
+    for name in ["closed/below/a.json", "keystore/a.json"] {
+        scratch.write(name, &sample.json);
+    }
+    scratch.write("closed/below/a.txt", &sample.password);
+    scratch.write("keystore/a.txt", &sample.password);
+    scratch.write("words", "abandon ".repeat(11) + "about");
+    for (name, mode) in [
+        ("closed", 0o700),
+        ("closed/below", 0o755),
+        ("keystore", 0o755),
+        ("keystore/a.json", 0o600),
+        ("words", 0o640),
+    ] {
+        let path = scratch.path().join(name);
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let place = |name: &str| format!("{directory}/{name}");
+    let unit = [("INVOCATION_ID", "0123456789abcdef0123456789abcdef")];
+    for (case, arguments, environment, parts) in [
+        (
+            "a directory above is closed",
+            vec!["keys", "list", "--keys", &place("closed/below")],
+            &[][..],
+            vec![
+                "Permission denied",
+                &format!("{directory}/closed belongs to uid 0 and gid 0 with mode 0700"),
+                &format!("chgrp 10001 {directory}/closed && chmod 0750 {directory}/closed"),
+                "on the host",
+            ],
+        ),
+        (
+            "a keystore is closed",
+            vec!["keys", "list", "--keys", &place("keystore")],
+            &[],
+            vec!["a.json", "with mode 0600", "chmod 0440"],
+        ),
+        (
+            "the words are closed",
+            vec![
+                "keys",
+                "list",
+                "--mnemonic-file",
+                &place("words"),
+                "--key-range",
+                "0..1",
+            ],
+            &[],
+            vec!["words", "with mode 0640", "chgrp 10001"],
+        ),
+        (
+            "a unit does not see homes",
+            vec!["keys", "list", "--keys", "/root/signerd-keys"],
+            &unit,
+            vec!["ProtectHome=", "/var/lib/signerd"],
+        ),
+        (
+            "no unit: nothing is hidden, /root is closed",
+            vec!["keys", "list", "--keys", "/root/signerd-keys"],
+            &[],
+            vec!["/root belongs to uid 0"],
+        ),
+    ] {
+        let output = as_another_user(&scratch, &arguments, environment);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{case}: {errors}");
+        for part in parts {
+            assert!(errors.contains(part), "{case}: {errors}");
+        }
+    }
+}
+
+#[test]
+fn a_start_without_keys_warns_and_names_three_ways_to_add_some() {
+    let scratch = Scratch::new("files-none");
+    let data = scratch.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir(scratch.path().join("empty")).unwrap();
+    let data = data.display().to_string();
+    let empty = scratch.path().join("empty").display().to_string();
+    let [sample, _] = samples();
+    scratch.write("failing/a.json", &sample.json);
+    let failing = scratch.path().join("failing").display().to_string();
+    for (case, options, warns) in [
+        ("no source", vec![], true),
+        ("a data directory", vec!["--data-dir", data.as_str()], true),
+        (
+            "an empty directory",
+            vec![
+                "--keystores-path",
+                &empty,
+                "--keystores-passwords-path",
+                &empty,
+            ],
+            true,
+        ),
+        ("a key", vec!["--interop-keys", "0..1"], false),
+        (
+            "a keystore without its password, which has a line of its own",
+            vec![
+                "--keystores-path",
+                &failing,
+                "--keystores-passwords-path",
+                &failing,
+            ],
+            false,
+        ),
+    ] {
+        let mut signer = Signer::start(&options);
+        if warns {
+            signer.wait_for_line("there are no keys");
+        } else {
+            signer.wait_for_line("all sources are read");
+            reload(&signer); // the warning of the start has had its time
+        }
+        let log = signer.log();
+        let warning = log.lines().find(|line| line.contains("there are no keys"));
+        assert_eq!(warning.is_some(), warns, "{case}: {log}");
+        for way in [
+            "WARN",
+            "--keys DIR",
+            "POST /eth/v1/keystores",
+            "keystores and reload",
+        ] {
+            assert!(
+                warning.is_none_or(|line| line.contains(way)),
+                "{case}: {log}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_data_directory_of_another_user_is_named_with_the_command_that_helps() {
+    let scratch = Scratch::new("files-data-owner");
+    let data = scratch.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+    let data = data.display().to_string();
+    let output = as_another_user(&scratch, &["--port", "0", "--data-dir", &data], &[]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(73), "{errors}");
+    for part in [
+        "api-token.txt: Permission denied",
+        "belongs to uid 0 and gid 0 with mode 0755",
+        &format!("chown 10001:10001 {data}"),
+    ] {
+        assert!(errors.contains(part), "{errors}");
+    }
+}
+
+#[test]
+fn a_list_of_no_keys_says_so_beside_its_output() {
+    let scratch = Scratch::new("files-no-list");
+    fs::create_dir(scratch.path().join("empty")).unwrap();
+    let empty = scratch.path().join("empty").display().to_string();
+    let options = [
+        "--keystores-path",
+        &empty,
+        "--keystores-passwords-path",
+        &empty,
+    ];
+    let output = list(&options);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && output.stdout.is_empty(),
+        "{errors}"
+    );
+    assert!(errors.contains("these settings give no keys"), "{errors}");
+    let output = list(&["--interop-keys", "0..1"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("give no keys"));
+}
+
+#[test]
+fn a_passphrase_from_another_system_gives_the_same_keys() {
+    let scratch = Scratch::new("files-passphrase");
+    let words = scratch.write("words", "abandon ".repeat(11) + "about");
+    let keys = |passphrase: &str| {
+        let file = scratch.write("passphrase", passphrase);
+        let output = list(&[
+            "--mnemonic-file",
+            &words,
+            "--mnemonic-passphrase-file",
+            &file,
+            "--key-range",
+            "0..2",
+        ]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{passphrase:?}: {errors}");
+        keys_of(&output)
+    };
+    let expected = keys("TREZOR");
+    for text in [
+        "TREZOR\n",
+        "TREZOR\r\n",
+        "TREZOR\r",
+        "\u{feff}TREZOR\r\n",
+        "TREZOR\n\n",
+    ] {
+        assert_eq!(keys(text), expected, "{text:?}");
+    }
+    for text in [" TREZOR", "TREZOR ", "trezor", ""] {
+        assert_ne!(keys(text), expected, "{text:?}");
     }
 }
 

@@ -38,6 +38,31 @@ fn every_bad_request_is_refused_with_a_reason() {
     );
 }
 
+#[test]
+fn a_key_that_is_unknown_is_shown_whole_and_one_that_is_none_is_told() {
+    let signer = Signer::start(&["--interop-keys", "0..1"]);
+    signer.wait_loaded();
+    let unknown = format!("0x{}", "ab".repeat(48));
+    for (identifier, expected) in [
+        (unknown.clone(), format!("\"{unknown}\" is not loaded")),
+        (
+            unknown[..96].to_owned(),
+            format!("\"{}\" is not a public key", &unknown[..96]),
+        ),
+        (
+            format!("{unknown}ab"),
+            format!("\"{unknown}…\" is not a public key"),
+        ),
+        ("mine".to_owned(), "\"mine\" is not a public key".to_owned()),
+    ] {
+        let path = format!("/api/v1/eth2/sign/{identifier}");
+        let answer = signer.client().post(&path, b"{}");
+        assert_eq!(answer.status, 404, "{identifier}");
+        let message = format!("public key not found: {expected}").replace('"', "\\\"");
+        assert!(answer.text().contains(&message), "{}", answer.text());
+    }
+}
+
 /// What is wrong with the answer to this line, if anything.
 fn wrong_refusal(signer: &Signer, line: &Value) -> Option<String> {
     let begin = Instant::now();

@@ -260,9 +260,10 @@ fn what_is_missing_or_twice_is_named() {
             "[]".to_owned(),
             "the body is not a JSON object: expected a JSON object (line 1, column 1)",
         ),
+        ("".to_owned(), "the body is not a JSON object: it is empty"),
         (
-            "".to_owned(),
-            "the body is not a JSON object: expected a JSON object (line 1, column 1)",
+            " \r\n".to_owned(),
+            "the body is not a JSON object: it is empty",
         ),
         (
             "{\"type\":1}".to_owned(),

@@ -485,11 +485,12 @@ fn a_config_is_read_as_clients_write_it() {
 
 /// Names, genesis fork versions, slots an epoch, and whether the validators of genesis are known. Written down
 /// here a second time, from the networks' own files.
-const NAMED: [(&str, &str, u64, bool); 12] = [
+const NAMED: [(&str, &str, u64, bool); 13] = [
     ("mainnet", "0x00000000", 32, true),
     ("sepolia", "0x90000069", 32, true),
     ("hoodi", "0x10000910", 32, true),
     ("holesky", "0x01017000", 32, true),
+    ("goerli", "0x00001020", 32, true),
     ("plataberget", "0x10733183", 32, true),
     ("gnosis", "0x00000064", 16, true),
     ("chiado", "0x0000006f", 16, true),
@@ -535,6 +536,32 @@ fn good(name: &str) -> Value {
 fn registration_root(line: &Value, version: &str) -> String {
     let custom = Networks::from_yaml(&format!("GENESIS_FORK_VERSION: {version}")).expect(version);
     root(body(line), &custom).expect("a good request")
+}
+
+#[test]
+fn goerli_has_its_old_name_and_the_forks_that_it_lived_to_see() {
+    let goerli = Networks::named("Prater").expect("goerli's old name");
+    assert_eq!(goerli.name(), "goerli");
+    for (fork, epoch) in [
+        (Fork::Altair, 36_660),
+        (Fork::Bellatrix, 112_260),
+        (Fork::Capella, 162_304),
+        (Fork::Deneb, 231_680),
+    ] {
+        assert!(goerli.has(fork, Epoch(epoch)), "{}", fork.name());
+        assert!(!goerli.has(fork, Epoch(epoch - 1)), "{}", fork.name());
+    }
+    assert!(!goerli.has(Fork::Electra, Epoch(u64::MAX - 1)));
+}
+
+#[test]
+fn networks_without_a_date_for_gloas_know_its_version() {
+    for name in ["ephemery", "swift", "less-swift"] {
+        let mut networks = Networks::named(name).expect(name);
+        assert!(!networks.has(Fork::Gloas, Epoch(u64::MAX - 1)), "{name}");
+        assert!(networks.set_fork_epoch(Fork::Gloas, Epoch(7)), "{name}");
+        assert!(networks.has(Fork::Gloas, Epoch(7)), "{name}");
+    }
 }
 
 #[test]
@@ -764,7 +791,7 @@ fn built_in_networks_agree_with_the_vectors() {
             assert!(networks.set_fork_epoch(Fork::Gloas, Epoch(0)));
         }
     }
-    assert!(Networks::named("goerli").is_none());
+    assert!(Networks::named("kiln").is_none());
     assert!(Networks::names().any(|name| name == "holesky"));
 }
 
@@ -918,8 +945,122 @@ fn a_bare_aggregate_without_committee_bits_is_refused_from_electra_on() {
     }
 }
 
+/// Bids of the vectors, and their signing roots as bids of HEZE with the inclusion list bits 0x0180. Computed
+/// by a program of 40 lines of Python that shares nothing with this one (hashlib; merkleization of EIP-7495
+/// and EIP-7916), and that gives the known roots of all bids of GLOAS.
+const BIDS_OF_HEZE: [(&str, &str); 6] = [
+    (
+        "execution_payload_bid/plataberget/0",
+        "0x94c1fa521e0cc288dfbdbdb266a23e50fc4dba9238c50c07f74433dbd0920924",
+    ),
+    (
+        "execution_payload_bid/plataberget/1",
+        "0xae2c4ef05208a1cab3fedb8e0801e1d40b779c0cdd9f2c5f465d7cf6ac8ba16d",
+    ),
+    (
+        "execution_payload_bid/plataberget/2",
+        "0x713f16dccccc513ea0bd5d6619db4ae4c4ab85c3e56613f5fbf2fd7c9e7ea080",
+    ),
+    (
+        "execution_payload_bid/minimal/2",
+        "0x859115d13b69de3a4e18c172cc65e6e5d2f261c0a8e741ccb49c443fbf5ca6d6",
+    ),
+    (
+        "execution_payload_bid/kurtosis/1",
+        "0x2878b31c7d408619164e89a71e1e8ad50822066edaf8578e52ae1cbe988c033c",
+    ),
+    (
+        "execution_payload_bid/staged/0",
+        "0xd10949794d34d81a85814240f59ad913c0aa1da9179c20823daeb43597380568",
+    ),
+];
+
+#[test]
+fn a_bare_bid_without_inclusion_list_bits_is_refused_from_heze_on() {
+    let heze_at_20 = "GENESIS_FORK_VERSION: 0x10000001\nFULU_FORK_VERSION: 0x70000001\n\
+                      FULU_FORK_EPOCH: 0\nGLOAS_FORK_VERSION: 0x80000001\nGLOAS_FORK_EPOCH: 10\n\
+                      HEZE_FORK_VERSION: 0x90000001\nHEZE_FORK_EPOCH: ";
+    let scheduled = Networks::from_yaml(&format!("{heze_at_20}20\n")).expect("a config");
+    let undated =
+        Networks::from_yaml(&format!("{heze_at_20}18446744073709551615\n")).expect("a config");
+    let line = lines("sign_requests_gloas.jsonl")
+        .into_iter()
+        .find(|line| line["name"] == "execution_payload_bid/plataberget/1")
+        .expect("a bid");
+    let bid = &line["request"]["execution_payload_bid"]["data"];
+    for (case, networks, previous, current, fork_epoch, epoch, is_good) in [
+        (
+            "a slot of GLOAS",
+            &scheduled,
+            "0x70000001",
+            "0x80000001",
+            10,
+            19,
+            true,
+        ),
+        (
+            "by the schedule",
+            &scheduled,
+            "0x80000001",
+            "0x90000001",
+            20,
+            20,
+            false,
+        ),
+        (
+            "by the schedule alone",
+            &scheduled,
+            "0x70000001",
+            "0x80000001",
+            10,
+            20,
+            false,
+        ),
+        (
+            "before the fork",
+            &undated,
+            "0x80000001",
+            "0x90000001",
+            30,
+            29,
+            true,
+        ),
+        (
+            "by the fork",
+            &undated,
+            "0x80000001",
+            "0x90000001",
+            30,
+            30,
+            false,
+        ),
+    ] {
+        let mut bid = bid.clone();
+        bid["slot"] = (epoch * 32).to_string().into();
+        let mut request = line["request"].clone();
+        let fields = request.as_object_mut().expect("an object");
+        fields.remove("signing_root");
+        request["fork_info"]["fork"] = serde_json::json!({
+            "previous_version": previous, "current_version": current, "epoch": fork_epoch.to_string(),
+        });
+        for has_bits in [false, true] {
+            if has_bits {
+                bid["inclusion_list_bits"] = "0x0180".into();
+            }
+            request["execution_payload_bid"] = bid.clone();
+            let found = root(request.to_string().into_bytes(), networks);
+            assert_eq!(found.is_ok(), is_good || has_bits, "{case}: {found:?}");
+            if let Err(reason) = found {
+                let expected = "execution_payload_bid.inclusion_list_bits: is missing";
+                assert!(reason.starts_with(expected), "{case}: {reason}");
+            }
+        }
+    }
+}
+
 #[test]
 fn messages_of_gloas_may_name_heze_whose_bid_has_inclusion_list_bits() {
+    let mut pinned_bids = 0;
     for line in lines("sign_requests_gloas.jsonl") {
         let networks = network(&line);
         let mut request = line["request"].clone();
@@ -947,10 +1088,16 @@ fn messages_of_gloas_may_name_heze_whose_bid_has_inclusion_list_bits() {
                 .find(|object| object["version"] == "HEZE");
             wrapped.expect("the bid")["data"]["inclusion_list_bits"] = "0x0180".into();
             let heze = root(request.to_string().into_bytes(), &networks).expect("a root");
-            assert_ne!(Some(heze), expected, "{}", line["name"]);
+            assert_ne!(Some(&heze), expected.as_ref(), "{}", line["name"]);
+            let name = line["name"].as_str().expect("a name");
+            if let Some((_, pinned)) = BIDS_OF_HEZE.iter().find(|(bid, _)| *bid == name) {
+                assert_eq!(heze, *pinned, "{name}");
+                pinned_bids += 1;
+            }
         } else if expected.is_some() {
             let found = root(request.to_string().into_bytes(), &networks).ok();
             assert_eq!(found, expected, "{}", line["name"]);
         }
     }
+    assert_eq!(pinned_bids, BIDS_OF_HEZE.len());
 }

@@ -629,3 +629,40 @@ fn a_missing_and_a_wrong_token_name_the_option_and_its_file() {
         }
     }
 }
+
+#[test]
+fn a_token_file_of_another_system_is_read_as_it_is_meant() {
+    let scratch = Scratch::new("tokens-marks");
+    let token = "correct-horse-battery-staple";
+    for text in [
+        format!("{token}\r\n"),
+        format!("\u{feff}{token}"),
+        format!("\u{feff}{token}\r\n"),
+        format!(" \t{token}\n\n"),
+        format!("\r\n\u{feff} {token} "),
+    ] {
+        let all = scratch.write("all", &text);
+        let manage = scratch.write("manage", text.replace(token, "manage"));
+        let signer = Signer::start(&[
+            "--interop-keys",
+            "0..1",
+            "--auth-token-file",
+            &all,
+            "--keymanager-token-file",
+            &manage,
+        ]);
+        signer.wait_first_load();
+        let mut client = signer.client();
+        for (path, token, status) in [
+            ("/api/v1/eth2/publicKeys", token, 200),
+            ("/eth/v1/keystores", "manage", 200),
+            ("/eth/v1/keystores", "manager", 403),
+        ] {
+            assert_eq!(bearer(&mut client, path, token), status, "{text:?}: {path}");
+        }
+    }
+    scratch.write("two", "\u{feff}two tokens\r\n");
+    let (code, printed) = start(&scratch, &["--auth-token-file", "two"], &[]);
+    assert_eq!(code, Some(78), "{printed}");
+    assert!(printed.contains("expected one token"), "{printed}");
+}

@@ -10,7 +10,7 @@ _signerd() {
     --keymanager-auth) COMPREPLY=($(compgen -W "token client-certificate none" -- "$word") $(compgen -f -- "$word")); return ;;
     --logging) COMPREPLY=($(compgen -W "off fatal critical error warn warning info debug trace all" -- "$word") $(compgen -f -- "$word")); return ;;
     --logging-format) COMPREPLY=($(compgen -W "plain text json ecs gcp logstash gelf" -- "$word") $(compgen -f -- "$word")); return ;;
-    --network) COMPREPLY=($(compgen -W "mainnet sepolia hoodi holesky plataberget gnosis chiado lukso ephemery minimal swift less-swift" -- "$word") $(compgen -f -- "$word")); return ;;
+    --network) COMPREPLY=($(compgen -W "mainnet sepolia hoodi holesky goerli plataberget gnosis chiado lukso ephemery minimal swift less-swift" -- "$word") $(compgen -f -- "$word")); return ;;
     keys) [[ $word == -* ]] || { COMPREPLY=($(compgen -W "list new" -- "$word")); return; } ;;
     slashing) [[ $word == -* ]] || { COMPREPLY=($(compgen -W "export import watermark copy schema" -- "$word")); return; } ;;
     completions) [[ $word == -* ]] || { COMPREPLY=($(compgen -W "bash zsh fish man" -- "$word")); return; } ;;

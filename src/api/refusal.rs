@@ -127,11 +127,14 @@ impl fmt::Display for Refusal {
                 "origin {:?} is not in --http-cors-origins",
                 hex::shorten(origin)
             ),
-            Self::UnknownKey(key) => write!(
-                f,
-                "public key not found: {:?} is not loaded (GET /api/v1/eth2/publicKeys lists the keys)",
-                hex::shorten(key)
-            ),
+            Self::UnknownKey(key) => {
+                let reason = if key.parse::<PublicKey>().is_ok() {
+                    "is not loaded (GET /api/v1/eth2/publicKeys lists the keys)"
+                } else {
+                    "is not a public key, which has 0x and 96 hex digits"
+                };
+                write!(f, "public key not found: {:?} {reason}", hex::shorten(key))
+            }
             Self::UnknownPath(path) => write!(f, "no such path: {:?}", hex::shorten(path)),
             Self::FeatureOff(reason) => f.write_str(reason),
             Self::Method(methods) => write!(f, "method not allowed: this path has {methods}"),

@@ -118,7 +118,8 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "DATA-DIR/api-token.txt",
-        "the token of the Keymanager routes, where none was given",
+        "the token of the Keymanager routes, where none was given. A client that came in by its certificate needs none, \
+         unless an option gives a token or --keymanager-auth=token.",
     ),
 ];
 

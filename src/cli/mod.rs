@@ -74,10 +74,7 @@ pub fn parse(
     let subcommand = match subcommands::parse(&line.subcommand) {
         Ok(subcommand) => subcommand,
         Err(early) if early.status.is_ok() => return Ok(Command::Print(early.output)),
-        Err(early) => {
-            let words: Vec<_> = early.output.split_whitespace().collect();
-            return Err(StartError::new(exit::USAGE, words.join(" ")));
-        }
+        Err(early) => return Err(subcommand_error(&line.subcommand[0], &early.output)),
     };
     if subcommand.asks_the_server()
         && let Some(running) = running_service::values_of_process_1()
@@ -93,6 +90,14 @@ pub fn parse(
         subcommand,
         values,
     })))
+}
+
+/// Makes an error of what argh says about the words and options of a subcommand.
+fn subcommand_error(name: &str, message: &str) -> StartError {
+    let words: Vec<_> = message.split_whitespace().collect();
+    let message = words.join(" ");
+    let hint = format!("`signerd {name} --help` shows what it takes");
+    StartError::new(exit::USAGE, format!("{name}: {message}")).hint(hint)
 }
 
 fn add_config_file(values: &mut OptionValues) -> Result<(), StartError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::error::{StartError, exit};
-use crate::files::read_private;
+use crate::files::{self, read_private};
 
 /// Where a token comes from.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ pub(crate) fn read_token(
 ) -> Result<Zeroizing<String>, StartError> {
     let text = read_private(path, allow_insecure_permissions)
         .map_err(|error| StartError::new(exit::PERMISSION, error.to_string()))?;
-    let token = text.trim();
+    let token = files::trim_text(&text);
     if !is_token(token) {
         let message = format!("{}: expected one token", path.display());
         return Err(StartError::new(exit::CONFIG, message));

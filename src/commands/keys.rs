@@ -26,6 +26,11 @@ pub(super) fn list(values: &OptionValues) -> Result<ExitCode, StartError> {
     }
     keystores::print_failures(&opened.failures);
     if opened.failures.is_empty() {
+        if opened.keys.is_empty() {
+            output::print_error_line(format_args!(
+                "note: these settings give no keys; --keys, --keystores-path and --data-dir name places of keys"
+            ));
+        }
         Ok(ExitCode::SUCCESS)
     } else {
         Ok(ExitCode::from(exit::UNHEALTHY))

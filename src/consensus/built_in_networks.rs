@@ -13,7 +13,7 @@ use super::primitives::{Epoch, Root, Version};
 /// Ephemery starts again every 28 days with the same versions, but with another genesis time and other
 /// validators. A signer may run across a restart, so neither is here. The root comes with each request.
 #[rustfmt::skip]
-pub(super) static BUILT_IN_NETWORKS: [Network; 12] = [
+pub(super) static BUILT_IN_NETWORKS: [Network; 13] = [
     network("mainnet", Preset::Mainnet, [32, 12, 1_606_824_023], "4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95",
         &[0x0000_0000, 0x0100_0000, 0x0200_0000, 0x0300_0000, 0x0400_0000, 0x0500_0000, 0x0600_0000, 0x0700_0000],
         &[74_240, 144_896, 194_048, 269_568, 364_032, 411_392, NEVER]),
@@ -26,6 +26,9 @@ pub(super) static BUILT_IN_NETWORKS: [Network; 12] = [
     network("holesky", Preset::Mainnet, [32, 12, 1_695_902_400], "9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1",
         &[0x0101_7000, 0x0201_7000, 0x0301_7000, 0x0401_7000, 0x0501_7000, 0x0601_7000, 0x0701_7000, 0x0801_7000],
         &[0, 0, 256, 29_696, 115_968, 165_120, NEVER]),
+    network("goerli", Preset::Mainnet, [32, 12, 1_616_508_000], "043db0d9a83813551ee2f33450d23797757d430911a9320530ad8a0eabc43efb",
+        &[0x0000_1020, 0x0100_1020, 0x0200_1020, 0x0300_1020, 0x0400_1020],
+        &[36_660, 112_260, 162_304, 231_680]),
     network("plataberget", Preset::Mainnet, [32, 12, 1_786_622_400], "bb4a1a9e3f7f4e10edcd734e4acc3b5ffd4f830efe0af2748fa458cfee5d2658",
         &[0x1073_3183, 0x2073_3183, 0x3073_3183, 0x4073_3183, 0x5073_3183, 0x6073_3183, 0x7073_3183, 0x8073_3183],
         &[0, 0, 0, 0, 0, 0, 1_536]),
@@ -39,18 +42,18 @@ pub(super) static BUILT_IN_NETWORKS: [Network; 12] = [
         &[0x4200_0001, 0x4200_0002, 0x4200_0003, 0x4200_0004, 0x4200_0005, 0x4200_0006, 0x4200_0007],
         &[0, 0, 8_100, 123_075, 190_800, 238_050]),
     network("ephemery", Preset::Mainnet, [32, 12, 0], "",
-        &[0x1000_101b, 0x2000_101b, 0x3000_101b, 0x4000_101b, 0x5000_101b, 0x6000_101b, 0x7000_101b],
-        &[0, 0, 0, 0, 0, 0]),
+        &[0x1000_101b, 0x2000_101b, 0x3000_101b, 0x4000_101b, 0x5000_101b, 0x6000_101b, 0x7000_101b, 0x8000_101b],
+        &[0, 0, 0, 0, 0, 0, NEVER]),
     network("minimal", Preset::Minimal, [8, 6, 0], "",
         &[0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001, 0x0700_0001],
         &[NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER]),
     network("swift", Preset::Minimal, [4, 2, 0], "",
-        &[0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001],
-        &[0, NEVER, NEVER, NEVER, NEVER, NEVER]),
+        &[0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001, 0x0700_0001],
+        &[0, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER]),
     // Its file says that only the length of slots and the wait for exits differ from swift.
     network("less-swift", Preset::Minimal, [4, 6, 0], "",
-        &[0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001],
-        &[0, NEVER, NEVER, NEVER, NEVER, NEVER]),
+        &[0x0000_0001, 0x0100_0001, 0x0200_0001, 0x0300_0001, 0x0400_0001, 0x0500_0001, 0x0600_0001, 0x0700_0001],
+        &[0, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER]),
 ];
 
 const NEVER: u64 = Epoch::NEVER.0;

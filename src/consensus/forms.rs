@@ -41,18 +41,40 @@ pub(super) fn since_gloas<T: FromJson + Signable>(
     read_as::<T>(object, version.is_some())
 }
 
-/// Reads a builder's bid. HEZE gave it `inclusion_list_bits`; without a version, that field shows HEZE.
-pub(super) fn bid(object: JsonValue<'_>, _: &FormContext<'_>) -> Result<SigningFacts, FieldError> {
+/// Reads a builder's bid. HEZE gave it `inclusion_list_bits`. Without a version, that field shows HEZE, and
+/// a bid of an epoch of HEZE must have it.
+pub(super) fn bid(
+    object: JsonValue<'_>,
+    context: &FormContext<'_>,
+) -> Result<SigningFacts, FieldError> {
     let version = version_since_gloas(object)?;
     let is_heze = match version {
         Some(fork) => fork == Fork::Heze,
-        None => object.field("inclusion_list_bits")?.is_some(),
+        None => {
+            let bits = object.field("inclusion_list_bits")?;
+            bits.is_some_and(|bits| !bits.is_null()) || is_bid_of_heze(object, context)?
+        }
     };
     if is_heze {
         read_as::<ExecutionPayloadBidHeze>(object, version.is_some())
     } else {
         read_as::<ExecutionPayloadBid>(object, version.is_some())
     }
+}
+
+/// Whether the epoch of a bid without a version is one of HEZE, by the schedule of the network or by the
+/// fork of the request.
+fn is_bid_of_heze(object: JsonValue<'_>, context: &FormContext<'_>) -> Result<bool, FieldError> {
+    let Some(ForkInfo { fork, .. }) = context.fork_info else {
+        return Ok(false);
+    };
+    let Some(network) = context.networks.of(fork.current_version) else {
+        return Ok(false);
+    };
+    let SlotOnly { slot } = SlotOnly::from_json(object)?;
+    let epoch = network.epoch_at(slot);
+    let is_current = network.fork_of(fork.current_version) == Some(Fork::Heze);
+    Ok(network.has(Fork::Heze, epoch) || (is_current && epoch >= fork.epoch))
 }
 
 /// Reads the version of `{version, data}`, which must be GLOAS or HEZE.
@@ -187,7 +209,7 @@ impl FromJson for AggregateShape {
 }
 
 objects! {
-    /// The part of an attestation's data that shows its fork.
+    /// The part of a message that shows its fork.
     SlotOnly { slot: Slot }
 }
 

@@ -35,7 +35,11 @@ pub(super) fn parse<'b>(
     scratch: &'b mut Vec<u8>,
     elements_max: usize,
 ) -> Result<JsonTree<'b>, String> {
-    let is_object = body.trim_ascii_start().starts_with(b"{");
+    let text = body.trim_ascii_start();
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let is_object = text.starts_with(b"{");
     if is_object && body.len() <= TAPE_BODY_BYTES_MAX {
         scratch.extend_from_slice(body);
         if let Some(tree) = parse_fast(scratch, elements_max) {

@@ -30,9 +30,13 @@ impl Default for Networks {
 }
 
 impl Networks {
-    /// Finds the built-in network of this name, in any case, and with `_` for `-` as in Teku.
+    /// Finds the built-in network of this name, in any case, and with `_` for `-` as in Teku. "prater" is
+    /// the name that goerli had before.
     pub fn named(name: &str) -> Option<Self> {
-        let name = name.trim().replace('_', "-");
+        let mut name = name.trim().replace('_', "-");
+        if name.eq_ignore_ascii_case("prater") {
+            "goerli".clone_into(&mut name);
+        }
         let network = BUILT_IN_NETWORKS
             .iter()
             .find(|network| network.name.eq_ignore_ascii_case(&name))?;
