@@ -93,6 +93,8 @@ option_groups! {
         LOGGING_FORMAT: Choice<LogFormat> =
             choice("logging-format", "FORMAT", LOG_FORMATS, "json, ecs, gcp, logstash, gelf").default("plain");
         ACCESS_LOGS_ENABLED: Switch = switch("access-logs-enabled", "false", "log every request");
+        DUPLICATE_USE_IGNORE: TextList =
+            list("duplicate-use-ignore", "NETS", None, "clients that may share keys, or all");
     }
     "Keys" {
         KEYSTORES_PATH: Optional<ListableDirectory> =
