@@ -183,7 +183,7 @@ option_groups! {
         );
         SLASHING_PROTECTION_DB_HEALTH_TIMEOUT: Optional<Number<u64>> = number(
             "slashing-protection-db-health-check-timeout-milliseconds",
-            "MS", 100, 60_000, "for one check",
+            "MS", 100, 60_000, "",
         );
         SLASHING_PROTECTION_PRUNING_ENABLED: Switch =
             switch("slashing-protection-pruning-enabled", "true", "remove old records");
@@ -195,7 +195,7 @@ option_groups! {
         SLASHING_PROTECTION_PRUNING_AT_BOOT: Switch =
             switch("slashing-protection-pruning-at-boot-enabled", "false", "prune at the start too");
         SLASHING_PROTECTION_PRUNING_SLOTS_PER_EPOCH: Number<u64> =
-            number("slashing-protection-pruning-slots-per-epoch", "N", 1, 1 << 16, "of the chain").default("32");
+            number("slashing-protection-pruning-slots-per-epoch", "N", 1, 1 << 16, "").default("32");
     }
     "General" {
         CONFIG_FILE: Optional<AnyPath> = path("config-file", "YAML", "options from a file, without dashes");
