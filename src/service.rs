@@ -68,13 +68,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     announce(&settings, &protection);
     access::warn_of_open_port(&settings, &guards.signing, &server);
     let keys = Arc::new(KeyTable::new());
-    let keyring = Keyring::start(
-        settings.sources.clone(),
-        settings.loading.clone(),
-        Arc::clone(&keys),
-        Arc::clone(&protection),
-    )
-    .map_err(|reason| StartError::new(exit::OS, reason))?;
+    let keyring = start_keyring(&settings, &keys, &protection)?;
     let duplicate_uses = Arc::new(DuplicateUses::new(settings.duplicate_use_ignore.clone()));
     let metrics = Metrics::new(snapshots(
         &keys,
@@ -188,6 +182,20 @@ fn open_protection(settings: &Settings) -> Result<Protection, StartError> {
         StartError::new(exit::UNAVAILABLE, format!("slashing protection: {error}"))
             .hint(error.hint())
     })
+}
+
+fn start_keyring(
+    settings: &Settings,
+    keys: &Arc<KeyTable>,
+    protection: &Arc<Protection>,
+) -> Result<Arc<Keyring>, StartError> {
+    Keyring::start(
+        settings.sources.clone(),
+        settings.loading.clone(),
+        Arc::clone(keys),
+        Arc::clone(protection),
+    )
+    .map_err(|reason| StartError::new(exit::OS, reason))
 }
 
 /// Returns what the metrics page reads at each scrape.

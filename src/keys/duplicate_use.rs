@@ -157,8 +157,7 @@ impl DuplicateUses {
         let name = name(client);
         seen.remember(now.tag(), &name);
         let other = uses.replace_last(now)?;
-        // The epoch of a message is not trusted: only its low bits matter here.
-        let mark = (epoch.0 as u32).wrapping_add(1);
+        let mark = low_bits(epoch.0).wrapping_add(1);
         if uses.warned.swap(mark, Ordering::Relaxed) == mark {
             return None;
         }
@@ -206,9 +205,8 @@ impl ClientUse {
             (None, Some(address)) => address.hash(&mut hasher),
             (None, None) => client.user.hash(&mut hasher),
         }
-        let hash = hasher.finish() as u32 & !EPOCH_MASK;
-        let tag = hash.max(1 << EPOCH_BITS);
-        Self(tag | (epoch.0 as u32 & EPOCH_MASK))
+        let tag = (low_bits(hasher.finish()) & !EPOCH_MASK).max(1 << EPOCH_BITS);
+        Self(tag | (low_bits(epoch.0) & EPOCH_MASK))
     }
 
     fn tag(self) -> u32 {
@@ -255,6 +253,11 @@ impl SeenClients {
         self.duplicates.push_front(duplicate.clone());
         duplicate
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+fn low_bits(number: u64) -> u32 {
+    number as u32
 }
 
 /// The part of the client by which it is told apart.
