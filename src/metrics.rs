@@ -18,6 +18,8 @@ use self::text::{MetricType, MetricsText};
 
 pub(crate) use self::text::MetricsFormat;
 
+use crate::audit_log::AuditCounts;
+
 /// The types of sign requests. The last one stands for all that are not in this list.
 const SIGNED_TYPES: [&str; 21] = [
     "AGGREGATE_AND_PROOF",
@@ -92,6 +94,8 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) protection_counts: (u64, u64),
     /// How often a key was used by two clients, once an epoch and key.
     pub(crate) duplicate_uses: u64,
+    /// The lines of the audit log, if there is one.
+    pub(crate) audit: Option<AuditCounts>,
     /// Hits and misses of the message cache.
     pub(crate) cache_counts: (u64, u64),
     /// Whether signatures are made the fast way; not after a failed self-test or a fault.
@@ -143,6 +147,7 @@ impl Metrics {
         self.write_refusals(&mut text);
         write_keys(&mut text, &now);
         write_protection(&mut text, &now);
+        write_audit(&mut text, now.audit.unwrap_or_default());
         write_process(&mut text);
         text.finish()
     }
@@ -330,6 +335,33 @@ fn write_protection(text: &mut MetricsText, now: &ServiceSnapshot) {
     );
 }
 
+fn write_audit(text: &mut MetricsText, audit: AuditCounts) {
+    for (name, help, count) in [
+        (
+            "signerd_audit_log_lines",
+            "Lines of the audit log that are written",
+            audit.written,
+        ),
+        (
+            "signerd_audit_log_late",
+            "Signatures that left before their line of the audit log was written",
+            audit.late,
+        ),
+        (
+            "signerd_audit_log_lost",
+            "Lines of the audit log that were lost",
+            audit.lost,
+        ),
+    ] {
+        text.counter(name, help, &[(&[], count)]);
+    }
+    text.gauge(
+        "signerd_audit_log_failing",
+        "1 while the audit log cannot be written",
+        u8::from(audit.is_failing),
+    );
+}
+
 /// Writes the version, and what the system knows of the process.
 fn write_process(text: &mut MetricsText) {
     let version = ("version", env!("CARGO_PKG_VERSION"));
@@ -417,6 +449,7 @@ mod tests {
             protection_on: true,
             protection_counts: (7, 1),
             duplicate_uses: 0,
+            audit: None,
             cache_counts: (5, 2),
             signing_accelerated: true,
             tls: None,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use self::access::Guards;
 use crate::api::refusal_log::RefusalLog;
 use crate::api::state::{Api, ListenerApi, RouteSet};
+use crate::audit_log::{AuditFile, AuditLog};
 use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
@@ -58,6 +59,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let log_writer = log_lines::install(settings.log_level, settings.log_format);
     secure_memory(&settings)?;
     data_dir::prepare(&settings)?;
+    let audit_file = open_audit_log(&settings)?;
     let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
     let control_socket = listeners::bind_control_socket(&mut settings);
@@ -70,11 +72,16 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let keys = Arc::new(KeyTable::new());
     let keyring = start_keyring(&settings, &keys, &protection)?;
     let duplicate_uses = Arc::new(DuplicateUses::new(settings.duplicate_use_ignore.clone()));
+    let audit_log = match audit_file {
+        Some(file) => Some(Arc::new(file.start().map_err(|error| no_thread(&error))?)),
+        None => None,
+    };
     let metrics = Metrics::new(snapshots(
         &keys,
         &keyring,
         &protection,
         &duplicate_uses,
+        audit_log.as_ref(),
         tls.as_ref(),
     ));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
@@ -92,6 +99,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         metrics,
         duplicate_uses,
         refusal_log: RefusalLog::default(),
+        audit_log: audit_log.clone(),
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
         signing_extension_enabled: settings.signing_ext,
@@ -112,6 +120,9 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let status = || loading_status(&keyring.progress());
     let on_reload = || {
         log::info!("SIGHUP: reloading");
+        if let Some(audit_log) = &audit_log {
+            audit_log.reopen();
+        }
         keyring.reload();
         if let Some(tls) = &tls
             && let Err(error) = tls.reload()
@@ -121,6 +132,9 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         access::reload_tokens(&guards.token_files);
     };
     let code = server.run(services, on_reload, status);
+    if let Some(audit_log) = &audit_log {
+        audit_log.flush();
+    }
     log_lines::flush();
     Ok(code)
 }
@@ -174,6 +188,25 @@ fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, StartError> {
     })
 }
 
+/// Opens the file of the audit log.
+fn open_audit_log(settings: &Settings) -> Result<Option<AuditFile>, StartError> {
+    let Some(path) = &settings.audit_log else {
+        return Ok(None);
+    };
+    AuditFile::open(path).map(Some).map_err(|error| {
+        let code = if error.kind() == io::ErrorKind::PermissionDenied {
+            exit::PERMISSION
+        } else {
+            exit::CANNOT_CREATE
+        };
+        let path = path.display();
+        StartError::new(code, format!("--audit-log: {path}: {error}")).hint(
+            "name a file in a directory that this user may write; with the unit of the package that is \
+             /var/log/signerd",
+        )
+    })
+}
+
 fn open_protection(settings: &Settings) -> Result<Protection, StartError> {
     let Some(protection) = &settings.slashing else {
         return Ok(Protection::Off);
@@ -204,12 +237,14 @@ fn snapshots(
     keyring: &Arc<Keyring>,
     protection: &Arc<Protection>,
     duplicate_uses: &Arc<DuplicateUses>,
+    audit_log: Option<&Arc<AuditLog>>,
     tls: Option<&Arc<Tls>>,
 ) -> impl Fn() -> ServiceSnapshot + Send + Sync + use<> {
     let keys = Arc::clone(keys);
     let keyring = Arc::clone(keyring);
     let protection = Arc::clone(protection);
     let duplicate_uses = Arc::clone(duplicate_uses);
+    let audit_log = audit_log.map(Arc::clone);
     let tls = tls.map(Arc::clone);
     move || {
         let progress = keyring.progress();
@@ -223,6 +258,7 @@ fn snapshots(
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
             duplicate_uses: duplicate_uses.count(),
+            audit: audit_log.as_ref().map(|audit_log| audit_log.counts()),
             cache_counts: secret::cache_counters(),
             signing_accelerated: secret::is_accelerated(),
             tls: tls.as_ref().map(|tls| TlsSnapshot {

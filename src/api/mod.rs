@@ -4,6 +4,8 @@
 //! calls the handler of its route. A handler returns the answer or a [`refusal::Refusal`], which one table
 //! turns into an answer.
 
+mod access_log;
+mod audit;
 pub(crate) mod guard;
 mod keymanager;
 mod readiness;
@@ -17,6 +19,8 @@ mod sign_extension;
 mod slashing_data;
 pub(crate) mod state;
 mod status;
+
+use std::time::Instant;
 
 pub use self::service::{AnswerCost, BodyRule, Service};
 
@@ -35,7 +39,7 @@ impl Service for ListenerApi {
             return Err(preflight);
         }
         self.judge(request)
-            .map_err(|refusal| self.finish(request, Err(refusal)))
+            .map_err(|refusal| self.finish(request, Err(refusal), None))
     }
 
     fn wait_until_ready(&self, request: &Request) -> Result<(), Response> {
@@ -47,15 +51,16 @@ impl Service for ListenerApi {
             RouteWait::FirstLoad => readiness::wait_for_load(&self.api),
             RouteWait::Key => readiness::wait_for_key(&self.api, request.last_segment()).map(drop),
         };
-        ready.map_err(|refusal| self.finish(request, Err(refusal)))
+        ready.map_err(|refusal| self.finish(request, Err(refusal), None))
     }
 
     fn answer(&self, request: &mut Request) -> Response {
+        let begun = self.api.access_log.then(Instant::now);
         let answer = match routes::find(self.routes, request.method, &request.path) {
             Some(route) => (route.handler)(self, request),
             None => Err(Refusal::UnknownPath(request.path.clone())),
         };
-        self.finish(request, answer)
+        self.finish(request, answer, begun)
     }
 }
 
@@ -86,8 +91,13 @@ impl ListenerApi {
         })
     }
 
-    /// Counts and logs. Query, header fields and body are not logged: they may hold secrets.
-    fn finish(&self, request: &Request, answer: Result<Response, Refusal>) -> Response {
+    /// Counts and logs. `begun` is when the answer was begun, if that is asked for.
+    fn finish(
+        &self,
+        request: &Request,
+        answer: Result<Response, Refusal>,
+        begun: Option<Instant>,
+    ) -> Response {
         let mut response = answer.unwrap_or_else(|refusal| {
             self.api.metrics.refused(refusal.kind());
             self.api.refusal_log.note(request, &refusal);
@@ -96,15 +106,9 @@ impl ListenerApi {
         if let Some(guard) = &self.guard {
             response.headers.extend(guard.shared_with(request));
         }
+        response.echo_names_of(request);
         if self.api.access_log {
-            log::info!(
-                "{} {} {} {} {}",
-                request.client,
-                request.method.name(),
-                request.path,
-                response.status,
-                response.body.len()
-            );
+            access_log::write(request, &response, begun);
         }
         response
     }

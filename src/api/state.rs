@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::guard::Guard;
 use super::refusal::Refusal;
 use super::refusal_log::RefusalLog;
+use crate::audit_log::AuditLog;
 use crate::consensus::networks::Networks;
 use crate::consensus::primitives::Signature;
 use crate::keys::duplicate_use::DuplicateUses;
@@ -30,6 +31,8 @@ pub(crate) struct Api {
     /// Notices when two clients use the same key.
     pub(crate) duplicate_uses: Arc<DuplicateUses>,
     pub(crate) refusal_log: RefusalLog,
+    /// Gets a line for each signature, if there is one.
+    pub(crate) audit_log: Option<Arc<AuditLog>>,
     /// `/healthcheck` is DOWN with fewer keys than this.
     pub(crate) expect_keys: Option<usize>,
     /// Whether every request is a line of the log.
