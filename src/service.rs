@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use self::access::Guards;
+use self::access::{Guards, TokenFile};
 use crate::api::refusal_log::RefusalLog;
 use crate::api::state::{Api, ListenerApi, RouteSet};
 use crate::audit_log::{AuditFile, AuditLog};
@@ -31,8 +31,44 @@ use crate::metrics::{Metrics, ServiceSnapshot, TlsSnapshot};
 use crate::server::notify::inherited_listeners;
 use crate::server::signers::Signers;
 use crate::server::tls::Tls;
-use crate::server::{ListenAddress, Server, Services};
+use crate::server::{ListenAddress, Server, Services, Supervised};
 use crate::slashing::Protection;
+
+/// The running service, as the main thread sees it.
+struct SupervisedService {
+    api: Arc<Api>,
+    tls: Option<Arc<Tls>>,
+    token_files: Vec<TokenFile>,
+}
+
+impl Supervised for SupervisedService {
+    fn reload(&self) {
+        log::info!("SIGHUP: reloading");
+        if let Some(audit_log) = &self.api.audit_log {
+            audit_log.reopen();
+        }
+        self.api.keyring.reload();
+        if let Some(tls) = &self.tls
+            && let Err(error) = tls.reload()
+        {
+            log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
+        }
+        access::reload_tokens(&self.token_files);
+    }
+
+    fn is_loading(&self) -> bool {
+        let progress = self.api.keyring.progress();
+        !progress.first_load_ended || !progress.complete
+    }
+
+    fn status(&self) -> String {
+        loading_status(&self.api.keyring.progress())
+    }
+
+    fn signers_are_alive(&self) -> bool {
+        self.api.signer.is_alive()
+    }
+}
 
 /// Closes the process to debuggers and core dumps. To be called before anything else: arguments and
 /// environment may hold a token.
@@ -92,14 +128,14 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
 
     let api = Arc::new(Api {
         keys,
-        keyring: Arc::clone(&keyring),
+        keyring,
         protection,
         networks: settings.networks,
         signer: Box::new(signer),
         metrics,
         duplicate_uses,
         refusal_log: RefusalLog::default(),
-        audit_log: audit_log.clone(),
+        audit_log,
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
         signing_extension_enabled: settings.signing_ext,
@@ -117,22 +153,13 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         metrics: service(RouteSet::Metrics, Some(guards.metrics)),
         control: service(RouteSet::Signing, None),
     };
-    let status = || loading_status(&keyring.progress());
-    let on_reload = || {
-        log::info!("SIGHUP: reloading");
-        if let Some(audit_log) = &audit_log {
-            audit_log.reopen();
-        }
-        keyring.reload();
-        if let Some(tls) = &tls
-            && let Err(error) = tls.reload()
-        {
-            log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
-        }
-        access::reload_tokens(&guards.token_files);
+    let supervised = SupervisedService {
+        api: Arc::clone(&api),
+        tls,
+        token_files: guards.token_files,
     };
-    let code = server.run(services, on_reload, status);
-    if let Some(audit_log) = &audit_log {
+    let code = server.run(services, &supervised);
+    if let Some(audit_log) = &api.audit_log {
         audit_log.flush();
     }
     log_lines::flush();

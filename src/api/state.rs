@@ -50,6 +50,9 @@ pub(crate) trait Signer: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal::Overloaded`] when too many signatures are waiting already.
     fn sign(&self, key: Arc<SecretKey>, cleared: Cleared) -> Result<Signature, Refusal>;
+
+    /// Whether signatures have been made since the last call, if any are waiting.
+    fn is_alive(&self) -> bool;
 }
 
 /// What a listener serves: its routes, and the rules of who may use them.
