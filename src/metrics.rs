@@ -90,6 +90,8 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) protection_on: bool,
     /// Signatures that slashing protection permitted, and those that it prevented.
     pub(crate) protection_counts: (u64, u64),
+    /// How often a key was used by two clients, once an epoch and key.
+    pub(crate) duplicate_uses: u64,
     /// Hits and misses of the message cache.
     pub(crate) cache_counts: (u64, u64),
     /// Whether signatures are made the fast way; not after a failed self-test or a fault.
@@ -321,6 +323,11 @@ fn write_protection(text: &mut MetricsText, now: &ServiceSnapshot) {
         "Signatures that slashing protection prevented",
         &[(&[], prevented)],
     );
+    text.counter(
+        "signerd_duplicate_use",
+        "Keys that two clients have used in turns, once an epoch and key",
+        &[(&[], now.duplicate_uses)],
+    );
 }
 
 /// Writes the version, and what the system knows of the process.
@@ -409,6 +416,7 @@ mod tests {
             memory_bytes: 65536,
             protection_on: true,
             protection_counts: (7, 1),
+            duplicate_uses: 0,
             cache_counts: (5, 2),
             signing_accelerated: true,
             tls: None,

@@ -20,6 +20,7 @@ use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
 use crate::data_dir;
+use crate::keys::duplicate_use::DuplicateUses;
 use crate::keys::keyring::Keyring;
 use crate::keys::progress::Progress;
 use crate::keys::table::KeyTable;
@@ -67,14 +68,15 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     announce(&settings, &protection);
     access::warn_of_open_port(&settings, &guards.signing, &server);
     let keys = Arc::new(KeyTable::new());
-    let keyring = Keyring::start(
-        settings.sources.clone(),
-        settings.loading.clone(),
-        Arc::clone(&keys),
-        Arc::clone(&protection),
-    )
-    .map_err(|reason| StartError::new(exit::OS, reason))?;
-    let metrics = Metrics::new(snapshots(&keys, &keyring, &protection, tls.as_ref()));
+    let keyring = start_keyring(&settings, &keys, &protection)?;
+    let duplicate_uses = Arc::new(DuplicateUses::new(settings.duplicate_use_ignore.clone()));
+    let metrics = Metrics::new(snapshots(
+        &keys,
+        &keyring,
+        &protection,
+        &duplicate_uses,
+        tls.as_ref(),
+    ));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
     // A source that cannot be read ends the process first, unless it takes long to answer.
@@ -88,6 +90,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         networks: settings.networks,
         signer: Box::new(signer),
         metrics,
+        duplicate_uses,
         refusal_log: RefusalLog::default(),
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
@@ -181,16 +184,32 @@ fn open_protection(settings: &Settings) -> Result<Protection, StartError> {
     })
 }
 
+fn start_keyring(
+    settings: &Settings,
+    keys: &Arc<KeyTable>,
+    protection: &Arc<Protection>,
+) -> Result<Arc<Keyring>, StartError> {
+    Keyring::start(
+        settings.sources.clone(),
+        settings.loading.clone(),
+        Arc::clone(keys),
+        Arc::clone(protection),
+    )
+    .map_err(|reason| StartError::new(exit::OS, reason))
+}
+
 /// Returns what the metrics page reads at each scrape.
 fn snapshots(
     keys: &Arc<KeyTable>,
     keyring: &Arc<Keyring>,
     protection: &Arc<Protection>,
+    duplicate_uses: &Arc<DuplicateUses>,
     tls: Option<&Arc<Tls>>,
 ) -> impl Fn() -> ServiceSnapshot + Send + Sync + use<> {
     let keys = Arc::clone(keys);
     let keyring = Arc::clone(keyring);
     let protection = Arc::clone(protection);
+    let duplicate_uses = Arc::clone(duplicate_uses);
     let tls = tls.map(Arc::clone);
     move || {
         let progress = keyring.progress();
@@ -203,6 +222,7 @@ fn snapshots(
             memory_bytes: memory.bytes as u64,
             protection_on: matches!(*protection, Protection::On(_)),
             protection_counts: protection.counters(),
+            duplicate_uses: duplicate_uses.count(),
             cache_counts: secret::cache_counters(),
             signing_accelerated: secret::is_accelerated(),
             tls: tls.as_ref().map(|tls| TlsSnapshot {

@@ -62,6 +62,7 @@ mod waiting;
 mod cli;
 mod commands;
 mod control_socket;
+mod duplicate_use;
 mod ending;
 mod exits;
 mod readiness;

@@ -97,12 +97,9 @@ impl ListenerApi {
             response.headers.extend(guard.shared_with(request));
         }
         if self.api.access_log {
-            let peer = match request.peer {
-                Some(address) => address.to_string(),
-                None => "unix".to_owned(),
-            };
             log::info!(
-                "{peer} {} {} {} {}",
+                "{} {} {} {} {}",
+                request.client,
                 request.method.name(),
                 request.path,
                 response.status,

@@ -8,6 +8,7 @@ use super::refusal::Refusal;
 use super::state::ListenerApi;
 use crate::consensus::primitives::Signature;
 use crate::consensus::request::SignRequest;
+use crate::consensus::slashable::Slashable;
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::secret::SecretKey;
@@ -22,9 +23,14 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     if let Some(warning) = duty.network_warning(&api.networks) {
         log::warn!("{warning}");
     }
-    let cleared = api
-        .protection
-        .clear(&key.public_key(), &duty.slashable(), root)?; // 412; otherwise on disk by now
+    let slashable = duty.slashable();
+    if let Slashable::On(..) = slashable
+        && let Some(epoch) = duty.epoch(&api.networks)
+    {
+        let uses = &api.duplicate_uses;
+        uses.note(key.public_key(), key.uses(), &request.client, epoch);
+    }
+    let cleared = api.protection.clear(&key.public_key(), &slashable, root)?; // 412; otherwise on disk by now
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
     timer.signed(duty.type_name());
     Ok(answer(request.header("accept"), &signature, key))

@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use super::refusal_log::RefusalLog;
 use crate::consensus::networks::Networks;
 use crate::consensus::primitives::Signature;
+use crate::keys::duplicate_use::DuplicateUses;
 use crate::keys::keyring::Keyring;
 use crate::keys::secret::SecretKey;
 use crate::keys::table::KeyTable;
@@ -26,6 +27,8 @@ pub(crate) struct Api {
     /// The signing threads.
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Notices when two clients use the same key.
+    pub(crate) duplicate_uses: Arc<DuplicateUses>,
     pub(crate) refusal_log: RefusalLog,
     /// `/healthcheck` is DOWN with fewer keys than this.
     pub(crate) expect_keys: Option<usize>,

@@ -174,6 +174,23 @@ impl SignRequest {
         }
     }
 
+    /// Returns the epoch that the message is for; `None` when it holds at all times.
+    pub(crate) fn epoch(&self, networks: &Networks) -> Option<Epoch> {
+        let SignSubject::Forked {
+            moment,
+            fork_info,
+            preset,
+            ..
+        } = &self.subject
+        else {
+            return None;
+        };
+        let network = networks
+            .of(fork_info.fork.current_version)
+            .unwrap_or_else(|| Network::unknown(*preset));
+        Some(moment.epoch(network))
+    }
+
     /// Returns what slashing protection must know of the message.
     pub fn slashable(&self) -> Slashable {
         let (facts, genesis_validators_root) = match &self.subject {

@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
-use std::net::IpAddr;
 
+use super::client::ClientIdentity;
 use super::headers::{FieldPosition, Headers, mark};
 use super::target::{self, TARGET_BYTES_MAX};
 use super::{HttpError, wipe};
@@ -25,10 +25,8 @@ pub struct Request {
     pub headers: Headers,
     /// The whole body, without its chunks.
     pub body: Vec<u8>,
-    /// The address of the client; `None` on a Unix socket.
-    pub peer: Option<IpAddr>,
-    /// Whether the client was accepted by its TLS certificate.
-    pub has_client_certificate: bool,
+    /// Who sends it.
+    pub client: ClientIdentity,
     /// The authority of a target in absolute form. It overrides the field `Host`.
     pub authority: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! The accept thread: takes new connections from all listeners, as many as there are slots for.
 
 use std::io::{self, ErrorKind, PipeReader};
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::api::Service;
 use crate::http::HttpError;
+use crate::http::client::ClientIdentity;
 
 use super::connection;
 use super::listener::{Listener, ListenerRole};
@@ -131,9 +132,9 @@ fn entrances<'a>(
 fn accept_some(entrance: &Entrance<'_>, state: &Arc<ServerState>) -> io::Result<()> {
     for _ in 0..ACCEPTS_IN_A_ROW_MAX {
         match entrance.listener.accept() {
-            Ok((stream, peer)) => {
+            Ok((stream, client)) => {
                 // `may` panics when the memory for a stack is refused.
-                let admit = || admit(stream, peer, entrance, state);
+                let admit = || admit(stream, client, entrance, state);
                 let admitted = catch_unwind(AssertUnwindSafe(admit));
                 admitted.unwrap_or_else(|_| Err(ErrorKind::OutOfMemory.into()))?;
             }
@@ -156,11 +157,11 @@ fn accept_some(entrance: &Entrance<'_>, state: &Arc<ServerState>) -> io::Result<
 /// Takes a slot for a new connection and starts it.
 fn admit(
     stream: TcpStream,
-    peer: Option<IpAddr>,
+    client: ClientIdentity,
     entrance: &Entrance<'_>,
     state: &Arc<ServerState>,
 ) -> io::Result<()> {
-    let (slot, admission) = entrance.slots.take(peer);
+    let (slot, admission) = entrance.slots.take(client.address);
     let has_slot = match admission {
         Admission::Free => true,
         Admission::Evict => entrance.slots.end_longest_idle(&state.sweeper, None),
@@ -189,9 +190,9 @@ fn admit(
         let state = &*permit.state;
         let socket = socket.on_stack_below(ptr::from_ref(&permit).addr());
         match tls {
-            None if has_slot => serve(socket, &service, state, peer),
+            None if has_slot => serve(socket, &service, state, client),
             None => refuse(socket, &service, state),
-            Some(tls) => serve_tls(socket, &tls, &service, state, peer),
+            Some(tls) => serve_tls(socket, &tls, &service, state, client),
         }
     })
 }
@@ -203,10 +204,10 @@ fn serve_tls(
     tls: &Arc<Tls>,
     service: &Arc<dyn Service>,
     state: &ServerState,
-    peer: Option<IpAddr>,
+    client: ClientIdentity,
 ) {
-    match SecureSocket::new(socket, tls, &state.handshakes, peer) {
-        Ok(socket) => serve(socket, service, state, peer),
+    match SecureSocket::new(socket, tls, &state.handshakes, client.address) {
+        Ok(socket) => serve(socket, service, state, client),
         Err(error) => log::warn!("TLS: {error}"),
     }
 }
@@ -216,10 +217,10 @@ fn serve(
     stream: impl Stream,
     service: &Arc<dyn Service>,
     state: &ServerState,
-    peer: Option<IpAddr>,
+    client: ClientIdentity,
 ) {
     let _charge = state.memory.charge(stream.idle_bytes());
-    connection::serve(stream, service, state, peer);
+    connection::serve(stream, service, state, client);
 }
 
 #[inline(never)]

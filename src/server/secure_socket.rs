@@ -208,8 +208,8 @@ impl Stream for SecureSocket {
         self.socket.trust();
     }
 
-    fn has_client_certificate(&self) -> bool {
-        self.socket.has_client_certificate()
+    fn client_certificate(&self) -> Option<Arc<str>> {
+        self.socket.client_certificate()
     }
 
     fn pause(&mut self, duration: Duration) {

@@ -63,6 +63,8 @@ struct LoadedTls {
 pub(super) struct VerifiedClient {
     tls: Arc<Tls>,
     chain: Vec<CertificateDer<'static>>,
+    /// SHA-256 of its own certificate in hex with colons.
+    fingerprint: Arc<str>,
     /// The reading of the files that it was accepted by.
     generation: AtomicU64,
 }
@@ -149,11 +151,20 @@ impl VerifiedClient {
         chain: Vec<CertificateDer<'static>>,
         generation: u64,
     ) -> Self {
+        let fingerprint = chain
+            .first()
+            .map_or_else(String::new, |own| with_colons(&fingerprint(own)));
         Self {
             tls: Arc::clone(tls),
             chain,
+            fingerprint: fingerprint.into(),
             generation: AtomicU64::new(generation),
         }
+    }
+
+    /// SHA-256 of its certificate in hex with colons.
+    pub(super) fn fingerprint(&self) -> Arc<str> {
+        Arc::clone(&self.fingerprint)
     }
 
     /// Whether the files have been read again since it was accepted.
