@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use self::access::Guards;
 use crate::api::refusal_log::RefusalLog;
+use crate::api::routes::counted_routes;
 use crate::api::state::{Api, ListenerApi, RouteSet};
 use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
@@ -27,11 +28,12 @@ use crate::keys::table::KeyTable;
 use crate::keys::{arena, secret};
 use crate::log as log_lines;
 use crate::metrics::{Metrics, ServiceSnapshot, TlsSnapshot};
+use crate::server::gauges::ServerGauges;
 use crate::server::notify::inherited_listeners;
-use crate::server::signers::Signers;
+use crate::server::signers::{Signers, SignersGauge};
 use crate::server::tls::Tls;
 use crate::server::{ListenAddress, Server, Services};
-use crate::slashing::Protection;
+use crate::slashing::{Protection, StoreObserver};
 
 /// Closes the process to debuggers and core dumps. To be called before anything else: arguments and
 /// environment may hold a token.
@@ -70,14 +72,19 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let keys = Arc::new(KeyTable::new());
     let keyring = start_keyring(&settings, &keys, &protection)?;
     let duplicate_uses = Arc::new(DuplicateUses::new(settings.duplicate_use_ignore.clone()));
-    let metrics = Metrics::new(snapshots(
-        &keys,
-        &keyring,
-        &protection,
-        &duplicate_uses,
-        tls.as_ref(),
-    ));
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
+    let parts = MeasuredParts {
+        keys: Arc::clone(&keys),
+        keyring: Arc::clone(&keyring),
+        protection: Arc::clone(&protection),
+        protection_store: protection_store(&settings),
+        duplicate_uses: Arc::clone(&duplicate_uses),
+        tls: tls.as_ref().map(Arc::clone),
+        server: server.gauges(),
+        signers: signer.gauge(),
+        keys_expected: settings.expect_keys.unwrap_or(0),
+    };
+    let metrics = start_metrics(parts);
     let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
     // A source that cannot be read ends the process first, unless it takes long to answer.
     let _ = listed.recv_timeout(LISTING_PAUSE);
@@ -198,38 +205,63 @@ fn start_keyring(
     .map_err(|reason| StartError::new(exit::OS, reason))
 }
 
-/// Returns what the metrics page reads at each scrape.
-fn snapshots(
-    keys: &Arc<KeyTable>,
-    keyring: &Arc<Keyring>,
-    protection: &Arc<Protection>,
-    duplicate_uses: &Arc<DuplicateUses>,
-    tls: Option<&Arc<Tls>>,
-) -> impl Fn() -> ServiceSnapshot + Send + Sync + use<> {
-    let keys = Arc::clone(keys);
-    let keyring = Arc::clone(keyring);
-    let protection = Arc::clone(protection);
-    let duplicate_uses = Arc::clone(duplicate_uses);
-    let tls = tls.map(Arc::clone);
-    move || {
-        let progress = keyring.progress();
+/// The parts of the service whose figures are metrics.
+struct MeasuredParts {
+    keys: Arc<KeyTable>,
+    keyring: Arc<Keyring>,
+    protection: Arc<Protection>,
+    /// Where slashing protection keeps its records, as a word.
+    protection_store: &'static str,
+    duplicate_uses: Arc<DuplicateUses>,
+    tls: Option<Arc<Tls>>,
+    server: ServerGauges,
+    signers: SignersGauge,
+    keys_expected: usize,
+}
+
+impl MeasuredParts {
+    fn read(&self) -> ServiceSnapshot {
+        let progress = self.keyring.progress();
         let memory = arena::report();
         ServiceSnapshot {
-            keys_loaded: keys.len() as u64,
+            keys_loaded: self.keys.len() as u64,
             keys_pending: progress.pending.unwrap_or(0) as u64,
             keys_failed: progress.failed as u64,
+            keys_expected: self.keys_expected as u64,
+            first_load_ended: progress.first_load_ended,
             memory_locked: memory.locked,
             memory_bytes: memory.bytes as u64,
-            protection_on: matches!(*protection, Protection::On(_)),
-            protection_counts: protection.counters(),
-            duplicate_uses: duplicate_uses.count(),
+            protection: self.protection_store,
+            store_available: self.protection.is_available(),
+            protection_counts: self.protection.counters(),
+            duplicate_uses: self.duplicate_uses.count(),
             cache_counts: secret::cache_counters(),
             signing_accelerated: secret::is_accelerated(),
-            tls: tls.as_ref().map(|tls| TlsSnapshot {
+            connections: self.server.connections(),
+            in_flight_bytes: self.server.in_flight_bytes(),
+            signers: self.signers.read(),
+            tls: self.tls.as_ref().map(|tls| TlsSnapshot {
                 certificate_not_after: tls.not_after(),
                 failed_handshakes: tls.failed_handshakes(),
             }),
         }
+    }
+}
+
+/// Starts to count. What slashing protection does is counted too.
+fn start_metrics(parts: MeasuredParts) -> Arc<Metrics> {
+    let protection = Arc::clone(&parts.protection);
+    let metrics = Metrics::new(counted_routes(), move || parts.read());
+    protection.observe(Arc::clone(&metrics) as Arc<dyn StoreObserver>);
+    metrics
+}
+
+/// Returns where slashing protection keeps its records, as a word.
+fn protection_store(settings: &Settings) -> &'static str {
+    match &settings.slashing {
+        None => "off",
+        Some(protection) if protection.database.is_some() => "database",
+        Some(_) => "directory",
     }
 }
 

@@ -10,7 +10,7 @@ mod readiness;
 pub(crate) mod refusal;
 pub(crate) mod refusal_log;
 mod reload;
-mod routes;
+pub(crate) mod routes;
 mod service;
 mod sign;
 mod sign_extension;
@@ -22,7 +22,7 @@ pub use self::service::{AnswerCost, BodyRule, Service};
 
 use self::guard::RouteScope;
 use self::refusal::Refusal;
-use self::routes::{RouteBody, RouteWait};
+use self::routes::{NO_ROUTE, Route, RouteBody, RouteWait};
 use self::state::ListenerApi;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -34,8 +34,10 @@ impl Service for ListenerApi {
         {
             return Err(preflight);
         }
-        self.judge(request)
-            .map_err(|refusal| self.finish(request, Err(refusal)))
+        self.judge(request).map_err(|refusal| {
+            let route = routes::find(self.routes, request.method, &request.path);
+            self.finish(request, route, Err(refusal))
+        })
     }
 
     fn wait_until_ready(&self, request: &Request) -> Result<(), Response> {
@@ -47,15 +49,20 @@ impl Service for ListenerApi {
             RouteWait::FirstLoad => readiness::wait_for_load(&self.api),
             RouteWait::Key => readiness::wait_for_key(&self.api, request.last_segment()).map(drop),
         };
-        ready.map_err(|refusal| self.finish(request, Err(refusal)))
+        ready.map_err(|refusal| self.finish(request, Some(route), Err(refusal)))
     }
 
     fn answer(&self, request: &mut Request) -> Response {
-        let answer = match routes::find(self.routes, request.method, &request.path) {
+        let route = routes::find(self.routes, request.method, &request.path);
+        let answer = match route {
             Some(route) => (route.handler)(self, request),
             None => Err(Refusal::UnknownPath(request.path.clone())),
         };
-        self.finish(request, answer)
+        self.finish(request, route, answer)
+    }
+
+    fn note_refusal(&self, status: u16) {
+        self.api.metrics.answered(NO_ROUTE, status);
     }
 }
 
@@ -87,12 +94,19 @@ impl ListenerApi {
     }
 
     /// Counts and logs. Query, header fields and body are not logged: they may hold secrets.
-    fn finish(&self, request: &Request, answer: Result<Response, Refusal>) -> Response {
+    fn finish(
+        &self,
+        request: &Request,
+        route: Option<&'static Route>,
+        answer: Result<Response, Refusal>,
+    ) -> Response {
+        let metrics = &self.api.metrics;
         let mut response = answer.unwrap_or_else(|refusal| {
-            self.api.metrics.refused(refusal.kind());
+            refusal.count(metrics);
             self.api.refusal_log.note(request, &refusal);
             refusal.into()
         });
+        metrics.answered(route.map_or(NO_ROUTE, routes::number), response.status);
         if let Some(guard) = &self.guard {
             response.headers.extend(guard.shared_with(request));
         }

@@ -573,6 +573,7 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     #[inline(never)]
     fn refuse(&mut self, error: &HttpError) {
+        self.service.note_refusal(error.status);
         self.append(&Response::from(error), false, self.head_only);
         if self.flush().is_ok() {
             // Many may be refused at once because there is no memory left.
