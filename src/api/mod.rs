@@ -12,7 +12,7 @@ mod readiness;
 pub(crate) mod refusal;
 pub(crate) mod refusal_log;
 mod reload;
-mod routes;
+pub(crate) mod routes;
 mod service;
 mod sign;
 mod sign_extension;
@@ -26,7 +26,7 @@ pub use self::service::{AnswerCost, BodyRule, Service};
 
 use self::guard::RouteScope;
 use self::refusal::Refusal;
-use self::routes::{RouteBody, RouteWait};
+use self::routes::{NO_ROUTE, Route, RouteBody, RouteWait};
 use self::state::ListenerApi;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -38,8 +38,10 @@ impl Service for ListenerApi {
         {
             return Err(preflight);
         }
-        self.judge(request)
-            .map_err(|refusal| self.finish(request, Err(refusal), None))
+        self.judge(request).map_err(|refusal| {
+            let route = routes::find(self.routes, request.method, &request.path);
+            self.finish(request, route, Err(refusal), None)
+        })
     }
 
     fn wait_until_ready(&self, request: &Request) -> Result<(), Response> {
@@ -51,16 +53,21 @@ impl Service for ListenerApi {
             RouteWait::FirstLoad => readiness::wait_for_load(&self.api),
             RouteWait::Key => readiness::wait_for_key(&self.api, request.last_segment()).map(drop),
         };
-        ready.map_err(|refusal| self.finish(request, Err(refusal), None))
+        ready.map_err(|refusal| self.finish(request, Some(route), Err(refusal), None))
     }
 
     fn answer(&self, request: &mut Request) -> Response {
         let begun = self.api.access_log.then(Instant::now);
-        let answer = match routes::find(self.routes, request.method, &request.path) {
+        let route = routes::find(self.routes, request.method, &request.path);
+        let answer = match route {
             Some(route) => (route.handler)(self, request),
             None => Err(Refusal::UnknownPath(request.path.clone())),
         };
-        self.finish(request, answer, begun)
+        self.finish(request, route, answer, begun)
+    }
+
+    fn note_refusal(&self, status: u16) {
+        self.api.metrics.answered(NO_ROUTE, status);
     }
 }
 
@@ -95,14 +102,17 @@ impl ListenerApi {
     fn finish(
         &self,
         request: &Request,
+        route: Option<&'static Route>,
         answer: Result<Response, Refusal>,
         begun: Option<Instant>,
     ) -> Response {
+        let metrics = &self.api.metrics;
         let mut response = answer.unwrap_or_else(|refusal| {
-            self.api.metrics.refused(refusal.kind());
+            refusal.count(metrics);
             self.api.refusal_log.note(request, &refusal);
             refusal.into()
         });
+        metrics.answered(route.map_or(NO_ROUTE, routes::number), response.status);
         if let Some(guard) = &self.guard {
             response.headers.extend(guard.shared_with(request));
         }

@@ -1,7 +1,6 @@
 //! `POST /api/v1/eth2/sign/{identifier}`: what this program is for.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::audit::AuditedMessage;
 use super::readiness;
@@ -21,7 +20,7 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     let key = readiness::wait_for_key(api, request.last_segment())?; // 404, 503
     let duty = SignRequest::parse(&request.body, &api.networks)?; // 400
     request.message_type = Some(duty.type_name());
-    let root = duty.signing_root(&api.networks, unix_seconds())?; // 400 when the client sent another root
+    let root = duty.signing_root(&api.networks, timer.begun_at().as_secs())?; // 400 when the client sent another root
     if let Some(warning) = duty.network_warning(&api.networks) {
         log::warn!("{warning}");
     }
@@ -44,14 +43,9 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
         };
         audit_log.write(&message.line(request));
     }
-    timer.signed(duty.type_name());
+    let lateness = duty.lateness(&api.networks, timer.begun_at());
+    timer.signed(duty.type_name(), lateness);
     Ok(answer(request.header("accept"), &signature, key))
-}
-
-/// `consensus` has no clock of its own.
-fn unix_seconds() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since_1970.unwrap_or_default().as_secs()
 }
 
 /// Writes JSON for clients that accept it, and the bare hex for others: Vero takes the body as the

@@ -48,7 +48,7 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
         };
         audit_log.write(&message.line(request));
     }
-    timer.signed(TYPE_NAME);
+    timer.signed(TYPE_NAME, None);
     let body = json!({"payload": encoded, "signature": signature.to_string()});
     let mut response = Response::json(200, &body);
     response.lease = Some(key);

@@ -161,6 +161,8 @@ fn admit(
     entrance: &Entrance<'_>,
     state: &Arc<ServerState>,
 ) -> io::Result<()> {
+    let role = entrance.listener.role;
+    let counters = state.gauges.of(role);
     let (slot, admission) = entrance.slots.take(client.address);
     let has_slot = match admission {
         Admission::Free => true,
@@ -168,14 +170,20 @@ fn admit(
         Admission::EvictFrom(network) => entrance
             .slots
             .end_longest_idle(&state.sweeper, Some(network)),
-        Admission::Close => return Ok(()),
+        Admission::Close => {
+            counters.count_refused();
+            return Ok(());
+        }
     };
+    if !has_slot {
+        counters.count_refused();
+    }
     let tls = entrance.listener.tls.clone();
     // With TLS, the answer "503" would cost a handshake.
     if !has_slot && tls.is_some() {
         return Ok(());
     }
-    let mut permit = Permit::take(state, slot);
+    let mut permit = Permit::take(state, slot, role);
     let socket = Socket::new(
         stream,
         state.runtime,
@@ -233,16 +241,19 @@ fn refuse(stream: impl Stream, service: &Arc<dyn Service>, state: &ServerState) 
 struct Permit {
     state: Arc<ServerState>,
     slot: ConnectionSlot,
+    role: ListenerRole,
     is_running: bool,
 }
 
 impl Permit {
-    fn take(state: &Arc<ServerState>, slot: ConnectionSlot) -> Self {
+    fn take(state: &Arc<ServerState>, slot: ConnectionSlot, role: ListenerRole) -> Self {
+        state.gauges.of(role).count_opened();
         state.connections.fetch_add(1, Ordering::AcqRel);
         state.waiting_to_run.fetch_add(1, Ordering::AcqRel);
         Self {
             state: Arc::clone(state),
             slot,
+            role,
             is_running: false,
         }
     }
@@ -258,6 +269,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.set_running();
+        self.state.gauges.of(self.role).count_closed();
         self.state.connections.fetch_sub(1, Ordering::AcqRel);
     }
 }

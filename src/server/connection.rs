@@ -573,6 +573,7 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     #[inline(never)]
     fn refuse(&mut self, error: &HttpError) {
+        self.service.note_refusal(error.status);
         let mut response = Response::from(error);
         response.echo_names_of(&self.request);
         self.append(&response, false, self.head_only);

@@ -27,6 +27,20 @@ pub enum ListenerRole {
     Control,
 }
 
+impl ListenerRole {
+    /// All roles, in the order of their numbers.
+    pub(super) const ALL: [Self; 3] = [Self::Signing, Self::Metrics, Self::Control];
+
+    /// Returns the role as a word.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Signing => "signing",
+            Self::Metrics => "metrics",
+            Self::Control => "control",
+        }
+    }
+}
+
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub enum ListenAddress {
@@ -193,11 +207,7 @@ fn inherit(fd: RawFd) -> io::Result<ListeningSocket> {
 
 impl fmt::Display for ListenerRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Signing => "signing",
-            Self::Metrics => "metrics",
-            Self::Control => "control",
-        })
+        f.write_str(self.name())
     }
 }
 

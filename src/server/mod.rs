@@ -12,6 +12,7 @@ mod connection;
 pub(crate) mod control;
 mod delivery;
 mod der;
+pub(crate) mod gauges;
 mod identity;
 mod limits;
 mod listener;
@@ -49,6 +50,7 @@ pub use self::listener::{BindError, ListenAddress, ListenerRole};
 pub use self::runtime::Runtime;
 pub use self::supervision::{Supervised, Unsupervised};
 
+use self::gauges::ServerGauges;
 use self::listener::Listener;
 use self::state::ServerState;
 use self::system::Signal;
@@ -69,6 +71,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     limits: ConnectionLimits,
     runtime: Runtime,
+    gauges: ServerGauges,
 }
 
 /// A server that serves.
@@ -101,6 +104,7 @@ impl Server {
         }
         Ok(Self {
             listeners,
+            gauges: ServerGauges::new(settings.limits.bodies_bytes_max),
             limits: settings.limits,
             runtime: settings.runtime,
         })
@@ -115,13 +119,18 @@ impl Server {
         addresses
     }
 
+    /// Returns what can be read of connections and their memory.
+    pub(crate) fn gauges(&self) -> ServerGauges {
+        self.gauges.clone()
+    }
+
     /// Starts to serve, on threads of its own.
     ///
     /// # Errors
     /// When the system refuses a thread or a pipe.
     pub fn start(self, services: Services) -> io::Result<ServerHandle> {
         self.runtime.start()?;
-        let state = ServerState::start(self.limits, self.runtime)?;
+        let state = ServerState::start(self.limits, self.runtime, self.gauges)?;
         let sweeper = Arc::clone(&state.sweeper);
         critical_thread::spawn("sweeper", move || sweeper.run())?;
         let (stopped, stop) = io::pipe()?;
