@@ -246,15 +246,10 @@ impl AuditQueue {
             let overdue = {
                 let mut state = lock(&self.state);
                 let now = Instant::now();
-                state.take_waiting(|waiting| waiting.until <= now)
+                let overdue = state.take_waiting(|waiting| waiting.until <= now);
+                state.is_behind |= !overdue.is_empty();
+                overdue
             };
-            if overdue.is_empty() {
-                continue;
-            }
-            {
-                let mut state = lock(&self.state);
-                state.is_behind |= state.written < state.arrived;
-            }
             self.release_late(overdue);
         }
     }
@@ -411,5 +406,46 @@ impl AuditWriter {
         );
         let now = Timestamp::now();
         self.write(format!("{{\"time\":\"{now:.6}\",\"lost_lines\":{lost}}}\n").as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A queue whose writer has died or hangs.
+    fn queue_without_writer() -> Arc<AuditQueue> {
+        let queue = Arc::new(AuditQueue::default());
+        let clock = Arc::clone(&queue);
+        thread::spawn(move || clock.end_long_waits());
+        queue
+    }
+
+    #[test]
+    fn a_write_that_hangs_delays_the_first_signatures_alone_and_what_finds_no_room_is_counted() {
+        let queue = queue_without_writer();
+        let first = queue.push(b"1\n").expect("the file has not failed yet");
+        let second = queue.push(b"2\n").expect("the file has not failed yet");
+        // The clock ends both waits.
+        first.wait();
+        second.wait();
+        assert_eq!(queue.late.load(Ordering::Relaxed), 2);
+        assert!(lock(&queue.state).is_behind);
+        for _ in 2..LINES_WAITING_MAX {
+            assert!(queue.push(b"3\n").is_none(), "nobody waits any more");
+        }
+        let log = AuditLog {
+            queue: Arc::clone(&queue),
+        };
+        let full = LINES_WAITING_MAX as u64;
+        let before = log.counts();
+        assert_eq!((before.late, before.lost, before.written), (full, 0, 0));
+        for _ in 0..7 {
+            assert!(queue.push(b"4\n").is_none());
+        }
+        assert_eq!((log.counts().late, log.counts().lost), (full, 7));
+        let batch = queue.next_batch();
+        assert_eq!(batch.lines.len(), 2 * LINES_WAITING_MAX);
+        assert_eq!(batch.last, full);
     }
 }

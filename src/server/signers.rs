@@ -286,6 +286,7 @@ mod tests {
         let queue = Arc::new(SignQueue::default());
         let signers = Signers {
             queue: Arc::clone(&queue),
+            threads: 0,
         };
         assert!(signers.is_alive());
         lock(&queue.state).waiting = self::queue(&[1, 2, 3, 4]);
