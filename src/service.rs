@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use self::access::Guards;
 use self::supervised::SupervisedService;
+use crate::api::guard::Guard;
 use crate::api::refusal_log::RefusalLog;
 use crate::api::routes::counted_routes;
 use crate::api::state::{Api, ListenerApi, RouteSet};
@@ -110,18 +111,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         signing_extension_enabled: settings.signing_ext,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
-    let service = |routes, guard| {
-        Arc::new(ListenerApi {
-            api: Arc::clone(&api),
-            routes,
-            guard,
-        })
-    };
-    let services = Services {
-        signing: service(RouteSet::Signing, Some(guards.signing)),
-        metrics: service(RouteSet::Metrics, Some(guards.metrics)),
-        control: service(RouteSet::Signing, None),
-    };
+    let services = services(&api, guards.signing, guards.metrics);
     let supervised = SupervisedService {
         api: Arc::clone(&api),
         tls,
@@ -133,6 +123,22 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     }
     log_lines::flush();
     Ok(code)
+}
+
+/// Returns what each kind of listener serves.
+fn services(api: &Arc<Api>, signing: Guard, metrics: Guard) -> Services {
+    let service = |routes, guard| {
+        Arc::new(ListenerApi {
+            api: Arc::clone(api),
+            routes,
+            guard,
+        })
+    };
+    Services {
+        signing: service(RouteSet::Signing, Some(signing)),
+        metrics: service(RouteSet::Metrics, Some(metrics)),
+        control: service(RouteSet::Signing, None),
+    }
 }
 
 /// Requires locked memory for keys, or prepares a warning. Core dumps have been off since the process began.

@@ -140,7 +140,8 @@ impl LogLine<'_> {
                 // Quotes and escapes keep a text from looking like another field.
                 Value::String(value) if !is_word(value) => format!("{value:?}"),
                 Value::String(value) => value.clone(),
-                other => other.to_string(),
+                Value::Number(number) => number.to_string(),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => continue,
             };
             text.push_str(&format!(" {name}={value}"));
         }
@@ -247,10 +248,10 @@ fn renamed(names: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 
 /// Labels of Google's `LogEntry` are texts.
 fn as_text(value: Value) -> Value {
-    match value {
-        Value::String(_) => value,
-        other => other.to_string().into(),
+    if value.is_string() {
+        return value;
     }
+    value.to_string().into()
 }
 
 fn is_word(text: &str) -> bool {
