@@ -25,6 +25,7 @@ use crate::cli::values::{Dialect, OptionValues};
 use crate::consensus::networks::Networks;
 use crate::consensus::primitives::{Epoch, Slot};
 use crate::hex;
+use crate::keys::duplicate_use::{IgnoredClients, IpNetwork};
 use crate::keys::keyring_state::KeyringSettings;
 use crate::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
 use crate::log::LogFormat;
@@ -57,6 +58,10 @@ pub struct Settings {
     pub(crate) log_level: LevelFilter,
     pub(crate) log_format: LogFormat,
     pub(crate) access_log: bool,
+    /// The file of the audit log.
+    pub(crate) audit_log: Option<PathBuf>,
+    /// The clients that may share keys.
+    pub(crate) duplicate_use_ignore: IgnoredClients,
     /// Where imported keys and slashing protection are kept; `data_dir::prepare` makes it.
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) sources: Sources,
@@ -145,6 +150,8 @@ impl Settings {
             log_level: values.get(options::LOGGING)?,
             log_format: values.get(options::LOGGING_FORMAT)?,
             access_log: values.get(options::ACCESS_LOGS_ENABLED)?,
+            audit_log: values.get(options::AUDIT_LOG)?,
+            duplicate_use_ignore: ignored_clients(values)?,
             sources: sources(values, data_dir.as_deref())?,
             loading: loading(values)?,
             strict: values.get(options::STRICT)?,
@@ -192,6 +199,23 @@ fn hosts(
         }
     }
     Ok(Some(hosts))
+}
+
+/// Reads the clients that may share keys: addresses and networks, or `all`.
+fn ignored_clients(values: &OptionValues) -> Result<IgnoredClients, StartError> {
+    let mut ignored = IgnoredClients::default();
+    for text in values.get(options::DUPLICATE_USE_IGNORE)? {
+        if text.eq_ignore_ascii_case("all") {
+            ignored.all = true;
+            continue;
+        }
+        let network = IpNetwork::parse(&text).ok_or_else(|| {
+            let expected = "addresses, networks such as 10.0.0.0/24, or all";
+            values.wrong(&options::DUPLICATE_USE_IGNORE.row, expected)
+        })?;
+        ignored.networks.push(network);
+    }
+    Ok(ignored)
 }
 
 fn metrics(

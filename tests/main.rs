@@ -59,13 +59,17 @@ mod table;
 mod waiting;
 
 // The service: health, negotiation, guards, start and end; command lines.
+mod audit_log;
 mod cli;
 mod commands;
 mod control_socket;
+mod duplicate_use;
 mod ending;
 mod exits;
+mod logs;
 mod readiness;
 mod service;
+mod supervision;
 mod tokens;
 
 // The rules of the source.

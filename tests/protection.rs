@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 use std::collections::BTreeMap;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use signerd::consensus::network::SlotTimes;
@@ -15,7 +15,8 @@ use signerd::slashing::rule::{
     BlockMark, Bounds, Marks, Position, Rule, SlashableMessage, Verdict, VoteMark, check,
 };
 use signerd::slashing::{
-    ChainClock, Floor, HighWatermark, Protection, ProtectionSettings, Refused,
+    ChainClock, Floor, HighWatermark, Protection, ProtectionSettings, Refused, StoreCommit,
+    StoreObserver,
 };
 
 use crate::memory_disk::MemoryDisk;
@@ -858,4 +859,37 @@ fn only_what_can_be_slashed_is_checked_and_counted() {
         );
     }
     assert_eq!(on.counters(), (1, 2));
+}
+
+#[test]
+fn an_observer_is_told_of_every_message_that_the_store_decides() {
+    #[derive(Default)]
+    struct Counter(Mutex<(u64, u64, u64)>);
+    impl StoreObserver for Counter {
+        fn committed(&self, commit: StoreCommit) {
+            assert!(commit.blocks + commit.votes > 0, "{commit:?}");
+            let mut counted = self.0.lock().unwrap();
+            counted.0 += commit.blocks;
+            counted.1 += commit.votes;
+            counted.2 += u64::from(!commit.took.is_zero());
+        }
+    }
+    let scratch = Scratch::new();
+    let protection = scratch.open().unwrap();
+    let counter = Arc::new(Counter::default());
+    protection.observe(Arc::clone(&counter) as Arc<dyn StoreObserver>);
+    assert!(protection.is_available());
+    let key = PublicKey([1; 48]);
+    for (slot, expected) in [(5, true), (4, false), (5, true)] {
+        let block = slashable(SlashableMessage::Block(Slot(slot)));
+        assert_eq!(protection.clear(&key, &block, Root::ZERO).is_ok(), expected);
+    }
+    let vote = slashable(SlashableMessage::Vote(Epoch(1), Epoch(2)));
+    protection.clear(&key, &vote, Root::ZERO).unwrap();
+    protection
+        .clear(&key, &Slashable::Never, Root::ZERO)
+        .unwrap();
+    let (blocks, votes, commits) = *counter.0.lock().unwrap();
+    assert_eq!((blocks, votes), (3, 1), "refused and repeated ones too");
+    assert!((1..=4).contains(&commits), "{commits}");
 }

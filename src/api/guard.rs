@@ -139,7 +139,7 @@ impl Guard {
     /// 403 for a host or an origin that is not allowed.
     pub(super) fn admit_host(&self, request: &Request) -> Result<(), Refusal> {
         // No browser reaches a Unix socket, and its clients send any host.
-        if request.peer.is_some()
+        if request.client.address.is_some()
             && let Some(host) = request.host()
             && !self.hosts.has_host(host)
         {
@@ -194,7 +194,7 @@ impl Guard {
     fn opens_key_manager_routes(&self, request: &Request) -> bool {
         match self.key_manager_access {
             KeyManagerAccess::Token => false,
-            KeyManagerAccess::CertificateOrToken => request.has_client_certificate,
+            KeyManagerAccess::CertificateOrToken => request.client.certificate.is_some(),
             KeyManagerAccess::Nothing => true,
         }
     }

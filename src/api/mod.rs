@@ -4,13 +4,15 @@
 //! calls the handler of its route. A handler returns the answer or a [`refusal::Refusal`], which one table
 //! turns into an answer.
 
+mod access_log;
+mod audit;
 pub(crate) mod guard;
 mod keymanager;
 mod readiness;
 pub(crate) mod refusal;
 pub(crate) mod refusal_log;
 mod reload;
-mod routes;
+pub(crate) mod routes;
 mod service;
 mod sign;
 mod sign_extension;
@@ -18,11 +20,13 @@ mod slashing_data;
 pub(crate) mod state;
 mod status;
 
+use std::time::Instant;
+
 pub use self::service::{AnswerCost, BodyRule, Service};
 
 use self::guard::RouteScope;
 use self::refusal::Refusal;
-use self::routes::{RouteBody, RouteWait};
+use self::routes::{NO_ROUTE, Route, RouteBody, RouteWait};
 use self::state::ListenerApi;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -34,8 +38,10 @@ impl Service for ListenerApi {
         {
             return Err(preflight);
         }
-        self.judge(request)
-            .map_err(|refusal| self.finish(request, Err(refusal)))
+        self.judge(request).map_err(|refusal| {
+            let route = routes::find(self.routes, request.method, &request.path);
+            self.finish(request, route, Err(refusal), None)
+        })
     }
 
     fn wait_until_ready(&self, request: &Request) -> Result<(), Response> {
@@ -47,15 +53,21 @@ impl Service for ListenerApi {
             RouteWait::FirstLoad => readiness::wait_for_load(&self.api),
             RouteWait::Key => readiness::wait_for_key(&self.api, request.last_segment()).map(drop),
         };
-        ready.map_err(|refusal| self.finish(request, Err(refusal)))
+        ready.map_err(|refusal| self.finish(request, Some(route), Err(refusal), None))
     }
 
     fn answer(&self, request: &mut Request) -> Response {
-        let answer = match routes::find(self.routes, request.method, &request.path) {
+        let begun = self.api.access_log.then(Instant::now);
+        let route = routes::find(self.routes, request.method, &request.path);
+        let answer = match route {
             Some(route) => (route.handler)(self, request),
             None => Err(Refusal::UnknownPath(request.path.clone())),
         };
-        self.finish(request, answer)
+        self.finish(request, route, answer, begun)
+    }
+
+    fn note_refusal(&self, status: u16) {
+        self.api.metrics.answered(NO_ROUTE, status);
     }
 }
 
@@ -86,28 +98,27 @@ impl ListenerApi {
         })
     }
 
-    /// Counts and logs. Query, header fields and body are not logged: they may hold secrets.
-    fn finish(&self, request: &Request, answer: Result<Response, Refusal>) -> Response {
+    /// Counts and logs. `begun` is when the answer was begun, if that is asked for.
+    fn finish(
+        &self,
+        request: &Request,
+        route: Option<&'static Route>,
+        answer: Result<Response, Refusal>,
+        begun: Option<Instant>,
+    ) -> Response {
+        let metrics = &self.api.metrics;
         let mut response = answer.unwrap_or_else(|refusal| {
-            self.api.metrics.refused(refusal.kind());
+            refusal.count(metrics);
             self.api.refusal_log.note(request, &refusal);
             refusal.into()
         });
+        metrics.answered(route.map_or(NO_ROUTE, routes::number), response.status);
         if let Some(guard) = &self.guard {
             response.headers.extend(guard.shared_with(request));
         }
+        response.echo_names_of(request);
         if self.api.access_log {
-            let peer = match request.peer {
-                Some(address) => address.to_string(),
-                None => "unix".to_owned(),
-            };
-            log::info!(
-                "{peer} {} {} {} {}",
-                request.method.name(),
-                request.path,
-                response.status,
-                response.body.len()
-            );
+            access_log::write(request, &response, begun);
         }
         response
     }

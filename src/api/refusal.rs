@@ -9,6 +9,7 @@ use crate::consensus::primitives::PublicKey;
 use crate::consensus::request::RequestError;
 use crate::hex;
 use crate::http::response::Response;
+use crate::metrics::Metrics;
 use crate::slashing::Refused;
 
 /// Why a request is refused: one variant for each decision that the client must take.
@@ -79,6 +80,21 @@ impl Refusal {
             Self::KeyPending(_) => "key_pending",
             Self::Overloaded => "overloaded",
             Self::Internal(_) => "internal",
+        }
+    }
+
+    /// Counts it, by reason and by the rule of slashing protection or the fault of the token.
+    pub(super) fn count(&self, metrics: &Metrics) {
+        metrics.refused(self.kind());
+        match self {
+            Self::Slashing(refused) => metrics.prevented(refused.rule_name()),
+            Self::NoToken(_) => metrics.token_refused("missing"),
+            Self::WrongToken(_) => metrics.token_refused("wrong"),
+            Self::TokenNotConfigured => metrics.token_refused("not_configured"),
+            Self::Request(_) | Self::Malformed(_) | Self::Host { .. } | Self::Origin(_) => {}
+            Self::UnknownKey(_) | Self::UnknownPath(_) | Self::FeatureOff(_) => {}
+            Self::Method(_) | Self::Loading | Self::KeyPending(_) => {}
+            Self::Overloaded | Self::Internal(_) => {}
         }
     }
 

@@ -3,6 +3,8 @@
 //! To add a route, add its row here and write its handler. The rows of one path agree in scope and
 //! feature.
 
+use std::ptr;
+
 use self::RouteBody::{Ignored, Optional, Required};
 use self::RouteCost::{High, Long, Low, PerKey};
 use self::RouteFeature::{Always, KeyManagerApi, SigningExtension, SlashingProtection};
@@ -15,6 +17,7 @@ use super::{keymanager, reload, sign, sign_extension, slashing_data, status};
 use crate::http::request::Method::{self, Delete, Get, Post};
 use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::metrics::CountedRoute;
 use crate::slashing::Protection;
 
 /// One method of a path.
@@ -137,6 +140,37 @@ const fn route(
     }
 }
 
+/// The number under which the answers to requests without a route are counted: it comes after all routes.
+pub(super) const NO_ROUTE: usize = SIGNING_ROUTES.len() + METRICS_ROUTES.len();
+
+/// Statuses that the server itself gives to what it cannot read.
+const UNREAD_STATUSES: &[u16] = &[400, 404, 408, 411, 413, 414, 431, 501, 503, 505];
+
+/// Returns all routes in the order of their numbers, and what stands for none.
+pub(crate) fn counted_routes() -> Vec<CountedRoute> {
+    let mut counted = Vec::new();
+    for route in SIGNING_ROUTES.iter().chain(&METRICS_ROUTES) {
+        counted.push(CountedRoute {
+            method: route.method.name(),
+            path: route.path,
+            statuses: route.statuses(),
+        });
+    }
+    counted.push(CountedRoute {
+        method: "none",
+        path: "none",
+        statuses: UNREAD_STATUSES,
+    });
+    counted
+}
+
+/// Returns the number of a route.
+pub(super) fn number(route: &'static Route) -> usize {
+    let mut all = SIGNING_ROUTES.iter().chain(&METRICS_ROUTES);
+    all.position(|known| ptr::eq(known, route))
+        .unwrap_or(NO_ROUTE)
+}
+
 /// Returns the route of a request; HEAD has that of GET.
 pub(super) fn find(set: RouteSet, method: Method, path: &str) -> Option<&'static Route> {
     let method = if method == Method::Head { Get } else { method };
@@ -165,6 +199,16 @@ pub(super) fn allowed_methods(set: RouteSet, path: &str) -> String {
 }
 
 impl Route {
+    /// Returns the statuses that are to be expected, for metrics.
+    fn statuses(&self) -> &'static [u16] {
+        match (self.wait, self.scope, self.method) {
+            (Key, _, _) => &[200, 400, 401, 403, 404, 412, 413, 500, 503],
+            (_, Open, _) => &[200, 403, 503],
+            (_, _, Get) => &[200, 401, 403, 503],
+            _ => &[200, 400, 401, 403, 413, 503],
+        }
+    }
+
     const fn waits_for(mut self, wait: RouteWait) -> Self {
         self.wait = wait;
         self
@@ -232,6 +276,16 @@ impl RouteBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_route_has_a_number_of_its_own() {
+        let counted = counted_routes();
+        for (expected, route) in SIGNING_ROUTES.iter().chain(&METRICS_ROUTES).enumerate() {
+            assert_eq!(number(route), expected);
+            assert_eq!(counted[expected].path, route.path);
+        }
+        assert_eq!(counted.len(), NO_ROUTE + 1);
+    }
 
     #[test]
     fn the_rows_of_a_path_agree_in_scope_and_feature() {

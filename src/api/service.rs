@@ -25,6 +25,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// Answers a request that was admitted.
     fn answer(&self, request: &mut Request) -> Response;
+
+    /// Takes note that the server itself refuses a request with this status: one that it cannot read.
+    fn note_refusal(&self, _status: u16) {}
 }
 
 impl<T: Service> Service for Arc<T> {
@@ -38,6 +41,10 @@ impl<T: Service> Service for Arc<T> {
 
     fn answer(&self, request: &mut Request) -> Response {
         (**self).answer(request)
+    }
+
+    fn note_refusal(&self, status: u16) {
+        (**self).note_refusal(status);
     }
 }
 

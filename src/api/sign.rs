@@ -1,13 +1,14 @@
 //! `POST /api/v1/eth2/sign/{identifier}`: what this program is for.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
+use super::audit::AuditedMessage;
 use super::readiness;
 use super::refusal::Refusal;
 use super::state::ListenerApi;
 use crate::consensus::primitives::Signature;
 use crate::consensus::request::SignRequest;
+use crate::consensus::slashable::Slashable;
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response, TEXT};
 use crate::keys::secret::SecretKey;
@@ -18,22 +19,33 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     let timer = api.metrics.begin();
     let key = readiness::wait_for_key(api, request.last_segment())?; // 404, 503
     let duty = SignRequest::parse(&request.body, &api.networks)?; // 400
-    let root = duty.signing_root(&api.networks, unix_seconds())?; // 400 when the client sent another root
+    request.message_type = Some(duty.type_name());
+    let root = duty.signing_root(&api.networks, timer.begun_at().as_secs())?; // 400 when the client sent another root
     if let Some(warning) = duty.network_warning(&api.networks) {
         log::warn!("{warning}");
     }
-    let cleared = api
-        .protection
-        .clear(&key.public_key(), &duty.slashable(), root)?; // 412; otherwise on disk by now
+    let slashable = duty.slashable();
+    if let Slashable::On(..) = slashable
+        && let Some(epoch) = duty.epoch(&api.networks)
+    {
+        let uses = &api.duplicate_uses;
+        uses.note(key.public_key(), key.uses(), &request.client, epoch);
+    }
+    let cleared = api.protection.clear(&key.public_key(), &slashable, root)?; // 412; otherwise on disk by now
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
-    timer.signed(duty.type_name());
+    if let Some(audit_log) = &api.audit_log {
+        let message = AuditedMessage {
+            key: key.public_key(),
+            type_name: duty.type_name(),
+            slashable,
+            epoch: duty.epoch(&api.networks),
+            signing_root: Some(root),
+        };
+        audit_log.write(&message.line(request));
+    }
+    let lateness = duty.lateness(&api.networks, timer.begun_at());
+    timer.signed(duty.type_name(), lateness);
     Ok(answer(request.header("accept"), &signature, key))
-}
-
-/// `consensus` has no clock of its own.
-fn unix_seconds() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since_1970.unwrap_or_default().as_secs()
 }
 
 /// Writes JSON for clients that accept it, and the bare hex for others: Vero takes the body as the

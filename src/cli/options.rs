@@ -93,6 +93,9 @@ option_groups! {
         LOGGING_FORMAT: Choice<LogFormat> =
             choice("logging-format", "FORMAT", LOG_FORMATS, "json, ecs, gcp, logstash, gelf").default("plain");
         ACCESS_LOGS_ENABLED: Switch = switch("access-logs-enabled", "false", "log every request");
+        AUDIT_LOG: Optional<AnyPath> = path("audit-log", "FILE", "a JSON line for each signature");
+        DUPLICATE_USE_IGNORE: TextList =
+            list("duplicate-use-ignore", "NETS", None, "clients that may share keys, or all");
     }
     "Keys" {
         KEYSTORES_PATH: Optional<ListableDirectory> =
@@ -181,7 +184,7 @@ option_groups! {
         );
         SLASHING_PROTECTION_DB_HEALTH_TIMEOUT: Optional<Number<u64>> = number(
             "slashing-protection-db-health-check-timeout-milliseconds",
-            "MS", 100, 60_000, "for one check",
+            "MS", 100, 60_000, "",
         );
         SLASHING_PROTECTION_PRUNING_ENABLED: Switch =
             switch("slashing-protection-pruning-enabled", "true", "remove old records");
@@ -193,7 +196,7 @@ option_groups! {
         SLASHING_PROTECTION_PRUNING_AT_BOOT: Switch =
             switch("slashing-protection-pruning-at-boot-enabled", "false", "prune at the start too");
         SLASHING_PROTECTION_PRUNING_SLOTS_PER_EPOCH: Number<u64> =
-            number("slashing-protection-pruning-slots-per-epoch", "N", 1, 1 << 16, "of the chain").default("32");
+            number("slashing-protection-pruning-slots-per-epoch", "N", 1, 1 << 16, "").default("32");
     }
     "General" {
         CONFIG_FILE: Optional<AnyPath> = path("config-file", "YAML", "options from a file, without dashes");

@@ -18,6 +18,7 @@ use super::forms::{ReadMessage, aggregate, bid, block, plain, since_gloas};
 use super::primitives::wrong;
 use super::signable::{ShownPreset, Signable, SigningFacts};
 use super::slashable::SlashableMessage;
+use super::slot_clock::DutyTime;
 use super::ssz::HashTreeRoot;
 
 /// A type of message.
@@ -172,6 +173,7 @@ impl Signable for AggregateAndProof<Attestation> {
             root: self.hash_tree_root(),
             domain_type: domain::AGGREGATE_AND_PROOF,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.aggregate.data.slot)),
+            duty_time: DutyTime::Aggregate(self.aggregate.data.slot),
             slashable: None,
             shown_preset: None,
         }
@@ -185,6 +187,7 @@ impl Signable for AggregateAndProof<AttestationElectra> {
             root: self.hash_tree_root(),
             domain_type: domain::AGGREGATE_AND_PROOF,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.aggregate.data.slot)),
+            duty_time: DutyTime::Aggregate(self.aggregate.data.slot),
             slashable: None,
             shown_preset: Some(ShownPreset {
                 preset: self.aggregate.committee_bits.preset,
@@ -201,6 +204,7 @@ impl Signable for AggregateAndProof<AttestationGloas> {
             root: self.hash_tree_root(),
             domain_type: domain::AGGREGATE_AND_PROOF,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.aggregate.data.slot)),
+            duty_time: DutyTime::Aggregate(self.aggregate.data.slot),
             slashable: None,
             shown_preset: Some(ShownPreset {
                 preset: self.aggregate.committee_bits.preset,
@@ -217,6 +221,7 @@ impl Signable for AggregationSlot {
             root: self.slot.hash_tree_root(),
             domain_type: domain::SELECTION_PROOF,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -230,6 +235,7 @@ impl Signable for AttestationData {
             root: self.hash_tree_root(),
             domain_type: domain::BEACON_ATTESTER,
             domain_rule: DomainRule::Fork(ForkMoment::Epoch(self.target.epoch)),
+            duty_time: DutyTime::Attestation(self.slot),
             slashable: Some(SlashableMessage::Vote(self.source.epoch, self.target.epoch)),
             shown_preset: None,
         }
@@ -243,6 +249,7 @@ impl Signable for BeaconBlock<BeaconBlockBody> {
             root: self.hash_tree_root(),
             domain_type: domain::BEACON_PROPOSER,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            duty_time: DutyTime::SlotStart(self.slot),
             slashable: Some(SlashableMessage::Block(self.slot)),
             shown_preset: None,
         }
@@ -256,6 +263,7 @@ impl Signable for BeaconBlock<BeaconBlockBodyAltair> {
             root: self.hash_tree_root(),
             domain_type: domain::BEACON_PROPOSER,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            duty_time: DutyTime::SlotStart(self.slot),
             slashable: Some(SlashableMessage::Block(self.slot)),
             shown_preset: Some(ShownPreset {
                 preset: self.body.sync_aggregate.sync_committee_bits.preset,
@@ -272,6 +280,7 @@ impl Signable for BeaconBlockHeader {
             root: self.hash_tree_root(),
             domain_type: domain::BEACON_PROPOSER,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            duty_time: DutyTime::SlotStart(self.slot),
             slashable: Some(SlashableMessage::Block(self.slot)),
             shown_preset: None,
         }
@@ -285,6 +294,7 @@ impl Signable for BuilderRequestAuth {
             root: self.hash_tree_root(),
             domain_type: domain::BUILDER_REQUEST_AUTH,
             domain_rule: DomainRule::Genesis(None),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -298,6 +308,7 @@ impl Signable for ContributionAndProof {
             root: self.hash_tree_root(),
             domain_type: domain::CONTRIBUTION_AND_PROOF,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.contribution.slot)),
+            duty_time: DutyTime::Aggregate(self.contribution.slot),
             slashable: None,
             shown_preset: Some(ShownPreset {
                 preset: self.contribution.aggregation_bits.preset,
@@ -314,6 +325,7 @@ impl Signable for DepositMessage {
             root: self.hash_tree_root(),
             domain_type: domain::DEPOSIT,
             domain_rule: DomainRule::Genesis(Some(self.genesis_fork_version)),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -327,6 +339,7 @@ impl Signable for ExecutionPayloadBid {
             root: self.hash_tree_root(),
             domain_type: domain::BEACON_BUILDER,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -340,6 +353,7 @@ impl Signable for ExecutionPayloadBidHeze {
             root: self.hash_tree_root(),
             domain_type: domain::BEACON_BUILDER,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -353,6 +367,7 @@ impl Signable for ExecutionPayloadEnvelope {
             root: self.hash_tree_root(),
             domain_type: domain::BEACON_BUILDER,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.payload.slot_number)),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -366,6 +381,7 @@ impl Signable for PayloadAttestationData {
             root: self.hash_tree_root(),
             domain_type: domain::PTC_ATTESTER,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            duty_time: DutyTime::PayloadAttestation(self.slot),
             slashable: None,
             shown_preset: None,
         }
@@ -379,6 +395,7 @@ impl Signable for ProposerPreferences {
             root: self.hash_tree_root(),
             domain_type: domain::PROPOSER_PREFERENCES,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.proposal_slot)),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -392,6 +409,7 @@ impl Signable for RandaoReveal {
             root: self.epoch.hash_tree_root(),
             domain_type: domain::RANDAO,
             domain_rule: DomainRule::Fork(ForkMoment::Epoch(self.epoch)),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -405,6 +423,7 @@ impl Signable for SyncAggregatorSelectionData {
             root: self.hash_tree_root(),
             domain_type: domain::SYNC_COMMITTEE_SELECTION_PROOF,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -418,6 +437,7 @@ impl Signable for SyncCommitteeMessage {
             root: self.beacon_block_root,
             domain_type: domain::SYNC_COMMITTEE,
             domain_rule: DomainRule::Fork(ForkMoment::Slot(self.slot)),
+            duty_time: DutyTime::Attestation(self.slot),
             slashable: None,
             shown_preset: None,
         }
@@ -431,6 +451,7 @@ impl Signable for ValidatorRegistration {
             root: self.hash_tree_root(),
             domain_type: domain::APPLICATION_BUILDER,
             domain_rule: DomainRule::Genesis(None),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }
@@ -444,6 +465,7 @@ impl Signable for VoluntaryExit {
             root: self.hash_tree_root(),
             domain_type: domain::VOLUNTARY_EXIT,
             domain_rule: DomainRule::Fork(ForkMoment::Exit(self.epoch)),
+            duty_time: DutyTime::Anytime,
             slashable: None,
             shown_preset: None,
         }

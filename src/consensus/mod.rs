@@ -22,4 +22,5 @@ pub mod request;
 mod seen_networks;
 mod signable;
 pub mod slashable;
+pub(crate) mod slot_clock;
 mod ssz;

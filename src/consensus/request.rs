@@ -1,6 +1,7 @@
 //! The body of a sign request: from JSON to the signing root of a message.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::block::ForkInfo;
 use super::domain::{self, DomainRule, ForkMoment};
@@ -8,7 +9,7 @@ use super::forms::FormContext;
 use super::json_body;
 use super::json_tree::{FieldError, FromJson, JsonTree, JsonValue, read_field};
 use super::messages::{ELEMENTS_MAX, ENVELOPE_ELEMENTS_MAX, MessageType};
-use super::network::{Network, Preset};
+use super::network::{Fork, Network, Preset};
 use super::networks::Networks;
 
 use super::primitives::{DomainType, Epoch, Root, Version, wrong};
@@ -172,6 +173,50 @@ impl SignRequest {
                 None
             }
         }
+    }
+
+    /// Returns the epoch that the message is for; `None` when it holds at all times.
+    pub(crate) fn epoch(&self, networks: &Networks) -> Option<Epoch> {
+        let SignSubject::Forked {
+            moment,
+            fork_info,
+            preset,
+            ..
+        } = &self.subject
+        else {
+            return None;
+        };
+        let network = networks
+            .of(fork_info.fork.current_version)
+            .unwrap_or_else(|| Network::unknown(*preset));
+        Some(moment.epoch(network))
+    }
+
+    /// Returns how long after its time the message is asked for, zero when it is early. `asked_at` is Unix
+    /// time. `None` when the message has no time, when the genesis time of its network is not known, or
+    /// when its slot is far from the present.
+    pub(crate) fn lateness(&self, networks: &Networks, asked_at: Duration) -> Option<Duration> {
+        let SignSubject::Forked {
+            facts,
+            moment,
+            fork_info,
+            ..
+        } = &self.subject
+        else {
+            return None;
+        };
+        let network = networks.of(fork_info.fork.current_version)?;
+        let root = fork_info.genesis_validators_root;
+        if network
+            .genesis_validators_root
+            .is_some_and(|its_root| its_root != root)
+        {
+            return None;
+        }
+        let is_gloas = network.has(Fork::Gloas, moment.epoch(network));
+        network
+            .slot_times()?
+            .lateness(facts.duty_time, is_gloas, asked_at)
     }
 
     /// Returns what slashing protection must know of the message.

@@ -4,6 +4,7 @@ use super::domain::DomainRule;
 use super::network::Preset;
 use super::primitives::{DomainType, Root};
 use super::slashable::SlashableMessage;
+use super::slot_clock::DutyTime;
 
 /// A message that a validator signs. Nothing here has a default: a new message compiles only when its
 /// domain, its epoch and its slashing class are decided.
@@ -22,6 +23,8 @@ pub(super) struct SigningFacts {
     pub(super) domain_type: DomainType,
     /// The fork and the chain that the signature holds on.
     pub(super) domain_rule: DomainRule,
+    /// When the message is to be signed.
+    pub(super) duty_time: DutyTime,
     /// The message as slashing protection sees it; `None` when two such messages slash nobody.
     pub(super) slashable: Option<SlashableMessage>,
     /// The preset, where the length of a field shows it.

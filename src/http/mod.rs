@@ -4,6 +4,8 @@
 //! Imports nothing of ours; serves `api` and `server`. Source: RFC 9110, RFC 9112.
 
 pub(crate) mod body;
+pub mod client;
+mod correlation;
 mod headers;
 pub mod request;
 pub mod response;

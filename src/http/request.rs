@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
-use std::net::IpAddr;
 
+use super::client::ClientIdentity;
 use super::headers::{FieldPosition, Headers, mark};
 use super::target::{self, TARGET_BYTES_MAX};
 use super::{HttpError, wipe};
@@ -25,10 +25,10 @@ pub struct Request {
     pub headers: Headers,
     /// The whole body, without its chunks.
     pub body: Vec<u8>,
-    /// The address of the client; `None` on a Unix socket.
-    pub peer: Option<IpAddr>,
-    /// Whether the client was accepted by its TLS certificate.
-    pub has_client_certificate: bool,
+    /// Who sends it.
+    pub client: ClientIdentity,
+    /// The type of the message to sign, once it is known.
+    pub(crate) message_type: Option<&'static str>,
     /// The authority of a target in absolute form. It overrides the field `Host`.
     pub authority: Option<String>,
 }
@@ -134,6 +134,7 @@ impl Request {
     /// Wipes what may be secret and keeps the memory.
     pub(crate) fn clear(&mut self) {
         wipe(&mut self.headers.bytes);
+        self.message_type = None;
         if self.body.capacity() > BODY_BYTES_KEPT_MAX {
             self.body = Vec::new();
             return;

@@ -6,7 +6,7 @@
 //! | file formats | `keystore` (EIP-2335), `kdf`, `keystore_error`; `password`: its variants; `wallet` (Prysm); `definitions` (Lighthouse); `other_json`: what is not a keystore; `key_config` (Web3Signer); `mnemonic`, `mnemonic_words` (BIP-39); `seed`: keys that are computed |
 //! | sources | `sources`: options to a list; `source`: one that can be read and opened; `scan`: what was found; `discover`: layouts of other programs; `imported`: files that this program wrote; `password_source`, `piped_secrets`; `reader`: reading within a bound of time |
 //! | the keyring | `keyring`: the handle; `keyring_state`: what it knows, and the rules; `load`, `load_plan`, `running_load`; `waiters`: requests that wait for a key; `import`, `delete`, `change`; `progress`; `pool`, `memory_limit`: who may derive when; `cache`, `seal`: sealed keys for the next start; `dry_run`: all keys once, for commands |
-//! | the table | `table`: the keys that can sign |
+//! | the table | `table`: the keys that can sign; `duplicate_use`: keys that two clients use |
 //!
 //! Imports go up in this list: the table knows nothing of the keyring, and secret memory nothing of files.
 
@@ -17,6 +17,7 @@ mod definitions;
 mod delete;
 mod discover;
 pub(crate) mod dry_run;
+pub(crate) mod duplicate_use;
 mod g2;
 mod import;
 pub(crate) mod imported;

@@ -16,6 +16,7 @@ use std::sync::{Arc, LazyLock};
 use zeroize::Zeroizing;
 
 use super::arena::{ArenaError, ArenaSlot, SLOT_BYTES};
+use super::duplicate_use::UseRecord;
 use super::g2::{BATCH_KEYS_MAX, Fault, SignatureBytes, self_test};
 use super::message_cache::{self, Message};
 use crate::consensus::extension::ExtensionPayload;
@@ -49,6 +50,7 @@ pub struct SecretKey {
     /// Little-endian, as blst needs it; never zero, and below the order of the curve's groups.
     scalar: ArenaSlot,
     public_key: PublicKey,
+    uses: UseRecord,
 }
 
 /// Why there is no key.
@@ -81,12 +83,21 @@ impl SecretKey {
             });
         }
         let public_key = PublicKey(scalar.public_key());
-        Ok(Self { scalar, public_key })
+        Ok(Self {
+            scalar,
+            public_key,
+            uses: UseRecord::default(),
+        })
     }
 
     /// The compressed point of G1 that belongs to this key.
     pub fn public_key(&self) -> PublicKey {
         self.public_key
+    }
+
+    /// Returns who used the key last.
+    pub(crate) fn uses(&self) -> &UseRecord {
+        &self.uses
     }
 
     /// Copies the scalar, big-endian: for the key cache.

@@ -2,26 +2,73 @@
 
 use std::fs;
 
+use super::text::MetricsText;
+
 /// The kernel reports times of a process in hundredths of a second, on every architecture that we build
 /// for.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// Writes what the system knows of the process.
+pub(super) fn write(text: &mut MetricsText) {
+    let process = ProcessValues::read();
+    if let Some(seconds) = process.cpu_seconds {
+        text.float_counter(
+            "process_cpu_seconds",
+            "Processor time of the process",
+            seconds,
+        );
+    }
+    if let Some(seconds) = process.start_seconds {
+        text.gauge(
+            "process_start_time_seconds",
+            "When the process began, in Unix time",
+            seconds,
+        );
+    }
+    for (name, help, value) in [
+        (
+            "process_virtual_memory_bytes",
+            "Virtual memory",
+            process.virtual_bytes,
+        ),
+        (
+            "process_resident_memory_bytes",
+            "Resident memory",
+            process.resident_bytes,
+        ),
+        (
+            "process_open_fds",
+            "Open file descriptors",
+            process.open_descriptors,
+        ),
+        (
+            "process_max_fds",
+            "Most file descriptors that may be open",
+            process.descriptors_max,
+        ),
+    ] {
+        if let Some(value) = value {
+            text.gauge(name, help, value);
+        }
+    }
+}
+
 /// Values under the names that client libraries of Prometheus give them.
 #[derive(Default)]
-pub(super) struct ProcessValues {
-    pub(super) cpu_seconds: Option<f64>,
+struct ProcessValues {
+    cpu_seconds: Option<f64>,
     /// In Unix time.
-    pub(super) start_seconds: Option<f64>,
-    pub(super) virtual_bytes: Option<u64>,
-    pub(super) resident_bytes: Option<u64>,
-    pub(super) open_descriptors: Option<u64>,
-    pub(super) descriptors_max: Option<u64>,
+    start_seconds: Option<f64>,
+    virtual_bytes: Option<u64>,
+    resident_bytes: Option<u64>,
+    open_descriptors: Option<u64>,
+    descriptors_max: Option<u64>,
 }
 
 impl ProcessValues {
     /// Reads what can be read. Only root may count the descriptors of a process that is closed to
     /// debuggers.
-    pub(super) fn read() -> Self {
+    fn read() -> Self {
         let mut values = Self::default();
         if let Ok(stat) = fs::read_to_string("/proc/self/stat") {
             values.read_stat(&stat);

@@ -4,13 +4,14 @@
 
 use std::fmt::{Display, Write};
 
+use super::durations::DurationCounts;
+
 /// A form of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MetricsFormat {
     /// OpenMetrics: the names of counters end with `_total`.
     OpenMetrics,
-    /// The older form. Counters are there twice, with and without `_total`: some dashboards read one name,
-    /// some the other.
+    /// The older form.
     Plain,
 }
 
@@ -79,28 +80,72 @@ impl MetricsText {
 
     /// Writes a counter: a sample for each set of labels. The name is without `_total`.
     pub(super) fn counter(&mut self, name: &str, help: &str, samples: &[(Labels<'_>, u64)]) {
-        self.head(name, "counter", help);
+        self.begin_counter(name, help);
         let total = format!("{name}_total");
-        if self.format == MetricsFormat::Plain {
-            for (labels, value) in samples {
-                self.sample(name, labels, value);
-            }
-            self.head(&total, "counter", help);
-        }
         for (labels, value) in samples {
             self.sample(&total, labels, value);
         }
     }
 
+    /// Writes a counter with a name of another program. In the plain form it is there with and without
+    /// `_total`: some dashboards read one name, some the other.
+    pub(super) fn peer_counter(&mut self, name: &str, help: &str, samples: &[(Labels<'_>, u64)]) {
+        if self.format == MetricsFormat::Plain {
+            self.head(name, "counter", help);
+            for (labels, value) in samples {
+                self.sample(name, labels, value);
+            }
+        }
+        self.counter(name, help, samples);
+    }
+
+    /// Begins a counter, whose samples follow. The name is without `_total`, theirs with it.
+    pub(super) fn begin_counter(&mut self, name: &str, help: &str) {
+        if self.format == MetricsFormat::OpenMetrics {
+            self.head(name, "counter", help);
+        } else {
+            self.head(&format!("{name}_total"), "counter", help);
+        }
+    }
+
+    /// Writes the samples of a histogram of durations, with those buckets that end at these bounds.
+    pub(super) fn durations(
+        &mut self,
+        name: &str,
+        labels: Labels<'_>,
+        counts: &DurationCounts,
+        bounds_seconds: &[f64],
+    ) {
+        let buckets = counts
+            .up_to_seconds()
+            .filter(|(bound, _)| bounds_seconds.contains(bound))
+            .map(|(bound, count)| (format!("{bound:?}"), count));
+        self.buckets(name, labels, buckets, counts.count());
+        self.sample(&format!("{name}_sum"), labels, counts.sum_seconds());
+        self.sample(&format!("{name}_count"), labels, counts.count());
+    }
+
+    /// Writes the buckets of a histogram; `count` is that of all values.
+    pub(super) fn buckets(
+        &mut self,
+        name: &str,
+        labels: Labels<'_>,
+        up_to: impl Iterator<Item = (String, u64)>,
+        count: u64,
+    ) {
+        let bucket = format!("{name}_bucket");
+        for (bound, count) in up_to {
+            let labels = [labels, &[("le", bound.as_str())]].concat();
+            self.sample(&bucket, &labels, count);
+        }
+        let labels = [labels, &[("le", "+Inf")]].concat();
+        self.sample(&bucket, &labels, count);
+    }
+
     /// Writes a counter without labels that is not a whole number.
     pub(super) fn float_counter(&mut self, name: &str, help: &str, value: f64) {
-        let total = format!("{name}_total");
-        let head = match self.format {
-            MetricsFormat::OpenMetrics => name,
-            MetricsFormat::Plain => &total,
-        };
-        self.head(head, "counter", help);
-        self.sample(&total, &[], value);
+        self.begin_counter(name, help);
+        self.sample(&format!("{name}_total"), &[], value);
     }
 
     /// Writes facts as the labels of a sample whose value is 1. The name is without `_info`.

@@ -1,7 +1,7 @@
 //! The accept thread: takes new connections from all listeners, as many as there are slots for.
 
 use std::io::{self, ErrorKind, PipeReader};
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::api::Service;
 use crate::http::HttpError;
+use crate::http::client::ClientIdentity;
 
 use super::connection;
 use super::listener::{Listener, ListenerRole};
@@ -131,9 +132,9 @@ fn entrances<'a>(
 fn accept_some(entrance: &Entrance<'_>, state: &Arc<ServerState>) -> io::Result<()> {
     for _ in 0..ACCEPTS_IN_A_ROW_MAX {
         match entrance.listener.accept() {
-            Ok((stream, peer)) => {
+            Ok((stream, client)) => {
                 // `may` panics when the memory for a stack is refused.
-                let admit = || admit(stream, peer, entrance, state);
+                let admit = || admit(stream, client, entrance, state);
                 let admitted = catch_unwind(AssertUnwindSafe(admit));
                 admitted.unwrap_or_else(|_| Err(ErrorKind::OutOfMemory.into()))?;
             }
@@ -156,25 +157,33 @@ fn accept_some(entrance: &Entrance<'_>, state: &Arc<ServerState>) -> io::Result<
 /// Takes a slot for a new connection and starts it.
 fn admit(
     stream: TcpStream,
-    peer: Option<IpAddr>,
+    client: ClientIdentity,
     entrance: &Entrance<'_>,
     state: &Arc<ServerState>,
 ) -> io::Result<()> {
-    let (slot, admission) = entrance.slots.take(peer);
+    let role = entrance.listener.role;
+    let counters = state.gauges.of(role);
+    let (slot, admission) = entrance.slots.take(client.address);
     let has_slot = match admission {
         Admission::Free => true,
         Admission::Evict => entrance.slots.end_longest_idle(&state.sweeper, None),
         Admission::EvictFrom(network) => entrance
             .slots
             .end_longest_idle(&state.sweeper, Some(network)),
-        Admission::Close => return Ok(()),
+        Admission::Close => {
+            counters.count_refused();
+            return Ok(());
+        }
     };
+    if !has_slot {
+        counters.count_refused();
+    }
     let tls = entrance.listener.tls.clone();
     // With TLS, the answer "503" would cost a handshake.
     if !has_slot && tls.is_some() {
         return Ok(());
     }
-    let mut permit = Permit::take(state, slot);
+    let mut permit = Permit::take(state, slot, role);
     let socket = Socket::new(
         stream,
         state.runtime,
@@ -189,9 +198,9 @@ fn admit(
         let state = &*permit.state;
         let socket = socket.on_stack_below(ptr::from_ref(&permit).addr());
         match tls {
-            None if has_slot => serve(socket, &service, state, peer),
+            None if has_slot => serve(socket, &service, state, client),
             None => refuse(socket, &service, state),
-            Some(tls) => serve_tls(socket, &tls, &service, state, peer),
+            Some(tls) => serve_tls(socket, &tls, &service, state, client),
         }
     })
 }
@@ -203,10 +212,10 @@ fn serve_tls(
     tls: &Arc<Tls>,
     service: &Arc<dyn Service>,
     state: &ServerState,
-    peer: Option<IpAddr>,
+    client: ClientIdentity,
 ) {
-    match SecureSocket::new(socket, tls, &state.handshakes, peer) {
-        Ok(socket) => serve(socket, service, state, peer),
+    match SecureSocket::new(socket, tls, &state.handshakes, client.address) {
+        Ok(socket) => serve(socket, service, state, client),
         Err(error) => log::warn!("TLS: {error}"),
     }
 }
@@ -216,10 +225,10 @@ fn serve(
     stream: impl Stream,
     service: &Arc<dyn Service>,
     state: &ServerState,
-    peer: Option<IpAddr>,
+    client: ClientIdentity,
 ) {
     let _charge = state.memory.charge(stream.idle_bytes());
-    connection::serve(stream, service, state, peer);
+    connection::serve(stream, service, state, client);
 }
 
 #[inline(never)]
@@ -232,16 +241,19 @@ fn refuse(stream: impl Stream, service: &Arc<dyn Service>, state: &ServerState) 
 struct Permit {
     state: Arc<ServerState>,
     slot: ConnectionSlot,
+    role: ListenerRole,
     is_running: bool,
 }
 
 impl Permit {
-    fn take(state: &Arc<ServerState>, slot: ConnectionSlot) -> Self {
+    fn take(state: &Arc<ServerState>, slot: ConnectionSlot, role: ListenerRole) -> Self {
+        state.gauges.of(role).count_opened();
         state.connections.fetch_add(1, Ordering::AcqRel);
         state.waiting_to_run.fetch_add(1, Ordering::AcqRel);
         Self {
             state: Arc::clone(state),
             slot,
+            role,
             is_running: false,
         }
     }
@@ -257,6 +269,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.set_running();
+        self.state.gauges.of(self.role).count_closed();
         self.state.connections.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -67,7 +67,12 @@ impl Budget {
             .is_ok()
     }
 
-    #[cfg(test)]
+    /// The whole amount.
+    pub(super) fn amount(&self) -> usize {
+        self.amount_max
+    }
+
+    /// What is reserved now.
     pub(super) fn reserved(&self) -> usize {
         self.reserved.load(Ordering::Relaxed)
     }

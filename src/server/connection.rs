@@ -8,7 +8,6 @@
 
 use std::io::ErrorKind;
 use std::mem;
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -17,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::api::{AnswerCost, BodyRule, Service};
 use crate::http::HttpError;
 use crate::http::body::{BodyDecoder, BodyPart};
+use crate::http::client::ClientIdentity;
 use crate::http::request::{self, BodyFraming, Method, Request, RequestHead};
 use crate::http::response::Response;
 use crate::wait;
@@ -58,9 +58,9 @@ pub(super) fn serve(
     stream: impl Stream,
     service: &Arc<dyn Service>,
     state: &ServerState,
-    peer: Option<IpAddr>,
+    client: ClientIdentity,
 ) {
-    let mut connection = Connection::new(stream, service, state, peer);
+    let mut connection = Connection::new(stream, service, state, client);
     match connection.run() {
         Ok(()) => connection.close(),
         Err(ConnectionEnd::Gone) => connection.close_writing(),
@@ -75,7 +75,7 @@ pub(super) fn refuse(
     state: &ServerState,
     error: &HttpError,
 ) {
-    Connection::new(stream, service, state, None).refuse(error);
+    Connection::new(stream, service, state, ClientIdentity::default()).refuse(error);
 }
 
 struct Connection<'a, S> {
@@ -115,10 +115,10 @@ impl<'a, S: Stream> Connection<'a, S> {
         stream: S,
         service: &'a Arc<dyn Service>,
         state: &'a ServerState,
-        peer: Option<IpAddr>,
+        client: ClientIdentity,
     ) -> Self {
         let request = Request {
-            peer,
+            client,
             ..Request::default()
         };
         Self {
@@ -234,7 +234,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         self.read_buffer = ReadBuffer::new(&self.state.memory);
         self.pending = Vec::new();
         self.request = Request {
-            peer: self.request.peer,
+            client: mem::take(&mut self.request.client),
             ..Request::default()
         };
         self.stream.release_memory();
@@ -259,7 +259,9 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn exchange(&mut self, head: RequestHead) -> Result<bool, ConnectionEnd> {
         let has_body = !matches!(head.framing, BodyFraming::Absent | BodyFraming::Length(0));
         let mut is_body_read = true;
-        self.request.has_client_certificate = self.stream.has_client_certificate();
+        if self.request.client.certificate.is_none() {
+            self.request.client.certificate = self.stream.client_certificate();
+        }
         let response = match catch_panic(|| self.service.admit(&self.request)).flatten() {
             Ok(rule) => {
                 if rule.is_trusted {
@@ -295,7 +297,10 @@ impl<'a, S: Stream> Connection<'a, S> {
     /// Holds the answers back when the address has guessed tokens; see [`super::penalty`].
     #[inline(never)]
     fn hold_back(&mut self) {
-        let penalty = self.state.penalties.record_refusal(self.request.peer);
+        let penalty = self
+            .state
+            .penalties
+            .record_refusal(self.request.client.address);
         if penalty.is_zero() {
             return;
         }
@@ -353,7 +358,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         let pieces = body.pieces;
         let bytes = body.bytes;
         let next = Request {
-            peer: self.request.peer,
+            client: self.request.client.clone(),
             ..Request::default()
         };
         let mut request = mem::replace(&mut self.request, next);
@@ -568,7 +573,10 @@ impl<'a, S: Stream> Connection<'a, S> {
 
     #[inline(never)]
     fn refuse(&mut self, error: &HttpError) {
-        self.append(&Response::from(error), false, self.head_only);
+        self.service.note_refusal(error.status);
+        let mut response = Response::from(error);
+        response.echo_names_of(&self.request);
+        self.append(&response, false, self.head_only);
         if self.flush().is_ok() {
             // Many may be refused at once because there is no memory left.
             self.release_memory();

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use crate::http::client::ClientIdentity;
 
 use super::control::ControlSocket;
 use super::system;
@@ -23,6 +25,20 @@ pub enum ListenerRole {
     Metrics,
     /// The control socket, for commands.
     Control,
+}
+
+impl ListenerRole {
+    /// All roles, in the order of their numbers.
+    pub(super) const ALL: [Self; 3] = [Self::Signing, Self::Metrics, Self::Control];
+
+    /// Returns the role as a word.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Signing => "signing",
+            Self::Metrics => "metrics",
+            Self::Control => "control",
+        }
+    }
 }
 
 /// Where to listen.
@@ -108,24 +124,25 @@ impl Listener {
         }
     }
 
-    /// The next connection, and the address of its client; a Unix socket has none.
-    pub(super) fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
+    /// The next connection, and its client.
+    pub(super) fn accept(&self) -> io::Result<(TcpStream, ClientIdentity)> {
         match &self.socket {
             ListeningSocket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 // An answer is written whole and at once: waiting for more to send only delays it.
                 stream.set_nodelay(true)?;
-                Ok((stream, Some(peer.ip())))
+                Ok((stream, ClientIdentity::at(peer.ip())))
             }
             ListeningSocket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
-                let user = system::peer_uid(stream.as_fd()).map_or(-1, i64::from);
-                log::debug!("a connection of user {user} on the Unix socket");
-                Ok((TcpStream::from(OwnedFd::from(stream)), None))
+                let client = ClientIdentity::local(system::peer_uid(stream.as_fd()));
+                log::debug!("a connection of {client} on the Unix socket");
+                Ok((TcpStream::from(OwnedFd::from(stream)), client))
             }
             ListeningSocket::Control(socket) => {
                 let stream = socket.accept()?;
-                Ok((TcpStream::from(OwnedFd::from(stream)), None))
+                let client = ClientIdentity::local(system::peer_uid(stream.as_fd()));
+                Ok((TcpStream::from(OwnedFd::from(stream)), client))
             }
         }
     }
@@ -190,11 +207,7 @@ fn inherit(fd: RawFd) -> io::Result<ListeningSocket> {
 
 impl fmt::Display for ListenerRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Signing => "signing",
-            Self::Metrics => "metrics",
-            Self::Control => "control",
-        })
+        f.write_str(self.name())
     }
 }
 

@@ -16,7 +16,7 @@ use super::client_verifier::take_refusal;
 use super::pool::{PoolError, WorkerPool};
 use super::socket::Socket;
 use super::stream::{Phase, Stream};
-use super::tls::{Tls, VerifiedClient};
+use super::tls::{HandshakeFault, Tls, VerifiedClient};
 
 /// A socket with TLS over it.
 pub(super) struct SecureSocket {
@@ -76,7 +76,8 @@ impl SecureSocket {
         if let Err(error) = &result
             && has_begun
         {
-            self.tls.record_failure(self.peer, &reason(error));
+            self.tls
+                .record_failure(fault(error), self.peer, &reason(error));
             // There is no second attempt, which would be counted again.
             self.connection = None;
         }
@@ -115,7 +116,7 @@ impl SecureSocket {
         let processed = self.handshakes.run(move || {
             let result = connection.process_new_packets().map(|_| ());
             let result = result.map_err(|error| match take_refusal() {
-                Some(refusal) => io::Error::new(ErrorKind::InvalidData, refusal),
+                Some(refusal) => io::Error::new(ErrorKind::PermissionDenied, refusal),
                 None => io::Error::new(ErrorKind::InvalidData, error),
             });
             (connection, result)
@@ -125,7 +126,10 @@ impl SecureSocket {
                 self.connection = Some(connection);
                 result
             }
-            Err(PoolError::Full) => Err(io::Error::other("too many handshakes are waiting")),
+            Err(PoolError::Full) => {
+                let reason = "too many handshakes are waiting";
+                Err(io::Error::new(ErrorKind::ResourceBusy, reason))
+            }
             Err(PoolError::Panicked) => Err(aborted()),
         }
     }
@@ -146,6 +150,34 @@ impl SecureSocket {
         if let Some(connection) = &mut self.connection {
             connection.read_tls(&mut WipeOnly).ok();
         }
+    }
+}
+
+/// Why a handshake failed, for metrics.
+fn fault(error: &io::Error) -> HandshakeFault {
+    let is_alert = |error: &Error| matches!(error, Error::AlertReceived(_));
+    let is_certificate = |error: &Error| {
+        matches!(
+            error,
+            Error::NoCertificatesPresented | Error::InvalidCertificate(_)
+        )
+    };
+    let kind = error.kind();
+    let of_tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>());
+    if kind == ErrorKind::PermissionDenied || of_tls.is_some_and(is_certificate) {
+        HandshakeFault::ClientCertificate
+    } else if of_tls.is_some_and(is_alert) {
+        HandshakeFault::ClientAlert
+    } else if kind == ErrorKind::TimedOut {
+        HandshakeFault::Timeout
+    } else if kind == ErrorKind::ResourceBusy {
+        HandshakeFault::Overloaded
+    } else if kind == ErrorKind::InvalidData {
+        HandshakeFault::Protocol
+    } else {
+        HandshakeFault::Closed
     }
 }
 
@@ -208,8 +240,8 @@ impl Stream for SecureSocket {
         self.socket.trust();
     }
 
-    fn has_client_certificate(&self) -> bool {
-        self.socket.has_client_certificate()
+    fn client_certificate(&self) -> Option<Arc<str>> {
+        self.socket.client_certificate()
     }
 
     fn pause(&mut self, duration: Duration) {

@@ -7,8 +7,10 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use super::delivery::{self, FinishedSignature};
 use crate::api::refusal::Refusal;
@@ -16,35 +18,74 @@ use crate::api::state::Signer;
 use crate::consensus::primitives::Signature;
 use crate::critical_thread;
 use crate::keys::secret::{SecretKey, SigningTask, sign_all};
+use crate::metrics::{Durations, SignerCounts};
 use crate::slashing::Cleared;
 use crate::wait::{self, Promise, lock};
 
 /// Plain threads, one a core, behind one bounded queue.
 pub(crate) struct Signers {
     queue: Arc<SignQueue>,
+    threads: usize,
+}
+
+/// Reads what the signing threads do.
+pub(crate) struct SignersGauge {
+    queue: Arc<SignQueue>,
+    threads: usize,
 }
 
 #[derive(Default)]
 struct SignQueue {
     state: Mutex<QueueState>,
     arrived: Condvar,
+    times: SigningTimes,
+}
+
+/// How long signatures take here.
+struct SigningTimes {
+    /// From the request to the thread.
+    delays: Durations,
+    /// What a thread takes at a time, from the first signature to the last one.
+    work: Durations,
+    completed: AtomicU64,
+}
+
+impl Default for SigningTimes {
+    fn default() -> Self {
+        Self {
+            delays: Durations::new(),
+            work: Durations::new(),
+            completed: AtomicU64::new(0),
+        }
+    }
 }
 
 #[derive(Default)]
 struct QueueState {
     waiting: VecDeque<WaitingTask>,
     threads_asleep: usize,
+    /// How many batches were taken, and how many of them at the last look of the watchdog.
+    taken: u64,
+    taken_before: u64,
+    /// Tasks that were refused.
+    rejected: u64,
 }
 
 struct WaitingTask {
     task: SigningTask,
+    caller: WaitingCaller,
+}
+
+/// Who waits for a signature, and since when.
+struct WaitingCaller {
     promise: Promise<Signature>,
+    asked_at: Instant,
 }
 
 /// What a thread takes at a time.
 struct TaskBatch {
     tasks: Vec<SigningTask>,
-    promises: Vec<Promise<Signature>>,
+    callers: Vec<WaitingCaller>,
     /// Tasks with the root of the first one that were seen and left.
     same_root_left: usize,
 }
@@ -77,18 +118,55 @@ impl Signers {
             let queue = Arc::clone(&queue);
             critical_thread::spawn(format!("sign-{number}"), move || queue.work())?;
         }
-        Ok(Self { queue })
+        Ok(Self { queue, threads })
+    }
+
+    /// Returns what reads the figures of these threads.
+    pub(crate) fn gauge(&self) -> SignersGauge {
+        SignersGauge {
+            queue: Arc::clone(&self.queue),
+            threads: self.threads,
+        }
     }
 }
 
 impl Signer for Signers {
+    fn is_alive(&self) -> bool {
+        let mut state = lock(&self.queue.state);
+        let has_progress = state.taken != state.taken_before;
+        state.taken_before = state.taken;
+        has_progress || state.waiting.is_empty()
+    }
+
     fn sign(&self, key: Arc<SecretKey>, cleared: Cleared) -> Result<Signature, Refusal> {
         let (promise, answer) = wait::promise();
         let task = SigningTask { key, cleared };
-        self.queue.push(WaitingTask { task, promise })?;
+        let caller = WaitingCaller {
+            promise,
+            asked_at: Instant::now(),
+        };
+        self.queue.push(WaitingTask { task, caller })?;
         answer
             .wait()
             .ok_or(Refusal::Internal("a signing thread gave up"))
+    }
+}
+
+impl SignersGauge {
+    pub(crate) fn read(&self) -> SignerCounts {
+        let (waiting, rejected) = {
+            let state = lock(&self.queue.state);
+            (state.waiting.len() as u64, state.rejected)
+        };
+        let times = &self.queue.times;
+        SignerCounts {
+            threads: self.threads as u64,
+            waiting,
+            completed: times.completed.load(Ordering::Relaxed),
+            rejected,
+            delays: times.delays.read(),
+            work: times.work.read(),
+        }
     }
 }
 
@@ -98,6 +176,7 @@ impl SignQueue {
         {
             let mut state = lock(&self.state);
             if state.waiting.len() >= TASKS_WAITING_MAX {
+                state.rejected += 1;
                 return Err(Refusal::Overloaded);
             }
             state.waiting.push_back(task);
@@ -112,7 +191,7 @@ impl SignQueue {
     /// Signs for ever; sleeps only when nothing waits.
     fn work(&self) {
         loop {
-            self.next().sign();
+            self.next().sign(&self.times);
         }
     }
 
@@ -120,6 +199,7 @@ impl SignQueue {
         let mut state = lock(&self.state);
         loop {
             if let Some(batch) = TaskBatch::take(&mut state.waiting) {
+                state.taken += 1;
                 return batch;
             }
             state.threads_asleep += 1;
@@ -140,7 +220,7 @@ impl TaskBatch {
         let share = waiting.len() / 2;
         let mut batch = Self {
             tasks: Vec::with_capacity(SAME_ROOT_TASKS_MAX),
-            promises: Vec::with_capacity(SAME_ROOT_TASKS_MAX),
+            callers: Vec::with_capacity(SAME_ROOT_TASKS_MAX),
             same_root_left: 0,
         };
         batch.push(first);
@@ -174,14 +254,23 @@ impl TaskBatch {
 
     fn push(&mut self, task: WaitingTask) {
         self.tasks.push(task.task);
-        self.promises.push(task.promise);
+        self.callers.push(task.caller);
     }
 
     /// Signs and answers. The keys are let go before, because a caller may delete its key at once.
-    fn sign(self) {
+    fn sign(self, times: &SigningTimes) {
+        let begun = Instant::now();
+        for caller in &self.callers {
+            let delay = begun.saturating_duration_since(caller.asked_at);
+            times.delays.add(delay);
+        }
+        let count = self.callers.len() as u64;
         let signatures = sign_all(self.tasks, self.same_root_left);
+        times.work.add(begun.elapsed());
+        times.completed.fetch_add(count, Ordering::Relaxed);
         let mut finished = Vec::with_capacity(signatures.len());
-        for (promise, signature) in self.promises.into_iter().zip(signatures) {
+        for (caller, signature) in self.callers.into_iter().zip(signatures) {
+            let promise = caller.promise;
             finished.push(FinishedSignature { promise, signature });
         }
         delivery::deliver(finished);
@@ -191,6 +280,23 @@ impl TaskBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signers_are_not_alive_when_tasks_wait_and_none_was_taken_since_the_last_look() {
+        let queue = Arc::new(SignQueue::default());
+        let signers = Signers {
+            queue: Arc::clone(&queue),
+            threads: 0,
+        };
+        assert!(signers.is_alive());
+        lock(&queue.state).waiting = self::queue(&[1, 2, 3, 4]);
+        assert!(!signers.is_alive());
+        queue.next();
+        assert!(signers.is_alive());
+        assert!(!signers.is_alive());
+        lock(&queue.state).waiting.clear();
+        assert!(signers.is_alive());
+    }
     use crate::consensus::primitives::Root;
     use crate::consensus::slashable::Slashable;
     use crate::slashing::Protection;
@@ -206,7 +312,11 @@ mod tests {
             let key = Arc::new(key);
             let task = SigningTask { key, cleared };
             let (promise, _) = wait::promise();
-            waiting.push_back(WaitingTask { task, promise });
+            let caller = WaitingCaller {
+                promise,
+                asked_at: Instant::now(),
+            };
+            waiting.push_back(WaitingTask { task, caller });
         }
         waiting
     }

@@ -193,8 +193,8 @@ impl Stream for Socket {
         self.status.trust();
     }
 
-    fn has_client_certificate(&self) -> bool {
-        self.status.client().is_some()
+    fn client_certificate(&self) -> Option<Arc<str>> {
+        self.status.client().map(VerifiedClient::fingerprint)
     }
 
     fn pause(&mut self, duration: Duration) {

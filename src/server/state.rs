@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
 
 use super::budget::Budget;
+use super::gauges::ServerGauges;
 use super::limits::ConnectionLimits;
 use super::penalty::Penalties;
 use super::pool::WorkerPool;
@@ -18,7 +19,8 @@ pub(super) struct ServerState {
     pub(super) limits: Arc<ConnectionLimits>,
     pub(super) runtime: Runtime,
     /// Memory of bodies and large answers, in bytes.
-    pub(super) memory: Budget,
+    pub(super) memory: Arc<Budget>,
+    pub(super) gauges: ServerGauges,
     /// Threads that parse large bodies and make large answers.
     pub(super) parsers: WorkerPool,
     /// One thread for bodies over 1 MiB.
@@ -53,7 +55,11 @@ const HANDSHAKES_WAITING_MAX: usize = 128;
 
 impl ServerState {
     /// Starts the pools; the sweeper's thread and the accept thread are started by the caller.
-    pub(super) fn start(limits: ConnectionLimits, runtime: Runtime) -> io::Result<Arc<Self>> {
+    pub(super) fn start(
+        limits: ConnectionLimits,
+        runtime: Runtime,
+        gauges: ServerGauges,
+    ) -> io::Result<Arc<Self>> {
         let cores: usize = thread::available_parallelism().map_or(1, Into::into);
         let handshake_threads = cores.min(HANDSHAKE_THREADS_MAX);
         // The server waits an eighth longer than it announces, so that a client that trusts the
@@ -61,7 +67,8 @@ impl ServerState {
         let keep_alive_seconds = limits.idle.mul_f32(0.875).as_secs();
         Ok(Arc::new(Self {
             sweeper: Arc::new(Sweeper::new(keep_alive_seconds)),
-            memory: Budget::new(limits.bodies_bytes_max),
+            memory: Arc::clone(&gauges.memory),
+            gauges,
             parsers: WorkerPool::start("read", cores.min(PARSERS_MAX), BODIES_WAITING_MAX)?,
             huge_parser: WorkerPool::start("read-huge", 1, BODIES_WAITING_MAX)?,
             handshakes: Arc::new(WorkerPool::start(

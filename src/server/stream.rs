@@ -1,6 +1,7 @@
 //! What a connection runs over: a byte stream in both directions whose waits end at a deadline.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a connection is waiting for; each phase has its own deadline.
@@ -36,8 +37,8 @@ pub(super) trait Stream: Read + Write {
     /// Marks the client as one that has proved who it is: its connection is ended last when there are
     /// too many.
     fn trust(&mut self);
-    /// Whether the client was accepted by its certificate.
-    fn has_client_certificate(&self) -> bool;
+    /// SHA-256 of the certificate by which the client was accepted, in hex with colons.
+    fn client_certificate(&self) -> Option<Arc<str>>;
     /// Waits for this time, even when data arrives.
     fn pause(&mut self, duration: Duration);
     /// Waits until there is something to read, without a buffer for it. May return early.

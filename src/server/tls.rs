@@ -41,7 +41,7 @@ pub struct TlsFiles {
 pub struct Tls {
     files: TlsFiles,
     current: ArcSwap<LoadedTls>,
-    failed_handshakes: AtomicU64,
+    failed_handshakes: [AtomicU64; HandshakeFault::ALL.len()],
     /// When to look for certificates that expire, in seconds of Unix time.
     next_expiry_check: AtomicI64,
 }
@@ -59,10 +59,53 @@ struct LoadedTls {
     generation: u64,
 }
 
+/// Why a handshake failed, for metrics.
+#[derive(Clone, Copy)]
+pub(super) enum HandshakeFault {
+    /// The client has no certificate that is accepted.
+    ClientCertificate,
+    /// The client does not accept us: it sent an alert.
+    ClientAlert,
+    /// The client closed the connection.
+    Closed,
+    /// It took too long.
+    Timeout,
+    /// Too many handshakes were waiting.
+    Overloaded,
+    /// The client speaks no TLS, or none that we speak.
+    Protocol,
+}
+
+impl HandshakeFault {
+    /// All of them, in the order of their numbers.
+    const ALL: [Self; 6] = [
+        Self::ClientCertificate,
+        Self::ClientAlert,
+        Self::Closed,
+        Self::Timeout,
+        Self::Overloaded,
+        Self::Protocol,
+    ];
+
+    /// Returns a word for it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::ClientCertificate => "client_certificate",
+            Self::ClientAlert => "client_alert",
+            Self::Closed => "closed",
+            Self::Timeout => "timeout",
+            Self::Overloaded => "overloaded",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
 /// A client that was accepted by its certificate.
 pub(super) struct VerifiedClient {
     tls: Arc<Tls>,
     chain: Vec<CertificateDer<'static>>,
+    /// SHA-256 of its own certificate in hex with colons.
+    fingerprint: Arc<str>,
     /// The reading of the files that it was accepted by.
     generation: AtomicU64,
 }
@@ -77,7 +120,7 @@ impl Tls {
         Ok(Arc::new(Self {
             files,
             current,
-            failed_handshakes: AtomicU64::new(0),
+            failed_handshakes: Default::default(),
             next_expiry_check: AtomicI64::new(0),
         }))
     }
@@ -105,14 +148,19 @@ impl Tls {
         self.current.load().not_after
     }
 
-    /// Handshakes that have failed since the start.
-    pub fn failed_handshakes(&self) -> u64 {
-        self.failed_handshakes.load(Ordering::Relaxed)
+    /// Handshakes that have failed since the start, by reason.
+    pub fn failed_handshakes(&self) -> Vec<(&'static str, u64)> {
+        let mut failed = Vec::new();
+        for fault in HandshakeFault::ALL {
+            let count = self.failed_handshakes[fault as usize].load(Ordering::Relaxed);
+            failed.push((fault.name(), count));
+        }
+        failed
     }
 
     /// Counts and logs a handshake that failed.
-    pub(super) fn record_failure(&self, peer: Option<IpAddr>, reason: &str) {
-        self.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn record_failure(&self, fault: HandshakeFault, peer: Option<IpAddr>, reason: &str) {
+        self.failed_handshakes[fault as usize].fetch_add(1, Ordering::Relaxed);
         match peer {
             Some(peer) => log::debug!("TLS: the handshake with {peer} failed: {reason}"),
             None => log::debug!("TLS: the handshake with a local client failed: {reason}"),
@@ -149,11 +197,20 @@ impl VerifiedClient {
         chain: Vec<CertificateDer<'static>>,
         generation: u64,
     ) -> Self {
+        let fingerprint = chain
+            .first()
+            .map_or_else(String::new, |own| with_colons(&fingerprint(own)));
         Self {
             tls: Arc::clone(tls),
             chain,
+            fingerprint: fingerprint.into(),
             generation: AtomicU64::new(generation),
         }
+    }
+
+    /// SHA-256 of its certificate in hex with colons.
+    pub(super) fn fingerprint(&self) -> Arc<str> {
+        Arc::clone(&self.fingerprint)
     }
 
     /// Whether the files have been read again since it was accepted.

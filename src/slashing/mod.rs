@@ -40,6 +40,7 @@ pub use postgres::{
 pub use repair::{MarkChange, RepairError};
 pub use rule::{Floor, HighWatermark, Marks, Refused, Unavailable};
 pub use settings::ProtectionSettings;
+pub use store::{StoreCommit, StoreObserver};
 
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::consensus::slashable::Slashable;
@@ -302,6 +303,21 @@ impl Protection {
         match self {
             Self::Off => Ok(()),
             Self::On(protection) => protection.store.health(),
+        }
+    }
+
+    /// Returns whether the last access to the store worked, without waiting. `true` without protection.
+    pub fn is_available(&self) -> bool {
+        match self {
+            Self::Off => true,
+            Self::On(protection) => protection.store.is_available(),
+        }
+    }
+
+    /// Sets who is told of each batch that the store has decided. Does nothing without protection.
+    pub fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        if let Self::On(protection) = self {
+            protection.store.observe(observer);
         }
     }
 

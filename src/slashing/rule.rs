@@ -148,6 +148,33 @@ pub enum Refused {
     Unavailable(Unavailable),
 }
 
+impl Refused {
+    /// Returns a word for the rule that the message breaks, for metrics.
+    pub(crate) fn rule_name(&self) -> &'static str {
+        match self {
+            Self::Opaque => "raw_root",
+            Self::OtherChain { .. } => "other_chain",
+            Self::DatabaseChain { .. } => "database_chain",
+            Self::Disabled(_) => "key_disabled",
+            Self::ManyChains(_) => "many_chains",
+            Self::InFuture(..) => "in_future",
+            Self::SourceAfterTarget(_) => "source_after_target",
+            Self::AboveHighWatermark(..) => "above_high_watermark",
+            Self::BelowFloor(..) => "below_floor",
+            Self::Conflict { rule, .. } => match rule {
+                Rule::DoubleProposal => "double_proposal",
+                Rule::SlotBelow => "slot_below",
+                Rule::DoubleVote => "double_vote",
+                Rule::Surrounding => "surrounding",
+                Rule::Surrounded => "surrounded",
+                Rule::SourceBelow => "source_below",
+                Rule::TargetBelow => "target_below",
+            },
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
 /// The reason why the store cannot be read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable(pub String);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, iter};
@@ -15,7 +15,7 @@ use super::backend::{
 };
 use super::limits::SigningLimits;
 use super::repair::RepairError;
-use super::rule::{HighWatermark, Marks, Refused, Unavailable};
+use super::rule::{HighWatermark, Marks, Refused, SlashableMessage, Unavailable};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::critical_thread;
 use crate::wait::{self, Promise, lock};
@@ -36,6 +36,25 @@ const DEFERRED_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a deferred request waits before it is tried again when nothing else comes.
 const DEFERRED_INTERVAL: Duration = Duration::from_millis(5);
 
+/// Is told what the store does, for metrics. Its method runs on the store's thread and must not wait.
+pub trait StoreObserver: Send + Sync {
+    /// Some messages were checked, and recorded where a rule permits it.
+    fn committed(&self, commit: StoreCommit);
+}
+
+/// One batch of messages that the back-end has decided.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreCommit {
+    /// How many of the messages are blocks.
+    pub blocks: u64,
+    /// How many of the messages are votes.
+    pub votes: u64,
+    /// How long the first message waited until the back-end began with the batch.
+    pub waited: Duration,
+    /// How long the back-end took until all records were durable.
+    pub took: Duration,
+}
+
 /// The callers' side: sends tasks to the writer thread and waits. Dropping it closes the back-end.
 pub(super) struct Store {
     /// `None` only while it is dropped, which ends the thread.
@@ -52,6 +71,7 @@ pub(super) struct Store {
 struct StoreStatus {
     failure: Mutex<Option<Unavailable>>,
     high: Mutex<Option<HighWatermark>>,
+    observer: OnceLock<Arc<dyn StoreObserver>>,
 }
 
 enum StoreTask {
@@ -63,6 +83,7 @@ enum StoreTask {
 struct PendingRecord {
     request: RecordRequest,
     promise: Promise<Result<(), Refused>>,
+    asked_at: Instant,
     /// When the back-end first deferred it.
     deferred_since: Option<Instant>,
 }
@@ -111,6 +132,7 @@ impl Store {
             StoreTask::Record(PendingRecord {
                 request,
                 promise,
+                asked_at: Instant::now(),
                 deferred_since: None,
             })
         })
@@ -182,6 +204,17 @@ impl Store {
     /// Returns the high watermark without waiting.
     pub(super) fn high_watermark(&self) -> Option<HighWatermark> {
         *lock(&self.status.high)
+    }
+
+    /// Sets who is told of each batch; only the first call counts.
+    pub(super) fn observe(&self, observer: Arc<dyn StoreObserver>) {
+        // A second observer is a mistake of the caller that harms nobody.
+        let _ = self.status.observer.set(observer);
+    }
+
+    /// Returns whether the last access worked, without waiting.
+    pub(super) fn is_available(&self) -> bool {
+        lock(&self.status.failure).is_none()
     }
 
     /// Returns whether the last access worked; after a failure this is the next attempt.
@@ -286,6 +319,7 @@ impl StoreWriter {
 
     fn record(&mut self, batch: Vec<PendingRecord>) {
         let requests: Vec<_> = batch.iter().map(|pending| pending.request).collect();
+        let begun = Instant::now();
         let recorded = self
             .backend
             .record(&requests, &BatchTime::now(&self.limits));
@@ -298,6 +332,7 @@ impl StoreWriter {
                 return;
             }
         };
+        self.tell_observer(&batch, &outcomes, begun);
         for (pending, outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
                 RecordOutcome::Recorded => pending.promise.keep(Ok(())),
@@ -305,6 +340,30 @@ impl StoreWriter {
                 RecordOutcome::Deferred => self.defer(pending),
             }
         }
+    }
+
+    fn tell_observer(&self, batch: &[PendingRecord], outcomes: &[RecordOutcome], begun: Instant) {
+        let Some(observer) = self.status.observer.get() else {
+            return;
+        };
+        let mut commit = StoreCommit {
+            blocks: 0,
+            votes: 0,
+            waited: Duration::ZERO,
+            took: begun.elapsed(),
+        };
+        for (pending, outcome) in batch.iter().zip(outcomes) {
+            if matches!(outcome, RecordOutcome::Deferred) {
+                continue;
+            }
+            match pending.request.message {
+                SlashableMessage::Block(_) => commit.blocks += 1,
+                SlashableMessage::Vote(..) => commit.votes += 1,
+            }
+            let waited = begun.saturating_duration_since(pending.asked_at);
+            commit.waited = commit.waited.max(waited);
+        }
+        observer.committed(commit);
     }
 
     fn defer(&mut self, mut pending: PendingRecord) {
