@@ -140,12 +140,18 @@ fn the_names_that_dashboards_of_the_peers_read_have_their_types_and_labels_in_bo
     for accept in [PLAIN, OPEN_METRICS] {
         let text = scrape(&signer, accept);
         let mut types = BTreeMap::new();
+        let mut series = BTreeSet::new();
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("# TYPE ") {
                 let (name, word) = rest.split_once(' ').unwrap();
                 assert_eq!(types.insert(name, word), None, "{name} has two types");
                 let help = format!("# HELP {name} ");
                 assert!(text.contains(&help), "{name} has no help");
+            } else if let Some((name, _)) = line.rsplit_once(' ') {
+                assert!(
+                    name.starts_with('#') || series.insert(name),
+                    "{name} is there twice"
+                );
             }
         }
         for (name, expected_type, expected_labels) in PEER_METRICS {
