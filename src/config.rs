@@ -58,6 +58,8 @@ pub struct Settings {
     pub(crate) log_level: LevelFilter,
     pub(crate) log_format: LogFormat,
     pub(crate) access_log: bool,
+    /// The file of the audit log.
+    pub(crate) audit_log: Option<PathBuf>,
     /// The clients that may share keys.
     pub(crate) duplicate_use_ignore: IgnoredClients,
     /// Where imported keys and slashing protection are kept; `data_dir::prepare` makes it.
@@ -148,6 +150,7 @@ impl Settings {
             log_level: values.get(options::LOGGING)?,
             log_format: values.get(options::LOGGING_FORMAT)?,
             access_log: values.get(options::ACCESS_LOGS_ENABLED)?,
+            audit_log: values.get(options::AUDIT_LOG)?,
             duplicate_use_ignore: ignored_clients(values)?,
             sources: sources(values, data_dir.as_deref())?,
             loading: loading(values)?,

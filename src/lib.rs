@@ -47,6 +47,7 @@ use std::alloc::System;
 use zeroizing_alloc::ZeroAlloc;
 
 pub mod api;
+mod audit_log;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -3,7 +3,9 @@
 //! The lines go through a bounded channel to a thread of their own: a pipe that nobody reads must not
 //! stall the service. Lines that do not fit are dropped; the next one that fits gives their number.
 
-use std::fs::{self, File};
+mod layout;
+
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::linux::fs::MetadataExt;
@@ -17,9 +19,10 @@ use env_logger::fmt::Formatter;
 use env_logger::{Builder, Target, WriteStyle};
 use jiff::Timestamp;
 use log::{Level, LevelFilter, Record};
-use serde_json::{Value, json};
 
 use crate::critical_thread;
+
+use self::layout::LogLine;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -196,82 +199,22 @@ fn write_record(out: &mut Formatter, record: &Record<'_>, format: LogFormat) -> 
     }
     let level = record.level();
     out.write_all(journal_prefix(level).as_bytes())?;
+    let line = LogLine {
+        level,
+        target: record.target(),
+        message: &message,
+        time: Timestamp::now(),
+        place: record.file().zip(record.line()),
+        fields: layout::fields_of(record),
+    };
     if format == LogFormat::Plain {
         if journal_prefix(level).is_empty() {
             write!(out, "{} ", out.timestamp())?;
         }
-        return writeln!(out, "{level:<5} {}", one_line(&message));
+        let fields = line.plain_fields();
+        return writeln!(out, "{level:<5} {}{fields}", one_line(&message));
     }
-    let now = Timestamp::now();
-    let object = json_object(format, level, record.target(), &message, now);
-    writeln!(out, "{object}")
-}
-
-/// The line as a JSON object. The names of the formats of log4j are those of its `JsonTemplateLayout`.
-fn json_object(
-    format: LogFormat,
-    level: Level,
-    target: &str,
-    message: &str,
-    now: Timestamp,
-) -> Value {
-    let thread = thread::current();
-    let thread = thread.name().unwrap_or("connection");
-    match format {
-        LogFormat::Plain | LogFormat::Json => json!({
-            "time": format!("{now:.0}"),
-            "level": level.as_str(),
-            "target": target,
-            "message": message,
-        }),
-        LogFormat::Ecs => json!({
-            "@timestamp": format!("{now:.3}"),
-            "ecs.version": "1.2.0",
-            "log.level": level.as_str(),
-            "message": message,
-            "process.thread.name": thread,
-            "log.logger": target,
-        }),
-        LogFormat::Gcp => json!({
-            "timestamp": format!("{now:.9}"),
-            "severity": match level {
-                Level::Error => "ERROR",
-                Level::Warn => "WARNING",
-                Level::Info => "INFO",
-                Level::Debug | Level::Trace => "DEBUG",
-            },
-            "message": message,
-            "_thread": thread,
-            "_logger": target,
-        }),
-        LogFormat::Logstash => json!({
-            "@timestamp": format!("{now:.3}"),
-            "@version": 1,
-            "level": level.as_str(),
-            "message": message,
-            "thread_name": thread,
-            "logger_name": target,
-            "source_host": host(),
-        }),
-        LogFormat::Gelf => json!({
-            "version": "1.1",
-            "host": host(),
-            "short_message": message,
-            "timestamp": now.as_millisecond() as f64 / 1000.0,
-            "level": syslog_severity(level),
-            "_logger": target,
-            "_thread": thread,
-        }),
-    }
-}
-
-/// The name of this host, read once.
-fn host() -> &'static str {
-    static HOST: OnceLock<String> = OnceLock::new();
-    HOST.get_or_init(|| match fs::read_to_string("/proc/sys/kernel/hostname") {
-        Ok(name) => name.trim().to_owned(),
-        Err(_) => "localhost".to_owned(),
-    })
+    writeln!(out, "{}", line.json(format))
 }
 
 /// Severities of syslog (RFC 5424, section 6.2.1).
@@ -335,40 +278,5 @@ mod tests {
             "a\\nERROR forged\\u{1b}[2J"
         );
         assert_eq!(one_line("schlüssel"), "schlüssel");
-    }
-
-    #[test]
-    fn each_format_has_the_fields_that_its_readers_look_for() {
-        let now: Timestamp = "2026-01-02T03:04:05.678Z".parse().expect("a time");
-        for (format, fields) in [
-            (
-                LogFormat::Json,
-                json!({"time": "2026-01-02T03:04:05Z", "level": "WARN", "target": "signerd"}),
-            ),
-            (
-                LogFormat::Ecs,
-                json!({"@timestamp": "2026-01-02T03:04:05.678Z", "log.level": "WARN",
-                       "ecs.version": "1.2.0", "log.logger": "signerd"}),
-            ),
-            (
-                LogFormat::Gcp,
-                json!({"timestamp": "2026-01-02T03:04:05.678000000Z", "severity": "WARNING"}),
-            ),
-            (
-                LogFormat::Logstash,
-                json!({"@timestamp": "2026-01-02T03:04:05.678Z", "@version": 1, "level": "WARN",
-                       "logger_name": "signerd"}),
-            ),
-            (
-                LogFormat::Gelf,
-                json!({"version": "1.1", "timestamp": 1767323045.678, "level": 4,
-                       "short_message": "text"}),
-            ),
-        ] {
-            let line = json_object(format, Level::Warn, "signerd", "text", now);
-            for (name, value) in fields.as_object().expect("an object") {
-                assert_eq!(&line[name], value, "{format:?}: {name}");
-            }
-        }
     }
 }

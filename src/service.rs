@@ -6,6 +6,7 @@
 
 mod access;
 mod listeners;
+mod supervised;
 
 use std::io;
 use std::process::ExitCode;
@@ -14,16 +15,18 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use self::access::Guards;
+use self::supervised::SupervisedService;
+use crate::api::guard::Guard;
 use crate::api::refusal_log::RefusalLog;
 use crate::api::routes::counted_routes;
 use crate::api::state::{Api, ListenerApi, RouteSet};
+use crate::audit_log::{AuditFile, AuditLog};
 use crate::cli::error::{StartError, exit};
 use crate::config::{Keymanager, Settings};
 use crate::critical_thread;
 use crate::data_dir;
 use crate::keys::duplicate_use::DuplicateUses;
 use crate::keys::keyring::Keyring;
-use crate::keys::progress::Progress;
 use crate::keys::table::KeyTable;
 use crate::keys::{arena, secret};
 use crate::log as log_lines;
@@ -60,6 +63,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let log_writer = log_lines::install(settings.log_level, settings.log_format);
     secure_memory(&settings)?;
     data_dir::prepare(&settings)?;
+    let audit_file = open_audit_log(&settings)?;
     let guards = Guards::new(&mut settings)?;
     let tls = open_tls(&settings)?;
     let control_socket = listeners::bind_control_socket(&mut settings);
@@ -72,6 +76,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let keys = Arc::new(KeyTable::new());
     let keyring = start_keyring(&settings, &keys, &protection)?;
     let duplicate_uses = Arc::new(DuplicateUses::new(settings.duplicate_use_ignore.clone()));
+    let audit_log = start_audit_log(audit_file).map_err(|error| no_thread(&error))?;
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     let parts = MeasuredParts {
         keys: Arc::clone(&keys),
@@ -79,6 +84,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         protection: Arc::clone(&protection),
         protection_store: protection_store(&settings),
         duplicate_uses: Arc::clone(&duplicate_uses),
+        audit_log: audit_log.clone(),
         tls: tls.as_ref().map(Arc::clone),
         server: server.gauges(),
         signers: signer.gauge(),
@@ -92,44 +98,47 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
 
     let api = Arc::new(Api {
         keys,
-        keyring: Arc::clone(&keyring),
+        keyring,
         protection,
         networks: settings.networks,
         signer: Box::new(signer),
         metrics,
         duplicate_uses,
         refusal_log: RefusalLog::default(),
+        audit_log,
         expect_keys: settings.expect_keys,
         access_log: settings.access_log,
         signing_extension_enabled: settings.signing_ext,
         key_manager_enabled: !matches!(settings.keymanager, Keymanager::Off),
     });
+    let services = services(&api, guards.signing, guards.metrics);
+    let supervised = SupervisedService {
+        api: Arc::clone(&api),
+        tls,
+        token_files: guards.token_files,
+    };
+    let code = server.run(services, &supervised);
+    if let Some(audit_log) = &api.audit_log {
+        audit_log.flush();
+    }
+    log_lines::flush();
+    Ok(code)
+}
+
+/// Returns what each kind of listener serves.
+fn services(api: &Arc<Api>, signing: Guard, metrics: Guard) -> Services {
     let service = |routes, guard| {
         Arc::new(ListenerApi {
-            api: Arc::clone(&api),
+            api: Arc::clone(api),
             routes,
             guard,
         })
     };
-    let services = Services {
-        signing: service(RouteSet::Signing, Some(guards.signing)),
-        metrics: service(RouteSet::Metrics, Some(guards.metrics)),
+    Services {
+        signing: service(RouteSet::Signing, Some(signing)),
+        metrics: service(RouteSet::Metrics, Some(metrics)),
         control: service(RouteSet::Signing, None),
-    };
-    let status = || loading_status(&keyring.progress());
-    let on_reload = || {
-        log::info!("SIGHUP: reloading");
-        keyring.reload();
-        if let Some(tls) = &tls
-            && let Err(error) = tls.reload()
-        {
-            log::error!("SIGHUP: {error}; certificate, key and clients stay as they were");
-        }
-        access::reload_tokens(&guards.token_files);
-    };
-    let code = server.run(services, on_reload, status);
-    log_lines::flush();
-    Ok(code)
+    }
 }
 
 /// Requires locked memory for keys, or prepares a warning. Core dumps have been off since the process began.
@@ -181,6 +190,33 @@ fn open_tls(settings: &Settings) -> Result<Option<Arc<Tls>>, StartError> {
     })
 }
 
+/// Opens the file of the audit log.
+fn open_audit_log(settings: &Settings) -> Result<Option<AuditFile>, StartError> {
+    let Some(path) = &settings.audit_log else {
+        return Ok(None);
+    };
+    AuditFile::open(path).map(Some).map_err(|error| {
+        let code = if error.kind() == io::ErrorKind::PermissionDenied {
+            exit::PERMISSION
+        } else {
+            exit::CANNOT_CREATE
+        };
+        let path = path.display();
+        StartError::new(code, format!("--audit-log: {path}: {error}")).hint(
+            "name a file in a directory that this user may write; with the unit of the package that is \
+             /var/log/signerd",
+        )
+    })
+}
+
+/// Starts the threads of the audit log, if there is one.
+fn start_audit_log(file: Option<AuditFile>) -> io::Result<Option<Arc<AuditLog>>> {
+    match file {
+        Some(file) => Ok(Some(Arc::new(file.start()?))),
+        None => Ok(None),
+    }
+}
+
 fn open_protection(settings: &Settings) -> Result<Protection, StartError> {
     let Some(protection) = &settings.slashing else {
         return Ok(Protection::Off);
@@ -213,6 +249,7 @@ struct MeasuredParts {
     /// Where slashing protection keeps its records, as a word.
     protection_store: &'static str,
     duplicate_uses: Arc<DuplicateUses>,
+    audit_log: Option<Arc<AuditLog>>,
     tls: Option<Arc<Tls>>,
     server: ServerGauges,
     signers: SignersGauge,
@@ -235,6 +272,7 @@ impl MeasuredParts {
             store_available: self.protection.is_available(),
             protection_counts: self.protection.counters(),
             duplicate_uses: self.duplicate_uses.count(),
+            audit: self.audit_log.as_ref().map(|audit_log| audit_log.counts()),
             cache_counts: secret::cache_counters(),
             signing_accelerated: secret::is_accelerated(),
             connections: self.server.connections(),
@@ -350,19 +388,6 @@ const NO_KEYS: &str = "there are no keys, so nothing can be signed. Add some in 
                        keystores by --keys DIR; import keystores by the Keymanager API, POST /eth/v1/keystores; or \
                        put NAME.json and NAME.txt into DATA-DIR/keystores and reload, by SIGHUP or POST /reload. \
                        For tests there is --interop-keys 0..64";
-
-/// Returns the line that `systemctl status` shows.
-fn loading_status(progress: &Progress) -> String {
-    let pending = match progress.pending {
-        Some(0) => String::new(),
-        Some(pending) => format!(", {pending} to load"),
-        None => ", looking for keys".to_owned(),
-    };
-    format!(
-        "{} keys loaded, {} failed{pending}",
-        progress.loaded, progress.failed
-    )
-}
 
 fn end_start(code: u8, reason: String) -> ! {
     critical_thread::end_process(code, &StartError::new(code, reason).to_string())

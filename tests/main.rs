@@ -59,6 +59,8 @@ mod table;
 mod waiting;
 
 // The service: health, negotiation, guards, metrics, start and end; command lines.
+// The service: health, negotiation, guards, start and end; command lines.
+mod audit_log;
 mod cli;
 mod commands;
 mod control_socket;
@@ -66,9 +68,11 @@ mod dashboards;
 mod duplicate_use;
 mod ending;
 mod exits;
+mod logs;
 mod metrics;
 mod readiness;
 mod service;
+mod supervision;
 mod tokens;
 
 // The rules of the source.

@@ -239,7 +239,7 @@ fn the_packaging_names_the_version_of_the_crate() {
     for (file, before) in [
         ("README.md", "github-action@v"),
         ("README.md", "github-action/stop@v"),
-        ("README.md", "signerd_"),
+        ("README.md", "/signerd_"),
         ("README.md", "remote_signer_image: signerd:"),
         ("packaging/compose.yaml", "SIGNERD_IMAGE:-signerd:"),
         ("packaging/kubernetes.yaml", "OWNER/signerd:"),

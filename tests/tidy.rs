@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 12] = [
     &["slashing"],
     &["consensus"],
     &[
+        "audit_log",
         "critical_thread",
         "files",
         "hex",
@@ -39,7 +40,7 @@ const HOMES: [(&str, &[&str]); 15] = [
         &["keys/arena.rs", "keys/g2/curve.rs", "keys/seed.rs"],
     ),
     ("memsec", &["keys/arena.rs"]),
-    ("libc", &["keys/arena.rs", "server/"]),
+    ("libc", &["audit_log.rs", "keys/arena.rs", "server/"]),
     ("httparse", &["http/request.rs"]),
     ("redb", &["slashing/"]),
     ("postgres_protocol", &["slashing/postgres/"]),

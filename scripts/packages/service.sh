@@ -92,6 +92,27 @@ commands_use_the_control_socket() {
     has_its_key
 }
 
+# The file is renamed, and the service goes on in a new one.
+audit_log_is_rotated() {
+    local log=/var/log/signerd/audit.log
+    inside sed -i 's|^#audit-log:|audit-log:|' /etc/signerd/signerd.yaml
+    inside systemctl restart signerd
+    has_its_key
+    signs "${TCP[@]}" "$RANDAO"
+    inside sh -c "tail -n 1 $log" | grep -q '"type":"RANDAO_REVEAL"'
+    [ "$(inside stat -c %a:%U:%G $log)" = 600:signerd:signerd ]
+    [ "$(inside stat -c %a:%U:%G /var/log/signerd)" = 750:signerd:signerd ]
+    inside mv $log $log.1
+    # As in the postrotate script of /etc/logrotate.d/signerd.
+    inside systemctl kill --signal=HUP signerd.service
+    soon inside test -e $log
+    signs "${TCP[@]}" "$RANDAO"
+    [ "$(inside sh -c "cat $log" | wc -l)" = 1 ]
+    inside sed -i 's|^audit-log:|#audit-log:|' /etc/signerd/signerd.yaml
+    inside systemctl restart signerd
+    has_its_key
+}
+
 # ---------------------------------------------------------------- a token from systemd's credentials
 
 add_credential() {
@@ -172,6 +193,7 @@ runs_when_installed_again() {
 purge_removes_the_settings_alone() {
     not inside test -e /etc/signerd
     not inside test -e /etc/default/signerd
+    not inside test -e /var/log/signerd
     inside test -f /var/lib/signerd/keystores/pbkdf2-cheap.json
     inside getent passwd signerd
     # The drop-in of the administrator, here that of this test.
@@ -236,6 +258,7 @@ test_on_debian_12() {
     try "a mistake in signerd.yaml stops the service at once" stops_after_a_mistake
     try "after ten restarts with the mistake, the first one without it succeeds" starts_after_the_correction
     try "with TLS alone, the commands use the control socket" commands_use_the_control_socket
+    try "the audit log is written and rotated" audit_log_is_rotated
     try "a token from systemd's credentials" add_credential
     try "without the token: 401" refuses 401 "${TCP[@]}" "$RANDAO"
     inside signerd wait --timeout 20 || true

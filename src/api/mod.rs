@@ -4,6 +4,8 @@
 //! calls the handler of its route. A handler returns the answer or a [`refusal::Refusal`], which one table
 //! turns into an answer.
 
+mod access_log;
+mod audit;
 pub(crate) mod guard;
 mod keymanager;
 mod readiness;
@@ -17,6 +19,8 @@ mod sign_extension;
 mod slashing_data;
 pub(crate) mod state;
 mod status;
+
+use std::time::Instant;
 
 pub use self::service::{AnswerCost, BodyRule, Service};
 
@@ -36,7 +40,7 @@ impl Service for ListenerApi {
         }
         self.judge(request).map_err(|refusal| {
             let route = routes::find(self.routes, request.method, &request.path);
-            self.finish(request, route, Err(refusal))
+            self.finish(request, route, Err(refusal), None)
         })
     }
 
@@ -49,16 +53,17 @@ impl Service for ListenerApi {
             RouteWait::FirstLoad => readiness::wait_for_load(&self.api),
             RouteWait::Key => readiness::wait_for_key(&self.api, request.last_segment()).map(drop),
         };
-        ready.map_err(|refusal| self.finish(request, Some(route), Err(refusal)))
+        ready.map_err(|refusal| self.finish(request, Some(route), Err(refusal), None))
     }
 
     fn answer(&self, request: &mut Request) -> Response {
+        let begun = self.api.access_log.then(Instant::now);
         let route = routes::find(self.routes, request.method, &request.path);
         let answer = match route {
             Some(route) => (route.handler)(self, request),
             None => Err(Refusal::UnknownPath(request.path.clone())),
         };
-        self.finish(request, route, answer)
+        self.finish(request, route, answer, begun)
     }
 
     fn note_refusal(&self, status: u16) {
@@ -93,12 +98,13 @@ impl ListenerApi {
         })
     }
 
-    /// Counts and logs. Query, header fields and body are not logged: they may hold secrets.
+    /// Counts and logs. `begun` is when the answer was begun, if that is asked for.
     fn finish(
         &self,
         request: &Request,
         route: Option<&'static Route>,
         answer: Result<Response, Refusal>,
+        begun: Option<Instant>,
     ) -> Response {
         let metrics = &self.api.metrics;
         let mut response = answer.unwrap_or_else(|refusal| {
@@ -110,15 +116,9 @@ impl ListenerApi {
         if let Some(guard) = &self.guard {
             response.headers.extend(guard.shared_with(request));
         }
+        response.echo_names_of(request);
         if self.api.access_log {
-            log::info!(
-                "{} {} {} {} {}",
-                request.client,
-                request.method.name(),
-                request.path,
-                response.status,
-                response.body.len()
-            );
+            access_log::write(request, &response, begun);
         }
         response
     }

@@ -4,9 +4,13 @@
 //! of refusal there is at most one line a second; it counts those that had none.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Arguments;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use log::Level;
+
+use super::access_log::{self, LogFields};
 use super::refusal::Refusal;
 use crate::http::request::Request;
 use crate::wait::lock;
@@ -43,7 +47,11 @@ impl RefusalLog {
         if refusal.is_slashing() {
             let key = request.last_segment();
             if lock(&self.0).begins_warning(key, now) {
-                log::warn!("slashing protection refused to sign for {key}: {refusal}");
+                write(
+                    Level::Warn,
+                    request,
+                    format_args!("slashing protection refused to sign for {key}: {refusal}"),
+                );
             }
             return;
         }
@@ -57,8 +65,23 @@ impl RefusalLog {
             0 => String::new(),
             count => format!(" ({count} more of this kind since its last line)"),
         };
-        log::info!("refused: {method} {path}: {status} {refusal}{others}");
+        write(
+            Level::Info,
+            request,
+            format_args!("refused: {method} {path}: {status} {refusal}{others}"),
+        );
     }
+}
+
+/// Writes a line with the client and the names that it has given to the request.
+fn write(level: Level, request: &Request, message: Arguments<'_>) {
+    if level > log::max_level() {
+        return;
+    }
+    let client = request.client.to_string();
+    let mut fields: LogFields<'_> = vec![("client", client.as_str().into())];
+    access_log::push_names(&mut fields, request);
+    access_log::write_line(level, module_path!(), &fields, message);
 }
 
 impl LoggedRefusals {

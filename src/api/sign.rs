@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::audit::AuditedMessage;
 use super::readiness;
 use super::refusal::Refusal;
 use super::state::ListenerApi;
@@ -18,6 +19,7 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     let timer = api.metrics.begin();
     let key = readiness::wait_for_key(api, request.last_segment())?; // 404, 503
     let duty = SignRequest::parse(&request.body, &api.networks)?; // 400
+    request.message_type = Some(duty.type_name());
     let root = duty.signing_root(&api.networks, timer.begun_at().as_secs())?; // 400 when the client sent another root
     if let Some(warning) = duty.network_warning(&api.networks) {
         log::warn!("{warning}");
@@ -31,6 +33,16 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     }
     let cleared = api.protection.clear(&key.public_key(), &slashable, root)?; // 412; otherwise on disk by now
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
+    if let Some(audit_log) = &api.audit_log {
+        let message = AuditedMessage {
+            key: key.public_key(),
+            type_name: duty.type_name(),
+            slashable,
+            epoch: duty.epoch(&api.networks),
+            signing_root: Some(root),
+        };
+        audit_log.write(&message.line(request));
+    }
     let lateness = duty.lateness(&api.networks, timer.begun_at());
     timer.signed(duty.type_name(), lateness);
     Ok(answer(request.header("accept"), &signature, key))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::guard::Guard;
 use super::refusal::Refusal;
 use super::refusal_log::RefusalLog;
+use crate::audit_log::AuditLog;
 use crate::consensus::networks::Networks;
 use crate::consensus::primitives::Signature;
 use crate::keys::duplicate_use::DuplicateUses;
@@ -30,6 +31,8 @@ pub(crate) struct Api {
     /// Notices when two clients use the same key.
     pub(crate) duplicate_uses: Arc<DuplicateUses>,
     pub(crate) refusal_log: RefusalLog,
+    /// Gets a line for each signature, if there is one.
+    pub(crate) audit_log: Option<Arc<AuditLog>>,
     /// `/healthcheck` is DOWN with fewer keys than this.
     pub(crate) expect_keys: Option<usize>,
     /// Whether every request is a line of the log.
@@ -47,6 +50,9 @@ pub(crate) trait Signer: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal::Overloaded`] when too many signatures are waiting already.
     fn sign(&self, key: Arc<SecretKey>, cleared: Cleared) -> Result<Signature, Refusal>;
+
+    /// Whether signatures have been made since the last call, if any are waiting.
+    fn is_alive(&self) -> bool;
 }
 
 /// What a listener serves: its routes, and the rules of who may use them.

@@ -93,6 +93,7 @@ option_groups! {
         LOGGING_FORMAT: Choice<LogFormat> =
             choice("logging-format", "FORMAT", LOG_FORMATS, "json, ecs, gcp, logstash, gelf").default("plain");
         ACCESS_LOGS_ENABLED: Switch = switch("access-logs-enabled", "false", "log every request");
+        AUDIT_LOG: Optional<AnyPath> = path("audit-log", "FILE", "a JSON line for each signature");
         DUPLICATE_USE_IGNORE: TextList =
             list("duplicate-use-ignore", "NETS", None, "clients that may share keys, or all");
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod body;
 pub mod client;
+mod correlation;
 mod headers;
 pub mod request;
 pub mod response;

@@ -27,6 +27,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// Who sends it.
     pub client: ClientIdentity,
+    /// The type of the message to sign, once it is known.
+    pub(crate) message_type: Option<&'static str>,
     /// The authority of a target in absolute form. It overrides the field `Host`.
     pub authority: Option<String>,
 }
@@ -132,6 +134,7 @@ impl Request {
     /// Wipes what may be secret and keeps the memory.
     pub(crate) fn clear(&mut self) {
         wipe(&mut self.headers.bytes);
+        self.message_type = None;
         if self.body.capacity() > BODY_BYTES_KEPT_MAX {
             self.body = Vec::new();
             return;

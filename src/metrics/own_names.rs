@@ -4,6 +4,7 @@
 use super::durations::DurationCounts;
 use super::snapshot::{ConnectionCounts, MetricsSnapshot, ServiceSnapshot, TlsSnapshot};
 use super::text::{MetricType, MetricsText};
+use crate::audit_log::AuditCounts;
 
 /// The buckets of durations: 0.1 to 50 ms with some beyond either end.
 const BUCKETS_SECONDS: [f64; 20] = [
@@ -147,6 +148,34 @@ fn write_keys(text: &mut MetricsText, service: &ServiceSnapshot) {
         "signerd_duplicate_use",
         "Keys that two clients have used in turns, once an epoch and key",
         &[(&[], service.duplicate_uses)],
+    );
+    write_audit(text, service.audit.unwrap_or_default());
+}
+
+fn write_audit(text: &mut MetricsText, audit: AuditCounts) {
+    for (name, help, count) in [
+        (
+            "signerd_audit_log_lines",
+            "Lines of the audit log that are written",
+            audit.written,
+        ),
+        (
+            "signerd_audit_log_late",
+            "Signatures that left before their line of the audit log was written",
+            audit.late,
+        ),
+        (
+            "signerd_audit_log_lost",
+            "Lines of the audit log that were lost",
+            audit.lost,
+        ),
+    ] {
+        text.counter(name, help, &[(&[], count)]);
+    }
+    text.gauge(
+        "signerd_audit_log_failing",
+        "1 while the audit log cannot be written",
+        u8::from(audit.is_failing),
     );
 }
 

@@ -1,6 +1,7 @@
 //! All figures at one time, with types: for the metrics' text and for whoever shows them otherwise.
 
 use super::durations::{DurationCounts, SizeCounts};
+use crate::audit_log::AuditCounts;
 
 /// What is counted here, and what other parts of the service keep.
 pub(crate) struct MetricsSnapshot {
@@ -64,6 +65,8 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) protection_counts: (u64, u64),
     /// How often a key was used by two clients, once an epoch and key.
     pub(crate) duplicate_uses: u64,
+    /// The lines of the audit log, if there is one.
+    pub(crate) audit: Option<AuditCounts>,
     /// Hits and misses of the message cache.
     pub(crate) cache_counts: (u64, u64),
     /// Whether signatures are made the fast way; not after a failed self-test or a fault.

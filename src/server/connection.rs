@@ -574,7 +574,9 @@ impl<'a, S: Stream> Connection<'a, S> {
     #[inline(never)]
     fn refuse(&mut self, error: &HttpError) {
         self.service.note_refusal(error.status);
-        self.append(&Response::from(error), false, self.head_only);
+        let mut response = Response::from(error);
+        response.echo_names_of(&self.request);
+        self.append(&response, false, self.head_only);
         if self.flush().is_ok() {
             // Many may be refused at once because there is no memory left.
             self.release_memory();

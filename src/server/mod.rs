@@ -30,6 +30,7 @@ mod socket;
 mod state;
 mod status;
 mod stream;
+mod supervision;
 mod sweeper;
 mod system;
 pub mod tls;
@@ -47,6 +48,7 @@ pub use self::accept::Services;
 pub use self::limits::{CONNECTIONS_MAX, ConnectionLimits};
 pub use self::listener::{BindError, ListenAddress, ListenerRole};
 pub use self::runtime::Runtime;
+pub use self::supervision::{Supervised, Unsupervised};
 
 use self::gauges::ServerGauges;
 use self::listener::Listener;
@@ -79,9 +81,6 @@ pub struct ServerHandle {
     /// Writing to it, or closing it, stops the accept thread.
     stop: PipeWriter,
 }
-
-/// How often the status is compared with what the service manager knows.
-const STATUS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The time between two looks of a draining server at its connections.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
@@ -146,15 +145,9 @@ impl Server {
         })
     }
 
-    /// Serves until SIGTERM or SIGINT, and calls `on_reload` at SIGHUP. Returns when the requests at hand
-    /// are answered, after [`ConnectionLimits::drain`], or at once when a second signal comes. The service
-    /// manager gets what `status` returns, whenever it changes.
-    pub fn run(
-        self,
-        services: Services,
-        on_reload: impl Fn(),
-        status: impl Fn() -> String,
-    ) -> ExitCode {
+    /// Serves until SIGTERM or SIGINT, and reloads the service at SIGHUP. Returns when the requests at hand
+    /// are answered, after [`ConnectionLimits::drain`], or at once when a second signal comes.
+    pub fn run(self, services: Services, supervised: &impl Supervised) -> ExitCode {
         let running = match self.start(services) {
             Ok(running) => running,
             Err(error) => {
@@ -162,33 +155,7 @@ impl Server {
                 return ExitCode::FAILURE;
             }
         };
-        notify::send("READY=1");
-        let watchdog = notify::watchdog_interval();
-        let pause = if notify::has_manager() {
-            watchdog.unwrap_or(STATUS_INTERVAL).min(STATUS_INTERVAL)
-        } else {
-            Duration::from_secs(3600)
-        };
-        let mut sent_status = String::new();
-        loop {
-            let status = status();
-            if status != sent_status {
-                notify::send(&format!("STATUS={status}"));
-                sent_status = status;
-            }
-            match system::wait_for_signal(pause) {
-                None if watchdog.is_some() => running.feed_watchdog(),
-                None => {}
-                Some(Signal::Reload) => {
-                    let now_us = system::monotonic_us();
-                    notify::send(&format!("RELOADING=1\nMONOTONIC_USEC={now_us}"));
-                    on_reload();
-                    notify::send("READY=1");
-                }
-                Some(Signal::Stop) => break,
-            }
-        }
-        notify::send("STOPPING=1");
+        supervision::wait_for_stop(supervised, &running.state);
         log::info!("stopping: {} connections are open", running.connections());
         running.drain(|| system::wait_for_signal(DRAIN_STEP) == Some(Signal::Stop));
         ExitCode::SUCCESS
@@ -199,19 +166,6 @@ impl ServerHandle {
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::Acquire)
-    }
-
-    /// Notifies the watchdog if coroutines run: the last one that was started for this has run. Then starts
-    /// the next one.
-    fn feed_watchdog(&self) {
-        if self.state.is_alive.swap(false, Ordering::AcqRel) {
-            notify::send("WATCHDOG=1");
-            let state = Arc::clone(&self.state);
-            self.state
-                .runtime
-                .spawn(move || state.is_alive.store(true, Ordering::Release))
-                .ok();
-        }
     }
 
     /// Stops: accepts no more, ends idle connections, finishes requests at hand within

@@ -64,6 +64,9 @@ impl Default for SigningTimes {
 struct QueueState {
     waiting: VecDeque<WaitingTask>,
     threads_asleep: usize,
+    /// How many batches were taken, and how many of them at the last look of the watchdog.
+    taken: u64,
+    taken_before: u64,
     /// Tasks that were refused.
     rejected: u64,
 }
@@ -128,6 +131,13 @@ impl Signers {
 }
 
 impl Signer for Signers {
+    fn is_alive(&self) -> bool {
+        let mut state = lock(&self.queue.state);
+        let has_progress = state.taken != state.taken_before;
+        state.taken_before = state.taken;
+        has_progress || state.waiting.is_empty()
+    }
+
     fn sign(&self, key: Arc<SecretKey>, cleared: Cleared) -> Result<Signature, Refusal> {
         let (promise, answer) = wait::promise();
         let task = SigningTask { key, cleared };
@@ -189,6 +199,7 @@ impl SignQueue {
         let mut state = lock(&self.state);
         loop {
             if let Some(batch) = TaskBatch::take(&mut state.waiting) {
+                state.taken += 1;
                 return batch;
             }
             state.threads_asleep += 1;
@@ -269,6 +280,23 @@ impl TaskBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signers_are_not_alive_when_tasks_wait_and_none_was_taken_since_the_last_look() {
+        let queue = Arc::new(SignQueue::default());
+        let signers = Signers {
+            queue: Arc::clone(&queue),
+            threads: 0,
+        };
+        assert!(signers.is_alive());
+        lock(&queue.state).waiting = self::queue(&[1, 2, 3, 4]);
+        assert!(!signers.is_alive());
+        queue.next();
+        assert!(signers.is_alive());
+        assert!(!signers.is_alive());
+        lock(&queue.state).waiting.clear();
+        assert!(signers.is_alive());
+    }
     use crate::consensus::primitives::Root;
     use crate::consensus::slashable::Slashable;
     use crate::slashing::Protection;

@@ -10,7 +10,9 @@ use may_minihttp::{HttpServer, HttpService};
 use signerd::api::{BodyRule, Service};
 use signerd::http::request::Request;
 use signerd::http::response::{Response, TEXT};
-use signerd::server::{ListenAddress, ListenerRole, Server, ServerSettings, Services};
+use signerd::server::{
+    ListenAddress, ListenerRole, Server, ServerSettings, Services, Unsupervised,
+};
 
 const ROUNDS: usize = 25;
 const ROUND: Duration = Duration::from_millis(500);
@@ -167,7 +169,7 @@ fn serve_ours() {
     .expect("a free port");
     let (_, address) = &server.addresses()[0];
     println!("{address}");
-    server.run(Services::all(Upcheck), || {}, String::new);
+    server.run(Services::all(Upcheck), &Unsupervised);
 }
 
 #[derive(Clone)]

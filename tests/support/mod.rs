@@ -2,13 +2,14 @@
 //!
 //! With `SIGNERD_TEST_URL=http://host:port` the request suites run against another signer, which must
 //! hold the keys (interop or from the vectors); with `SIGNERD_TEST_BINARY=path` against another build
-//! of ours, such as the static one.
+//! of ours, such as the static one. With `SIGNERD_TEST_LOG=trace` every signer logs at the finest level.
 
 #![allow(dead_code, reason = "each suite takes what it needs")]
 
 pub(crate) mod client;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
+pub(crate) mod secrets;
 pub(crate) mod secured;
 pub(crate) mod vectors;
 
@@ -96,16 +97,15 @@ impl Signer {
             }
         };
         let more = more.iter().map(String::as_str);
-        let signer = Self::start(&arguments.iter().copied().chain(more).collect::<Vec<_>>());
-        Self {
-            transport,
-            files: Some(files),
-            ..signer
-        }
+        let mut signer = Self::start(&arguments.iter().copied().chain(more).collect::<Vec<_>>());
+        signer.transport = transport;
+        signer.files = Some(files);
+        signer
     }
 
     /// Starts this very command, and waits until it says where it listens.
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        secrets::prepare(command);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -133,7 +133,7 @@ impl Signer {
         signer.address = signer.listening("signing");
         signer.metrics = signer.seen.iter().find_map(|line| {
             line.split_once("metrics on http://")
-                .map(|(_, rest)| rest.trim().to_owned())
+                .map(|(_, rest)| address_at(rest))
         });
         signer
     }
@@ -143,7 +143,7 @@ impl Signer {
         let marker = format!("{what} on http");
         let line = self.wait_for_line(&marker);
         let (_, rest) = line.split_once("://").expect("an address follows");
-        rest.trim().to_owned()
+        address_at(rest)
     }
 
     /// The first log line, from the start on, that holds this text.
@@ -272,6 +272,30 @@ impl Signer {
     }
 }
 
+/// No line of the whole log holds a secret.
+impl Drop for Signer {
+    fn drop(&mut self) {
+        let _ = self.process.0.kill();
+        let _ = self.process.0.wait();
+        // A process that inherited its standard error may still hold it open.
+        let pause = Duration::from_millis(200);
+        while let Ok(line) = self.lines.recv_timeout(pause) {
+            self.seen.push(line);
+        }
+        if let Some((line, secret)) = secrets::find(&self.seen)
+            && !std::thread::panicking()
+        {
+            panic!("the secret {secret:?} is in the log: {line}");
+        }
+    }
+}
+
+/// The address at the front of a text: the rest of a line, or of a JSON string.
+fn address_at(text: &str) -> String {
+    let end = text.find(['"', ' ']).unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
 /// Ended when dropped.
 struct Process(Child);
 
@@ -307,6 +331,7 @@ impl Scratch {
         use std::os::unix::fs::PermissionsExt;
         let path = self.0.join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("its directory");
+        secrets::remember_file(name, content.as_ref());
         std::fs::write(&path, content).expect("written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode 0600");
         path.display().to_string()
