@@ -59,7 +59,7 @@ fn used_signer(scratch: &Scratch) -> Signer {
 }
 
 /// The names, types and labels that public dashboards and alerts of Web3Signer and py3signer read.
-const PEER_METRICS: [(&str, &str, &[&str]); 22] = [
+const PEER_METRICS: [(&str, &str, &[&str]); 24] = [
     ("signing_requests_total", "counter", &["key_type", "type"]),
     ("signing_errors_total", "counter", &["error_type"]),
     (
@@ -118,6 +118,8 @@ const PEER_METRICS: [(&str, &str, &[&str]); 22] = [
     ("process_resident_memory_bytes", "gauge", &[]),
     ("process_virtual_memory_bytes", "gauge", &[]),
     ("process_start_time_seconds", "gauge", &[]),
+    ("process_open_fds", "gauge", &[]),
+    ("process_max_fds", "gauge", &[]),
 ];
 
 /// The names of the labels of a sample.
