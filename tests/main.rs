@@ -58,15 +58,18 @@ mod start;
 mod table;
 mod waiting;
 
+// The service: health, negotiation, guards, metrics, start and end; command lines.
 // The service: health, negotiation, guards, start and end; command lines.
 mod audit_log;
 mod cli;
 mod commands;
 mod control_socket;
+mod dashboards;
 mod duplicate_use;
 mod ending;
 mod exits;
 mod logs;
+mod metrics;
 mod readiness;
 mod service;
 mod supervision;

@@ -594,7 +594,12 @@ fn the_metrics_are_on_their_own_listener() {
             "\nsigning_requests{",
         ),
         (
-            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3",
+            "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "text/plain; version=0.0.4; charset=utf-8",
+            "\nsigning_requests{",
+        ),
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.5,application/json",
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
             "\n# EOF\n",
         ),

@@ -16,6 +16,7 @@ install_and_purge() { # system
         --bind-ro="$packages:/packages" /bin/sh -euc '
         dpkg -i /packages/first.deb
         signerd --version
+        [ "$(find /usr/share/signerd/grafana /usr/share/signerd/prometheus -type f | wc -l)" = 3 ]
         ip link set lo up 2>/dev/null || true
         signerd --port 8080 --interop-keys 0..2 & pid=$!
         signerd wait --timeout 20 --expect-keys 2

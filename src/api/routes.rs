@@ -3,8 +3,6 @@
 //! To add a route, add its row here and write its handler. The rows of one path agree in scope and
 //! feature.
 
-use std::ptr;
-
 use self::RouteBody::{Ignored, Optional, Required};
 use self::RouteCost::{High, Long, Low, PerKey};
 use self::RouteFeature::{Always, KeyManagerApi, SigningExtension, SlashingProtection};
@@ -149,11 +147,16 @@ const UNREAD_STATUSES: &[u16] = &[400, 404, 408, 411, 413, 414, 431, 501, 503, 5
 /// Returns all routes in the order of their numbers, and what stands for none.
 pub(crate) fn counted_routes() -> Vec<CountedRoute> {
     let mut counted = Vec::new();
-    for route in SIGNING_ROUTES.iter().chain(&METRICS_ROUTES) {
+    for (position, route) in all_routes().enumerate() {
+        let statuses = if number(route) == position {
+            route.statuses()
+        } else {
+            &[] // counted with the same route of another listener
+        };
         counted.push(CountedRoute {
             method: route.method.name(),
             path: route.path,
-            statuses: route.statuses(),
+            statuses,
         });
     }
     counted.push(CountedRoute {
@@ -164,11 +167,15 @@ pub(crate) fn counted_routes() -> Vec<CountedRoute> {
     counted
 }
 
-/// Returns the number of a route.
-pub(super) fn number(route: &'static Route) -> usize {
-    let mut all = SIGNING_ROUTES.iter().chain(&METRICS_ROUTES);
-    all.position(|known| ptr::eq(known, route))
+/// Returns the number of a route. Several listeners may have the same route, under one number.
+pub(super) fn number(route: &Route) -> usize {
+    all_routes()
+        .position(|known| known.method == route.method && known.path == route.path)
         .unwrap_or(NO_ROUTE)
+}
+
+fn all_routes() -> impl Iterator<Item = &'static Route> {
+    SIGNING_ROUTES.iter().chain(&METRICS_ROUTES)
 }
 
 /// Returns the route of a request; HEAD has that of GET.
@@ -278,13 +285,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_route_has_a_number_of_its_own() {
+    fn every_route_is_counted_under_one_number() {
         let counted = counted_routes();
-        for (expected, route) in SIGNING_ROUTES.iter().chain(&METRICS_ROUTES).enumerate() {
-            assert_eq!(number(route), expected);
-            assert_eq!(counted[expected].path, route.path);
-        }
         assert_eq!(counted.len(), NO_ROUTE + 1);
+        for route in all_routes() {
+            let counted = counted[number(route)];
+            let expected = (route.path, route.method.name());
+            assert_eq!((counted.path, counted.method), expected);
+            assert!(counted.statuses.contains(&200));
+        }
     }
 
     #[test]

@@ -131,10 +131,14 @@ fn word(up: bool) -> &'static str {
     if up { "UP" } else { "DOWN" }
 }
 
-/// `GET /metrics`: the text for Prometheus, in the form that it asks for.
+/// `GET /metrics`: the text for Prometheus, in a form that it accepts. The plain form comes first, although
+/// Prometheus would rather have the other: it alone has counters under their names without `_total`, which
+/// some dashboards of Web3Signer read.
 pub(super) fn metrics(listener: &ListenerApi, request: &mut Request) -> Result<Response, Refusal> {
     let accept = request.header("accept").unwrap_or_default();
-    let (format, content_type) = if accept.contains("application/openmetrics-text") {
+    let wants_open_metrics =
+        accept.contains("application/openmetrics-text") && !accept.contains("text/plain");
+    let (format, content_type) = if wants_open_metrics {
         (MetricsFormat::OpenMetrics, OPEN_METRICS)
     } else {
         (MetricsFormat::Plain, PROMETHEUS_TEXT)

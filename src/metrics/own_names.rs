@@ -7,9 +7,9 @@ use super::text::{MetricType, MetricsText};
 use crate::audit_log::AuditCounts;
 
 /// The buckets of durations: 0.1 to 50 ms with some beyond either end.
-const BUCKETS_SECONDS: [f64; 21] = [
-    0.000_05, 0.0001, 0.000_15, 0.0002, 0.0003, 0.0004, 0.0005, 0.000_75, 0.001, 0.0015, 0.0025,
-    0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
+const BUCKETS_SECONDS: [f64; 20] = [
+    0.0001, 0.000_15, 0.0002, 0.0003, 0.0004, 0.0005, 0.000_75, 0.001, 0.0015, 0.0025, 0.005,
+    0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
 ];
 
 /// The buckets of lateness. An early duty counts as 0.

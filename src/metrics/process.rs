@@ -66,8 +66,7 @@ struct ProcessValues {
 }
 
 impl ProcessValues {
-    /// Reads what can be read. Only root may count the descriptors of a process that is closed to
-    /// debuggers.
+    /// Reads what can be read.
     fn read() -> Self {
         let mut values = Self::default();
         if let Ok(stat) = fs::read_to_string("/proc/self/stat") {
@@ -83,10 +82,7 @@ impl ProcessValues {
                 .find_map(|line| line.strip_prefix("Max open files"))
                 .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
         }
-        if let Ok(descriptors) = fs::read_dir("/proc/self/fd") {
-            // One of them is the directory itself.
-            values.open_descriptors = Some((descriptors.count() as u64).saturating_sub(1));
-        }
+        values.open_descriptors = open_descriptors();
         values
     }
 
@@ -107,6 +103,18 @@ impl ProcessValues {
             self.start_seconds = Some(boot + start / TICKS_PER_SECOND);
         }
     }
+}
+
+/// Returns how many descriptors are open. Only root may list those of a process that is closed to debuggers;
+/// since Linux 6.2 the size of the directory is their number.
+fn open_descriptors() -> Option<u64> {
+    let directory = "/proc/self/fd";
+    if let Ok(descriptors) = fs::read_dir(directory) {
+        // One of them is the directory itself.
+        return Some((descriptors.count() as u64).saturating_sub(1));
+    }
+    let size = fs::metadata(directory).ok()?.len();
+    (size > 0).then_some(size)
 }
 
 /// Returns when the system was started, in Unix time.

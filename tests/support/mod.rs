@@ -8,6 +8,7 @@
 
 pub(crate) mod client;
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 pub(crate) mod secrets;
 pub(crate) mod secured;
 pub(crate) mod vectors;
