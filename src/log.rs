@@ -20,6 +20,7 @@ use log::{Level, LevelFilter, Record};
 use serde_json::{Value, json};
 
 use crate::critical_thread;
+use crate::status::warnings;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,6 +196,7 @@ fn write_record(out: &mut Formatter, record: &Record<'_>, format: LogFormat) -> 
         return Ok(());
     }
     let level = record.level();
+    warnings::note(level, &message);
     out.write_all(journal_prefix(level).as_bytes())?;
     if format == LogFormat::Plain {
         if journal_prefix(level).is_empty() {

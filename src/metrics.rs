@@ -10,7 +10,7 @@ mod text;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::durations::{DurationCounts, Durations};
 use self::process::ProcessValues;
@@ -19,7 +19,7 @@ use self::text::{MetricType, MetricsText};
 pub(crate) use self::text::MetricsFormat;
 
 /// The types of sign requests. The last one stands for all that are not in this list.
-const SIGNED_TYPES: [&str; 21] = [
+pub(crate) const SIGNED_TYPES: [&str; 21] = [
     "AGGREGATE_AND_PROOF",
     "AGGREGATE_AND_PROOF_V2",
     "AGGREGATION_SLOT",
@@ -44,7 +44,7 @@ const SIGNED_TYPES: [&str; 21] = [
 ];
 
 /// The reasons of refusals. The last one stands for all that are not in this list.
-const ERROR_TYPES: [&str; 11] = [
+pub(crate) const ERROR_TYPES: [&str; 11] = [
     "forbidden",
     "internal",
     "key_pending",
@@ -135,6 +135,20 @@ impl Metrics {
         self.refused[index_of(&ERROR_TYPES, error_type)].load(Ordering::Relaxed)
     }
 
+    /// Returns how many signatures there were, for each of [`SIGNED_TYPES`].
+    pub(crate) fn signed_counts(&self) -> [u64; SIGNED_TYPES.len()] {
+        self.signed
+            .each_ref()
+            .map(|durations| durations.read().count())
+    }
+
+    /// Returns how many requests were refused, for each of [`ERROR_TYPES`].
+    pub(crate) fn refused_counts(&self) -> [u64; ERROR_TYPES.len()] {
+        self.refused
+            .each_ref()
+            .map(|count| count.load(Ordering::Relaxed))
+    }
+
     /// Writes the text for Prometheus.
     pub(crate) fn text(&self, format: MetricsFormat) -> String {
         let mut text = MetricsText::new(format);
@@ -208,7 +222,8 @@ impl Metrics {
     }
 }
 
-fn index_of(names: &[&str], name: &str) -> usize {
+/// Returns the position of the name; the last one stands for all that are not in the list.
+pub(crate) fn index_of(names: &[&str], name: &str) -> usize {
     let known = names.iter().position(|known| *known == name);
     known.unwrap_or(names.len() - 1)
 }
@@ -396,10 +411,12 @@ pub(crate) struct SigningTimer<'a> {
 }
 
 impl SigningTimer<'_> {
-    /// Counts a signature of this type.
-    pub(crate) fn signed(self, signed_type: &str) {
+    /// Counts a signature of this type. Returns how long it took.
+    pub(crate) fn signed(self, signed_type: &str) -> Duration {
         let index = index_of(&SIGNED_TYPES, signed_type);
-        self.metrics.signed[index].add(self.begun.elapsed());
+        let duration = self.begun.elapsed();
+        self.metrics.signed[index].add(duration);
+        duration
     }
 }
 

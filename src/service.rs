@@ -11,7 +11,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::access::Guards;
 use crate::api::refusal_log::RefusalLog;
@@ -32,6 +32,7 @@ use crate::server::signers::Signers;
 use crate::server::tls::Tls;
 use crate::server::{ListenAddress, Server, Services};
 use crate::slashing::Protection;
+use crate::status::RecentActivity;
 
 /// Closes the process to debuggers and core dumps. To be called before anything else: arguments and
 /// environment may hold a token.
@@ -70,6 +71,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let keys = Arc::new(KeyTable::new());
     let keyring = start_keyring(&settings, &keys, &protection)?;
     let duplicate_uses = Arc::new(DuplicateUses::new(settings.duplicate_use_ignore.clone()));
+    let started = Instant::now();
     let metrics = Metrics::new(snapshots(
         &keys,
         &keyring,
@@ -87,6 +89,10 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         keys,
         keyring: Arc::clone(&keyring),
         protection,
+        activity: RecentActivity::new(settings.networks.slot_times()),
+        clients: Box::new(server.clients()),
+        certificate_not_after: certificate_expiry(tls.as_ref()),
+        started,
         networks: settings.networks,
         signer: Box::new(signer),
         metrics,
@@ -231,6 +237,12 @@ fn snapshots(
             }),
         }
     }
+}
+
+/// Returns what says when the certificate expires, for the status page.
+fn certificate_expiry(tls: Option<&Arc<Tls>>) -> Box<dyn Fn() -> Option<i64> + Send + Sync> {
+    let tls = tls.map(Arc::clone);
+    Box::new(move || tls.as_ref().map(|tls| tls.not_after()))
 }
 
 /// Writes the first lines of the log: what a person must know of this process. The addresses come last.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of their imports: each may import those below it, and itself.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["main"],
     &["commands"],
     &["service"],
@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 12] = [
     &["cli", "log"],
     &["server"],
     &["api"],
+    &["status"],
     &["keys", "metrics"],
     &["slashing"],
     &["consensus"],

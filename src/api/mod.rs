@@ -17,6 +17,7 @@ mod sign_extension;
 mod slashing_data;
 pub(crate) mod state;
 mod status;
+mod status_page;
 
 pub use self::service::{AnswerCost, BodyRule, Service};
 
@@ -90,6 +91,7 @@ impl ListenerApi {
     fn finish(&self, request: &Request, answer: Result<Response, Refusal>) -> Response {
         let mut response = answer.unwrap_or_else(|refusal| {
             self.api.metrics.refused(refusal.kind());
+            self.api.activity.refused(refusal.kind());
             self.api.refusal_log.note(request, &refusal);
             refusal.into()
         });

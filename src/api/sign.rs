@@ -32,7 +32,8 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     }
     let cleared = api.protection.clear(&key.public_key(), &slashable, root)?; // 412; otherwise on disk by now
     let signature = api.signer.sign(Arc::clone(&key), cleared)?; // 503 when overloaded
-    timer.signed(duty.type_name());
+    let duration = timer.signed(duty.type_name());
+    api.activity.signed(duty.type_name(), duration);
     Ok(answer(request.header("accept"), &signature, key))
 }
 

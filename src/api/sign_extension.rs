@@ -32,7 +32,8 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
         Ok(None) => return Err(Refusal::Internal("the extension was not signed")),
         Err(_) => return Err(Refusal::Overloaded),
     };
-    timer.signed("PROOF_OF_VALIDATION");
+    let duration = timer.signed("PROOF_OF_VALIDATION");
+    api.activity.signed("PROOF_OF_VALIDATION", duration);
     let body = json!({"payload": encoded, "signature": signature.to_string()});
     let mut response = Response::json(200, &body);
     response.lease = Some(key);

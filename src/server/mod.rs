@@ -41,6 +41,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::critical_thread;
+use crate::status::report::ConnectedClient;
 
 pub use self::accept::Services;
 pub use self::limits::{CONNECTIONS_MAX, ConnectionLimits};
@@ -49,6 +50,7 @@ pub use self::runtime::Runtime;
 
 use self::listener::Listener;
 use self::state::ServerState;
+use self::sweeper::Sweeper;
 use self::system::Signal;
 
 /// Where to listen, and within which limits.
@@ -67,6 +69,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     limits: ConnectionLimits,
     runtime: Runtime,
+    sweeper: Arc<Sweeper>,
 }
 
 /// A server that serves.
@@ -102,6 +105,7 @@ impl Server {
         }
         Ok(Self {
             listeners,
+            sweeper: Arc::new(Sweeper::new(&settings.limits)),
             limits: settings.limits,
             runtime: settings.runtime,
         })
@@ -116,14 +120,20 @@ impl Server {
         addresses
     }
 
+    /// Returns what lists the clients that are connected while the server runs.
+    pub(crate) fn clients(&self) -> impl Fn() -> Vec<ConnectedClient> + Send + Sync + use<> {
+        let sweeper = Arc::clone(&self.sweeper);
+        move || sweeper.clients()
+    }
+
     /// Starts to serve, on threads of its own.
     ///
     /// # Errors
     /// When the system refuses a thread or a pipe.
     pub fn start(self, services: Services) -> io::Result<ServerHandle> {
         self.runtime.start()?;
-        let state = ServerState::start(self.limits, self.runtime)?;
-        let sweeper = Arc::clone(&state.sweeper);
+        let state = ServerState::start(self.limits, self.runtime, Arc::clone(&self.sweeper))?;
+        let sweeper = self.sweeper;
         critical_thread::spawn("sweeper", move || sweeper.run())?;
         let (stopped, stop) = io::pipe()?;
         let accept = critical_thread::spawn("accept", {

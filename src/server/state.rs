@@ -53,14 +53,15 @@ const HANDSHAKES_WAITING_MAX: usize = 128;
 
 impl ServerState {
     /// Starts the pools; the sweeper's thread and the accept thread are started by the caller.
-    pub(super) fn start(limits: ConnectionLimits, runtime: Runtime) -> io::Result<Arc<Self>> {
+    pub(super) fn start(
+        limits: ConnectionLimits,
+        runtime: Runtime,
+        sweeper: Arc<Sweeper>,
+    ) -> io::Result<Arc<Self>> {
         let cores: usize = thread::available_parallelism().map_or(1, Into::into);
         let handshake_threads = cores.min(HANDSHAKE_THREADS_MAX);
-        // The server waits an eighth longer than it announces, so that a client that trusts the
-        // announcement never meets a closed connection.
-        let keep_alive_seconds = limits.idle.mul_f32(0.875).as_secs();
         Ok(Arc::new(Self {
-            sweeper: Arc::new(Sweeper::new(keep_alive_seconds)),
+            sweeper,
             memory: Budget::new(limits.bodies_bytes_max),
             parsers: WorkerPool::start("read", cores.min(PARSERS_MAX), BODIES_WAITING_MAX)?,
             huge_parser: WorkerPool::start("read-huge", 1, BODIES_WAITING_MAX)?,
