@@ -314,7 +314,7 @@ fn stderr_is_journal() -> bool {
 }
 
 /// Escapes control characters: what a client sent must not forge a line or drive a terminal.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {

@@ -67,6 +67,7 @@ mod ending;
 mod exits;
 mod readiness;
 mod service;
+mod status_page;
 mod tokens;
 
 // The rules of the source.

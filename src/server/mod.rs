@@ -31,6 +31,7 @@ mod status;
 mod stream;
 mod sweeper;
 mod system;
+pub(crate) mod terminal;
 pub mod tls;
 
 use std::io::{self, PipeWriter, Write};

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::report::{
     DetailsReport, FiguresReport, Finding, HealthReport, ServiceState, SignedTypeReport,
-    StatusReport, StoreKind, TokenState, duration, worst,
+    StatusReport, StoreKind, TokenState, count, duration, worst,
 };
 use super::{Quantiles, SLOTS_SHOWN};
 
@@ -264,7 +264,7 @@ fn write_numbers(out: &mut String, report: &StatusReport) -> fmt::Result {
         Grouped(refused),
         &total,
     )?;
-    let clients = format!("from {} addresses", Grouped(figures.clients));
+    let clients = format!("from {}", count(figures.clients, "address", "addresses"));
     write_number(out, "Connections", Grouped(figures.connections), &clients)?;
     out.write_str("</dl>\n")
 }
@@ -274,7 +274,7 @@ fn write_latency(out: &mut String, latency: Option<Quantiles>) -> fmt::Result {
         None => write_number(out, "Time of a signature", "–", "no signature"),
         Some(Quantiles { p50_us, p99_us }) => {
             let p50 = format!("{} <small>ms</small>", Milliseconds(p50_us));
-            let p99 = format!("median; 99 % within {} ms", Milliseconds(p99_us));
+            let p99 = format!("median; p99 {} ms", Milliseconds(p99_us));
             write_number(out, "Time of a signature", p50, &p99)
         }
     }

@@ -288,7 +288,7 @@ impl FiguresReport {
 }
 
 /// Returns the number with its noun.
-fn count(number: u64, one: &str, many: &str) -> String {
+pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
     format!("{number} {noun}")
 }
