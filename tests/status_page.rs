@@ -4,13 +4,14 @@
 
 use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::slashing::{KEY, ZERO, block, vote};
 use crate::support::browser::Browser;
 use crate::support::client::{Answer, Client};
-use crate::support::{Scratch, Signer};
+use crate::support::{Scratch, Signer, binary};
 
 const TOKEN: &str = "a-token-for-this-test";
 
@@ -241,7 +242,7 @@ fn the_page_is_strict_about_what_it_loads_and_who_asks_for_it() {
     assert_eq!(subject.signer.client().get("/").status, 404);
 }
 
-/// Calls `report` with everything that reads badly: text with too little contrast, and text or boxes that
+/// Lists everything that reads badly: text with too little contrast, and text or boxes that
 /// stick out.
 const LAYOUT: &str = r#"(() => {
   const parse = (text) => text.match(/[\d.]+/g).map(Number);
@@ -415,4 +416,48 @@ fn a_screen_reader_finds_landmarks_headings_tables_and_charts() {
     );
     assert_eq!(browser.evaluate("document.documentElement.lang"), "en");
     assert_eq!(browser.evaluate("live.getAttribute('role')"), "status");
+}
+
+#[test]
+fn top_prints_the_figures_once_where_there_is_no_terminal_and_redraws_them_on_one() {
+    let subject = Subject::start("status-top", &[]);
+    subject.sign_some();
+    let url = format!("--url=http://{}", subject.signer.address);
+    let output = Command::new(binary()).args(["top", &url]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    for part in [
+        "PROBLEM",
+        "16 loaded, 0 pending, 1 failed",
+        "attestation",
+        "4 permitted, 1 prevented",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(
+        !text.contains(char::is_control) || !text.contains('\u{1b}'),
+        "{text}"
+    );
+
+    // A terminal of 60 columns, and Ctrl-C.
+    let script = format!(
+        "stty cols 60 rows 30; timeout --foreground -s INT 3 {} top {url}; echo ended $?",
+        binary().display()
+    );
+    let output = Command::new("script")
+        .args(["-qec", &script, "/dev/null"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for part in ["\u{1b}[?1049h", "16 loaded", "\u{1b}[?25h\u{1b}[?1049l"] {
+        assert!(text.contains(part), "{part:?}: {text}");
+    }
+
+    let nobody = Command::new(binary())
+        .args(["top", "--url=http://127.0.0.1:1"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert_eq!(nobody.status.code(), Some(69), "{error}");
+    assert!(error.contains("hint: is it running"), "{error}");
 }
