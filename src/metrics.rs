@@ -4,6 +4,7 @@
 //! Everything on the way of a signature is counted in atomics: no lock is taken. Every series that can
 //! exist starts at 0.
 
+mod counts;
 mod durations;
 mod process;
 mod text;
@@ -133,20 +134,6 @@ impl Metrics {
 
     fn refused_count(&self, error_type: &str) -> u64 {
         self.refused[index_of(&ERROR_TYPES, error_type)].load(Ordering::Relaxed)
-    }
-
-    /// Returns how many signatures there were, for each of [`SIGNED_TYPES`].
-    pub(crate) fn signed_counts(&self) -> [u64; SIGNED_TYPES.len()] {
-        self.signed
-            .each_ref()
-            .map(|durations| durations.read().count())
-    }
-
-    /// Returns how many requests were refused, for each of [`ERROR_TYPES`].
-    pub(crate) fn refused_counts(&self) -> [u64; ERROR_TYPES.len()] {
-        self.refused
-            .each_ref()
-            .map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Writes the text for Prometheus.

@@ -78,7 +78,7 @@ pub(crate) fn sources() -> Vec<(String, String)> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 walk(&path, files)
-            } else {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path)
             }
         }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::report::{
-    DetailsReport, FiguresReport, Finding, HealthReport, ServiceState, SignedTypeReport,
+    DetailsReport, FiguresReport, HealthReport, ServiceState, SignedTypeReport, StatusFinding,
     StatusReport, StoreKind, TokenState, count, duration, worst,
 };
 use super::{Quantiles, SLOTS_SHOWN};
@@ -122,7 +122,7 @@ impl Display for Milliseconds {
     }
 }
 
-fn summary(findings: &[Finding]) -> String {
+fn summary(findings: &[StatusFinding]) -> String {
     match worst(findings) {
         ServiceState::Good => "All is well".to_owned(),
         ServiceState::Attention => "Needs attention".to_owned(),
@@ -137,7 +137,7 @@ fn title(summary: &str) -> String {
 fn write_figures(
     out: &mut String,
     report: &StatusReport,
-    findings: &[Finding],
+    findings: &[StatusFinding],
     summary: &str,
 ) -> fmt::Result {
     let token = match report.token {
@@ -146,9 +146,9 @@ fn write_figures(
         TokenState::Wrong => "wrong",
         TokenState::Right => "right",
     };
-    write!(
+    writeln!(
         out,
-        "<div id=\"figures\" data-summary=\"{summary}\" data-title=\"{}\" data-token=\"{token}\">\n",
+        "<div id=\"figures\" data-summary=\"{summary}\" data-title=\"{}\" data-token=\"{token}\">",
         title(summary)
     )?;
     write_header(out, report)?;
@@ -179,9 +179,9 @@ fn write_header(out: &mut String, report: &StatusReport) -> fmt::Result {
     write!(out, "</h1>\n<p>{}</p>\n", Escaped(&report.health.network))?;
     if let Some(figures) = &report.figures {
         if let Some((slot, epoch)) = figures.position {
-            write!(
+            writeln!(
                 out,
-                "<p>slot {}, epoch {}</p>\n",
+                "<p>slot {}, epoch {}</p>",
                 Grouped(slot),
                 Grouped(epoch)
             )?;
@@ -197,7 +197,7 @@ fn write_header(out: &mut String, report: &StatusReport) -> fmt::Result {
     out.write_str("</header>\n<main>\n")
 }
 
-fn write_verdict(out: &mut String, findings: &[Finding], summary: &str) -> fmt::Result {
+fn write_verdict(out: &mut String, findings: &[StatusFinding], summary: &str) -> fmt::Result {
     let state = worst(findings).word();
     write!(
         out,
@@ -282,9 +282,9 @@ fn write_latency(out: &mut String, latency: Option<Quantiles>) -> fmt::Result {
 
 /// `value` and `note` are markup.
 fn write_number(out: &mut String, name: &str, value: impl Display, note: &str) -> fmt::Result {
-    write!(
+    writeln!(
         out,
-        "<div><dt>{name}</dt><dd class=\"big\">{value}</dd><dd class=\"soft\">{note}</dd></div>\n"
+        "<div><dt>{name}</dt><dd class=\"big\">{value}</dd><dd class=\"soft\">{note}</dd></div>"
     )
 }
 
@@ -307,9 +307,9 @@ fn write_signatures(out: &mut String, figures: &FiguresReport) -> fmt::Result {
             words(row.name)
         )?;
         write_chart(out, number, row)?;
-        write!(
+        writeln!(
             out,
-            "</td><td class=\"count\">{}</td><td class=\"count\">{}</td></tr>\n",
+            "</td><td class=\"count\">{}</td><td class=\"count\">{}</td></tr>",
             Grouped(recent),
             Grouped(row.total)
         )?;

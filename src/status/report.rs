@@ -139,7 +139,7 @@ pub(crate) enum ServiceState {
 
 /// Something that the operator should know.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub(crate) struct StatusFinding {
     pub(crate) state: ServiceState,
     pub(crate) text: String,
 }
@@ -169,7 +169,7 @@ impl StoreKind {
 
 impl StatusReport {
     /// Returns what the operator should know, the worst first. None of it names a key, a file or a client.
-    pub(crate) fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn findings(&self) -> Vec<StatusFinding> {
         let mut findings = Vec::new();
         self.health.add_findings(&mut findings);
         if let Some(figures) = &self.figures {
@@ -181,14 +181,14 @@ impl StatusReport {
 }
 
 /// Returns the worst state of all findings.
-pub(crate) fn worst(findings: &[Finding]) -> ServiceState {
+pub(crate) fn worst(findings: &[StatusFinding]) -> ServiceState {
     let states = findings.iter().map(|finding| finding.state);
     states.max().unwrap_or(ServiceState::Good)
 }
 
 impl HealthReport {
-    fn add_findings(&self, findings: &mut Vec<Finding>) {
-        let mut add = |state, text: String| findings.push(Finding { state, text });
+    fn add_findings(&self, findings: &mut Vec<StatusFinding>) {
+        let mut add = |state, text: String| findings.push(StatusFinding { state, text });
         let loaded = self.keys_loaded;
         if !self.first_load_ended {
             let left = match self.seconds_left {
@@ -249,8 +249,8 @@ impl HealthReport {
 }
 
 impl FiguresReport {
-    fn add_findings(&self, findings: &mut Vec<Finding>) {
-        let mut add = |state, text: String| findings.push(Finding { state, text });
+    fn add_findings(&self, findings: &mut Vec<StatusFinding>) {
+        let mut add = |state, text: String| findings.push(StatusFinding { state, text });
         if self.duplicate_use_is_recent {
             add(
                 ServiceState::Problem,
