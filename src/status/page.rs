@@ -2,6 +2,8 @@
 //! again.
 //!
 //! Names of files, log lines and addresses are what others have written: [`Escaped`] writes all of them.
+//!
+//! Over 500 lines because each section of the page has its function here, in the order of the page.
 
 use std::fmt::{self, Display, Write};
 use std::sync::OnceLock;
