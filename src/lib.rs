@@ -34,11 +34,13 @@
 //! - **Reload**: `api/reload.rs`, or SIGHUP in `service.rs`; `keys/load.rs`, which lists (`keys/sources.rs`),
 //!   plans (`keys/load_plan.rs`), opens (`keys/source.rs`) and publishes (`keys/table.rs`).
 //! - **Scrape**: `api/routes.rs` has the routes of the metrics listener; `api/status.rs`; `metrics.rs`.
+//! - **Status page**: `api/status_page.rs` gathers the figures; `status/report.rs` is what they are, and
+//!   `status/page.rs` and `status/json.rs` write them. `commands/top.rs` shows them in a terminal.
 //!
 //! # Order of modules
 //!
 //! Imports go down this list, and form no circle: `main`; `cli`, `commands`, `config`, `service`;
-//! `server`; `api`; `keys`, `metrics`; `slashing`; `consensus`; and below them leaves such as
+//! `server`; `api`; `status`; `keys`, `metrics`; `slashing`; `consensus`; and below them leaves such as
 //! `http`, `files` and `wait`, through which every wait for another thread goes.
 //! `tests/tidy.rs` and `tests/circles.rs` check it.
 
@@ -65,6 +67,7 @@ mod path_advice;
 pub mod server;
 pub mod service;
 pub mod slashing;
+mod status;
 pub mod wait;
 mod yaml;
 

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use log::{Level, LevelFilter, Record};
 
 use crate::critical_thread;
+use crate::status::warnings;
 
 use self::layout::LogLine;
 
@@ -198,6 +199,7 @@ fn write_record(out: &mut Formatter, record: &Record<'_>, format: LogFormat) -> 
         return Ok(());
     }
     let level = record.level();
+    warnings::note(level, &message);
     out.write_all(journal_prefix(level).as_bytes())?;
     let line = LogLine {
         level,
@@ -255,7 +257,7 @@ fn stderr_is_journal() -> bool {
 }
 
 /// Escapes control characters: what a client sent must not forge a line or drive a terminal.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {

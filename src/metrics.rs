@@ -4,6 +4,7 @@
 //! Everything on the way of a signature is counted in atomics in arrays of fixed size: no lock is taken.
 //! Every series that can exist starts at 0.
 
+mod counts;
 mod durations;
 mod own_names;
 mod peer_names;
@@ -27,7 +28,7 @@ pub(crate) use self::snapshot::{
 pub(crate) use self::text::MetricsFormat;
 
 /// The types of sign requests. The last one stands for all that are not in this list.
-const SIGNED_TYPES: [&str; 21] = [
+pub(crate) const SIGNED_TYPES: [&str; 21] = [
     "AGGREGATE_AND_PROOF",
     "AGGREGATE_AND_PROOF_V2",
     "AGGREGATION_SLOT",
@@ -52,7 +53,7 @@ const SIGNED_TYPES: [&str; 21] = [
 ];
 
 /// The reasons of refusals. The last one stands for all that are not in this list.
-const ERROR_TYPES: [&str; 11] = [
+pub(crate) const ERROR_TYPES: [&str; 11] = [
     "forbidden",
     "internal",
     "key_pending",
@@ -276,9 +277,14 @@ impl StoreObserver for Metrics {
     }
 }
 
-fn increment(names: &[&str], counters: &[AtomicU64], name: &str) {
+/// Returns the place of a name, or the last place, which stands for all other names.
+pub(crate) fn index_of(names: &[&str], name: &str) -> usize {
     let known = names.iter().position(|known| *known == name);
-    counters[known.unwrap_or(names.len() - 1)].fetch_add(1, Ordering::Relaxed);
+    known.unwrap_or(names.len() - 1)
+}
+
+fn increment(names: &[&str], counters: &[AtomicU64], name: &str) {
+    counters[index_of(names, name)].fetch_add(1, Ordering::Relaxed);
 }
 
 fn read_counters(names: &[&'static str], counters: &[AtomicU64]) -> Vec<(&'static str, u64)> {
@@ -314,14 +320,15 @@ impl SigningTimer<'_> {
     }
 
     /// Counts a signature of this type, and how late it was asked for, where that is known.
-    pub(crate) fn signed(self, signed_type: &str, lateness: Option<Duration>) {
-        let known = SIGNED_TYPES.iter().position(|known| *known == signed_type);
-        let index = known.unwrap_or(SIGNED_TYPES.len() - 1);
-        self.metrics.signed[index].add(self.begun.elapsed());
+    /// Returns how long it took.
+    pub(crate) fn signed(self, signed_type: &str, lateness: Option<Duration>) -> Duration {
+        let duration = self.begun.elapsed();
+        self.metrics.signed[index_of(&SIGNED_TYPES, signed_type)].add(duration);
         let timed = TIMED_TYPES.iter().position(|known| *known == signed_type);
         if let (Some(index), Some(lateness)) = (timed, lateness) {
             self.metrics.lateness[index].add(lateness);
         }
+        duration
     }
 }
 

@@ -12,7 +12,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::access::Guards;
 use self::supervised::SupervisedService;
@@ -37,6 +37,7 @@ use crate::server::signers::{Signers, SignersGauge};
 use crate::server::tls::Tls;
 use crate::server::{ListenAddress, Server, Services};
 use crate::slashing::{Protection, StoreObserver};
+use crate::status::RecentActivity;
 
 /// Closes the process to debuggers and core dumps. To be called before anything else: arguments and
 /// environment may hold a token.
@@ -76,6 +77,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     let keys = Arc::new(KeyTable::new());
     let keyring = start_keyring(&settings, &keys, &protection)?;
     let duplicate_uses = Arc::new(DuplicateUses::new(settings.duplicate_use_ignore.clone()));
+    let started = Instant::now();
     let audit_log = start_audit_log(audit_file).map_err(|error| no_thread(&error))?;
     let signer = Signers::start(settings.workers).map_err(|error| no_thread(&error))?;
     let parts = MeasuredParts {
@@ -100,6 +102,10 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
         keys,
         keyring,
         protection,
+        activity: RecentActivity::new(settings.networks.slot_times()),
+        clients: Box::new(server.clients()),
+        certificate_not_after: certificate_expiry(tls.as_ref()),
+        started,
         networks: settings.networks,
         signer: Box::new(signer),
         metrics,
@@ -301,6 +307,12 @@ fn protection_store(settings: &Settings) -> &'static str {
         Some(protection) if protection.database.is_some() => "database",
         Some(_) => "directory",
     }
+}
+
+/// Returns what tells when the certificate expires, for the status page.
+fn certificate_expiry(tls: Option<&Arc<Tls>>) -> Box<dyn Fn() -> Option<i64> + Send + Sync> {
+    let tls = tls.map(Arc::clone);
+    Box::new(move || tls.as_ref().map(|tls| tls.not_after()))
 }
 
 /// Writes the first lines of the log: what a person must know of this process. The addresses come last.

@@ -72,6 +72,7 @@ mod logs;
 mod metrics;
 mod readiness;
 mod service;
+mod status_page;
 mod supervision;
 mod tokens;
 

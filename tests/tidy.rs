@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of their imports: each may import those below it, and itself.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["main"],
     &["commands"],
     &["service"],
@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 12] = [
     &["cli", "log"],
     &["server"],
     &["api"],
+    &["status"],
     &["keys", "metrics"],
     &["slashing"],
     &["consensus"],
@@ -78,7 +79,7 @@ pub(crate) fn sources() -> Vec<(String, String)> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 walk(&path, files)
-            } else {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path)
             }
         }

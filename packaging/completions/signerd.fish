@@ -1,4 +1,4 @@
-complete -c signerd -n __fish_is_first_arg -a 'healthcheck wait check keys exit slashing watermark-repair completions eth2 help'
+complete -c signerd -n __fish_is_first_arg -a 'healthcheck wait top check keys exit slashing watermark-repair completions eth2 help'
 complete -c signerd -f -n '__fish_seen_subcommand_from keys' -a 'list new'
 complete -c signerd -f -n '__fish_seen_subcommand_from slashing' -a 'export import watermark copy schema'
 complete -c signerd -f -n '__fish_seen_subcommand_from completions' -a 'bash zsh fish man'

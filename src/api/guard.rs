@@ -216,6 +216,11 @@ impl Guard {
         }
     }
 
+    /// Whether any token is configured.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some() || self.key_manager_token.is_some()
+    }
+
     /// Answers a CORS preflight (Fetch standard, section 3.3.2). Returns `None` for other requests.
     pub(super) fn preflight(&self, request: &Request) -> Option<Response> {
         let asked = request.header("access-control-request-method")?;

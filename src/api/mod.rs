@@ -19,6 +19,7 @@ mod sign_extension;
 mod slashing_data;
 pub(crate) mod state;
 mod status;
+mod status_page;
 
 use std::time::Instant;
 
@@ -109,6 +110,7 @@ impl ListenerApi {
         let metrics = &self.api.metrics;
         let mut response = answer.unwrap_or_else(|refusal| {
             refusal.count(metrics);
+            self.api.activity.refused(refusal.kind());
             self.api.refusal_log.note(request, &refusal);
             refusal.into()
         });

@@ -11,7 +11,7 @@ use super::guard::RouteScope::{self, Everything, KeyManager, Open};
 use super::refusal::Refusal;
 use super::service::AnswerCost;
 use super::state::{Api, ListenerApi, RouteSet};
-use super::{keymanager, reload, sign, sign_extension, slashing_data, status};
+use super::{keymanager, reload, sign, sign_extension, slashing_data, status, status_page};
 use crate::http::request::Method::{self, Delete, Get, Post};
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -90,13 +90,14 @@ const KEYS_LISTED_AT_ONCE: usize = 1_000;
 
 /// The routes of the signing listener and of the control socket.
 #[rustfmt::skip] // One row a line.
-static SIGNING_ROUTES: [Route; 17] = [
+static SIGNING_ROUTES: [Route; 18] = [
     route(Post,   "/api/v1/eth2/sign/{identifier}",     Everything, Always,             Required(SIGN_BYTES_MAX),      Low,    sign::sign).waits_for(Key),
     route(Get,    "/api/v1/eth2/publicKeys",            Everything, Always,             Ignored,                       PerKey, status::public_keys).waits_for(FirstLoad),
     route(Post,   "/api/v1/eth2/ext/sign/{identifier}", Everything, SigningExtension,   Required(EXTENSION_BYTES_MAX), Low,    sign_extension::sign).waits_for(Key),
     route(Get,    "/upcheck",                           Open,       Always,             Ignored,                       Low,    status::upcheck),
     route(Get,    "/health",                            Open,       Always,             Ignored,                       Low,    status::health),
     route(Get,    "/healthcheck",                       Open,       Always,             Ignored,                       Low,    status::healthcheck),
+    route(Get,    "/status",                            Everything, Always,             Ignored,                       High,   status_page::figures),
     route(Get,    "/reload",                            Everything, Always,             Ignored,                       Low,    reload::state),
     route(Post,   "/reload",                            Everything, Always,             Ignored,                       Low,    reload::start),
     route(Get,    "/eth/v1/keystores",                  KeyManager, KeyManagerApi,      Ignored,                       PerKey, keymanager::list),
@@ -112,9 +113,11 @@ static SIGNING_ROUTES: [Route; 17] = [
 
 /// The routes of the metrics listener.
 #[rustfmt::skip] // One row a line.
-static METRICS_ROUTES: [Route; 2] = [
+static METRICS_ROUTES: [Route; 4] = [
     route(Get,    "/metrics",                           Everything, Always,             Ignored,                       High,   status::metrics),
     route(Get,    "/healthcheck",                       Open,       Always,             Ignored,                       Low,    status::healthcheck),
+    route(Get,    "/status",                            Everything, Always,             Ignored,                       High,   status_page::figures),
+    route(Get,    "/",                                  Open,       Always,             Ignored,                       High,   status_page::page),
 ];
 
 const fn route(

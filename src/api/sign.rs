@@ -44,7 +44,8 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
         audit_log.write(&message.line(request));
     }
     let lateness = duty.lateness(&api.networks, timer.begun_at());
-    timer.signed(duty.type_name(), lateness);
+    let duration = timer.signed(duty.type_name(), lateness);
+    api.activity.signed(duty.type_name(), duration);
     Ok(answer(request.header("accept"), &signature, key))
 }
 

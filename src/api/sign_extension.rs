@@ -48,7 +48,8 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
         };
         audit_log.write(&message.line(request));
     }
-    timer.signed(TYPE_NAME, None);
+    let duration = timer.signed(TYPE_NAME, None);
+    api.activity.signed(TYPE_NAME, duration);
     let body = json!({"payload": encoded, "signature": signature.to_string()});
     let mut response = Response::json(200, &body);
     response.lease = Some(key);

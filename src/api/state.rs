@@ -1,6 +1,7 @@
 //! What the routes work with: the state of the service, and the listener that a request came in on.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::guard::Guard;
 use super::refusal::Refusal;
@@ -14,6 +15,8 @@ use crate::keys::secret::SecretKey;
 use crate::keys::table::KeyTable;
 use crate::metrics::Metrics;
 use crate::slashing::{Cleared, Protection};
+use crate::status::RecentActivity;
+use crate::status::report::ConnectedClient;
 
 /// The state that all routes share.
 pub(crate) struct Api {
@@ -28,6 +31,13 @@ pub(crate) struct Api {
     /// The signing threads.
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What happened in the last slots.
+    pub(crate) activity: RecentActivity,
+    /// Returns the clients that are connected.
+    pub(crate) clients: Box<dyn Fn() -> Vec<ConnectedClient> + Send + Sync>,
+    /// Returns when the certificate of this server expires, in Unix time; `None` without TLS.
+    pub(crate) certificate_not_after: Box<dyn Fn() -> Option<i64> + Send + Sync>,
+    pub(crate) started: Instant,
     /// Notices when two clients use the same key.
     pub(crate) duplicate_uses: Arc<DuplicateUses>,
     pub(crate) refusal_log: RefusalLog,

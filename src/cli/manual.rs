@@ -113,7 +113,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "DATA-DIR/control.sock",
-        "the control socket: wait, healthcheck and slashing speak through it to the running service. It serves the \
+        "the control socket: wait, healthcheck, top and slashing speak through it to the running service. It serves the \
          service's own user and root, without a token. Without --data-dir it is in $RUNTIME_DIRECTORY.",
     ),
     (

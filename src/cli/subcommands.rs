@@ -18,6 +18,7 @@ struct Program {
 pub(crate) enum Subcommand {
     Healthcheck(HealthcheckArguments),
     Wait(WaitArguments),
+    Top(TopArguments),
     Check(CheckArguments),
     Keys(KeysArguments),
     Exit(ExitArguments),
@@ -51,6 +52,15 @@ pub(crate) struct WaitArguments {
     /// give up after so many seconds (300)
     #[argh(option, default = "300")]
     pub(crate) timeout: u64,
+}
+
+#[derive(FromArgs, ArgsInfo)]
+/// figures of the running service
+#[argh(subcommand, name = "top")]
+pub(crate) struct TopArguments {
+    /// where it listens, if not where the options of the service say
+    #[argh(option)]
+    pub(crate) url: Option<String>,
 }
 
 #[derive(FromArgs, ArgsInfo)]
@@ -255,7 +265,7 @@ pub(super) fn parse(words: &[String]) -> Result<Subcommand, EarlyExit> {
 impl Subcommand {
     /// Returns whether it asks a service that runs already.
     pub(super) fn asks_the_server(&self) -> bool {
-        matches!(self, Self::Healthcheck(_) | Self::Wait(_))
+        matches!(self, Self::Healthcheck(_) | Self::Wait(_) | Self::Top(_))
     }
 
     /// Returns whether it concerns the service on this host, unless the options name other keys.
@@ -263,6 +273,7 @@ impl Subcommand {
         match self {
             Self::Healthcheck(arguments) => arguments.url.is_none(),
             Self::Wait(arguments) => arguments.url.is_none(),
+            Self::Top(arguments) => arguments.url.is_none(),
             Self::Check(_) | Self::Exit(_) | Self::Slashing(_) | Self::WatermarkRepair(_) => true,
             Self::Keys(arguments) => matches!(arguments.command, KeysCommand::List(_)),
             Self::Completions(_) => false,

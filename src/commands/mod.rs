@@ -6,6 +6,7 @@ mod health;
 mod keys;
 mod keystores;
 mod slashing;
+mod top;
 mod voluntary_exit;
 mod watermark;
 
@@ -28,6 +29,7 @@ pub fn run(call: &SubcommandCall) -> Result<ExitCode, StartError> {
     match &call.subcommand {
         Subcommand::Healthcheck(arguments) => health::healthcheck(values, arguments),
         Subcommand::Wait(arguments) => health::wait(values, arguments),
+        Subcommand::Top(arguments) => top::run(values, arguments),
         Subcommand::Check(arguments) => check::run(values, arguments),
         Subcommand::Keys(KeysArguments { command }) => match command {
             KeysCommand::List(_) => keys::list(values),

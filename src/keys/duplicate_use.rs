@@ -107,7 +107,6 @@ impl DuplicateUses {
     }
 
     /// The keys that were used by two clients, the latest first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only the status page reads it"))]
     pub(crate) fn list(&self) -> Vec<DuplicateUse> {
         lock(&self.seen).duplicates.iter().cloned().collect()
     }

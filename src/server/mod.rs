@@ -33,6 +33,7 @@ mod stream;
 mod supervision;
 mod sweeper;
 mod system;
+pub(crate) mod terminal;
 pub mod tls;
 
 use std::io::{self, PipeWriter, Write};
@@ -43,6 +44,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::critical_thread;
+use crate::status::report::ConnectedClient;
 
 pub use self::accept::Services;
 pub use self::limits::{CONNECTIONS_MAX, ConnectionLimits};
@@ -53,6 +55,7 @@ pub use self::supervision::{Supervised, Unsupervised};
 use self::gauges::ServerGauges;
 use self::listener::Listener;
 use self::state::ServerState;
+use self::sweeper::Sweeper;
 use self::system::Signal;
 
 /// Where to listen, and within which limits.
@@ -72,6 +75,7 @@ pub struct Server {
     limits: ConnectionLimits,
     runtime: Runtime,
     gauges: ServerGauges,
+    sweeper: Arc<Sweeper>,
 }
 
 /// A server that serves.
@@ -105,6 +109,7 @@ impl Server {
         Ok(Self {
             listeners,
             gauges: ServerGauges::new(settings.limits.bodies_bytes_max),
+            sweeper: Arc::new(Sweeper::new(&settings.limits)),
             limits: settings.limits,
             runtime: settings.runtime,
         })
@@ -124,14 +129,21 @@ impl Server {
         self.gauges.clone()
     }
 
+    /// Returns what lists the clients that are connected while the server runs.
+    pub(crate) fn clients(&self) -> impl Fn() -> Vec<ConnectedClient> + Send + Sync + use<> {
+        let sweeper = Arc::clone(&self.sweeper);
+        move || sweeper.clients()
+    }
+
     /// Starts to serve, on threads of its own.
     ///
     /// # Errors
     /// When the system refuses a thread or a pipe.
     pub fn start(self, services: Services) -> io::Result<ServerHandle> {
         self.runtime.start()?;
-        let state = ServerState::start(self.limits, self.runtime, self.gauges)?;
-        let sweeper = Arc::clone(&state.sweeper);
+        let sweeper = self.sweeper;
+        let state =
+            ServerState::start(self.limits, self.runtime, Arc::clone(&sweeper), self.gauges)?;
         critical_thread::spawn("sweeper", move || sweeper.run())?;
         let (stopped, stop) = io::pipe()?;
         let accept = critical_thread::spawn("accept", {

@@ -1,5 +1,6 @@
 //! Where a connection comes from, as far as bounds and penalties are concerned.
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// The clients that are counted together.
@@ -32,6 +33,19 @@ impl PeerNetwork {
         match self {
             Self::Unix => true,
             Self::Address(address) => address.is_loopback(),
+        }
+    }
+}
+
+/// `192.0.2.1`, `2001:db8::/64`, or `Unix socket`.
+impl fmt::Display for PeerNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix => f.write_str("Unix socket"),
+            Self::Address(IpAddr::V6(address)) if !address.is_loopback() => {
+                write!(f, "{address}/64")
+            }
+            Self::Address(address) => address.fmt(f),
         }
     }
 }

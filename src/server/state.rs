@@ -58,15 +58,13 @@ impl ServerState {
     pub(super) fn start(
         limits: ConnectionLimits,
         runtime: Runtime,
+        sweeper: Arc<Sweeper>,
         gauges: ServerGauges,
     ) -> io::Result<Arc<Self>> {
         let cores: usize = thread::available_parallelism().map_or(1, Into::into);
         let handshake_threads = cores.min(HANDSHAKE_THREADS_MAX);
-        // The server waits an eighth longer than it announces, so that a client that trusts the
-        // announcement never meets a closed connection.
-        let keep_alive_seconds = limits.idle.mul_f32(0.875).as_secs();
         Ok(Arc::new(Self {
-            sweeper: Arc::new(Sweeper::new(keep_alive_seconds)),
+            sweeper,
             memory: Arc::clone(&gauges.memory),
             gauges,
             parsers: WorkerPool::start("read", cores.min(PARSERS_MAX), BODIES_WAITING_MAX)?,

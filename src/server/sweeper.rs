@@ -5,6 +5,7 @@
 //! waits, which works from any thread and is remembered when nobody waits. `may`'s own timeouts and
 //! cancellation are never used.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,8 +15,10 @@ use std::time::{Duration, Instant, SystemTime};
 use may::io::WaitIoWaker;
 
 use crate::http::response::CommonFields;
+use crate::status::report::ConnectedClient;
 use crate::wait::lock;
 
+use super::limits::ConnectionLimits;
 use super::peer::PeerNetwork;
 use super::status::{ConnectionStatus, EvictionOrder};
 use super::stream::Phase;
@@ -42,8 +45,10 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    /// Answers announce that connections stay open for so many idle seconds.
-    pub(super) fn new(keep_alive_seconds: u64) -> Self {
+    pub(super) fn new(limits: &ConnectionLimits) -> Self {
+        // The server waits an eighth longer than its answers announce, so that a client that trusts the
+        // announcement never meets a closed connection.
+        let keep_alive_seconds = limits.idle.mul_f32(0.875).as_secs();
         let sweeper = Self {
             started: Instant::now(),
             now_ms: AtomicU64::new(0),
@@ -134,6 +139,32 @@ impl Sweeper {
             first.push((Arc::clone(status), request_ms));
         }
         first
+    }
+
+    /// Lists who is connected, those with the most connections first.
+    pub(super) fn clients(&self) -> Vec<ConnectedClient> {
+        let now_ms = self.now_ms();
+        let mut by_network: HashMap<PeerNetwork, (u64, u64)> = HashMap::new();
+        for status in lock(&self.connections).iter() {
+            if !status.has_ended() {
+                let (connections, request_ms) = by_network.entry(status.network).or_default();
+                *connections += 1;
+                *request_ms = status.request_ms().max(*request_ms);
+            }
+        }
+        let mut clients = Vec::new();
+        for (network, (connections, request_ms)) in by_network {
+            clients.push(ConnectedClient {
+                name: network.to_string(),
+                connections,
+                idle_seconds: now_ms.saturating_sub(request_ms) / 1000,
+            });
+        }
+        clients.sort_by(|one, other| {
+            let most_first = other.connections.cmp(&one.connections);
+            most_first.then_with(|| one.name.cmp(&other.name))
+        });
+        clients
     }
 
     /// Ends the connections whose certificate is not accepted any more, after the files were read again.

@@ -192,13 +192,72 @@ pub(super) fn monotonic_us() -> i64 {
     now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
 }
 
+/// A signal that a command with a terminal waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TerminalSignal {
+    /// SIGINT, SIGTERM, SIGHUP, SIGQUIT
+    End,
+    /// SIGTSTP
+    Suspend,
+}
+
+const TERMINAL_SIGNALS: [libc::c_int; 5] = [
+    libc::SIGINT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGTSTP,
+];
+
+/// Blocks the signals that [`wait_for_terminal_signal`] takes.
+pub(super) fn block_terminal_signals() {
+    let set = signal_set(&TERMINAL_SIGNALS);
+    // SAFETY: `set` is initialised; the old mask is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
+}
+
+/// Waits for the next of these signals; `None` when there was none in this time.
+pub(super) fn wait_for_terminal_signal(within: Duration) -> Option<TerminalSignal> {
+    let set = signal_set(&TERMINAL_SIGNALS);
+    let within = timespec(within);
+    // SAFETY: both structures are initialised, and no details of the signal are asked for.
+    match unsafe { libc::sigtimedwait(&set, ptr::null_mut(), &within) } {
+        libc::SIGTSTP => Some(TerminalSignal::Suspend),
+        signal if signal > 0 => Some(TerminalSignal::End),
+        _ => None,
+    }
+}
+
+/// Stops this process, as Ctrl-Z does, until it is continued.
+pub(super) fn stop_process() {
+    // SAFETY: raise() takes no pointers, and SIGSTOP runs no code of ours.
+    unsafe { libc::raise(libc::SIGSTOP) };
+}
+
+/// Returns columns and rows of the terminal on standard output; `None` when it is not one.
+pub(super) fn terminal_size() -> Option<(usize, usize)> {
+    let mut size = MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: TIOCGWINSZ writes one `winsize`, for which there is room; all bits 0 are one.
+    let size = unsafe {
+        if libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) != 0 {
+            return None;
+        }
+        size.assume_init()
+    };
+    Some((size.ws_col.into(), size.ws_row.into()))
+}
+
 fn signals() -> libc::sigset_t {
+    signal_set(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGXFSZ])
+}
+
+fn signal_set(signals: &[libc::c_int]) -> libc::sigset_t {
     // SAFETY: an all-zero sigset_t is valid memory for sigemptyset() to initialise.
     unsafe {
         let mut set = mem::zeroed();
         libc::sigemptyset(&mut set);
-        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGXFSZ] {
-            libc::sigaddset(&mut set, signal);
+        for signal in signals {
+            libc::sigaddset(&mut set, *signal);
         }
         set
     }

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
+use std::time::UNIX_EPOCH;
 
 use backend::{Backend, RecordRequest, Snapshot};
 use embedded::EmbeddedStore;
@@ -82,6 +83,9 @@ pub struct ProtectionStore {
     chain: Option<Root>,
     permitted: AtomicU64,
     prevented: AtomicU64,
+    /// When the last message was recorded, in Unix time; 0 is never.
+    recorded_seconds: AtomicU64,
+    is_database: bool,
 }
 
 /// What an import has added.
@@ -134,6 +138,7 @@ impl Protection {
         floor: Option<NewStoreFloor>,
         pruning: Option<Mutex<Sender<()>>>,
     ) -> Result<Self, StoreOpenError> {
+        let is_database = settings.database.is_some();
         let store = Store::start(backend, settings.limits(floor))
             .map_err(|error| StoreOpenError::Io(settings.directory.clone(), error))?;
         Ok(Self::On(ProtectionStore {
@@ -142,6 +147,8 @@ impl Protection {
             chain: settings.chain,
             permitted: AtomicU64::new(0),
             prevented: AtomicU64::new(0),
+            recorded_seconds: AtomicU64::new(0),
+            is_database,
         }))
     }
 
@@ -172,6 +179,8 @@ impl Protection {
         match &recorded {
             Ok(()) => {
                 protection.permitted.fetch_add(1, Ordering::Relaxed);
+                let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+                protection.recorded_seconds.store(now, Ordering::Relaxed);
             }
             Err(Refused::Unavailable(_)) => {}
             Err(_) => {
@@ -396,6 +405,15 @@ impl Protection {
         }
     }
 
+    /// Returns when the last message was recorded since the start, in Unix time.
+    pub(crate) fn last_record_seconds(&self) -> Option<u64> {
+        let Self::On(protection) = self else {
+            return None;
+        };
+        let seconds = protection.recorded_seconds.load(Ordering::Relaxed);
+        (seconds > 0).then_some(seconds)
+    }
+
     fn open_store(&self) -> Result<&ProtectionStore, Unavailable> {
         match self {
             Self::Off => Err(Unavailable("slashing protection is off".to_owned())),
@@ -405,6 +423,11 @@ impl Protection {
 }
 
 impl ProtectionStore {
+    /// Whether the records are in a database, which other instances may share.
+    pub(crate) fn is_database(&self) -> bool {
+        self.is_database
+    }
+
     fn record(&self, request: RecordRequest) -> Result<(), Refused> {
         match self.chain {
             Some(expected) if expected != request.chain => Err(Refused::OtherChain {

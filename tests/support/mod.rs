@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "each suite takes what it needs")]
 
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
