@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod postgres;
 pub(crate) mod secured;
 pub(crate) mod vectors;
+pub(crate) mod web3signer;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
