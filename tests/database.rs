@@ -498,8 +498,8 @@ fn pruning_keeps_the_last_epochs_and_refuses_what_is_older() {
         .expect("it is new");
 }
 
-/// Raises the low watermarks with each message, so that the database knows as little as the minimal form of
-/// EIP-3076.
+/// Raises the low watermarks with each message and forgets older votes, so that the database knows as little as
+/// the minimal form of EIP-3076.
 const MINIMAL: &str = "
 CREATE FUNCTION follow_blocks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     UPDATE low_watermarks SET slot = greatest(slot, NEW.slot) WHERE validator_id = NEW.validator_id;
@@ -509,6 +509,7 @@ CREATE TRIGGER follow_blocks AFTER INSERT ON signed_blocks FOR EACH ROW EXECUTE 
 CREATE FUNCTION follow_votes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     UPDATE low_watermarks SET source_epoch = greatest(source_epoch, NEW.source_epoch),
         target_epoch = greatest(target_epoch, NEW.target_epoch) WHERE validator_id = NEW.validator_id;
+    DELETE FROM signed_attestations WHERE validator_id = NEW.validator_id AND target_epoch < NEW.target_epoch;
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_votes AFTER INSERT ON signed_attestations FOR EACH ROW EXECUTE FUNCTION follow_votes()";

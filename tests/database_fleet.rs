@@ -137,9 +137,9 @@ fn of_conflicting_requests_over_http_to_three_instances_and_web3signer_one_is_si
                         // All writers of a key draw the same numbers.
                         let is_block = random.below(4) == 0;
                         let is_conflict = random.below(3) > 0;
-                        let shift = random.below(4) as u8;
+                        let shift = usize::try_from(random.below(4)).unwrap();
                         let root = if is_conflict {
-                            1 + (writer as u8 + shift) % 4
+                            [1, 2, 3, 4][(writer + shift) % 4]
                         } else {
                             9
                         };

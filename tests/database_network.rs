@@ -102,6 +102,9 @@ impl MessageProxy {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
                     continue;
                 };
+                // Each message is a packet of its own.
+                client.set_nodelay(true).unwrap();
+                server.set_nodelay(true).unwrap();
                 for (from, to, is_client) in [(&client, &server, true), (&server, &client, false)] {
                     let from = from.try_clone().unwrap();
                     let to = to.try_clone().unwrap();

@@ -160,16 +160,16 @@ fn serve(
         if kind == b'Q' {
             let found = answers.iter().find(|(part, _)| statement.contains(part));
             if let Some((_, values)) = found {
-                let mut row = (values.len() as u16).to_be_bytes().to_vec();
+                let mut row = u16::try_from(values.len()).unwrap().to_be_bytes().to_vec();
                 for value in values {
-                    row.extend((value.len() as u32).to_be_bytes());
+                    row.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
                     row.extend(value.as_bytes());
                 }
                 output.push(b'D');
-                output.extend((row.len() as u32 + 4).to_be_bytes());
+                output.extend(u32::try_from(row.len() + 4).unwrap().to_be_bytes());
                 output.extend(row);
             }
-            output.extend(b"C\0\0\0\x04");
+            output.extend(b"C\0\0\0\x05\0");
         }
         if matches!(kind, b'Q' | b'S') {
             output.extend(READY);
