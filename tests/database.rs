@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
-use std::collections::BTreeMap;
 use std::thread;
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
@@ -56,34 +55,13 @@ fn an_empty_database_becomes_version_12_though_ten_instances_start_at_once() {
     });
     let version = server.psql(&database, "SELECT version FROM database_version");
     assert_eq!(version, "12");
-    // What Web3Signer relies on by name.
-    let names = server.psql(
-        &database,
-        "SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-         UNION SELECT tgname FROM pg_trigger WHERE NOT tgisinternal
-         UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-         UNION SELECT relname FROM pg_class WHERE relkind = 'S'",
+    let facts = server.psql(&database, include_str!("support/schema_facts.sql"));
+    let expected = std::fs::read_to_string(crate::support::vectors::path("web3signer_schema.txt"));
+    assert_eq!(
+        facts,
+        expected.unwrap().trim(),
+        "the schema differs from Web3Signer's"
     );
-    for name in [
-        "validators_public_key_key",
-        "unique_signed_block",
-        "unique_signed_attestation",
-        "both_epochs_set_or_null",
-        "low_watermarks_validator_id_key",
-        "check_before_insert_or_update_low_watermarks",
-        "check_before_insert_or_update_high_watermarks",
-        "check_low_watermarks",
-        "check_high_watermarks",
-        "upsert_validators",
-        "signed_blocks_id_seq",
-        "signed_attestations_id_seq",
-        "validators_id_seq",
-    ] {
-        assert!(
-            names.lines().any(|line| line == name),
-            "{name} is missing in:\n{names}"
-        );
-    }
     let upserted = server.psql(
         &database,
         "SELECT encode(v_public_key, 'hex') FROM upsert_validators(ARRAY['\\x02', '\\x01', '\\x02']::bytea[])",
@@ -92,6 +70,41 @@ fn an_empty_database_becomes_version_12_though_ten_instances_start_at_once() {
         upserted, "02\n01\n02",
         "in the order of the input, with duplicates"
     );
+}
+
+#[test]
+fn the_database_itself_keeps_low_watermarks_below_the_high_one() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    protection.clear(&KEY, &block(10), OURS).unwrap();
+    protection.clear(&KEY, &vote(5, 6), OURS).unwrap();
+    for (statement, is_allowed) in [
+        ("UPDATE metadata SET high_watermark_slot = 10", false),
+        ("UPDATE metadata SET high_watermark_epoch = 6", false),
+        (
+            "UPDATE metadata SET high_watermark_slot = 11, high_watermark_epoch = 7",
+            true,
+        ),
+        ("UPDATE low_watermarks SET slot = 12", false),
+        ("UPDATE low_watermarks SET target_epoch = 8", false),
+        ("UPDATE low_watermarks SET source_epoch = 8", false),
+        ("UPDATE low_watermarks SET source_epoch = NULL", false),
+        (
+            "UPDATE low_watermarks SET slot = 11, source_epoch = 7, target_epoch = 7",
+            true,
+        ),
+    ] {
+        let done = server
+            .command("psql")
+            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, &database])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.success(), is_allowed, "{statement}: {errors}");
+    }
 }
 
 #[test]
@@ -275,6 +288,11 @@ fn a_database_that_cannot_be_used_is_refused_with_its_own_sentence() {
     run(&format!(
         "ALTER DATABASE {database} RESET synchronous_commit"
     ));
+    run("CREATE ROLE hasty SUPERUSER LOGIN; ALTER ROLE hasty SET synchronous_commit = off");
+    refused(
+        &url.replace("user=postgres", "user=hasty"),
+        "synchronous_commit is off",
+    );
     run(&format!(
         "ALTER DATABASE {database} SET default_transaction_read_only = on"
     ));
@@ -480,6 +498,72 @@ fn pruning_keeps_the_last_epochs_and_refuses_what_is_older() {
         .expect("it is new");
 }
 
+/// Raises the low watermarks with each message and forgets older votes, so that the database knows as little as
+/// the minimal form of EIP-3076.
+const MINIMAL: &str = "
+CREATE FUNCTION follow_blocks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE low_watermarks SET slot = greatest(slot, NEW.slot) WHERE validator_id = NEW.validator_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER follow_blocks AFTER INSERT ON signed_blocks FOR EACH ROW EXECUTE FUNCTION follow_blocks();
+CREATE FUNCTION follow_votes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE low_watermarks SET source_epoch = greatest(source_epoch, NEW.source_epoch),
+        target_epoch = greatest(target_epoch, NEW.target_epoch) WHERE validator_id = NEW.validator_id;
+    DELETE FROM signed_attestations WHERE validator_id = NEW.validator_id AND target_epoch < NEW.target_epoch;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER follow_votes AFTER INSERT ON signed_attestations FOR EACH ROW EXECUTE FUNCTION follow_votes()";
+
+#[test]
+fn random_messages_get_the_same_verdicts_from_both_stores_where_both_know_the_same() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let [full, minimal] = [(); 2].map(|()| server.create_database());
+    let full = open(server, &full);
+    let equal = open(server, &minimal);
+    server.psql(&minimal, MINIMAL);
+    let scratch = Scratch::new();
+    let disk = crate::memory_disk::MemoryDisk::default();
+    let embedded = Protection::open_on(Box::new(disk), &scratch.settings()).unwrap();
+    const THREADS: u8 = 32;
+    let keys: u16 = std::env::var("SIGNERD_TEST_LONG").map_or(8, |_| 1600);
+    let one_thread = |number: u8| {
+        let mut random = Random::new(u64::from(number) + 3076);
+        for sequence in 0..keys {
+            let mut key = PublicKey([number; 48]);
+            key.0[..2].copy_from_slice(&sequence.to_be_bytes());
+            for _ in 0..20 {
+                let (message, root) = any_message(&mut random);
+                let message = Slashable::On(CHAIN, message);
+                let expected = embedded.clear(&key, &message, root);
+                let found = equal.clear(&key, &message, root);
+                assert_eq!(
+                    found.is_ok(),
+                    expected.is_ok(),
+                    "{message:?}: {found:?}, {expected:?}"
+                );
+                // A database that knows all messages refuses nothing more.
+                let found = full.clear(&key, &message, root);
+                assert!(found.is_ok() || expected.is_err(), "{message:?}: {found:?}");
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let one_thread = &one_thread;
+            scope.spawn(move || one_thread(number));
+        }
+    });
+    let expected = embedded.marks(None).unwrap();
+    assert_eq!(expected.len(), usize::from(keys) * usize::from(THREADS));
+    for database in [&equal, &full] {
+        assert_eq!(database.marks(None).unwrap(), expected);
+    }
+    assert_eq!(equal.counters(), embedded.counters());
+    println!("{:?} permitted and refused by both", equal.counters());
+}
+
 #[test]
 fn random_histories_of_the_database_hold_no_slashable_pair_and_refuse_only_what_they_must() {
     let Some(server) = PostgresServer::shared() else {
@@ -558,133 +642,4 @@ impl Model {
         }
         true
     }
-}
-
-/// A vote as Web3Signer records it: its statements, in its order.
-fn web3signer_votes(
-    session: &mut crate::support::postgres::Session,
-    validator: &str,
-    source: u64,
-    target: u64,
-    root: Root,
-) -> bool {
-    let root = &root.to_string()[2..];
-    session.run("BEGIN ISOLATION LEVEL READ COMMITTED");
-    session.run(&format!("SELECT pg_advisory_xact_lock(1, {validator})"));
-    let low = session.run(&format!(
-        "SELECT count(*) FROM low_watermarks WHERE validator_id = {validator} AND
-         ({source} < source_epoch OR {target} <= target_epoch AND NOT EXISTS (SELECT FROM signed_attestations
-          WHERE validator_id = {validator} AND target_epoch = {target} AND signing_root = '\\x{root}'))"
-    ));
-    let conflicts = session.run(&format!(
-        "SELECT count(*) FROM signed_attestations WHERE validator_id = {validator} AND
-         (target_epoch = {target} AND signing_root IS DISTINCT FROM '\\x{root}'
-          OR source_epoch < {source} AND target_epoch > {target}
-          OR source_epoch > {source} AND target_epoch < {target})"
-    ));
-    let known = session.run(&format!(
-        "SELECT count(*) FROM signed_attestations WHERE validator_id = {validator} AND target_epoch = {target}
-         AND signing_root = '\\x{root}'"
-    ));
-    let passes = low[0] == "0" && conflicts[0] == "0";
-    if passes && known[0] == "0" {
-        session.run(&format!(
-            "INSERT INTO signed_attestations (validator_id, source_epoch, target_epoch, signing_root)
-             VALUES ({validator}, {source}, {target}, '\\x{root}')"
-        ));
-        session.run(&format!(
-            "INSERT INTO low_watermarks (validator_id, source_epoch, target_epoch)
-             VALUES ({validator}, {source}, {target}) ON CONFLICT (validator_id) DO UPDATE
-             SET source_epoch = {source}, target_epoch = {target} WHERE low_watermarks.target_epoch IS NULL"
-        ));
-    }
-    session.run("COMMIT");
-    passes
-}
-
-#[test]
-fn of_conflicting_votes_to_three_instances_and_web3signer_one_is_signed_and_identical_ones_by_all()
-{
-    let Some(server) = PostgresServer::shared() else {
-        return;
-    };
-    let database = server.create_database();
-    let epochs: u64 = std::env::var("SIGNERD_TEST_LONG").map_or(60, |_| 3000);
-    const KEYS: u8 = 8;
-    let instances: Vec<_> = (0..3).map(|_| open(server, &database)).collect();
-    let keys: Vec<_> = (1..=KEYS).map(|number| PublicKey([number; 48])).collect();
-    for key in &keys {
-        instances[0].clear(key, &vote(0, 1), OURS).unwrap();
-    }
-    let ids: BTreeMap<_, _> = server
-        .psql(
-            &database,
-            "SELECT encode(public_key, 'hex'), id FROM validators",
-        )
-        .lines()
-        .map(|line| line.split_once('|').unwrap())
-        .map(|(key, id)| (key.to_owned(), id.to_owned()))
-        .collect();
-    // Each of the four asks for its own root on odd epochs, and all for the same one on even epochs.
-    let root = |who: u8, epoch: u64| {
-        if epoch.is_multiple_of(2) {
-            OURS
-        } else {
-            Root([who; 32])
-        }
-    };
-    let signed: Vec<Vec<(PublicKey, u64, Root)>> = thread::scope(|scope| {
-        let mut threads = Vec::new();
-        for (who, instance) in instances.iter().enumerate() {
-            let who = 10 + u8::try_from(who).unwrap();
-            for key in &keys {
-                threads.push(scope.spawn(move || {
-                    let mut signed = Vec::new();
-                    for epoch in 2..epochs {
-                        let root = root(who, epoch);
-                        match instance.clear(key, &vote(epoch - 1, epoch), root) {
-                            Ok(_) => signed.push((*key, epoch, root)),
-                            Err(Refused::Conflict { .. }) => {}
-                            Err(other) => panic!("{other}"),
-                        }
-                    }
-                    signed
-                }));
-            }
-        }
-        let ids = &ids;
-        let database = &database;
-        for key in keys.iter().take(4) {
-            threads.push(scope.spawn(move || {
-                let mut session = server.session(database);
-                let validator = &ids[&key.to_string()[2..]];
-                let mut signed = Vec::new();
-                for epoch in 2..epochs {
-                    let root = root(20, epoch);
-                    if web3signer_votes(&mut session, validator, epoch - 1, epoch, root) {
-                        signed.push((*key, epoch, root));
-                    }
-                }
-                signed
-            }));
-        }
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    });
-    let mut by_target: BTreeMap<(PublicKey, u64), Vec<Root>> = BTreeMap::new();
-    for (key, epoch, root) in signed.into_iter().flatten() {
-        by_target.entry((key, epoch)).or_default().push(root);
-    }
-    for ((key, epoch), roots) in &by_target {
-        let writers = if keys[..4].contains(key) { 4 } else { 3 };
-        assert!(
-            roots.iter().all(|root| *root == roots[0]),
-            "{key} at {epoch}: {roots:?}"
-        );
-        let expected = if epoch.is_multiple_of(2) { writers } else { 1 };
-        assert_eq!(roots.len(), expected, "{key} at {epoch}");
-    }
-    assert_eq!(by_target.len() as u64, u64::from(KEYS) * (epochs - 2));
 }

@@ -31,9 +31,12 @@ mod sign;
 // EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
 mod crash;
 mod database;
+mod database_fleet;
+mod database_network;
 mod database_trouble;
 mod disk_trouble;
 mod faults;
+mod haproxy;
 mod interchange;
 mod large_import;
 mod protection;

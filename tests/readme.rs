@@ -242,6 +242,7 @@ fn the_packaging_names_the_version_of_the_crate() {
         ("README.md", "/signerd_"),
         ("README.md", "remote_signer_image: signerd:"),
         ("packaging/compose.yaml", "SIGNERD_IMAGE:-signerd:"),
+        ("packaging/haproxy/compose.yaml", "SIGNERD_IMAGE:-signerd:"),
         ("packaging/kubernetes.yaml", "OWNER/signerd:"),
         (
             "packaging/network_params.yaml",

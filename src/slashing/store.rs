@@ -373,7 +373,7 @@ impl StoreWriter {
             return;
         }
         let busy = Unavailable(format!(
-            "{} is in use by another process for more than {} s",
+            "{}: not recorded within {} s, since another process holds the key or the store is slow",
             pending.request.key,
             DEFERRED_TIMEOUT.as_secs()
         ));

@@ -4,8 +4,13 @@
 //! The directory for the stores is the first argument, by default the target directory: what is
 //! measured is that disk's sync as much as our code.
 //!
-//! With `SIGNERD_BENCH_DATABASE=postgresql://USER@HOST:PORT/DATABASE`, a database that is empty or of its
-//! own, the same for PostgreSQL, beside `pgbench` with the statements of Web3Signer.
+//! Then the same for PostgreSQL, beside `pgbench` with the statements of Web3Signer: on a server of its own where
+//! PostgreSQL is installed, or in `SIGNERD_BENCH_DATABASE=postgresql://USER@HOST:PORT/DATABASE`, a database that
+//! is empty or of its own.
+
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../support/postgres.rs"]
+mod postgres;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -16,6 +21,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use postgres::PostgresServer;
 use signerd::consensus::primitives::{Epoch, PublicKey, Root};
 use signerd::consensus::slashable::{Slashable, SlashableMessage};
 use signerd::slashing::{DatabaseSettings, Protection, ProtectionSettings};
@@ -33,7 +39,7 @@ fn main() {
         .map(PathBuf::from);
     let parent = parent.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned());
     let directory = parent.join(format!("slashing-bench-{}", std::process::id()));
-    let [off, on] = [false, true].map(|protects| Server::start(&directory, protects));
+    let [off, on] = [Store::Off, Store::Directory].map(|store| Server::start(&directory, &store));
     let mut epoch = 1;
 
     println!("{CONNECTIONS} connections, {KEYS} keys, votes:");
@@ -94,9 +100,7 @@ fn main() {
     });
     println!("the disk alone, a page written and synced:\n                {sync}");
     fs::remove_dir_all(&directory).expect("made above");
-    if let Ok(url) = env::var("SIGNERD_BENCH_DATABASE") {
-        measure_database(&url, &settings, &mut epoch);
-    }
+    measure_postgres(&settings, &mut epoch);
 }
 
 /// One vote as Web3Signer records it.
@@ -116,7 +120,33 @@ INSERT INTO signed_attestations (validator_id, source_epoch, target_epoch, signi
 COMMIT;
 ";
 
-fn measure_database(url: &str, settings: &ProtectionSettings, epoch: &mut u64) {
+/// Settings of our own server, which is as safe as one in production.
+const SERVER: &str = "fsync = on\nfull_page_writes = on\nmax_connections = 150";
+
+fn measure_postgres(settings: &ProtectionSettings, epoch: &mut u64) {
+    let server;
+    let url = match env::var("SIGNERD_BENCH_DATABASE") {
+        Ok(url) => url,
+        Err(_) => {
+            let Some(started) = PostgresServer::start(SERVER) else {
+                return;
+            };
+            let database = started.create_database();
+            server = started;
+            format!("postgresql://postgres@127.0.0.1:{}/{database}", server.port)
+        }
+    };
+    let ours = measure_database(&url, settings, epoch);
+    let theirs = measure_web3signer(&url);
+    println!(
+        "    at 100 in flight {:.1} times as many votes",
+        ours / theirs
+    );
+    measure_cpu(&url, &settings.directory, epoch);
+}
+
+/// Returns the votes a second with 100 in flight.
+fn measure_database(url: &str, settings: &ProtectionSettings, epoch: &mut u64) -> f64 {
     let database = DatabaseSettings::from_url(url).expect("a URL");
     let store = Protection::open(&ProtectionSettings {
         database: Some(database),
@@ -124,35 +154,86 @@ fn measure_database(url: &str, settings: &ProtectionSettings, epoch: &mut u64) {
     })
     .expect("a database that can be used");
     println!("PostgreSQL, without signatures:");
+    let mut at_100 = 0.0;
     for in_flight in [1, 10, 100, 1_000] {
         let rate = run(std::process::id(), in_flight, epoch, |_| {
             |key, epoch| clear(&store, key, epoch)
         });
-        println!("    {in_flight:>4} in flight  {rate}");
-    }
-    println!("the statements of Web3Signer, by pgbench:");
-    let script = env::temp_dir().join(format!("web3signer-{}.sql", std::process::id()));
-    fs::write(&script, WEB3SIGNER_VOTE).expect("a temporary file");
-    for connections in ["1", "10", "30"] {
-        let output = Command::new("pgbench")
-            .args(["-n", "-T", "3", "-j", "2", "-c", connections, "-f"])
-            .arg(&script)
-            .arg(url)
-            .output();
-        match output {
-            Ok(output) => {
-                let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                for line in text
-                    .lines()
-                    .filter(|line| line.starts_with("tps") || line.starts_with("latency"))
-                {
-                    println!("    {connections:>4} connections  {line}");
-                }
-            }
-            Err(error) => println!("    pgbench: {error}"),
+        println!("    {in_flight:>4} in flight   {rate}");
+        if in_flight == 100 {
+            at_100 = rate.per_second;
         }
     }
-    fs::remove_file(script).expect("made above");
+    at_100
+}
+
+/// Returns the most votes a second that up to 100 connections get. Web3Signer's pool has ten by default: more
+/// requests wait for them.
+fn measure_web3signer(url: &str) -> f64 {
+    println!("the statements of Web3Signer, by pgbench:");
+    let directory = env::temp_dir().join(format!("web3signer-{}", std::process::id()));
+    fs::create_dir(&directory).expect("a temporary directory");
+    let script = directory.join("vote.sql");
+    fs::write(&script, WEB3SIGNER_VOTE).expect("a temporary file");
+    let program = postgres::program("pgbench").unwrap_or_else(|| "pgbench".into());
+    let mut most = f64::NAN;
+    for connections in [1, 10, 100] {
+        let output = Command::new(&program)
+            .args(["-n", "-l", "-T", "3", "-j", "2", "-f"])
+            .arg(&script)
+            .args(["-c", &connections.to_string(), url])
+            .current_dir(&directory)
+            .output()
+            .expect("pgbench runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        // Each line: client, transaction, microseconds, …
+        let mut latencies_us = Vec::new();
+        for entry in fs::read_dir(&directory).expect("made above") {
+            let path = entry.expect("readable").path();
+            if path == script {
+                continue;
+            }
+            for line in fs::read_to_string(&path).expect("its log").lines() {
+                let us = line.split(' ').nth(2).and_then(|us| us.parse::<u64>().ok());
+                latencies_us.push(us.expect("a latency"));
+            }
+            fs::remove_file(path).expect("ours");
+        }
+        latencies_us.sort_unstable();
+        let at = |hundredths: usize| {
+            Duration::from_micros(latencies_us[(latencies_us.len() - 1) * hundredths / 100])
+        };
+        let per_second = latencies_us.len() as f64 / 3.0;
+        println!(
+            "    {connections:>4} connections {per_second:>6.0}/s  p50 {:>9.2?}  p99 {:>9.2?}",
+            at(50),
+            at(99)
+        );
+        most = most.max(per_second);
+    }
+    fs::remove_dir_all(directory).expect("made above");
+    most
+}
+
+/// What a signature costs signerd with the database, beside one with the directory, over HTTP.
+fn measure_cpu(url: &str, directory: &Path, epoch: &mut u64) {
+    let directory = directory.with_extension("cpu");
+    let servers = [Store::Directory, Store::Database(url.to_owned())]
+        .map(|store| Server::start(&directory, &store));
+    println!("{CONNECTIONS} connections, a root for each vote:");
+    let mut rounds = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (server, rates) in servers.iter().zip(&mut rounds) {
+            rates.push(server.load(CONNECTIONS, false, epoch));
+        }
+    }
+    let [with_directory, with_database] = rounds.map(|rates| median(rates, |rate| rate.cpu_us));
+    println!("    directory {with_directory}\n    database  {with_database}");
+    let ratio = with_database.cpu_us / with_directory.cpu_us;
+    println!("    CPU of signerd for a signature, database/directory {ratio:.3}");
+    drop(servers);
+    fs::remove_dir_all(directory).expect("made above");
 }
 
 /// A running signer with interop keys.
@@ -162,12 +243,23 @@ struct Server {
     keys: Vec<String>,
 }
 
+/// Where a signer keeps what it has signed.
+enum Store {
+    Off,
+    Directory,
+    Database(String),
+}
+
 impl Server {
-    fn start(directory: &Path, protects: bool) -> Self {
-        let directory = if protects {
-            directory.to_owned()
-        } else {
-            directory.join("off")
+    fn start(directory: &Path, store: &Store) -> Self {
+        let mut options = Vec::new();
+        let (directory, protects) = match store {
+            Store::Off => (directory.join("off"), false),
+            Store::Directory => (directory.to_owned(), true),
+            Store::Database(url) => {
+                options.push(format!("--slashing-protection-db-url={url}"));
+                (directory.join("database"), true)
+            }
         };
         fs::create_dir_all(&directory).expect("the directory is writable");
         let mut process = Command::new(env!("CARGO_BIN_EXE_signerd"))
@@ -177,6 +269,7 @@ impl Server {
                 &format!("--interop-keys=0..{KEYS}"),
             ])
             .arg(format!("--slashing-protection-enabled={protects}"))
+            .args(options)
             .arg("--data-dir")
             .arg(directory)
             .stderr(Stdio::piped())

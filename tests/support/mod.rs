@@ -13,6 +13,7 @@ pub(crate) mod prometheus;
 pub(crate) mod secrets;
 pub(crate) mod secured;
 pub(crate) mod vectors;
+pub(crate) mod web3signer;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;

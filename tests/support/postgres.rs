@@ -225,7 +225,7 @@ impl PostgresServer {
 
     /// One of PostgreSQL's programs, which finds this server by itself.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let path = programs().expect("it was there").join(program);
+        let path = self::program(program).expect("it was there");
         let mut command = as_postgres(path);
         command
             .env("PGHOST", &self.directory)
@@ -275,6 +275,11 @@ impl Drop for Session {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// One of PostgreSQL's programs, where it is installed.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    Some(programs()?.join(name))
 }
 
 /// The directory of the server's programs.

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
-use postgres_protocol::authentication::{md5_hash, sasl};
 use postgres_protocol::message::backend::{DataRowBody, ErrorFields, Message};
 use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
 
+use super::login::Login;
 use super::stream::DatabaseStream;
 use super::url::{DatabaseHost, DatabaseSettings, SslMode};
 
@@ -51,25 +51,25 @@ pub(super) struct DatabaseConnection {
     stream: DatabaseStream,
     input: BytesMut,
     output: BytesMut,
+    /// For one flush of statements and their answers.
     socket_timeout: Duration,
+    /// When the present request is given up, however many flushes it takes.
+    end: Option<Instant>,
     /// Whether the server said that a transaction is open.
     in_transaction: bool,
 }
 
 impl DatabaseConnection {
-    /// Connects to a host and logs in.
+    /// Connects to a host and logs in, until `end`.
     pub(super) fn open(
         host: &DatabaseHost,
         settings: &DatabaseSettings,
         tls: Option<&Arc<ClientConfig>>,
+        end: Instant,
     ) -> Result<Self, DatabaseError> {
-        let failed = |error: io::Error| {
-            let reason = readable(&error);
-            DatabaseError::Connection(format!("{}:{}: {reason}", host.name, host.port))
-        };
         let encrypts_first = !matches!(settings.ssl_mode, SslMode::Disable | SslMode::Allow);
-        let mut connection =
-            Self::connect(host, settings, tls.filter(|_| encrypts_first)).map_err(failed)?;
+        let first_tls = tls.filter(|_| encrypts_first);
+        let mut connection = Self::connect(host, settings, first_tls, end)?;
         match connection.log_in(settings) {
             // The server takes encrypted connections only.
             Err(DatabaseError::Server(error))
@@ -77,7 +77,7 @@ impl DatabaseConnection {
                     && settings.ssl_mode == SslMode::Allow
                     && tls.is_some() =>
             {
-                connection = Self::connect(host, settings, tls).map_err(failed)?;
+                connection = Self::connect(host, settings, tls, end)?;
                 connection.log_in(settings)?;
             }
             logged_in => logged_in?,
@@ -89,91 +89,49 @@ impl DatabaseConnection {
         host: &DatabaseHost,
         settings: &DatabaseSettings,
         tls: Option<&Arc<ClientConfig>>,
-    ) -> io::Result<Self> {
+        end: Instant,
+    ) -> Result<Self, DatabaseError> {
+        let stream = DatabaseStream::connect(host, settings, tls, end).map_err(|error| {
+            let reason = readable(&error);
+            DatabaseError::Connection(format!("{}:{}: {reason}", host.name, host.port))
+        })?;
         Ok(Self {
-            stream: DatabaseStream::connect(host, settings, tls)?,
+            stream,
             input: BytesMut::new(),
             output: BytesMut::new(),
             socket_timeout: settings.socket_timeout,
+            end: Some(end),
             in_transaction: false,
         })
     }
 
-    #[allow(
-        clippy::wildcard_enum_match_arm,
-        reason = "the server has many messages, of which few matter here"
-    )]
     fn log_in(&mut self, settings: &DatabaseSettings) -> Result<(), DatabaseError> {
-        let parameters = [
-            ("user", settings.user.as_str()),
-            ("database", settings.database()),
-            ("client_encoding", "UTF8"),
-            ("application_name", &settings.application_name),
-        ];
-        frontend::startup_message(parameters, &mut self.output)?;
-        self.flush()?;
-        let deadline = Instant::now() + self.socket_timeout;
-        let mut scram = None;
+        let mut login = Login::new(settings, self.stream.is_private());
+        login.begin(&mut self.output)?;
+        let deadline = self.deadline();
         loop {
-            match self.read(deadline)? {
-                Message::AuthenticationOk => break,
-                Message::AuthenticationCleartextPassword => {
-                    if !self.stream.is_private() {
-                        return Err(DatabaseError::Unusable(
-                            "the server asks for the password in clear text over a connection without TLS: \
-                             use scram-sha-256 in pg_hba.conf, or sslmode=verify-full"
-                                .to_owned(),
-                        ));
-                    }
-                    frontend::password_message(password(settings)?, &mut self.output)?;
-                }
-                Message::AuthenticationMd5Password(body) => {
-                    let user = settings.user.as_bytes();
-                    let hash = md5_hash(user, password(settings)?, body.salt());
-                    frontend::password_message(hash.as_bytes(), &mut self.output)?;
-                }
-                Message::AuthenticationSasl(body) => {
-                    let mut mechanisms = body.mechanisms();
-                    let mut offered = false;
-                    while let Some(mechanism) = mechanisms.next()? {
-                        offered |= mechanism == sasl::SCRAM_SHA_256;
-                    }
-                    if !offered {
-                        return Err(unsupported_login());
-                    }
-                    let binding = sasl::ChannelBinding::unsupported();
-                    let started = sasl::ScramSha256::new(password(settings)?, binding);
-                    let name = sasl::SCRAM_SHA_256;
-                    frontend::sasl_initial_response(name, started.message(), &mut self.output)?;
-                    scram = Some(started);
-                }
-                Message::AuthenticationSaslContinue(body) => {
-                    let scram = scram.as_mut().ok_or_else(unexpected)?;
-                    scram.update(body.data())?;
-                    frontend::sasl_response(scram.message(), &mut self.output)?;
-                }
-                Message::AuthenticationSaslFinal(body) => {
-                    // The server proves that it knows the password as well.
-                    scram.as_mut().ok_or_else(unexpected)?.finish(body.data())?;
-                }
-                Message::ErrorResponse(body) => return Err(server_error(body.fields())),
-                Message::NoticeResponse(_) => {}
-                _ => return Err(unsupported_login()),
-            }
             self.flush()?;
+            let message = self.read(deadline)?;
+            if login.answer(&message, &mut self.output)? {
+                break;
+            }
         }
         self.read_rows(deadline)?;
         self.set_up(settings)
     }
 
     fn set_up(&mut self, settings: &DatabaseSettings) -> Result<(), DatabaseError> {
-        // The server must give up before we do, so that no transaction of ours holds a lock for long.
+        // The server must give up before we do, so that no transaction of ours holds a lock for long. It
+        // notices within 15 s that this host or the network is gone. `synchronous_commit` is pinned to what
+        // will be checked: a reload of the server's configuration does not change it for this session.
         let statement_ms = settings.socket_timeout.as_millis() * 3 / 4;
         let lock_ms = settings.socket_timeout.as_millis() / 2;
         let mut statements = format!(
             "SET statement_timeout = {statement_ms}; SET lock_timeout = {lock_ms}; \
              SET idle_in_transaction_session_timeout = {statement_ms}; \
-             SET bytea_output = 'hex'; SET standard_conforming_strings = on"
+             SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3; \
+             SET bytea_output = 'hex'; SET standard_conforming_strings = on; \
+             SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)"
         );
         if let Some(schema) = &settings.schema {
             let schema = schema.replace('"', "\"\"");
@@ -186,11 +144,23 @@ impl DatabaseConnection {
     /// Changes the time-outs, for work that takes longer than a signature.
     pub(super) fn set_timeout(&mut self, timeout: Duration) -> Result<(), DatabaseError> {
         self.socket_timeout = timeout;
+        self.end = None;
         let timeout_ms = timeout.as_millis();
         self.query(&format!(
             "SET statement_timeout = {timeout_ms}; SET idle_in_transaction_session_timeout = {timeout_ms}"
         ))?;
         Ok(())
+    }
+
+    /// Sets when the statements that follow are given up, all of them together.
+    pub(super) fn set_end(&mut self, end: Instant) {
+        self.end = Some(end);
+    }
+
+    /// When the next flush is given up.
+    fn deadline(&self) -> Instant {
+        let deadline = Instant::now() + self.socket_timeout;
+        self.end.map_or(deadline, |end| end.min(deadline))
     }
 
     /// Runs `work` with another time-out of the socket.
@@ -273,7 +243,7 @@ impl DatabaseConnection {
     }
 
     fn finish(&mut self) -> Result<Vec<TextRow>, DatabaseError> {
-        let deadline = Instant::now() + self.socket_timeout;
+        let deadline = self.deadline();
         self.flush()?;
         let rows = self.read_rows(deadline);
         if matches!(rows, Err(DatabaseError::Server(_))) && self.in_transaction {
@@ -339,7 +309,11 @@ impl DatabaseConnection {
         if self.output.is_empty() {
             return Ok(());
         }
-        self.stream.set_timeouts(self.socket_timeout)?;
+        let left = self.deadline().saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        }
+        self.stream.set_timeouts(left)?;
         let output = self.output.split();
         self.stream.write_all(&output)?;
         Ok(self.stream.flush()?)
@@ -358,25 +332,7 @@ impl Drop for DatabaseConnection {
     }
 }
 
-fn password(settings: &DatabaseSettings) -> Result<&[u8], DatabaseError> {
-    let password = settings.password.as_ref().ok_or_else(|| {
-        DatabaseError::Unusable(
-            "the server asks for a password: give --slashing-protection-db-password-file"
-                .to_owned(),
-        )
-    })?;
-    Ok(password.as_bytes())
-}
-
-fn unsupported_login() -> DatabaseError {
-    DatabaseError::Unusable(
-        "the server asks for a login that is not supported: expected scram-sha-256, md5, password over TLS, \
-         or trust in pg_hba.conf"
-            .to_owned(),
-    )
-}
-
-fn unexpected() -> DatabaseError {
+pub(super) fn unexpected() -> DatabaseError {
     DatabaseError::Connection("the server sent an unexpected message".to_owned())
 }
 
@@ -390,7 +346,7 @@ fn text_row(row: &DataRowBody) -> io::Result<TextRow> {
     Ok(values)
 }
 
-fn server_error(mut fields: ErrorFields<'_>) -> DatabaseError {
+pub(super) fn server_error(mut fields: ErrorFields<'_>) -> DatabaseError {
     let mut error = ServerError {
         code: String::new(),
         message: String::new(),

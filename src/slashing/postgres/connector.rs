@@ -1,6 +1,7 @@
 //! Makes connections that are ready for signing, and says in words why one cannot be made.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 
@@ -27,15 +28,32 @@ impl Connector {
         })
     }
 
-    /// Connects to the first host that records signatures.
-    pub(super) fn connect(&self) -> Result<DatabaseConnection, DatabaseError> {
+    /// Connects for work that may take long.
+    pub(super) fn connect_for(
+        &self,
+        timeout: Duration,
+    ) -> Result<DatabaseConnection, DatabaseError> {
+        let mut connection = self.connect(Instant::now() + self.settings.socket_timeout)?;
+        connection.set_timeout(timeout)?;
+        Ok(connection)
+    }
+
+    /// Connects to the first host that records signatures, until `end`.
+    pub(super) fn connect(&self, end: Instant) -> Result<DatabaseConnection, DatabaseError> {
         let mut unusable = None;
         let mut away = None;
+        let mut hosts_left = u32::try_from(self.settings.hosts.len()).unwrap_or(u32::MAX);
         for host in &self.settings.hosts {
-            let opened = DatabaseConnection::open(host, &self.settings, self.tls.as_ref());
+            // A host that does not answer leaves time for those that follow.
+            let now = Instant::now();
+            let share = end.saturating_duration_since(now) / hosts_left;
+            hosts_left -= 1;
+            let opened =
+                DatabaseConnection::open(host, &self.settings, self.tls.as_ref(), now + share);
             let prepared = opened.and_then(|mut connection| {
                 schema::prepare(&mut connection)?;
                 signing::prepare(&mut connection)?;
+                connection.set_end(end);
                 Ok(connection)
             });
             match prepared {

@@ -6,11 +6,13 @@
 //! - Instances exclude each other by Web3Signer's advisory locks, so Web3Signers may work on the same
 //!   database at the same time.
 //! - A database is about one chain.
-//! - Every wait is bounded: while the database is away, requests fail at once, and the connection is tried
-//!   again with growing pauses.
+//! - Every wait is bounded: a batch is given up after the socket's time-out, a new connection included.
+//!   While the database is away, requests fail at once, and the connection is tried again with growing
+//!   pauses.
 
 mod connection;
 mod connector;
+mod login;
 mod marks;
 mod pruning;
 mod schema;
@@ -67,6 +69,8 @@ pub(super) struct PostgresStore {
     /// The chain of the database, once it is known.
     chain: Option<Root>,
     validator_ids: HashMap<PublicKey, i32>,
+    /// Whether the server's locks and replicas were checked, which is done once.
+    is_checked: bool,
 }
 
 impl PostgresStore {
@@ -86,14 +90,12 @@ impl PostgresStore {
             high: None,
             chain: None,
             validator_ids: HashMap::new(),
+            is_checked: false,
         };
-        match store.connector.connect() {
-            Ok(connection) => {
-                let adopted = store.adopt(connection);
-                if let Err(error) = adopted {
-                    store.fail(&error);
-                }
-            }
+        let end = store.end_of_request();
+        let connected = store.connector.connect(end);
+        match connected.and_then(|connection| store.adopt(connection, end)) {
+            Ok(()) => {}
             Err(error) if is_lasting(&error) => {
                 let reason = sentence(settings, &error);
                 return Err(StoreOpenError::Database(settings.shown(), reason));
@@ -105,20 +107,35 @@ impl PostgresStore {
         Ok(store)
     }
 
-    /// Returns the connection, or makes one unless the last attempt was just now.
-    fn connect(&mut self) -> Result<(), Unavailable> {
+    /// When a request that begins now is given up.
+    fn end_of_request(&self) -> Instant {
+        Instant::now() + self.connector.settings.socket_timeout
+    }
+
+    /// Makes a connection if there is none, unless the last attempt was just now.
+    fn connect(&mut self, end: Instant) -> Result<(), Unavailable> {
         if self.connection.is_some() {
             return Ok(());
         }
         if Instant::now() < self.next_attempt {
             return Err(self.failure.clone());
         }
-        let connected = self.connector.connect();
-        let adopted = connected.and_then(|connection| self.adopt(connection));
+        let connected = self.connector.connect(end);
+        let adopted = connected.and_then(|connection| self.adopt(connection, end));
         adopted.map_err(|error| self.fail(&error))
     }
 
-    fn adopt(&mut self, mut connection: DatabaseConnection) -> Result<(), DatabaseError> {
+    fn adopt(
+        &mut self,
+        mut connection: DatabaseConnection,
+        end: Instant,
+    ) -> Result<(), DatabaseError> {
+        if !self.is_checked {
+            let mut another = self.connector.connect(end)?;
+            schema::check_locks(&mut connection, &mut another)?;
+            schema::warn_of_risks(&mut connection, self.connector.settings.hosts.len())?;
+            self.is_checked = true;
+        }
         self.chain = marks::read_chain(&mut connection)?;
         self.high = marks::read_high_watermark(&mut connection)?;
         // Another database may be behind the name now.
@@ -145,9 +162,10 @@ impl PostgresStore {
         mut work: impl FnMut(&mut Self, &mut DatabaseConnection) -> Result<T, DatabaseError>,
     ) -> Result<T, Unavailable> {
         let is_new = self.connection.is_none();
-        self.connect()?;
         let begun = Instant::now();
-        let error = match self.attempt(&mut work) {
+        let end = self.end_of_request();
+        self.connect(end)?;
+        let error = match self.attempt(&mut work, end) {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
@@ -156,19 +174,22 @@ impl PostgresStore {
             return Err(failure);
         }
         self.next_attempt = Instant::now();
-        self.connect()?;
-        self.attempt(&mut work).map_err(|error| self.fail(&error))
+        self.connect(end)?;
+        let again = self.attempt(&mut work, end);
+        again.map_err(|error| self.fail(&error))
     }
 
     fn attempt<T>(
         &mut self,
         work: &mut impl FnMut(&mut Self, &mut DatabaseConnection) -> Result<T, DatabaseError>,
+        end: Instant,
     ) -> Result<T, DatabaseError> {
         let Some(mut connection) = self.connection.take() else {
             return Err(DatabaseError::Connection(
                 "there is no connection".to_owned(),
             ));
         };
+        connection.set_end(end);
         let value = work(self, &mut connection)?;
         self.connection = Some(connection);
         Ok(value)
@@ -246,8 +267,11 @@ impl PostgresStore {
                 },
             }
         }
+        // What does not fit into half of the time is left for the next batch.
+        let begun = Instant::now();
+        let time_max = self.connector.settings.socket_timeout / 2;
         for mut waiting in [blocks, votes] {
-            while !waiting.is_empty() {
+            while !waiting.is_empty() && begun.elapsed() < time_max {
                 let (indices, batch) = next_batch(&mut waiting);
                 let recorded = record_batch(connection, &batch)?;
                 for (index, outcome) in indices.into_iter().zip(recorded) {
@@ -304,7 +328,7 @@ impl Backend for PostgresStore {
         marks: BTreeMap<PublicKey, Marks>,
         _: &BatchTime<'_>,
     ) -> Result<Box<dyn LargeImport>, Unavailable> {
-        self.connect()?;
+        self.connect(self.end_of_request())?;
         Ok(Box::new(PostgresImport {
             connector: self.connector.clone(),
             chain,
@@ -341,7 +365,7 @@ impl Backend for PostgresStore {
     }
 
     fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, Unavailable> {
-        self.connect()?;
+        self.connect(self.end_of_request())?;
         Ok(Box::new(PostgresSnapshot {
             connector: self.connector.clone(),
         }))
@@ -377,11 +401,8 @@ impl PostgresSnapshot {
         &self,
         read: impl FnOnce(&mut DatabaseConnection) -> Result<T, DatabaseError>,
     ) -> Result<T, Unavailable> {
-        let connected = self.connector.connect();
-        let read = connected.and_then(|mut connection| {
-            connection.set_timeout(LONG_TIMEOUT)?;
-            read(&mut connection)
-        });
+        let connected = self.connector.connect_for(LONG_TIMEOUT);
+        let read = connected.and_then(|mut connection| read(&mut connection));
         read.map_err(|error| self.connector.unavailable(&error))
     }
 }
@@ -431,9 +452,8 @@ struct PostgresImport {
 impl LargeImport for PostgresImport {
     fn write(&mut self) -> Result<Result<(), RepairError>, Unavailable> {
         let keys: Vec<_> = self.marks.keys().copied().collect();
-        let connected = self.connector.connect();
+        let connected = self.connector.connect_for(LONG_TIMEOUT);
         let written = connected.and_then(|mut connection| {
-            connection.set_timeout(LONG_TIMEOUT)?;
             marks::change(&mut connection, self.chain, &keys, &mut |key, before| {
                 let marks = self.marks[&key];
                 Ok(before.map_or(marks, |before| before.merge(marks)))

@@ -60,11 +60,8 @@ pub(in crate::slashing) fn start_pruning(
 }
 
 fn prune(connector: &Connector, settings: &PruningSettings) {
-    let connected = connector.connect();
-    let pruned = connected.and_then(|mut connection| {
-        connection.set_timeout(STATEMENT_TIMEOUT)?;
-        prune_tables(&mut connection, settings)
-    });
+    let connected = connector.connect_for(STATEMENT_TIMEOUT);
+    let pruned = connected.and_then(|mut connection| prune_tables(&mut connection, settings));
     match pruned {
         Ok(Some((blocks, votes))) => {
             log::info!(

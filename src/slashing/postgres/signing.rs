@@ -6,7 +6,7 @@
 //! that is locked elsewhere does not hold up the batch. The statement that follows reads from a setting
 //! of the transaction which locks it has.
 //!
-//! The checks are Web3Signer's. A validator occurs once in a batch, and the batch is in the order of ids.
+//! The checks are Web3Signer's (blocks.sql, votes.sql). A validator occurs once in a batch, and the batch is in the order of ids.
 
 use super::connection::{DatabaseConnection, DatabaseError, TextRow};
 use crate::consensus::primitives::{Epoch, Root, Slot};
@@ -25,101 +25,8 @@ const COMMIT: &str = "commit";
 const LOCK_STATEMENT: &str = "SELECT set_config('signerd.locked', coalesce(array_agg(id), '{}')::text, true) \
      FROM (SELECT id FROM unnest($2::int[]) AS wanted (id) WHERE pg_try_advisory_xact_lock($1::int, id)) AS locked";
 
-/// The answer's columns: verdict, then what the verdict needs.
-const BLOCKS_STATEMENT: &str = "
-WITH asked AS (
-    SELECT * FROM unnest($1::int[], $2::numeric[], $3::bytea[], $4::int[])
-        WITH ORDINALITY AS asked (id, slot, root, floor, place)
-), facts AS (
-    SELECT asked.*, v.enabled, l.slot AS low, m.high_watermark_slot AS high,
-        b.id AS same_id, b.signing_root AS same_root,
-        asked.id = ANY (current_setting('signerd.locked')::int[]) AS locked
-    FROM asked
-    JOIN validators v ON v.id = asked.id
-    LEFT JOIN metadata m ON m.id = 1
-    LEFT JOIN low_watermarks l ON l.validator_id = asked.id
-    LEFT JOIN signed_blocks b ON b.validator_id = asked.id AND b.slot = asked.slot
-), decided AS (
-    SELECT facts.*, CASE
-        WHEN NOT locked THEN 'locked'
-        WHEN NOT enabled THEN 'disabled'
-        WHEN slot >= high THEN 'high'
-        WHEN slot < low THEN 'low'
-        WHEN same_root = root THEN 'repeat'
-        WHEN same_id IS NOT NULL THEN 'double'
-        WHEN floor = 2 OR floor = 1 AND low IS NULL THEN 'floor'
-        ELSE 'record' END AS verdict
-    FROM facts
-), inserted AS (
-    INSERT INTO signed_blocks (validator_id, slot, signing_root)
-        SELECT id, slot, root FROM decided WHERE verdict = 'record' ORDER BY id
-), marked AS (
-    INSERT INTO low_watermarks (validator_id, slot)
-        SELECT id, slot FROM decided WHERE verdict = 'record' AND low IS NULL ORDER BY id
-        ON CONFLICT (validator_id) DO UPDATE SET slot = excluded.slot
-)
-SELECT verdict, high, NULL, low, slot, encode(same_root, 'hex') FROM decided ORDER BY place";
-
-const VOTES_STATEMENT: &str = "
-WITH asked AS (
-    SELECT * FROM unnest($1::int[], $2::numeric[], $3::numeric[], $4::bytea[], $5::int[])
-        WITH ORDINALITY AS asked (id, source, target, root, floor, place)
-), facts AS (
-    SELECT asked.*, v.enabled, l.source_epoch AS low_source, l.target_epoch AS low_target,
-        m.high_watermark_epoch AS high, a.id AS same_id, a.source_epoch AS same_source,
-        a.signing_root AS same_root, outer_vote.source_epoch AS outer_source,
-        outer_vote.target_epoch AS outer_target, encode(outer_vote.signing_root, 'hex') AS outer_root,
-        inner_vote.source_epoch AS inner_source, inner_vote.target_epoch AS inner_target,
-        encode(inner_vote.signing_root, 'hex') AS inner_root,
-        asked.id = ANY (current_setting('signerd.locked')::int[]) AS locked
-    FROM asked
-    JOIN validators v ON v.id = asked.id
-    LEFT JOIN metadata m ON m.id = 1
-    LEFT JOIN low_watermarks l ON l.validator_id = asked.id
-    LEFT JOIN signed_attestations a ON a.validator_id = asked.id AND a.target_epoch = asked.target
-    LEFT JOIN LATERAL (
-        SELECT * FROM signed_attestations o
-        WHERE o.validator_id = asked.id AND o.target_epoch > asked.target AND o.source_epoch < asked.source
-        LIMIT 1
-    ) AS outer_vote ON true
-    LEFT JOIN LATERAL (
-        SELECT * FROM signed_attestations i
-        WHERE i.validator_id = asked.id AND i.target_epoch < asked.target AND i.target_epoch > asked.source
-            AND i.source_epoch > asked.source
-        LIMIT 1
-    ) AS inner_vote ON true
-), decided AS (
-    SELECT facts.*, CASE
-        WHEN NOT locked THEN 'locked'
-        WHEN NOT enabled THEN 'disabled'
-        WHEN greatest(source, target) >= high THEN 'high'
-        WHEN source < low_source THEN 'low source'
-        WHEN same_root = root AND same_source = source THEN 'repeat'
-        WHEN same_id IS NOT NULL THEN 'double'
-        WHEN target <= low_target THEN 'low target'
-        WHEN outer_target IS NOT NULL THEN 'surrounded'
-        WHEN inner_target IS NOT NULL THEN 'surrounding'
-        WHEN floor = 2 OR floor = 1 AND low_target IS NULL THEN 'floor'
-        ELSE 'record' END AS verdict
-    FROM facts
-), inserted AS (
-    INSERT INTO signed_attestations (validator_id, source_epoch, target_epoch, signing_root)
-        SELECT id, source, target, root FROM decided WHERE verdict = 'record' ORDER BY id
-), marked AS (
-    INSERT INTO low_watermarks (validator_id, source_epoch, target_epoch)
-        SELECT id, source, target FROM decided WHERE verdict = 'record' AND low_target IS NULL ORDER BY id
-        ON CONFLICT (validator_id) DO UPDATE
-            SET source_epoch = excluded.source_epoch, target_epoch = excluded.target_epoch
-)
-SELECT verdict, high,
-    CASE verdict WHEN 'surrounded' THEN outer_source WHEN 'surrounding' THEN inner_source
-        WHEN 'double' THEN same_source ELSE low_source END,
-    CASE verdict WHEN 'surrounded' THEN outer_target WHEN 'surrounding' THEN inner_target
-        WHEN 'double' THEN target ELSE low_target END,
-    target,
-    CASE verdict WHEN 'surrounded' THEN outer_root WHEN 'surrounding' THEN inner_root
-        WHEN 'double' THEN encode(same_root, 'hex') END
-FROM decided ORDER BY place";
+const BLOCKS_STATEMENT: &str = include_str!("blocks.sql");
+const VOTES_STATEMENT: &str = include_str!("votes.sql");
 
 /// Prepares the statements on a new connection.
 pub(super) fn prepare(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
@@ -242,7 +149,7 @@ fn close(arrays: &[String]) -> Vec<Option<String>> {
 }
 
 fn outcome(checked: &CheckedRequest, row: &TextRow) -> Result<RecordOutcome, DatabaseError> {
-    let [Some(verdict), high, source, target, _, root] = row.as_slice() else {
+    let [Some(verdict), high, source, target, root] = row.as_slice() else {
         return Err(DatabaseError::Connection(
             "the verdicts have an unknown form".to_owned(),
         ));

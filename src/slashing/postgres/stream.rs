@@ -22,20 +22,21 @@ pub(super) enum DatabaseStream {
 }
 
 impl DatabaseStream {
-    /// Connects to a host, with TLS if there is a configuration for it.
+    /// Connects to a host until `end`, with TLS if there is a configuration for it.
     pub(super) fn connect(
         host: &DatabaseHost,
         settings: &DatabaseSettings,
         tls: Option<&Arc<ClientConfig>>,
+        end: Instant,
     ) -> io::Result<Self> {
         if host.name.starts_with('/') {
             let path = Path::new(&host.name).join(format!(".s.PGSQL.{}", host.port));
             return Ok(Self::Unix(UnixStream::connect(path)?));
         }
-        let tcp = connect_tcp(host, Instant::now() + settings.connect_timeout)?;
+        let tcp = connect_tcp(host, end.min(Instant::now() + settings.connect_timeout))?;
         match tls {
             None => Ok(Self::Tcp(tcp)),
-            Some(config) => encrypt(tcp, host, settings, config),
+            Some(config) => encrypt(tcp, host, settings, config, end),
         }
     }
 
@@ -96,9 +97,9 @@ fn encrypt(
     host: &DatabaseHost,
     settings: &DatabaseSettings,
     config: &Arc<ClientConfig>,
+    end: Instant,
 ) -> io::Result<DatabaseStream> {
-    tcp.set_read_timeout(Some(settings.socket_timeout))?;
-    tcp.set_write_timeout(Some(settings.socket_timeout))?;
+    bound(&tcp, end)?;
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     tcp.write_all(&request)?;
@@ -117,9 +118,20 @@ fn encrypt(
     let mut stream = StreamOwned::new(session, tcp);
     // Completes the handshake, so that its errors differ from those of the login.
     while stream.conn.is_handshaking() {
+        bound(&stream.sock, end)?;
         stream.conn.complete_io(&mut stream.sock)?;
     }
     Ok(DatabaseStream::Tls(Box::new(stream)))
+}
+
+/// Bounds the next read and write by a time.
+fn bound(tcp: &TcpStream, end: Instant) -> io::Result<()> {
+    let left = end.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    tcp.set_read_timeout(Some(left))?;
+    tcp.set_write_timeout(Some(left))
 }
 
 fn connect_tcp(host: &DatabaseHost, deadline: Instant) -> io::Result<TcpStream> {

@@ -1,7 +1,8 @@
 //! How to reach the database: the URL forms of JDBC and of libpq, and options that complete them.
 //!
 //! `jdbc:postgresql://host[:port][,host[:port]…]/database[?name=value&…]`, `jdbc:postgresql:database`, and
-//! the same without `jdbc:`. Parameters that do not matter here are reported once and ignored.
+//! the same without `jdbc:`. Parameters that do not matter here are reported once and ignored. With `jdbc:`
+//! a plus sign in a parameter is a space, as for Java's URLDecoder; without it, a plus sign, as for libpq.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub struct DatabaseSettings {
     pub password: Option<Zeroizing<String>>,
     /// Encryption.
     pub ssl_mode: SslMode,
+    /// Whether `ssl_mode` was chosen by `sslmode`.
+    has_ssl_mode: bool,
     /// CA certificates (PEM); `None` uses those of the system for the modes that check.
     pub ssl_root_cert: Option<PathBuf>,
     /// Our certificate chain (PEM) and key (PEM or DER), where the server asks for one.
@@ -79,6 +82,8 @@ pub struct DatabaseSettings {
     pub health_timeout: Option<Duration>,
     /// What is ignored, for the log.
     pub notices: Vec<String>,
+    /// The parameter `port`, for all hosts.
+    default_port: Option<u16>,
 }
 
 impl DatabaseSettings {
@@ -87,6 +92,7 @@ impl DatabaseSettings {
     /// # Errors
     /// What is wrong, for the operator.
     pub fn from_url(url: &str) -> Result<Self, String> {
+        let is_jdbc = url.starts_with("jdbc:");
         let rest = url.strip_prefix("jdbc:").unwrap_or(url);
         let rest = rest
             .strip_prefix("postgresql:")
@@ -102,16 +108,30 @@ impl DatabaseSettings {
         }
         for parameter in query.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            settings.set(&decode(name)?, &decode(value)?)?;
+            let value = if is_jdbc {
+                decode(&value.replace('+', " "))?
+            } else {
+                decode(value)?
+            };
+            settings.set(&decode(name)?, &value)?;
         }
+        settings.check_client_certificate()?;
         if settings.hosts.is_empty() {
             settings.hosts.push(host("localhost")?);
+        }
+        if let Some(port) = settings.default_port {
+            for host in &mut settings.hosts {
+                host.port = port;
+            }
         }
         Ok(settings)
     }
 
     fn read_location(&mut self, location: &str) -> Result<(), String> {
         let (authority, database) = location.split_once('/').unwrap_or((location, ""));
+        if database.contains('/') {
+            return Err("expected one name of a database after the host, got several".to_owned());
+        }
         self.database = decode(database)?;
         let hosts = match authority.rsplit_once('@') {
             None => authority,
@@ -130,6 +150,17 @@ impl DatabaseSettings {
         Ok(())
     }
 
+    fn check_client_certificate(&self) -> Result<(), String> {
+        match &self.ssl_identity {
+            Some((certificate, key))
+                if certificate.as_os_str().is_empty() || key.as_os_str().is_empty() =>
+            {
+                Err("sslcert and sslkey: expected both or none".to_owned())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Sets one parameter of the URL or of a file of properties.
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let seconds = || {
@@ -144,11 +175,15 @@ impl DatabaseSettings {
         match name {
             "user" => self.user = value.to_owned(),
             "password" => self.password = Some(Zeroizing::new(value.to_owned())),
-            "ssl" if matches!(value, "" | "true") && self.ssl_mode == SslMode::Prefer => {
+            // An sslmode counts more, before or after it.
+            "ssl" if matches!(value, "" | "true") && !self.has_ssl_mode => {
                 self.ssl_mode = SslMode::VerifyFull;
             }
             "ssl" => {}
-            "sslmode" => self.ssl_mode = ssl_mode(value)?,
+            "sslmode" => {
+                self.ssl_mode = ssl_mode(value)?;
+                self.has_ssl_mode = true;
+            }
             "sslrootcert" => {
                 self.ssl_root_cert = Some(value)
                     .filter(|value| *value != "system")
@@ -175,7 +210,14 @@ impl DatabaseSettings {
                 0 => {}
                 seconds => self.socket_timeout = Duration::from_secs(seconds),
             },
-            "host" => self.hosts.insert(0, host(value)?),
+            "host" => {
+                self.hosts.clear();
+                for name in value.split(',').filter(|name| !name.is_empty()) {
+                    self.hosts.push(host(name)?);
+                }
+            }
+            "port" => self.default_port = Some(port(value)?),
+            "dbname" => self.database = value.to_owned(),
             other => self
                 .notices
                 .push(format!("database parameter {other} is ignored")),
@@ -214,6 +256,7 @@ impl DatabaseSettings {
                 _ => ignored.push(name.to_owned()),
             }
         }
+        self.check_client_certificate()?;
         if !ignored.is_empty() {
             self.notices.push(format!(
                 "database pool properties are ignored, since one connection serves all signatures: {}",
@@ -257,6 +300,7 @@ impl Default for DatabaseSettings {
             user: "postgres".to_owned(),
             password: None,
             ssl_mode: SslMode::Prefer,
+            has_ssl_mode: false,
             ssl_root_cert: None,
             ssl_identity: None,
             primary_only: false,
@@ -267,6 +311,7 @@ impl Default for DatabaseSettings {
             health_interval: Duration::from_secs(1),
             health_timeout: None,
             notices: Vec::new(),
+            default_port: None,
         }
     }
 }
@@ -293,17 +338,17 @@ fn host(text: &str) -> Result<DatabaseHost, String> {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
         Some(_) | None => (text, None),
     };
-    let port = match port {
-        None => DEFAULT_PORT,
-        Some(port) => port
-            .parse()
-            .map_err(|_| format!("expected a port from 1 to 65535, got {port:?}"))?,
-    };
+    let port = port.map_or(Ok(DEFAULT_PORT), self::port)?;
     let name = name
         .trim_start_matches('[')
         .trim_end_matches(']')
         .to_owned();
     Ok(DatabaseHost { name, port })
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let parsed = text.parse().ok().filter(|port| *port > 0);
+    parsed.ok_or_else(|| format!("expected a port from 1 to 65535, got {text:?}"))
 }
 
 /// Undoes percent-encoding.
@@ -335,45 +380,53 @@ mod tests {
     #[test]
     fn the_forms_of_a_url_name_the_same_things() {
         for (url, hosts, database, user) in [
+            ("jdbc:postgresql://db/w", "db:5432", "w", "postgres"),
+            ("jdbc:postgresql://db:5433/w?user=u", "db:5433", "w", "u"),
+            ("jdbc:postgresql:w", "localhost:5432", "w", "postgres"),
             (
-                "jdbc:postgresql://db/web3signer",
-                vec![("db", 5432)],
-                "web3signer",
+                "jdbc:postgresql:/",
+                "localhost:5432",
+                "postgres",
                 "postgres",
             ),
+            ("jdbc:postgresql:///w", "localhost:5432", "w", "postgres"),
+            ("jdbc:postgresql://db:5433?user=u", "db:5433", "u", "u"),
+            ("jdbc:postgresql://db:5433/?user=u", "db:5433", "u", "u"),
             (
-                "jdbc:postgresql://db:5433/w?user=u",
-                vec![("db", 5433)],
-                "w",
-                "u",
-            ),
-            (
-                "jdbc:postgresql:w",
-                vec![("localhost", 5432)],
-                "w",
-                "postgres",
-            ),
-            (
-                "postgresql://u:p%40@a:1,b:2/w",
-                vec![("a", 1), ("b", 2)],
-                "w",
-                "u",
-            ),
-            (
-                "postgres://[::1]:5433/w",
-                vec![("::1", 5433)],
+                "jdbc:postgresql://[2001:db8::1]/w",
+                "2001:db8::1:5432",
                 "w",
                 "postgres",
             ),
             (
-                "postgresql:///w?host=/run/postgresql",
-                vec![("/run/postgresql", 5432)],
+                "jdbc:postgresql://[::1]:5433,b/w",
+                "::1:5433 b:5432",
+                "w",
+                "postgres",
+            ),
+            (
+                "jdbc:postgresql://h1:5432,h2/w%20x?targetServerType=primary",
+                "h1:5432 h2:5432",
+                "w x",
+                "postgres",
+            ),
+            ("postgresql://u:p%40@a:1,b:2/w", "a:1 b:2", "w", "u"),
+            ("postgres://u@[::1]:5433/w", "::1:5433", "w", "u"),
+            (
+                "postgresql:///w?host=/run/postgresql&port=5433",
+                "/run/postgresql:5433",
+                "w",
+                "postgres",
+            ),
+            (
+                "postgresql://ignored/x?host=a,b:2&dbname=w",
+                "a:5432 b:2",
                 "w",
                 "postgres",
             ),
             (
                 "postgresql://%2Frun%2Fpg:5433/w",
-                vec![("/run/pg", 5433)],
+                "/run/pg:5433",
                 "w",
                 "postgres",
             ),
@@ -382,14 +435,55 @@ mod tests {
             let found: Vec<_> = settings
                 .hosts
                 .iter()
-                .map(|host| (host.name.as_str(), host.port))
+                .map(|host| format!("{}:{}", host.name, host.port))
                 .collect();
-            assert_eq!(found, hosts, "{url}");
+            let found = (found.join(" "), settings.database(), settings.user.as_str());
+            assert_eq!(found, (hosts.to_owned(), database, user), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_decoded_as_by_jdbc_or_libpq() {
+        for (url, password) in [
+            ("jdbc:postgresql://db/w?password=a%26b%3Dc%25", "a&b=c%"),
+            ("jdbc:postgresql://db/w?password=a=b", "a=b"),
+            ("jdbc:postgresql://db/w?password=a+b%2B", "a b+"),
+            ("postgresql://db/w?password=a+b", "a+b"),
+            ("postgresql://u:a%3A%2F%40b@db/w", "a:/@b"),
+            ("postgresql://u:a@b@db/w", "a@b"),
+            ("postgresql://db/w?password=%C3%A4", "ä"),
+        ] {
+            let settings = DatabaseSettings::from_url(url).unwrap();
             assert_eq!(
-                (settings.database(), settings.user.as_str()),
-                (database, user),
+                settings.password.as_ref().unwrap().as_str(),
+                password,
                 "{url}"
             );
+            assert!(
+                !format!("{settings:?} {}", settings.shown()).contains(password),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_ssl_parameter_is_weaker_than_an_sslmode() {
+        for (parameters, expected) in [
+            ("", SslMode::Prefer),
+            ("ssl=true", SslMode::VerifyFull),
+            ("ssl", SslMode::VerifyFull),
+            ("ssl=false", SslMode::Prefer),
+            ("ssl=true&sslmode=prefer", SslMode::Prefer),
+            ("sslmode=prefer&ssl=true", SslMode::Prefer),
+            ("sslmode=require&ssl=true", SslMode::Require),
+            ("sslmode=disable", SslMode::Disable),
+            ("sslmode=allow", SslMode::Allow),
+            ("sslmode=verify-ca", SslMode::VerifyCa),
+            ("sslmode=verify-full", SslMode::VerifyFull),
+        ] {
+            let url = format!("jdbc:postgresql://db/w?{parameters}");
+            let settings = DatabaseSettings::from_url(&url).unwrap();
+            assert_eq!(settings.ssl_mode, expected, "{url}");
         }
     }
 
@@ -405,17 +499,62 @@ mod tests {
         assert_eq!(settings.connect_timeout, Duration::from_secs(3));
         assert_eq!(settings.socket_timeout, SOCKET_TIMEOUT);
         assert_eq!(settings.schema.as_deref(), Some("s"));
-        assert_eq!(settings.notices.len(), 1);
+        assert_eq!(
+            settings.notices,
+            ["database parameter reWriteBatchedInserts is ignored"]
+        );
         for (url, part) in [
-            ("mysql://db/w", "postgresql://"),
-            ("postgresql://db:x/w", "port"),
-            ("postgresql://db/w?sslmode=maybe", "sslmode"),
-            ("postgresql://db/w?targetServerType=secondary", "primary"),
-            ("postgresql://db/w?connectTimeout=-1", "connectTimeout"),
-            ("postgresql://db/%zz", "%"),
+            (
+                "mysql://db/w",
+                "expected jdbc:postgresql://HOST:PORT/DATABASE",
+            ),
+            (
+                "jdbc:mysql://db/w",
+                "expected jdbc:postgresql://HOST:PORT/DATABASE",
+            ),
+            (
+                "postgresql://db:x/w",
+                "expected a port from 1 to 65535, got \"x\"",
+            ),
+            (
+                "postgresql://db:0/w",
+                "expected a port from 1 to 65535, got \"0\"",
+            ),
+            ("postgresql://db:65536/w", "expected a port"),
+            ("postgresql://db/w?port=-1", "expected a port"),
+            ("postgresql://db/w/x", "one name of a database"),
+            (
+                "postgresql://db/w?sslmode=maybe",
+                "sslmode: expected disable, allow",
+            ),
+            ("postgresql://db/w?sslcert=/c.pem", "expected both or none"),
+            ("postgresql://db/w?sslkey=/c.key", "expected both or none"),
+            (
+                "postgresql://db/w?targetServerType=secondary",
+                "only a primary can record",
+            ),
+            (
+                "postgresql://db/w?targetServerType=preferSecondary",
+                "only a primary can record",
+            ),
+            (
+                "postgresql://db/w?connectTimeout=-1",
+                "connectTimeout: expected 0 to 60 seconds",
+            ),
+            (
+                "postgresql://db/w?socketTimeout=61",
+                "socketTimeout: expected 0 to 60 seconds",
+            ),
+            ("postgresql://db/%zz", "two hex digits"),
+            ("postgresql://db/%ff", "UTF-8"),
         ] {
-            let error = DatabaseSettings::from_url(url).unwrap_err();
+            let url = format!(
+                "{url}{}password=hidden",
+                if url.contains('?') { "&" } else { "?" }
+            );
+            let error = DatabaseSettings::from_url(&url).unwrap_err();
             assert!(error.contains(part), "{url}: {error}");
+            assert!(!error.contains("hidden"), "{url}: {error}");
         }
     }
 
@@ -424,11 +563,28 @@ mod tests {
         let mut settings = DatabaseSettings::from_url("postgresql://db/w").unwrap();
         settings
             .apply_pool_properties(
-                "# pool\nmaximumPoolSize=10\nminimumIdle = 2\ndataSource.sslmode=require\n",
+                "# pool\n! too\n\nmaximumPoolSize=10\nminimumIdle = 2\ndataSource.sslmode=require\n\
+                 username: u\npassword=p\nconnectionTimeout=500\ndataSource.socketTimeout=3\nschema=s\n",
             )
             .unwrap();
         assert_eq!(settings.ssl_mode, SslMode::Require);
+        assert_eq!(settings.user, "u");
+        assert_eq!(settings.password.as_ref().unwrap().as_str(), "p");
+        assert_eq!(settings.connect_timeout, Duration::from_millis(500));
+        assert_eq!(settings.socket_timeout, Duration::from_secs(3));
+        assert_eq!(settings.schema.as_deref(), Some("s"));
         assert_eq!(settings.notices.len(), 1);
         assert!(settings.notices[0].contains("maximumPoolSize, minimumIdle"));
+        for (line, part) in [
+            (
+                "connectionTimeout=soon",
+                "connectionTimeout: expected milliseconds",
+            ),
+            ("dataSource.sslmode=maybe", "sslmode: expected"),
+            ("dataSource.sslcert=/c.pem", "expected both or none"),
+        ] {
+            let error = settings.clone().apply_pool_properties(line).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
+        }
     }
 }
