@@ -5,7 +5,7 @@
 //! other half three times cheaper, but costs two to three signatures to build.
 //!
 //! **When a table is built.** At the use of a root that makes [`TABLE_USES`] uses, counting the
-//! signatures that already wait for it: a root of one, two or three keys, which is what a validator's own
+//! signatures that already wait for it: a root of one to four keys, which is what a validator's own
 //! duties have, never pays for a table. The thread that reaches the number claims the table and builds
 //! it; the others sign without one meanwhile. The number is compared with `>=`, since two threads may
 //! count together and step over it.

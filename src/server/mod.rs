@@ -32,6 +32,7 @@ mod stream;
 mod sweeper;
 mod system;
 pub mod tls;
+mod worker_signer;
 
 use std::io::{self, PipeWriter, Write};
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ const BARS: [(&str, &str); 8] = [
         "an afternoon's signer, roots distinct",
         "axum + blst, every root new",
     ),
-    ("all roots distinct", "signerd, every root new"),
+    ("every root new", "signerd, every root new"),
     (
         "an afternoon's signer, duties",
         "axum + blst, duties of 1,000 validators",
