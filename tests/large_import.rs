@@ -99,7 +99,7 @@ fn what_is_signed_while_a_large_file_is_imported_is_on_record_afterwards() {
         let counts = signers.into_iter().map(|signer| signer.join().unwrap());
         counts.sum()
     });
-    assert!(signed > 100, "only {signed} signatures meanwhile");
+    assert!(signed > THREADS, "only {signed} signatures meanwhile");
     drop(protection);
     let protection = scratch.open().unwrap();
     let mut found = 0;
