@@ -173,7 +173,7 @@ impl QueueState {
         self.threads_asleep == threads && self.waiting.is_empty()
     }
 
-    /// Notes that a signature is asked for now. Returns whether it is the first for some time.
+    /// Notes that a signature is asked for. Returns whether it is the first for some time.
     fn was_quiet_until(&mut self, now: Instant) -> bool {
         let quiet = now.duration_since(self.last_busy);
         self.last_busy = now;
