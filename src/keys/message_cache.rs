@@ -31,12 +31,14 @@ const SETS: usize = 64;
 const SET_POINTS: usize = 4;
 
 /// Uses of a root from which on a table pays. Building takes as long as 2 to 2.5 signatures save, so a
-/// second number would be right if all of them were known to come. With 5, a root of one, two or three
-/// keys never pays for a table, and a burst of ten or more does.
+/// second number would be right if all of them were known to come. Measured with 3, 5 and 8 in multiples of
+/// blst's signature: the duties of 1,000 validators 0.35 each, 10 keys of a root 0.48, 0.50 and 0.56, 100 keys
+/// 0.24 each. With 3, a root of three keys would pay for a table and never use it.
 const TABLE_USES: u32 = 5;
 
 /// Tables that are kept, 43 KB each: a slot has one attestation root since Electra, two at the turn of a
-/// slot, the sync committee's, and those of other forks on a devnet.
+/// slot, the sync committee's, and those of other forks on a devnet. Measured with 2, 4, 8 and 16: the duties
+/// of 1,000 validators, several slots at once, 0.41, 0.39, 0.35 and 0.33.
 const TABLES_MAX: usize = 8;
 
 /// A message, ready to be signed.

@@ -3,7 +3,13 @@
 //!
 //! Waking threads costs more than all parsing of a request, so it is avoided: a thread is woken only when one
 //! sleeps, takes several tasks at a time, and delivers their signatures together. Tasks of one root are
-//! taken together, because together they are cheapest.
+//! taken together, because together they are cheapest. Where nothing else is to be done the worker signs by
+//! itself ([`super::worker_signer`]).
+//!
+//! Measured with `cargo bench --bench signature` on two cores, in multiples of blst's signature:
+//! - [`TASKS_TAKEN_MAX`] 1, 2, 4, 8: 1.07, 1.05, 1.05, 1.04 with every root new over 64 connections, while p99
+//!   stays between 16 and 18 ms, which the queue makes; 4, 8: 0.210, 0.206 with one root and 1,000 keys.
+//! - 50 requests a second, of which the worker signs all or none: 1.26 to 1.34, or 1.40 to 1.49.
 
 use std::collections::VecDeque;
 use std::io;
@@ -57,8 +63,8 @@ struct TaskBatch {
 /// 5 s at the earliest, and a refusal is better than a wait of more than a second.
 const TASKS_WAITING_MAX: usize = 2048;
 
-/// Tasks that a thread takes at a time. More of them share a wake-up of the worker and, if they have one root,
-/// an inversion, but the first is answered with the last.
+/// Tasks that a thread takes at a time, at most half of what waits. They share a wake-up of the worker and, if
+/// they have one root, an inversion; but the first is answered with the last.
 const TASKS_TAKEN_MAX: usize = TASKS_TOGETHER_MAX;
 
 /// The worker signs by itself when no signature was asked for or finished within this time: so it is away from
