@@ -39,7 +39,7 @@ const TABLE_USES: u32 = 5;
 /// Tables that are kept, 43 KB each: a slot has one attestation root since Electra, two at the turn of a
 /// slot, the sync committee's, and those of other forks on a devnet. Measured with 2, 4, 8 and 16: the duties
 /// of 1,000 validators, several slots at once, 0.41, 0.39, 0.35 and 0.33.
-const TABLES_MAX: usize = 8;
+const TABLES_MAX: usize = 16;
 
 /// A message, ready to be signed.
 #[allow(
