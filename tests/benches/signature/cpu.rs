@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use blst::min_pk;
 
@@ -13,9 +14,17 @@ const RAW_SIGNATURES: u64 = 150;
 
 /// CPU time of one raw signature: blst's sign and compression.
 pub(crate) fn raw_seconds() -> f64 {
+    raw_seconds_every(Duration::ZERO)
+}
+
+/// The same when one is made in each so long time: processors that were idle are slower at first.
+pub(crate) fn raw_seconds_every(pause: Duration) -> f64 {
     let key = min_pk::SecretKey::from_bytes(&[0x5a; 32]).expect("a secret key");
     let before = own_cpu_seconds();
+    let mut due = Instant::now();
     for _ in 0..RAW_SIGNATURES {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        due += pause;
         let root = new_block().to_le_bytes().repeat(4);
         std::hint::black_box(key.sign(&root, DST, &[]).to_bytes());
     }

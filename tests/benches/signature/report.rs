@@ -1,5 +1,9 @@
 //! Figures: medians with the smallest and the largest, and their budgets.
 
+use std::fs;
+use std::process::Command;
+use std::thread;
+
 use serde_json::{Value, json};
 
 /// All scenarios of a run.
@@ -104,10 +108,30 @@ impl Report {
                 "budget": row.budget, "ok": row.budget.map(|budget| median <= budget),
             }));
         }
-        let all = json!({"raw_us": median(&mut raw), "scenarios": rows});
+        let all = json!({
+            "date": today(), "processor": processor(), "raw_us": median(&mut raw), "scenarios": rows,
+        });
         let text = serde_json::to_string_pretty(&all).expect("plain values");
-        std::fs::write(file, text + "\n").expect("the file can be written");
+        fs::write(file, text + "\n").expect("the file can be written");
     }
+}
+
+/// The day in UTC.
+fn today() -> String {
+    let date = Command::new("date").args(["-u", "+%F"]).output();
+    let date = date.expect("every Linux has date").stdout;
+    String::from_utf8_lossy(&date).trim().to_owned()
+}
+
+/// How many cores of which processor this is (proc_cpuinfo(5)).
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").expect("/proc is mounted");
+    let model = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("an unnamed processor", |(_, model)| model);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores of {model}")
 }
 
 impl Row {
