@@ -33,12 +33,17 @@ pub fn spawn(
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let name = name.into();
-    Builder::new().name(name.clone()).spawn(move || {
-        // No other code sees what the panic has left half done: the process ends.
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
-            report_death(&name);
-        }
-    })
+    Builder::new()
+        .name(name.clone())
+        .spawn(move || run(&name, work))
+}
+
+/// Does `work`, whose panic ends the process in the same way.
+pub fn run(name: &str, work: impl FnOnce()) {
+    // No other code sees what the panic has left half done: the process ends.
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        report_death(name);
+    }
 }
 
 /// Writes the text as a line and ends the process. With an empty text it only waits for the log lines so far

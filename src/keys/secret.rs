@@ -160,6 +160,9 @@ impl fmt::Display for FillError {
 
 impl std::error::Error for FillError {}
 
+/// Tasks of one root that are cheapest together.
+pub(crate) const TASKS_TOGETHER_MAX: usize = BATCH_KEYS_MAX;
+
 /// A signature to be made, by this key for the holder of this proof.
 pub struct SigningTask {
     /// The key.

@@ -25,6 +25,7 @@ mod read_buffer;
 mod runtime;
 mod secure_socket;
 pub(crate) mod signers;
+mod signing_times;
 mod slots;
 mod socket;
 mod state;
@@ -35,6 +36,7 @@ mod sweeper;
 mod system;
 pub(crate) mod terminal;
 pub mod tls;
+mod worker_signer;
 
 use std::io::{self, PipeWriter, Write};
 use std::process::ExitCode;

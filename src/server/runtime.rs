@@ -13,7 +13,7 @@ use may::sync::Blocker;
 
 use crate::wait::{self, Park, Promise};
 
-use super::{delivery, system};
+use super::{delivery, system, worker_signer};
 
 /// What runs a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,7 @@ impl Runtime {
         answer.wait();
         system::restore_fault_signals();
         delivery::start(STACK_WORDS)?;
+        worker_signer::start()?;
         STARTED.set(()).ok();
         Ok(())
     }

@@ -153,6 +153,11 @@ pub(super) fn spawn_coroutine(
     Ok(())
 }
 
+/// Whether the caller is a coroutine: then it runs on the one worker.
+pub(super) fn is_on_worker() -> bool {
+    may::coroutine::is_coroutine()
+}
+
 /// Frees the pages of this coroutine's stack below the current frame: an idle connection would keep all
 /// that a handshake has ever touched. `top` is in its first frame, `bytes` is its whole size.
 #[inline(never)]

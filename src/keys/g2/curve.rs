@@ -16,7 +16,7 @@
 
 use std::ptr;
 
-use blst::{blst_fp2, blst_p2, blst_p2_affine, blst_scalar};
+use blst::{blst_fp, blst_fp2, blst_p2, blst_p2_affine, blst_scalar};
 use zeroize::Zeroize;
 
 /// An element of GF(p²) = GF(p)\[i\], p the prime of BLS12-381: real part, then imaginary part, each six
@@ -46,6 +46,8 @@ pub(super) struct JacobianPoint {
 }
 
 const _: () = {
+    assert!(size_of::<[u64; 6]>() == size_of::<blst_fp>());
+    assert!(align_of::<[u64; 6]>() == align_of::<blst_fp>());
     assert!(size_of::<Fp2>() == size_of::<blst_fp2>());
     assert!(align_of::<Fp2>() == align_of::<blst_fp2>());
     assert!(size_of::<AffinePoint>() == size_of::<blst_p2_affine>());
@@ -81,6 +83,26 @@ impl Fp2 {
         // SAFETY: two live elements of the layout of `blst_fp2`.
         unsafe { blst::blst_fp2_sqr(square.raw_mut(), self.raw()) };
         square
+    }
+
+    /// The product of the conjugate with a number that has no real part: (a − bi)·ci = bc + aci.
+    pub(super) fn multiply_conjugate_by_imaginary(&self, factor: &[u64; 6]) -> Self {
+        let mut product = Self::default();
+        let factor = factor.as_ptr().cast::<blst_fp>();
+        // SAFETY: each pointer is to six live limbs, which is the layout of `blst_fp` (checked above).
+        unsafe {
+            blst::blst_fp_mul(
+                product.real.as_mut_ptr().cast(),
+                self.imaginary.as_ptr().cast(),
+                factor,
+            );
+            blst::blst_fp_mul(
+                product.imaginary.as_mut_ptr().cast(),
+                self.real.as_ptr().cast(),
+                factor,
+            );
+        }
+        product
     }
 
     /// Negates by mask where `condition` holds.

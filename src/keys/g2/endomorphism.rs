@@ -14,30 +14,19 @@
 
 use super::curve::{AffinePoint, Fp2, JacobianPoint};
 
-/// 1/(1 + i)^((p−1)/3).
-const X_FACTOR: Fp2 = Fp2 {
-    real: [0; 6],
-    imaginary: [
-        0x890d_c9e4_8675_45c3,
-        0x2af3_2253_3285_a5d5,
-        0x5088_0866_309b_7e2c,
-        0xa20d_1b8c_7e88_1024,
-        0x14e4_f04f_e2db_9068,
-        0x14e5_6d3f_1564_853a,
-    ],
-};
+/// 1/(1 + i)^((p−1)/3) has no real part: its imaginary part.
+const X_FACTOR: [u64; 6] = [
+    0x890d_c9e4_8675_45c3,
+    0x2af3_2253_3285_a5d5,
+    0x5088_0866_309b_7e2c,
+    0xa20d_1b8c_7e88_1024,
+    0x14e4_f04f_e2db_9068,
+    0x14e5_6d3f_1564_853a,
+];
 
-/// 1/(1 + i)^((p−1)/2).
-const Y_FACTOR: Fp2 = Fp2 {
+/// −1/(1 + i)^((p−1)/2): the sign of −ψ is in it.
+const MINUS_Y_FACTOR: Fp2 = Fp2 {
     real: [
-        0x3e2f_585d_a55c_9ad1,
-        0x4294_213d_86c1_8183,
-        0x3828_44c8_8b62_3732,
-        0x92ad_2afd_1910_3e18,
-        0x1d79_4e4f_ac7c_f0b9,
-        0x0bd5_92fc_7d82_5ec8,
-    ],
-    imaginary: [
         0x7bcf_a7a2_5aa3_0fda,
         0xdc17_dec1_2a92_7e7c,
         0x2f08_8dd8_6b4e_bef1,
@@ -45,25 +34,29 @@ const Y_FACTOR: Fp2 = Fp2 {
         0x2da2_5966_96ce_bc1d,
         0x0e2b_7eed_bbfd_87d2,
     ],
+    imaginary: [
+        0x3e2f_585d_a55c_9ad1,
+        0x4294_213d_86c1_8183,
+        0x3828_44c8_8b62_3732,
+        0x92ad_2afd_1910_3e18,
+        0x1d79_4e4f_ac7c_f0b9,
+        0x0bd5_92fc_7d82_5ec8,
+    ],
 };
 
 /// \[|z|\]Q.
 pub(super) fn times_u_affine(point: &AffinePoint) -> AffinePoint {
-    let mut y = point.y.conjugate().multiply(&Y_FACTOR);
-    y.negate_if(true);
     AffinePoint {
-        x: point.x.conjugate().multiply(&X_FACTOR),
-        y,
+        x: point.x.multiply_conjugate_by_imaginary(&X_FACTOR),
+        y: point.y.conjugate().multiply(&MINUS_Y_FACTOR),
     }
 }
 
 /// \[|z|\]Q.
 pub(super) fn times_u(point: &JacobianPoint) -> JacobianPoint {
-    let mut y = point.y.conjugate().multiply(&Y_FACTOR);
-    y.negate_if(true);
     JacobianPoint {
-        x: point.x.conjugate().multiply(&X_FACTOR),
-        y,
+        x: point.x.multiply_conjugate_by_imaginary(&X_FACTOR),
+        y: point.y.conjugate().multiply(&MINUS_Y_FACTOR),
         z: point.z.conjugate(),
     }
 }
@@ -114,8 +107,11 @@ mod tests {
             real: generator,
             imaginary: generator,
         };
-        assert_eq!(power(&one_plus_i, divided(P_MINUS_1, 3)).invert(), X_FACTOR);
-        assert_eq!(power(&one_plus_i, divided(P_MINUS_1, 2)).invert(), Y_FACTOR);
+        let x_factor = power(&one_plus_i, divided(P_MINUS_1, 3)).invert();
+        assert_eq!((x_factor.real, x_factor.imaginary), ([0; 6], X_FACTOR));
+        let mut y_factor = power(&one_plus_i, divided(P_MINUS_1, 2)).invert();
+        y_factor.negate_if(true);
+        assert_eq!(y_factor, MINUS_Y_FACTOR);
     }
 
     fn blst_one() -> [u64; 6] {

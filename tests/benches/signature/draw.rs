@@ -10,7 +10,7 @@ const BARS: [(&str, &str); 8] = [
         "an afternoon's signer, roots distinct",
         "axum + blst, every root new",
     ),
-    ("all roots distinct", "signerd, every root new"),
+    ("every root new", "signerd, every root new"),
     (
         "an afternoon's signer, duties",
         "axum + blst, duties of 1,000 validators",
@@ -39,13 +39,16 @@ pub(crate) fn print_svg(file: &str) {
 
 fn svg(figures: &Value) -> Result<String, std::fmt::Error> {
     let mut svg = String::new();
+    let [date, processor] =
+        ["date", "processor"].map(|name| figures[name].as_str().unwrap_or_default());
     let height = HEAD_HEIGHT + ROW_HEIGHT * BARS.len() as f64 + 12.0;
     writeln!(
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
          font-size=\"14\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n\
          <text x=\"12\" y=\"24\" font-size=\"16\" font-weight=\"bold\">CPU time of the server per signature</text>\n\
-         <text x=\"12\" y=\"44\" fill=\"#57606a\">multiples of blst's own sign and compression (the line)</text>"
+         <text x=\"12\" y=\"44\" fill=\"#57606a\">multiples of blst's own sign and compression (the line); \
+         {date}, {processor}</text>"
     )?;
     for (number, (name, label)) in BARS.iter().enumerate() {
         let rows = figures["scenarios"]

@@ -2,19 +2,24 @@
 //! compression in the same run, and beside a signer that one writes in an afternoon.
 //!
 //! ```sh
-//! cargo bench --bench signature                        # everything, a minute
+//! cargo bench --bench signature                        # everything, three minutes
+//! cargo bench --bench signature -- only=TEXT           # scenarios with this text in their names
 //! cargo bench --bench signature -- json=FILE           # and the figures as JSON (packaging/speed.json)
 //! cargo bench --bench signature -- draw=FILE > x.svg   # those figures as a picture (packaging/speed.svg)
 //! cargo bench --bench signature -- alone               # without the server
 //! cargo bench --bench signature -- flat                # whether keys and connections cost anything
 //! ```
-//! `SIGNERD_TEST_BINARY` names another build, such as the static one. CPU time is that of schedstat (all
+//! `SIGNERD_TEST_BINARY` names another build, such as the static one; `SIGNERD_BENCH_DATABASE` a database of
+//! another PostgreSQL than the one that is started where Debian's package is installed. CPU time is that of schedstat (all
 //! threads of the server), so that the client, which works on the same cores, does not count.
 
 mod afternoon;
 mod alone;
+mod cpu;
 mod draw;
+mod loads;
 mod report;
+mod scenarios;
 mod server;
 #[path = "../../support/mod.rs"]
 mod support;
@@ -39,17 +44,22 @@ fn main() {
     } else if let Some(file) = value("draw=") {
         draw::print_svg(file);
     } else if has("flat") {
-        server::flat();
+        scenarios::flat().print();
     } else {
-        alone::signatures();
+        let only = value("only=").unwrap_or_default();
+        if only.is_empty() {
+            alone::signatures();
+        }
         if has("alone") {
             return;
         }
-        let report = server::all();
+        let report = scenarios::all(only);
         report.print();
         if let Some(file) = value("json=") {
             report.write_json(file);
         }
-        alone::memory();
+        if only.is_empty() {
+            alone::memory();
+        }
     }
 }
