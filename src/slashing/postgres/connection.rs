@@ -5,6 +5,8 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,9 @@ use super::url::{DatabaseHost, DatabaseSettings, SslMode};
 
 /// Read at a time.
 const READ_BYTES: usize = 16 << 10;
+
+/// Most iterations of a login by SCRAM: a second of work. PostgreSQL makes 4096.
+const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
 
 /// A longer message than this is not an answer to our statements.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
@@ -85,18 +90,23 @@ impl DatabaseConnection {
         Ok(connection)
     }
 
+    fn over(stream: DatabaseStream, settings: &DatabaseSettings) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            socket_timeout: settings.socket_timeout,
+            in_transaction: false,
+        }
+    }
+
     fn connect(
         host: &DatabaseHost,
         settings: &DatabaseSettings,
         tls: Option<&Arc<ClientConfig>>,
     ) -> io::Result<Self> {
-        Ok(Self {
-            stream: DatabaseStream::connect(host, settings, tls)?,
-            input: BytesMut::new(),
-            output: BytesMut::new(),
-            socket_timeout: settings.socket_timeout,
-            in_transaction: false,
-        })
+        let stream = DatabaseStream::connect(host, settings, tls)?;
+        Ok(Self::over(stream, settings))
     }
 
     #[allow(
@@ -149,6 +159,7 @@ impl DatabaseConnection {
                 }
                 Message::AuthenticationSaslContinue(body) => {
                     let scram = scram.as_mut().ok_or_else(unexpected)?;
+                    check_iterations(body.data())?;
                     scram.update(body.data())?;
                     frontend::sasl_response(scram.message(), &mut self.output)?;
                 }
@@ -368,6 +379,21 @@ fn password(settings: &DatabaseSettings) -> Result<&[u8], DatabaseError> {
     Ok(password.as_bytes())
 }
 
+/// Refuses a derivation that would keep a thread busy for minutes: the number of its iterations comes from
+/// a server that has not yet proved anything (RFC 5802, section 5.1, attribute `i`).
+fn check_iterations(challenge: &[u8]) -> Result<(), DatabaseError> {
+    let mut attributes = challenge.split(|&byte| byte == b',');
+    let iterations = attributes.find_map(|attribute| attribute.strip_prefix(b"i="));
+    let number = iterations.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    match number {
+        Some(0..=SCRAM_ITERATIONS_MAX) => Ok(()),
+        Some(_) | None => Err(DatabaseError::Unusable(format!(
+            "the server asks for more than {SCRAM_ITERATIONS_MAX} iterations of SCRAM: lower \
+             scram_iterations there, and set the password again"
+        ))),
+    }
+}
+
 fn unsupported_login() -> DatabaseError {
     DatabaseError::Unusable(
         "the server asks for a login that is not supported: expected scram-sha-256, md5, password over TLS, \
@@ -431,4 +457,18 @@ impl fmt::Display for DatabaseError {
             Self::Server(error) => write!(f, "{} (SQLSTATE {})", error.message, error.code),
         }
     }
+}
+
+/// Logs in at a server that sends these bytes, whatever it is asked, and runs a statement: for fuzzing.
+pub(crate) fn talk_to_database(sent: &[u8]) -> io::Result<bool> {
+    let (ours, mut theirs) = UnixStream::pair()?;
+    theirs.write_all(sent)?;
+    theirs.shutdown(Shutdown::Write)?;
+    let settings = DatabaseSettings::from_url("jdbc:postgresql://localhost/db?user=u&password=p")
+        .map_err(io::Error::other)?;
+    let mut connection = DatabaseConnection::over(DatabaseStream::Unix(ours), &settings);
+    let talked = connection
+        .log_in(&settings)
+        .and_then(|()| connection.run("SELECT $1", &[Some("1".to_owned())]));
+    Ok(talked.is_ok())
 }

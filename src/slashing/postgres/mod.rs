@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use connection::{DatabaseConnection, DatabaseError};
 use connector::{Connector, is_lasting, sentence, warn_of_unverified_server};
+pub(crate) use connection::talk_to_database;
 pub use pruning::PruningSettings;
 pub(super) use pruning::start_pruning;
 pub use schema::SCHEMA;
