@@ -43,6 +43,10 @@ pub fn framing(received: &[u8], piece_bytes: usize) -> (Vec<FramedRequest>, Fram
     let mut requests = Vec::new();
     let mut rest = received;
     loop {
+        // As the connection does (RFC 9112, section 2.2).
+        while let Some(after_blank_line) = rest.strip_prefix(b"\r\n") {
+            rest = after_blank_line;
+        }
         match frame_one(rest, piece_bytes) {
             Ok((request, length, keep_alive)) => {
                 requests.push(request);

@@ -68,6 +68,11 @@ mod readiness;
 mod service;
 mod tokens;
 
+// Fuzz targets, over their corpora and random mutations.
+#[path = "fuzz/src/targets/mod.rs"]
+mod fuzz_targets;
+mod fuzzed;
+
 // The rules of the source.
 mod circles;
 mod readme;

@@ -28,7 +28,7 @@ const READ_BYTES: usize = 16 << 10;
 const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
 
 /// A longer message than this is not an answer to our statements.
-const MESSAGE_BYTES_MAX: usize = 256 << 20;
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// Why the database did not do what it was asked for.
 #[derive(Debug)]
@@ -326,11 +326,9 @@ impl DatabaseConnection {
 
     fn read(&mut self, deadline: Instant) -> Result<Message, DatabaseError> {
         loop {
+            check_length(&self.input)?;
             if let Some(message) = Message::parse(&mut self.input)? {
                 return Ok(message);
-            }
-            if self.input.len() > MESSAGE_BYTES_MAX {
-                return Err(unexpected());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -377,6 +375,16 @@ fn password(settings: &DatabaseSettings) -> Result<&[u8], DatabaseError> {
         )
     })?;
     Ok(password.as_bytes())
+}
+
+/// Refuses a long message before the parser makes room for all of it: a length of 2 GB costs four bytes.
+fn check_length(input: &[u8]) -> Result<(), DatabaseError> {
+    if let [_, a, b, c, d, ..] = *input
+        && u32::from_be_bytes([a, b, c, d]) as usize > MESSAGE_BYTES_MAX
+    {
+        return Err(unexpected());
+    }
+    Ok(())
 }
 
 /// Refuses a derivation that would keep a thread busy for minutes: the number of its iterations comes from
@@ -471,4 +479,42 @@ pub(crate) fn talk_to_database(sent: &[u8]) -> io::Result<bool> {
         .log_in(&settings)
         .and_then(|()| connection.run("SELECT $1", &[Some("1".to_owned())]));
     Ok(talked.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).expect("short").to_be_bytes();
+        [&[kind], &length[..], body].concat()
+    }
+
+    #[test]
+    fn a_server_that_announces_a_message_of_2_gb_costs_no_memory() {
+        for length in [0x7fff_ffff_u32, 16 << 20 | 1] {
+            let announced = [&b"R"[..], &length.to_be_bytes(), b"\0"].concat();
+            assert!(check_length(&announced).is_err(), "{length}");
+        }
+        assert!(check_length(&message(b'R', &[0; 4])).is_ok());
+        assert!(check_length(b"R\xff\xff").is_ok(), "not yet known");
+    }
+
+    #[test]
+    fn a_server_that_asks_for_hours_of_scram_is_refused() {
+        for (challenge, is_taken) in [
+            (&b"r=abc,s=QSXCR+Q6sek8bf92,i=4096"[..], true),
+            (b"r=abc,s=QSXCR+Q6sek8bf92,i=1000000", true),
+            (b"r=abc,s=QSXCR+Q6sek8bf92,i=1000001", false),
+            (b"r=abc,s=QSXCR+Q6sek8bf92,i=4294967296", false),
+            (b"r=abc,s=QSXCR+Q6sek8bf92", false),
+            (b"i=x", false),
+        ] {
+            assert_eq!(
+                check_iterations(challenge).is_ok(),
+                is_taken,
+                "{challenge:?}"
+            );
+        }
+    }
 }

@@ -22,9 +22,9 @@ mod url;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+pub(crate) use connection::talk_to_database;
 use connection::{DatabaseConnection, DatabaseError};
 use connector::{Connector, is_lasting, sentence, warn_of_unverified_server};
-pub(crate) use connection::talk_to_database;
 pub use pruning::PruningSettings;
 pub(super) use pruning::start_pruning;
 pub use schema::SCHEMA;

@@ -112,6 +112,13 @@ impl DatabaseSettings {
 
     fn read_location(&mut self, location: &str) -> Result<(), String> {
         let (authority, database) = location.split_once('/').unwrap_or((location, ""));
+        // With `;` for `?` a password would be part of a name that is shown.
+        if database.contains(['=', ';', '&']) {
+            return Err(
+                "expected the name of a database after the host, then ? and the parameters, in the URL"
+                    .to_owned(),
+            );
+        }
         self.database = decode(database)?;
         let hosts = match authority.rsplit_once('@') {
             None => authority,
@@ -407,6 +414,10 @@ mod tests {
         assert_eq!(settings.schema.as_deref(), Some("s"));
         assert_eq!(settings.notices.len(), 1);
         for (url, part) in [
+            (
+                "jdbc:postgresql://h/db;user=x&password=secret",
+                "then ? and the parameters",
+            ),
             ("mysql://db/w", "postgresql://"),
             ("postgresql://db:x/w", "port"),
             ("postgresql://db/w?sslmode=maybe", "sslmode"),

@@ -23,11 +23,14 @@ pub(crate) fn run(data: &[u8]) {
     let wire = choices.rest();
     let (requests, end) = framing(wire, usize::MAX);
     let (in_pieces, end_in_pieces) = framing(wire, piece_bytes);
-    assert_eq!(requests, in_pieces, "pieces of {piece_bytes} bytes change a request");
-    // What is refused at once as a whole may be refused later in pieces, but never served.
+    assert_eq!(
+        requests, in_pieces,
+        "pieces of {piece_bytes} bytes change a request"
+    );
+    // What is refused as a whole may be refused later, or otherwise, in pieces, but is never served.
     let is_open = |end| matches!(end, FramingEnd::Waits);
     assert!(
-        end == end_in_pieces || (!is_open(end) && !is_open(end_in_pieces)),
+        end == end_in_pieces || !is_open(end),
         "{end:?}, but {end_in_pieces:?} in pieces of {piece_bytes} bytes"
     );
     let theirs = read_by_hyper(wire);
@@ -54,7 +57,10 @@ fn compare(ours: &[FramedRequest], end: FramingEnd, theirs: &[TheirRequest]) {
             return;
         };
         let is_known = our.method != "OTHER";
-        assert!(!is_known || our.method == their.method, "{our:?}, but {their:?}");
+        assert!(
+            !is_known || our.method == their.method,
+            "{our:?}, but {their:?}"
+        );
         assert_eq!(&our.body, body, "{our:?}, but {their:?}");
         assert_eq!(our.query, their.query, "{our:?}, but {their:?}");
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'/';
@@ -109,7 +115,6 @@ fn read_by_hyper(wire: &[u8]) -> Vec<TheirRequest> {
     requests
 }
 
-
 async fn read_body(mut body: Incoming) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {
@@ -139,7 +144,11 @@ impl Read for Wire {
 }
 
 impl Write for Wire {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Poll::Ready(Ok(bytes.len()))
     }
 

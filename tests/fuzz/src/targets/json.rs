@@ -24,7 +24,9 @@ impl Value {
         }
         match self {
             // A JSON number beyond 64 bits is not a whole number to many readers.
-            Self::Number(digits) if digits.len() < 20 && choices.below(3) == 1 => text.push_str(digits),
+            Self::Number(digits) if digits.len() < 20 && choices.below(3) == 1 => {
+                text.push_str(digits)
+            }
             Self::Number(digits) => quote(digits, text),
             Self::Hex(bytes) => {
                 let prefix = choices.one_of(&["0x", "0x", "", "0X"]);

@@ -9,7 +9,15 @@ use super::json::Value;
 use super::ssz::{Chunk, Preset, hash, make, padded};
 
 const FORKS: [&str; 9] = [
-    "PHASE0", "ALTAIR", "BELLATRIX", "CAPELLA", "DENEB", "ELECTRA", "FULU", "GLOAS", "HEZE",
+    "PHASE0",
+    "ALTAIR",
+    "BELLATRIX",
+    "CAPELLA",
+    "DENEB",
+    "ELECTRA",
+    "FULU",
+    "GLOAS",
+    "HEZE",
 ];
 const DENEB: usize = 4;
 const CAPELLA: usize = 3;
@@ -49,7 +57,13 @@ pub(crate) fn run(data: &[u8]) {
         Preset::Mainnet => 32,
         Preset::Minimal => 8,
     };
-    let by_epoch = |epoch: u64| if epoch < fork_epoch { previous } else { current };
+    let by_epoch = |epoch: u64| {
+        if epoch < fork_epoch {
+            previous
+        } else {
+            current
+        }
+    };
     let (version, chain_of_domain) = match &message.moment {
         Moment::Slot(slot) => (version(by_epoch(slot / slots_per_epoch)), chain),
         Moment::Epoch(epoch) => (version(by_epoch(*epoch)), chain),
@@ -65,16 +79,27 @@ pub(crate) fn run(data: &[u8]) {
     let expected = hash(message.root, domain);
 
     let name = choices.one_of(message.names);
-    let name = if choices.below(4) == 1 { name.to_lowercase() } else { name.to_owned() };
+    let name = if choices.below(4) == 1 {
+        name.to_lowercase()
+    } else {
+        name.to_owned()
+    };
     let mut members = vec![
         ("type".to_owned(), Value::Text(name)),
         (choices.one_of(message.fields).to_owned(), message.object),
     ];
     if !matches!(message.moment, Moment::Genesis(_)) || choices.flag() {
-        members.push(("fork_info".to_owned(), fork_info(previous, current, fork_epoch, chain)));
+        members.push((
+            "fork_info".to_owned(),
+            fork_info(previous, current, fork_epoch, chain),
+        ));
     }
-    let claims: &[&str] =
-        choices.one_of(&[&[][..], &["signingRoot"], &["signing_root"], &["signingRoot", "signing_root"]]);
+    let claims: &[&str] = choices.one_of(&[
+        &[][..],
+        &["signingRoot"],
+        &["signing_root"],
+        &["signingRoot", "signing_root"],
+    ]);
     for claim in claims {
         members.push(((*claim).to_owned(), Value::Hex(expected.to_vec())));
     }
@@ -103,7 +128,10 @@ pub(crate) fn run_bytes(data: &[u8]) {
     let root = request.signing_root(&networks, u64::MAX);
     if let (Ok(root), Some(claim)) = (root, other["signingRoot"].as_str()) {
         let claim = claim.trim_start_matches("0x").trim_start_matches("0X");
-        assert!(root.to_string()[2..].eq_ignore_ascii_case(claim), "signs another root than was claimed");
+        assert!(
+            root.to_string()[2..].eq_ignore_ascii_case(claim),
+            "signs another root than was claimed"
+        );
     }
 }
 
@@ -113,10 +141,16 @@ fn config(preset: Preset) -> String {
         Preset::Mainnet => "mainnet",
         Preset::Minimal => "minimal",
     };
-    let mut text = format!("PRESET_BASE: {name}\nCONFIG_NAME: fuzz\nGENESIS_FORK_VERSION: 0x{}\n", hex(0));
+    let mut text = format!(
+        "PRESET_BASE: {name}\nCONFIG_NAME: fuzz\nGENESIS_FORK_VERSION: 0x{}\n",
+        hex(0)
+    );
     for (index, fork) in FORKS.iter().enumerate().skip(1) {
         let epoch = fork_epoch(index);
-        text += &format!("{fork}_FORK_VERSION: 0x{}\n{fork}_FORK_EPOCH: {epoch}\n", hex(index));
+        text += &format!(
+            "{fork}_FORK_VERSION: 0x{}\n{fork}_FORK_EPOCH: {epoch}\n",
+            hex(index)
+        );
     }
     text
 }
@@ -126,7 +160,10 @@ fn version(fork: usize) -> Vec<u8> {
 }
 
 fn hex(fork: usize) -> String {
-    version(fork).iter().map(|byte| format!("{byte:02x}")).collect()
+    version(fork)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn fork_epoch(fork: usize) -> u64 {
@@ -141,32 +178,64 @@ fn fork_info(previous: usize, current: usize, epoch: u64, chain: Chunk) -> Value
     ];
     Value::Object(vec![
         ("fork".to_owned(), Value::Object(fork)),
-        ("genesis_validators_root".to_owned(), Value::Hex(chain.to_vec())),
+        (
+            "genesis_validators_root".to_owned(),
+            Value::Hex(chain.to_vec()),
+        ),
     ])
 }
 
 fn any_message(preset: Preset, choices: &mut Choices<'_>) -> Message {
     const PROPOSER: [u8; 4] = [0, 0, 0, 0];
     const BUILDER: [u8; 4] = [0x0b, 0, 0, 0];
-    let plain = |names, fields, type_name, domain_type, path: &[&str], choices: &mut Choices<'_>| {
-        let (object, root) = make(type_name, preset, choices);
-        let moment = Moment::Slot(number(&object, path));
-        Message { names, fields, object, root, domain_type, moment }
-    };
+    let plain =
+        |names, fields, type_name, domain_type, path: &[&str], choices: &mut Choices<'_>| {
+            let (object, root) = make(type_name, preset, choices);
+            let moment = Moment::Slot(number(&object, path));
+            Message {
+                names,
+                fields,
+                object,
+                root,
+                domain_type,
+                moment,
+            }
+        };
     match choices.below(18) {
         0 | 1 => aggregate(preset, choices),
         2 => {
             let (slot, root) = make("uint64", preset, choices);
             let object = Value::Object(vec![("slot".to_owned(), slot)]);
             let moment = Moment::Slot(number(&object, &["slot"]));
-            Message { names: &["AGGREGATION_SLOT"], fields: &["aggregation_slot"], object, root, domain_type: [5, 0, 0, 0], moment }
+            Message {
+                names: &["AGGREGATION_SLOT"],
+                fields: &["aggregation_slot"],
+                object,
+                root,
+                domain_type: [5, 0, 0, 0],
+                moment,
+            }
         }
         3 => {
             let (object, root) = make("AttestationData", preset, choices);
             let moment = Moment::Epoch(number(&object, &["target", "epoch"]));
-            Message { names: &["ATTESTATION"], fields: &["attestation"], object, root, domain_type: [1, 0, 0, 0], moment }
+            Message {
+                names: &["ATTESTATION"],
+                fields: &["attestation"],
+                object,
+                root,
+                domain_type: [1, 0, 0, 0],
+                moment,
+            }
         }
-        4 => plain(&["BLOCK"], &["block"], "BeaconBlock", PROPOSER, &["slot"], choices),
+        4 => plain(
+            &["BLOCK"],
+            &["block"],
+            "BeaconBlock",
+            PROPOSER,
+            &["slot"],
+            choices,
+        ),
         5 => {
             let fork = choices.below(FORKS.len());
             let (type_name, field) = match fork {
@@ -174,7 +243,14 @@ fn any_message(preset: Preset, choices: &mut Choices<'_>) -> Message {
                 1 => ("BeaconBlockAltair", "block"),
                 _ => ("BeaconBlockHeader", "block_header"),
             };
-            let mut message = plain(&["BLOCK_V2"], &["beacon_block"], type_name, PROPOSER, &["slot"], choices);
+            let mut message = plain(
+                &["BLOCK_V2"],
+                &["beacon_block"],
+                type_name,
+                PROPOSER,
+                &["slot"],
+                choices,
+            );
             message.object = Value::Object(vec![
                 ("version".to_owned(), Value::Text(FORKS[fork].to_owned())),
                 (field.to_owned(), message.object),
@@ -184,22 +260,45 @@ fn any_message(preset: Preset, choices: &mut Choices<'_>) -> Message {
         6 => {
             let names: &[&str] = &["BUILDER_REQUEST_AUTH", "REQUEST_AUTH"];
             let fields: &[&str] = &["builder_request_auth", "request_auth"];
-            let mut message = plain(names, fields, "BuilderRequestAuth", [0x0b, 0, 0, 1], &["slot"], choices);
+            let mut message = plain(
+                names,
+                fields,
+                "BuilderRequestAuth",
+                [0x0b, 0, 0, 1],
+                &["slot"],
+                choices,
+            );
             message.moment = Moment::Genesis(None);
             wrap_since_gloas(message, choices)
         }
         7 => {
             let (object, root) = make("DepositMessage", preset, choices);
-            let Value::Object(mut members) = object else { unreachable!("a container") };
+            let Value::Object(mut members) = object else {
+                unreachable!("a container")
+            };
             let version = choices.fill(4);
-            members.push(("genesis_fork_version".to_owned(), Value::Hex(version.clone())));
-            Message { names: &["DEPOSIT"], fields: &["deposit"], object: Value::Object(members), root, domain_type: [3, 0, 0, 0], moment: Moment::Genesis(Some(version)) }
+            members.push((
+                "genesis_fork_version".to_owned(),
+                Value::Hex(version.clone()),
+            ));
+            Message {
+                names: &["DEPOSIT"],
+                fields: &["deposit"],
+                object: Value::Object(members),
+                root,
+                domain_type: [3, 0, 0, 0],
+                moment: Moment::Genesis(Some(version)),
+            }
         }
         8 => {
             let names: &[&str] = &["EXECUTION_PAYLOAD_BID"];
             let fields: &[&str] = &["execution_payload_bid"];
             let is_heze = choices.flag();
-            let type_name = if is_heze { "ExecutionPayloadBidHeze" } else { "ExecutionPayloadBid" };
+            let type_name = if is_heze {
+                "ExecutionPayloadBidHeze"
+            } else {
+                "ExecutionPayloadBid"
+            };
             let message = plain(names, fields, type_name, BUILDER, &["slot"], choices);
             match choices.flag() {
                 true => wrap(message, if is_heze { "HEZE" } else { "GLOAS" }),
@@ -209,43 +308,113 @@ fn any_message(preset: Preset, choices: &mut Choices<'_>) -> Message {
         9 => {
             let path = ["payload", "slot_number"];
             let fields: &[&str] = &["execution_payload_envelope"];
-            let message = plain(&["EXECUTION_PAYLOAD_ENVELOPE"], fields, "ExecutionPayloadEnvelope", BUILDER, &path, choices);
+            let message = plain(
+                &["EXECUTION_PAYLOAD_ENVELOPE"],
+                fields,
+                "ExecutionPayloadEnvelope",
+                BUILDER,
+                &path,
+                choices,
+            );
             wrap_since_gloas(message, choices)
         }
         10 => {
             let names: &[&str] = &["PAYLOAD_ATTESTATION_MESSAGE", "PAYLOAD_ATTESTATION"];
-            let fields: &[&str] = &["payload_attestation_message", "payload_attestation_data", "payload_attestation"];
-            let message = plain(names, fields, "PayloadAttestationData", [0x0c, 0, 0, 0], &["slot"], choices);
+            let fields: &[&str] = &[
+                "payload_attestation_message",
+                "payload_attestation_data",
+                "payload_attestation",
+            ];
+            let message = plain(
+                names,
+                fields,
+                "PayloadAttestationData",
+                [0x0c, 0, 0, 0],
+                &["slot"],
+                choices,
+            );
             wrap_since_gloas(message, choices)
         }
         11 => {
             let fields: &[&str] = &["proposer_preferences"];
-            let message = plain(&["PROPOSER_PREFERENCES"], fields, "ProposerPreferences", [0x0d, 0, 0, 0], &["proposal_slot"], choices);
+            let message = plain(
+                &["PROPOSER_PREFERENCES"],
+                fields,
+                "ProposerPreferences",
+                [0x0d, 0, 0, 0],
+                &["proposal_slot"],
+                choices,
+            );
             wrap_since_gloas(message, choices)
         }
         12 => {
             let (epoch, root) = make("uint64", preset, choices);
             let object = Value::Object(vec![("epoch".to_owned(), epoch)]);
             let moment = Moment::Epoch(number(&object, &["epoch"]));
-            Message { names: &["RANDAO_REVEAL"], fields: &["randao_reveal"], object, root, domain_type: [2, 0, 0, 0], moment }
+            Message {
+                names: &["RANDAO_REVEAL"],
+                fields: &["randao_reveal"],
+                object,
+                root,
+                domain_type: [2, 0, 0, 0],
+                moment,
+            }
         }
-        13 => plain(&["SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF"], &["contribution_and_proof"], "ContributionAndProof", [9, 0, 0, 0], &["contribution", "slot"], choices),
+        13 => plain(
+            &["SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF"],
+            &["contribution_and_proof"],
+            "ContributionAndProof",
+            [9, 0, 0, 0],
+            &["contribution", "slot"],
+            choices,
+        ),
         14 => {
             let (block_root, root) = make("Bytes32", preset, choices);
             let (slot, _) = make("uint64", preset, choices);
-            let object = Value::Object(vec![("beacon_block_root".to_owned(), block_root), ("slot".to_owned(), slot)]);
+            let object = Value::Object(vec![
+                ("beacon_block_root".to_owned(), block_root),
+                ("slot".to_owned(), slot),
+            ]);
             let moment = Moment::Slot(number(&object, &["slot"]));
-            Message { names: &["SYNC_COMMITTEE_MESSAGE"], fields: &["sync_committee_message"], object, root, domain_type: [7, 0, 0, 0], moment }
+            Message {
+                names: &["SYNC_COMMITTEE_MESSAGE"],
+                fields: &["sync_committee_message"],
+                object,
+                root,
+                domain_type: [7, 0, 0, 0],
+                moment,
+            }
         }
-        15 => plain(&["SYNC_COMMITTEE_SELECTION_PROOF"], &["sync_aggregator_selection_data"], "SyncAggregatorSelectionData", [8, 0, 0, 0], &["slot"], choices),
+        15 => plain(
+            &["SYNC_COMMITTEE_SELECTION_PROOF"],
+            &["sync_aggregator_selection_data"],
+            "SyncAggregatorSelectionData",
+            [8, 0, 0, 0],
+            &["slot"],
+            choices,
+        ),
         16 => {
             let (object, root) = make("ValidatorRegistration", preset, choices);
-            Message { names: &["VALIDATOR_REGISTRATION"], fields: &["validator_registration"], object, root, domain_type: [0, 0, 0, 1], moment: Moment::Genesis(None) }
+            Message {
+                names: &["VALIDATOR_REGISTRATION"],
+                fields: &["validator_registration"],
+                object,
+                root,
+                domain_type: [0, 0, 0, 1],
+                moment: Moment::Genesis(None),
+            }
         }
         _ => {
             let (object, root) = make("VoluntaryExit", preset, choices);
             let moment = Moment::Exit(number(&object, &["epoch"]));
-            Message { names: &["VOLUNTARY_EXIT"], fields: &["voluntary_exit"], object, root, domain_type: [4, 0, 0, 0], moment }
+            Message {
+                names: &["VOLUNTARY_EXIT"],
+                fields: &["voluntary_exit"],
+                object,
+                root,
+                domain_type: [4, 0, 0, 0],
+                moment,
+            }
         }
     }
 }
@@ -263,7 +432,14 @@ fn aggregate(preset: Preset, choices: &mut Choices<'_>) -> Message {
     let slot = number(&object, &["aggregate", "data", "slot"]);
     let names: &[&str] = &["AGGREGATE_AND_PROOF", "AGGREGATE_AND_PROOF_V2"];
     let moment = Moment::Slot(slot);
-    let message = Message { names, fields: &["aggregate_and_proof"], object, root, domain_type: [6, 0, 0, 0], moment };
+    let message = Message {
+        names,
+        fields: &["aggregate_and_proof"],
+        object,
+        root,
+        domain_type: [6, 0, 0, 0],
+        moment,
+    };
     wrap(message, FORKS[fork])
 }
 
@@ -288,7 +464,10 @@ fn number(value: &Value, path: &[&str]) -> u64 {
     match (value, path) {
         (Value::Number(digits), []) => digits.parse().expect("64 bits"),
         (Value::Object(members), [first, rest @ ..]) => {
-            let (_, member) = members.iter().find(|(name, _)| name == first).expect("a field");
+            let (_, member) = members
+                .iter()
+                .find(|(name, _)| name == first)
+                .expect("a field");
             number(member, rest)
         }
         _ => panic!("{path:?} is not a number"),

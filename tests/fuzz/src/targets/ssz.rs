@@ -21,49 +21,209 @@ pub(crate) enum Preset {
 /// Name, whether it is progressive, and fields.
 const CONTAINERS: [(&str, bool, &str); 39] = [
     ("Checkpoint", false, "epoch: uint64, root: Bytes32"),
-    ("AttestationData", false, "slot: uint64, index: uint64, beacon_block_root: Bytes32, source: Checkpoint, target: Checkpoint"),
-    ("Attestation", false, "aggregation_bits: Bitlist[2048], data: AttestationData, signature: Bytes96"),
-    ("AttestationElectra", false, "aggregation_bits: Bitlist[SLOT_VALIDATORS], data: AttestationData, signature: Bytes96, committee_bits: Bitvector[COMMITTEES]"),
-    ("AttestationGloas", true, "aggregation_bits: ProgressiveBitlist, data: AttestationData, signature: Bytes96, committee_bits: Bitvector[COMMITTEES]"),
-    ("AggregateAndProof", false, "aggregator_index: uint64, aggregate: Attestation, selection_proof: Bytes96"),
-    ("AggregateAndProofElectra", false, "aggregator_index: uint64, aggregate: AttestationElectra, selection_proof: Bytes96"),
-    ("AggregateAndProofGloas", false, "aggregator_index: uint64, aggregate: AttestationGloas, selection_proof: Bytes96"),
-    ("SyncAggregatorSelectionData", false, "slot: uint64, subcommittee_index: uint64"),
-    ("SyncCommitteeContribution", false, "slot: uint64, beacon_block_root: Bytes32, subcommittee_index: uint64, aggregation_bits: Bitvector[SUBCOMMITTEE], signature: Bytes96"),
-    ("ContributionAndProof", false, "aggregator_index: uint64, contribution: SyncCommitteeContribution, selection_proof: Bytes96"),
-    ("VoluntaryExit", false, "epoch: uint64, validator_index: uint64"),
-    ("SignedVoluntaryExit", false, "message: VoluntaryExit, signature: Bytes96"),
-    ("BeaconBlockHeader", false, "slot: uint64, proposer_index: uint64, parent_root: Bytes32, state_root: Bytes32, body_root: Bytes32"),
-    ("SignedBeaconBlockHeader", false, "message: BeaconBlockHeader, signature: Bytes96"),
-    ("BeaconBlock", false, "slot: uint64, proposer_index: uint64, parent_root: Bytes32, state_root: Bytes32, body: BeaconBlockBody"),
-    ("BeaconBlockAltair", false, "slot: uint64, proposer_index: uint64, parent_root: Bytes32, state_root: Bytes32, body: BeaconBlockBodyAltair"),
-    ("BeaconBlockBody", false, "randao_reveal: Bytes96, eth1_data: Eth1Data, graffiti: Bytes32, proposer_slashings: List[ProposerSlashing,16], attester_slashings: List[AttesterSlashing,2], attestations: List[Attestation,128], deposits: List[Deposit,16], voluntary_exits: List[SignedVoluntaryExit,16]"),
-    ("BeaconBlockBodyAltair", false, "randao_reveal: Bytes96, eth1_data: Eth1Data, graffiti: Bytes32, proposer_slashings: List[ProposerSlashing,16], attester_slashings: List[AttesterSlashing,2], attestations: List[Attestation,128], deposits: List[Deposit,16], voluntary_exits: List[SignedVoluntaryExit,16], sync_aggregate: SyncAggregate"),
-    ("Eth1Data", false, "deposit_root: Bytes32, deposit_count: uint64, block_hash: Bytes32"),
-    ("ProposerSlashing", false, "signed_header_1: SignedBeaconBlockHeader, signed_header_2: SignedBeaconBlockHeader"),
-    ("AttesterSlashing", false, "attestation_1: IndexedAttestation, attestation_2: IndexedAttestation"),
-    ("IndexedAttestation", false, "attesting_indices: List[uint64,2048], data: AttestationData, signature: Bytes96"),
-    ("Deposit", false, "proof: Vector[Bytes32,33], data: DepositData"),
-    ("DepositData", false, "pubkey: Bytes48, withdrawal_credentials: Bytes32, amount: uint64, signature: Bytes96"),
-    ("DepositMessage", false, "pubkey: Bytes48, withdrawal_credentials: Bytes32, amount: uint64"),
-    ("SyncAggregate", false, "sync_committee_bits: Bitvector[SYNC_COMMITTEE], sync_committee_signature: Bytes96"),
-    ("ValidatorRegistration", false, "fee_recipient: Bytes20, gas_limit: uint64, timestamp: uint64, pubkey: Bytes48"),
-    ("ExecutionPayloadBid", true, "parent_block_hash: Bytes32, parent_block_root: Bytes32, block_hash: Bytes32, prev_randao: Bytes32, fee_recipient: Bytes20, gas_limit: uint64, builder_index: uint64, slot: uint64, value: uint64, execution_payment: uint64, blob_kzg_commitments: ProgressiveList[Bytes48], execution_requests_root: Bytes32"),
-    ("ExecutionPayloadBidHeze", true, "parent_block_hash: Bytes32, parent_block_root: Bytes32, block_hash: Bytes32, prev_randao: Bytes32, fee_recipient: Bytes20, gas_limit: uint64, builder_index: uint64, slot: uint64, value: uint64, execution_payment: uint64, blob_kzg_commitments: ProgressiveList[Bytes48], execution_requests_root: Bytes32, inclusion_list_bits: Bitvector[16]"),
-    ("ExecutionPayloadEnvelope", true, "payload: ExecutionPayload, execution_requests: ExecutionRequests, builder_index: uint64, beacon_block_root: Bytes32, parent_beacon_block_root: Bytes32"),
-    ("ExecutionPayload", true, "parent_hash: Bytes32, fee_recipient: Bytes20, state_root: Bytes32, receipts_root: Bytes32, logs_bloom: Bytes256, prev_randao: Bytes32, block_number: uint64, gas_limit: uint64, gas_used: uint64, timestamp: uint64, extra_data: ByteList[32], base_fee_per_gas: uint256, block_hash: Bytes32, transactions: ProgressiveList[ProgressiveByteList], withdrawals: ProgressiveList[Withdrawal], blob_gas_used: uint64, excess_blob_gas: uint64, block_access_list: ProgressiveByteList, slot_number: uint64"),
-    ("Withdrawal", false, "index: uint64, validator_index: uint64, address: Bytes20, amount: uint64"),
-    ("ExecutionRequests", true, "deposits: ProgressiveList[DepositRequest], withdrawals: ProgressiveList[WithdrawalRequest], consolidations: ProgressiveList[ConsolidationRequest], builder_deposits: ProgressiveList[DepositData], builder_exits: ProgressiveList[BuilderExitRequest]"),
-    ("DepositRequest", false, "pubkey: Bytes48, withdrawal_credentials: Bytes32, amount: uint64, signature: Bytes96, index: uint64"),
-    ("WithdrawalRequest", false, "source_address: Bytes20, validator_pubkey: Bytes48, amount: uint64"),
-    ("ConsolidationRequest", false, "source_address: Bytes20, source_pubkey: Bytes48, target_pubkey: Bytes48"),
-    ("BuilderExitRequest", false, "source_address: Bytes20, pubkey: Bytes48"),
-    ("PayloadAttestationData", false, "beacon_block_root: Bytes32, slot: uint64, payload_present: boolean, blob_data_available: boolean"),
+    (
+        "AttestationData",
+        false,
+        "slot: uint64, index: uint64, beacon_block_root: Bytes32, source: Checkpoint, target: Checkpoint",
+    ),
+    (
+        "Attestation",
+        false,
+        "aggregation_bits: Bitlist[2048], data: AttestationData, signature: Bytes96",
+    ),
+    (
+        "AttestationElectra",
+        false,
+        "aggregation_bits: Bitlist[SLOT_VALIDATORS], data: AttestationData, signature: Bytes96, committee_bits: Bitvector[COMMITTEES]",
+    ),
+    (
+        "AttestationGloas",
+        true,
+        "aggregation_bits: ProgressiveBitlist, data: AttestationData, signature: Bytes96, committee_bits: Bitvector[COMMITTEES]",
+    ),
+    (
+        "AggregateAndProof",
+        false,
+        "aggregator_index: uint64, aggregate: Attestation, selection_proof: Bytes96",
+    ),
+    (
+        "AggregateAndProofElectra",
+        false,
+        "aggregator_index: uint64, aggregate: AttestationElectra, selection_proof: Bytes96",
+    ),
+    (
+        "AggregateAndProofGloas",
+        false,
+        "aggregator_index: uint64, aggregate: AttestationGloas, selection_proof: Bytes96",
+    ),
+    (
+        "SyncAggregatorSelectionData",
+        false,
+        "slot: uint64, subcommittee_index: uint64",
+    ),
+    (
+        "SyncCommitteeContribution",
+        false,
+        "slot: uint64, beacon_block_root: Bytes32, subcommittee_index: uint64, aggregation_bits: Bitvector[SUBCOMMITTEE], signature: Bytes96",
+    ),
+    (
+        "ContributionAndProof",
+        false,
+        "aggregator_index: uint64, contribution: SyncCommitteeContribution, selection_proof: Bytes96",
+    ),
+    (
+        "VoluntaryExit",
+        false,
+        "epoch: uint64, validator_index: uint64",
+    ),
+    (
+        "SignedVoluntaryExit",
+        false,
+        "message: VoluntaryExit, signature: Bytes96",
+    ),
+    (
+        "BeaconBlockHeader",
+        false,
+        "slot: uint64, proposer_index: uint64, parent_root: Bytes32, state_root: Bytes32, body_root: Bytes32",
+    ),
+    (
+        "SignedBeaconBlockHeader",
+        false,
+        "message: BeaconBlockHeader, signature: Bytes96",
+    ),
+    (
+        "BeaconBlock",
+        false,
+        "slot: uint64, proposer_index: uint64, parent_root: Bytes32, state_root: Bytes32, body: BeaconBlockBody",
+    ),
+    (
+        "BeaconBlockAltair",
+        false,
+        "slot: uint64, proposer_index: uint64, parent_root: Bytes32, state_root: Bytes32, body: BeaconBlockBodyAltair",
+    ),
+    (
+        "BeaconBlockBody",
+        false,
+        "randao_reveal: Bytes96, eth1_data: Eth1Data, graffiti: Bytes32, proposer_slashings: List[ProposerSlashing,16], attester_slashings: List[AttesterSlashing,2], attestations: List[Attestation,128], deposits: List[Deposit,16], voluntary_exits: List[SignedVoluntaryExit,16]",
+    ),
+    (
+        "BeaconBlockBodyAltair",
+        false,
+        "randao_reveal: Bytes96, eth1_data: Eth1Data, graffiti: Bytes32, proposer_slashings: List[ProposerSlashing,16], attester_slashings: List[AttesterSlashing,2], attestations: List[Attestation,128], deposits: List[Deposit,16], voluntary_exits: List[SignedVoluntaryExit,16], sync_aggregate: SyncAggregate",
+    ),
+    (
+        "Eth1Data",
+        false,
+        "deposit_root: Bytes32, deposit_count: uint64, block_hash: Bytes32",
+    ),
+    (
+        "ProposerSlashing",
+        false,
+        "signed_header_1: SignedBeaconBlockHeader, signed_header_2: SignedBeaconBlockHeader",
+    ),
+    (
+        "AttesterSlashing",
+        false,
+        "attestation_1: IndexedAttestation, attestation_2: IndexedAttestation",
+    ),
+    (
+        "IndexedAttestation",
+        false,
+        "attesting_indices: List[uint64,2048], data: AttestationData, signature: Bytes96",
+    ),
+    (
+        "Deposit",
+        false,
+        "proof: Vector[Bytes32,33], data: DepositData",
+    ),
+    (
+        "DepositData",
+        false,
+        "pubkey: Bytes48, withdrawal_credentials: Bytes32, amount: uint64, signature: Bytes96",
+    ),
+    (
+        "DepositMessage",
+        false,
+        "pubkey: Bytes48, withdrawal_credentials: Bytes32, amount: uint64",
+    ),
+    (
+        "SyncAggregate",
+        false,
+        "sync_committee_bits: Bitvector[SYNC_COMMITTEE], sync_committee_signature: Bytes96",
+    ),
+    (
+        "ValidatorRegistration",
+        false,
+        "fee_recipient: Bytes20, gas_limit: uint64, timestamp: uint64, pubkey: Bytes48",
+    ),
+    (
+        "ExecutionPayloadBid",
+        true,
+        "parent_block_hash: Bytes32, parent_block_root: Bytes32, block_hash: Bytes32, prev_randao: Bytes32, fee_recipient: Bytes20, gas_limit: uint64, builder_index: uint64, slot: uint64, value: uint64, execution_payment: uint64, blob_kzg_commitments: ProgressiveList[Bytes48], execution_requests_root: Bytes32",
+    ),
+    (
+        "ExecutionPayloadBidHeze",
+        true,
+        "parent_block_hash: Bytes32, parent_block_root: Bytes32, block_hash: Bytes32, prev_randao: Bytes32, fee_recipient: Bytes20, gas_limit: uint64, builder_index: uint64, slot: uint64, value: uint64, execution_payment: uint64, blob_kzg_commitments: ProgressiveList[Bytes48], execution_requests_root: Bytes32, inclusion_list_bits: Bitvector[16]",
+    ),
+    (
+        "ExecutionPayloadEnvelope",
+        true,
+        "payload: ExecutionPayload, execution_requests: ExecutionRequests, builder_index: uint64, beacon_block_root: Bytes32, parent_beacon_block_root: Bytes32",
+    ),
+    (
+        "ExecutionPayload",
+        true,
+        "parent_hash: Bytes32, fee_recipient: Bytes20, state_root: Bytes32, receipts_root: Bytes32, logs_bloom: Bytes256, prev_randao: Bytes32, block_number: uint64, gas_limit: uint64, gas_used: uint64, timestamp: uint64, extra_data: ByteList[32], base_fee_per_gas: uint256, block_hash: Bytes32, transactions: ProgressiveList[ProgressiveByteList], withdrawals: ProgressiveList[Withdrawal], blob_gas_used: uint64, excess_blob_gas: uint64, block_access_list: ProgressiveByteList, slot_number: uint64",
+    ),
+    (
+        "Withdrawal",
+        false,
+        "index: uint64, validator_index: uint64, address: Bytes20, amount: uint64",
+    ),
+    (
+        "ExecutionRequests",
+        true,
+        "deposits: ProgressiveList[DepositRequest], withdrawals: ProgressiveList[WithdrawalRequest], consolidations: ProgressiveList[ConsolidationRequest], builder_deposits: ProgressiveList[DepositData], builder_exits: ProgressiveList[BuilderExitRequest]",
+    ),
+    (
+        "DepositRequest",
+        false,
+        "pubkey: Bytes48, withdrawal_credentials: Bytes32, amount: uint64, signature: Bytes96, index: uint64",
+    ),
+    (
+        "WithdrawalRequest",
+        false,
+        "source_address: Bytes20, validator_pubkey: Bytes48, amount: uint64",
+    ),
+    (
+        "ConsolidationRequest",
+        false,
+        "source_address: Bytes20, source_pubkey: Bytes48, target_pubkey: Bytes48",
+    ),
+    (
+        "BuilderExitRequest",
+        false,
+        "source_address: Bytes20, pubkey: Bytes48",
+    ),
+    (
+        "PayloadAttestationData",
+        false,
+        "beacon_block_root: Bytes32, slot: uint64, payload_present: boolean, blob_data_available: boolean",
+    ),
 ];
 
 const MORE_CONTAINERS: [(&str, bool, &str); 2] = [
-    ("ProposerPreferences", false, "dependent_root: Bytes32, proposal_slot: uint64, validator_index: uint64, fee_recipient: Bytes20, target_gas_limit: uint64"),
-    ("BuilderRequestAuth", false, "data: ByteList[4096], slot: uint64"),
+    (
+        "ProposerPreferences",
+        false,
+        "dependent_root: Bytes32, proposal_slot: uint64, validator_index: uint64, fee_recipient: Bytes20, target_gas_limit: uint64",
+    ),
+    (
+        "BuilderRequestAuth",
+        false,
+        "data: ByteList[4096], slot: uint64",
+    ),
 ];
 
 /// Chooses a value of this type, and returns it with its root.
@@ -75,11 +235,17 @@ pub(crate) fn make(type_name: &str, preset: Preset, choices: &mut Choices<'_>) -
     match name {
         "uint64" => {
             let number = choices.number();
-            (Value::Number(number.to_string()), padded(&number.to_le_bytes()))
+            (
+                Value::Number(number.to_string()),
+                padded(&number.to_le_bytes()),
+            )
         }
         "uint256" => {
             let number = u128::from(choices.number()) * u128::from(choices.number());
-            (Value::Number(number.to_string()), padded(&number.to_le_bytes()))
+            (
+                Value::Number(number.to_string()),
+                padded(&number.to_le_bytes()),
+            )
         }
         "boolean" => {
             let flag = choices.flag();
@@ -104,7 +270,8 @@ pub(crate) fn make(type_name: &str, preset: Preset, choices: &mut Choices<'_>) -
         "List" => {
             let (item, limit) = argument.split_once(',').expect("a limit");
             let limit = size(limit, preset);
-            let (values, chunks, leaves) = items(item, short(choices).min(limit), limit, preset, choices);
+            let (values, chunks, leaves) =
+                items(item, short(choices).min(limit), limit, preset, choices);
             let length = values.len();
             (Value::List(values), mix_in(merkle(&chunks, leaves), length))
         }
