@@ -14,6 +14,7 @@ mod connector;
 mod marks;
 mod pruning;
 mod schema;
+mod server_limits;
 mod signing;
 mod stream;
 mod tls;

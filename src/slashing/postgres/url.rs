@@ -145,7 +145,10 @@ impl DatabaseSettings {
                 .ok()
                 .filter(|seconds| *seconds <= TIMEOUT_SECONDS_MAX);
             parsed.ok_or_else(|| {
-                format!("{name}: expected 0 to {TIMEOUT_SECONDS_MAX} seconds, got {value:?}")
+                format!(
+                    "{name}: expected 0 to {TIMEOUT_SECONDS_MAX} seconds, got {}",
+                    shown(value)
+                )
             })
         };
         match name {
@@ -167,7 +170,8 @@ impl DatabaseSettings {
                 self.primary_only = matches!(value, "primary" | "master" | "read-write");
                 if !self.primary_only && value != "any" {
                     return Err(format!(
-                        "{name}: expected primary or any, got {value:?}: only a primary can record signatures"
+                        "{name}: expected primary or any, got {}: only a primary can record signatures",
+                        shown(value)
                     ));
                 }
             }
@@ -206,7 +210,10 @@ impl DatabaseSettings {
             match name.strip_prefix("dataSource.").unwrap_or(name) {
                 "connectionTimeout" => {
                     let timeout_ms = value.parse::<u64>().map_err(|_| {
-                        format!("connectionTimeout: expected milliseconds, got {value:?}")
+                        format!(
+                            "connectionTimeout: expected milliseconds, got {}",
+                            shown(value)
+                        )
                     })?;
                     self.connect_timeout = Duration::from_millis(timeout_ms)
                         .clamp(Duration::from_millis(100), CONNECT_TIMEOUT);
@@ -288,11 +295,26 @@ fn ssl_mode(value: &str) -> Result<SslMode, String> {
         "verify-full" => SslMode::VerifyFull,
         other => {
             return Err(format!(
-                "sslmode: expected disable, allow, prefer, require, verify-ca or verify-full, got {other:?}"
+                "sslmode: expected disable, allow, prefer, require, verify-ca or verify-full, got {}",
+                shown(other)
             ));
         }
     })
 }
+
+/// A wrong value, for a message. With a separator that is not ours it holds further parameters, among them
+/// perhaps the password.
+fn shown(value: &str) -> String {
+    if value.contains(['=', ';', '&']) {
+        "several parameters, which only & separates".to_owned()
+    } else {
+        format!("{value:?}")
+    }
+}
+
+/// Repeats nothing of the URL: what stands there may be the rest of a password.
+const WRONG_PORT: &str = "expected a port from 1 to 65535 after a host, in the URL; if / or @ is part of the \
+    password, write it as %2F or %40";
 
 /// Reads `name`, `name:port`, `[v6]:port`, or the directory of a Unix socket.
 fn host(text: &str) -> Result<DatabaseHost, String> {
@@ -302,10 +324,11 @@ fn host(text: &str) -> Result<DatabaseHost, String> {
     };
     let port = match port {
         None => DEFAULT_PORT,
-        Some(port) => port
-            .parse()
-            .map_err(|_| format!("expected a port from 1 to 65535, got {port:?}"))?,
+        Some(port) => port.parse().map_err(|_| WRONG_PORT.to_owned())?,
     };
+    if name.contains(['=', ';', '&']) {
+        return Err("expected / and the name of a database after the hosts, in the URL".to_owned());
+    }
     let name = name
         .trim_start_matches('[')
         .trim_end_matches(']')
@@ -420,13 +443,21 @@ mod tests {
             ),
             ("mysql://db/w", "postgresql://"),
             ("postgresql://db:x/w", "port"),
+            ("postgresql://u:pass/word@db/w", "%2F"),
+            ("postgresql://db&password=secret", "/ and the name"),
             ("postgresql://db/w?sslmode=maybe", "sslmode"),
+            (
+                "postgresql://db/w?sslmode=allow;password=secret",
+                "separates",
+            ),
             ("postgresql://db/w?targetServerType=secondary", "primary"),
             ("postgresql://db/w?connectTimeout=-1", "connectTimeout"),
             ("postgresql://db/%zz", "%"),
         ] {
             let error = DatabaseSettings::from_url(url).unwrap_err();
             assert!(error.contains(part), "{url}: {error}");
+            let tells = error.contains("secret") || error.contains("pass/");
+            assert!(!tells, "{url}: {error}");
         }
     }
 
