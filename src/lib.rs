@@ -57,6 +57,8 @@ pub mod consensus;
 pub mod critical_thread;
 mod data_dir;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hex;
 pub mod http;
 pub mod json;

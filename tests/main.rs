@@ -79,6 +79,11 @@ mod status_page;
 mod supervision;
 mod tokens;
 
+// Fuzz targets, over their corpora and random mutations.
+#[path = "fuzz/src/targets/mod.rs"]
+mod fuzz_targets;
+mod fuzzed;
+
 // The rules of the source.
 mod circles;
 mod readme;

@@ -260,3 +260,34 @@ fn the_packaging_names_the_version_of_the_crate() {
         }
     }
 }
+
+/// A row of the threat model is a promise: its last column names the tests that show it.
+#[test]
+fn every_row_of_the_threat_model_names_tests_that_exist() {
+    let readme = text("README.md");
+    let (_, section) = readme
+        .split_once("\n## Threat model\n")
+        .expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("another one follows");
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .collect();
+    assert!(rows.len() > 10, "only {rows:?}");
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let [boundary, _, _, shown_by] = cells[..] else {
+            panic!("expected boundary, who, what holds, shown by: {row}");
+        };
+        let tests: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "no test shows: {boundary}");
+        for test in tests {
+            let (module, name) = test.split_once("::").expect("a module and a test");
+            let source = text(&format!("tests/{module}.rs"));
+            let is_there = source.contains(&format!("fn {name}("))
+                || (module == "fuzzed" && source.contains(&format!("{name}: \"")));
+            assert!(is_there, "{boundary}: {test} does not exist");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Modules in the order of their imports: each may import those below it, and itself.
 const LAYERS: [&[&str]; 13] = [
     &["main"],
-    &["commands"],
+    &["commands", "fuzzing"],
     &["service"],
     &["data_dir"],
     &["config"],

@@ -21,7 +21,7 @@ pub(super) const FILE_BYTES_MAX: usize = 64 << 20;
 
 /// One keystore of the list.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Definition {
+pub(crate) struct Definition {
     pub(super) key: PublicKey,
     /// As it was written, perhaps on another machine.
     pub(super) keystore: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct Definition {
 
 /// Where the password of a definition is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum DefinedPassword {
+pub(crate) enum DefinedPassword {
     /// In the list itself.
     Inline,
     /// In this file; the path was perhaps written on another machine.
@@ -44,7 +44,7 @@ pub(super) enum DefinedPassword {
 ///
 /// # Errors
 /// A sentence that repeats no password.
-pub(super) fn read(text: &str) -> Result<Vec<Definition>, String> {
+pub(crate) fn read(text: &str) -> Result<Vec<Definition>, String> {
     scrubbed(|| {
         let mut definitions = Vec::new();
         for entry in entries(text)? {
@@ -73,13 +73,13 @@ pub(super) fn read(text: &str) -> Result<Vec<Definition>, String> {
 }
 
 /// The passwords in the list.
-pub(super) type DefinedPasswords = HashMap<PublicKey, Zeroizing<String>>;
+pub(crate) type DefinedPasswords = HashMap<PublicKey, Zeroizing<String>>;
 
 /// Reads the passwords in the list.
 ///
 /// # Errors
 /// A sentence that repeats no password.
-pub(super) fn read_passwords(text: &str) -> Result<DefinedPasswords, String> {
+pub(crate) fn read_passwords(text: &str) -> Result<DefinedPasswords, String> {
     scrubbed(|| {
         let mut passwords = HashMap::new();
         for entry in entries(text)? {

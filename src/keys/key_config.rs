@@ -19,7 +19,7 @@ pub(super) const FILE_BYTES_MAX: usize = 100 << 20;
 
 /// What one document of a key configuration file names.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum KeyConfig {
+pub(crate) enum KeyConfig {
     /// A bare key in the file itself.
     Raw,
     /// A keystore and its password file.
@@ -30,7 +30,7 @@ pub(super) enum KeyConfig {
 ///
 /// # Errors
 /// A sentence that repeats no key.
-pub(super) fn read(yaml: &str, directory: &Path) -> Result<Vec<KeyConfig>, String> {
+pub(crate) fn read(yaml: &str, directory: &Path) -> Result<Vec<KeyConfig>, String> {
     scrubbed(|| {
         let documents = documents(yaml)?;
         if documents.is_empty() {
@@ -48,7 +48,7 @@ pub(super) fn read(yaml: &str, directory: &Path) -> Result<Vec<KeyConfig>, Strin
 ///
 /// # Errors
 /// A sentence that repeats nothing of the text.
-pub(super) fn read_raw_keys(yaml: &str) -> Result<Vec<SecretKey>, String> {
+pub(crate) fn read_raw_keys(yaml: &str) -> Result<Vec<SecretKey>, String> {
     scrubbed(|| {
         let mut keys = Vec::new();
         for document in documents(yaml)? {

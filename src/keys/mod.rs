@@ -13,7 +13,7 @@
 pub mod arena;
 mod cache;
 pub(crate) mod change;
-mod definitions;
+pub(crate) mod definitions;
 mod delete;
 mod discover;
 pub(crate) mod dry_run;
@@ -22,7 +22,7 @@ mod g2;
 mod import;
 pub(crate) mod imported;
 mod kdf;
-mod key_config;
+pub(crate) mod key_config;
 pub mod keyring;
 pub mod keyring_state;
 pub mod keystore;

@@ -35,6 +35,7 @@ pub use embedded::{Disk, Draft};
 pub use error::{ExportError, StoreOpenError};
 pub use interchange::ImportError;
 pub use limits::ChainClock;
+pub(crate) use postgres::talk_to_database;
 pub use postgres::{
     DatabaseHost, DatabaseSettings, PruningSettings, SCHEMA as DATABASE_SCHEMA, SslMode,
 };

@@ -5,6 +5,8 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,14 +18,12 @@ use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
 
 use super::login::Login;
+use super::server_limits::check_length;
 use super::stream::DatabaseStream;
 use super::url::{DatabaseHost, DatabaseSettings, SslMode};
 
 /// Read at a time.
 const READ_BYTES: usize = 16 << 10;
-
-/// A longer message than this is not an answer to our statements.
-const MESSAGE_BYTES_MAX: usize = 256 << 20;
 
 /// Why the database did not do what it was asked for.
 #[derive(Debug)]
@@ -85,6 +85,17 @@ impl DatabaseConnection {
         Ok(connection)
     }
 
+    fn over(stream: DatabaseStream, settings: &DatabaseSettings, end: Instant) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            socket_timeout: settings.socket_timeout,
+            end: Some(end),
+            in_transaction: false,
+        }
+    }
+
     fn connect(
         host: &DatabaseHost,
         settings: &DatabaseSettings,
@@ -95,14 +106,7 @@ impl DatabaseConnection {
             let reason = readable(&error);
             DatabaseError::Connection(format!("{}:{}: {reason}", host.name, host.port))
         })?;
-        Ok(Self {
-            stream,
-            input: BytesMut::new(),
-            output: BytesMut::new(),
-            socket_timeout: settings.socket_timeout,
-            end: Some(end),
-            in_transaction: false,
-        })
+        Ok(Self::over(stream, settings, end))
     }
 
     fn log_in(&mut self, settings: &DatabaseSettings) -> Result<(), DatabaseError> {
@@ -285,11 +289,9 @@ impl DatabaseConnection {
 
     fn read(&mut self, deadline: Instant) -> Result<Message, DatabaseError> {
         loop {
+            check_length(&self.input)?;
             if let Some(message) = Message::parse(&mut self.input)? {
                 return Ok(message);
-            }
-            if self.input.len() > MESSAGE_BYTES_MAX {
-                return Err(unexpected());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -387,4 +389,19 @@ impl fmt::Display for DatabaseError {
             Self::Server(error) => write!(f, "{} (SQLSTATE {})", error.message, error.code),
         }
     }
+}
+
+/// Logs in at a server that sends these bytes, whatever it is asked, and runs a statement: for fuzzing.
+pub(crate) fn talk_to_database(sent: &[u8]) -> io::Result<bool> {
+    let (ours, mut theirs) = UnixStream::pair()?;
+    theirs.write_all(sent)?;
+    theirs.shutdown(Shutdown::Write)?;
+    let settings = DatabaseSettings::from_url("jdbc:postgresql://localhost/db?user=u&password=p")
+        .map_err(io::Error::other)?;
+    let end = Instant::now() + settings.socket_timeout;
+    let mut connection = DatabaseConnection::over(DatabaseStream::Unix(ours), &settings, end);
+    let talked = connection
+        .log_in(&settings)
+        .and_then(|()| connection.run("SELECT $1", &[Some("1".to_owned())]));
+    Ok(talked.is_ok())
 }

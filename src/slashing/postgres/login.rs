@@ -8,6 +8,7 @@ use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
 use super::connection::{DatabaseError, server_error, unexpected};
+use super::server_limits::check_iterations;
 use super::url::DatabaseSettings;
 
 /// One login, from the first request of the server to its consent.
@@ -63,6 +64,7 @@ impl<'s> Login<'s> {
             Message::AuthenticationSasl(body) => self.begin_scram(body, output)?,
             Message::AuthenticationSaslContinue(body) => {
                 let scram = self.scram.as_mut().ok_or_else(unexpected)?;
+                check_iterations(body.data())?;
                 scram.update(body.data())?;
                 frontend::sasl_response(scram.message(), output)?;
             }

@@ -16,6 +16,7 @@ mod login;
 mod marks;
 mod pruning;
 mod schema;
+mod server_limits;
 mod signing;
 mod stream;
 mod tls;
@@ -24,6 +25,7 @@ mod url;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+pub(crate) use connection::talk_to_database;
 use connection::{DatabaseConnection, DatabaseError};
 use connector::{Connector, is_lasting, sentence, warn_of_unverified_server};
 pub use pruning::PruningSettings;

@@ -132,6 +132,13 @@ impl DatabaseSettings {
         if database.contains('/') {
             return Err("expected one name of a database after the host, got several".to_owned());
         }
+        // With `;` for `?` a password would be part of a name that is shown.
+        if database.contains(['=', ';', '&']) {
+            return Err(
+                "expected the name of a database after the host, then ? and the parameters, in the URL"
+                    .to_owned(),
+            );
+        }
         self.database = decode(database)?;
         let hosts = match authority.rsplit_once('@') {
             None => authority,
@@ -169,7 +176,10 @@ impl DatabaseSettings {
                 .ok()
                 .filter(|seconds| *seconds <= TIMEOUT_SECONDS_MAX);
             parsed.ok_or_else(|| {
-                format!("{name}: expected 0 to {TIMEOUT_SECONDS_MAX} seconds, got {value:?}")
+                format!(
+                    "{name}: expected 0 to {TIMEOUT_SECONDS_MAX} seconds, got {}",
+                    shown(value)
+                )
             })
         };
         match name {
@@ -195,7 +205,8 @@ impl DatabaseSettings {
                 self.primary_only = matches!(value, "primary" | "master" | "read-write");
                 if !self.primary_only && value != "any" {
                     return Err(format!(
-                        "{name}: expected primary or any, got {value:?}: only a primary can record signatures"
+                        "{name}: expected primary or any, got {}: only a primary can record signatures",
+                        shown(value)
                     ));
                 }
             }
@@ -241,7 +252,10 @@ impl DatabaseSettings {
             match name.strip_prefix("dataSource.").unwrap_or(name) {
                 "connectionTimeout" => {
                     let timeout_ms = value.parse::<u64>().map_err(|_| {
-                        format!("connectionTimeout: expected milliseconds, got {value:?}")
+                        format!(
+                            "connectionTimeout: expected milliseconds, got {}",
+                            shown(value)
+                        )
                     })?;
                     self.connect_timeout = Duration::from_millis(timeout_ms)
                         .clamp(Duration::from_millis(100), CONNECT_TIMEOUT);
@@ -326,11 +340,26 @@ fn ssl_mode(value: &str) -> Result<SslMode, String> {
         "verify-full" => SslMode::VerifyFull,
         other => {
             return Err(format!(
-                "sslmode: expected disable, allow, prefer, require, verify-ca or verify-full, got {other:?}"
+                "sslmode: expected disable, allow, prefer, require, verify-ca or verify-full, got {}",
+                shown(other)
             ));
         }
     })
 }
+
+/// A wrong value, for a message. With a separator that is not ours it holds further parameters, among them
+/// perhaps the password.
+fn shown(value: &str) -> String {
+    if value.contains(['=', ';', '&']) {
+        "several parameters, which only & separates".to_owned()
+    } else {
+        format!("{value:?}")
+    }
+}
+
+/// Repeats nothing of the URL: what stands there may be the rest of a password.
+const WRONG_PORT: &str = "expected a port from 1 to 65535 after a host, in the URL; if / or @ is part of the \
+    password, write it as %2F or %40";
 
 /// Reads `name`, `name:port`, `[v6]:port`, or the directory of a Unix socket.
 fn host(text: &str) -> Result<DatabaseHost, String> {
@@ -338,7 +367,13 @@ fn host(text: &str) -> Result<DatabaseHost, String> {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
         Some(_) | None => (text, None),
     };
-    let port = port.map_or(Ok(DEFAULT_PORT), self::port)?;
+    let port = match port {
+        None => DEFAULT_PORT,
+        Some(port) => self::port(port).map_err(|_| WRONG_PORT.to_owned())?,
+    };
+    if name.contains(['=', ';', '&']) {
+        return Err("expected / and the name of a database after the hosts, in the URL".to_owned());
+    }
     let name = name
         .trim_start_matches('[')
         .trim_end_matches(']')
@@ -505,6 +540,10 @@ mod tests {
         );
         for (url, part) in [
             (
+                "jdbc:postgresql://h/db;user=x&password=secret",
+                "then ? and the parameters",
+            ),
+            (
                 "mysql://db/w",
                 "expected jdbc:postgresql://HOST:PORT/DATABASE",
             ),
@@ -512,20 +551,20 @@ mod tests {
                 "jdbc:mysql://db/w",
                 "expected jdbc:postgresql://HOST:PORT/DATABASE",
             ),
-            (
-                "postgresql://db:x/w",
-                "expected a port from 1 to 65535, got \"x\"",
-            ),
-            (
-                "postgresql://db:0/w",
-                "expected a port from 1 to 65535, got \"0\"",
-            ),
+            ("postgresql://db:x/w", "expected a port from 1 to 65535"),
+            ("postgresql://db:0/w", "expected a port from 1 to 65535"),
             ("postgresql://db:65536/w", "expected a port"),
             ("postgresql://db/w?port=-1", "expected a port"),
+            ("postgresql://u:pass/word@db/w", "%2F"),
+            ("postgresql://db&password=secret", "/ and the name"),
             ("postgresql://db/w/x", "one name of a database"),
             (
                 "postgresql://db/w?sslmode=maybe",
                 "sslmode: expected disable, allow",
+            ),
+            (
+                "postgresql://db/w?sslmode=allow;password=secret",
+                "separates",
             ),
             ("postgresql://db/w?sslcert=/c.pem", "expected both or none"),
             ("postgresql://db/w?sslkey=/c.key", "expected both or none"),
@@ -555,6 +594,8 @@ mod tests {
             let error = DatabaseSettings::from_url(&url).unwrap_err();
             assert!(error.contains(part), "{url}: {error}");
             assert!(!error.contains("hidden"), "{url}: {error}");
+            let tells = error.contains("secret") || error.contains("pass/");
+            assert!(!tells, "{url}: {error}");
         }
     }
 
