@@ -76,7 +76,8 @@ fn sections() -> Vec<ManualSection> {
     }
     for (title, rows) in GROUPS {
         let mut entries = Vec::new();
-        for row in rows.iter().filter(|row| !row.help.is_empty()) {
+        let explained = |row: &&OptionRow| !row.help.is_empty() && !row.is_only_in_manual;
+        for row in rows.iter().filter(explained) {
             entries.push(ManualEntry {
                 name: synopsis(row),
                 meaning: format!("{}{}", row.help, default_in_brackets(row)),

@@ -71,7 +71,8 @@ option_groups! {
             file("tls-known-clients", "FILE", "serve only these: name, SHA-256 print")
             .alias(&["tls-known-clients-file"]).restricts_access();
         TLS_ALLOW_CA_CLIENTS: Switch =
-            switch("tls-allow-ca-clients", "false", "Web3Signer's switch for --tls-client-ca").restricts_access();
+            switch("tls-allow-ca-clients", "false", "Web3Signer's switch for --tls-client-ca")
+            .restricts_access().only_in_manual();
         TLS_ALLOW_ANY_CLIENT: Switch =
             switch("tls-allow-any-client", "false", "ask no client for a certificate").restricts_access();
         AUTH_TOKEN: Optional<SecretToken> =
@@ -184,8 +185,8 @@ option_groups! {
         );
         SLASHING_PROTECTION_DB_HEALTH_TIMEOUT: Optional<Number<u64>> = number(
             "slashing-protection-db-health-check-timeout-milliseconds",
-            "MS", 100, 60_000, "",
-        );
+            "MS", 100, 60_000, "most time that a check of the connection takes",
+        ).only_in_manual();
         SLASHING_PROTECTION_PRUNING_ENABLED: Switch =
             switch("slashing-protection-pruning-enabled", "true", "remove old records");
         SLASHING_PROTECTION_PRUNING_EPOCHS_TO_KEEP: Number<u64> =
@@ -196,7 +197,8 @@ option_groups! {
         SLASHING_PROTECTION_PRUNING_AT_BOOT: Switch =
             switch("slashing-protection-pruning-at-boot-enabled", "false", "prune at the start too");
         SLASHING_PROTECTION_PRUNING_SLOTS_PER_EPOCH: Number<u64> =
-            number("slashing-protection-pruning-slots-per-epoch", "N", 1, 1 << 16, "").default("32");
+            number("slashing-protection-pruning-slots-per-epoch", "N", 1, 1 << 16, "slots of an epoch of the network")
+            .default("32").only_in_manual();
     }
     "General" {
         CONFIG_FILE: Optional<AnyPath> = path("config-file", "YAML", "options from a file, without dashes");

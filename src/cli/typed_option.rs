@@ -46,6 +46,8 @@ pub(crate) struct OptionRow {
     pub(crate) may_be_bare: bool,
     /// Whether it keeps others out: an empty value is then a mistake, never "not given".
     pub(crate) restricts_access: bool,
+    /// Whether only the manual page explains it, not `--help`, which is short enough to be read.
+    pub(crate) is_only_in_manual: bool,
 }
 
 /// An option whose value has the type `V`.
@@ -106,6 +108,11 @@ impl<V: Copy> TypedOption<V> {
         self.row.restricts_access = true;
         self
     }
+
+    pub(super) const fn only_in_manual(mut self) -> Self {
+        self.row.is_only_in_manual = true;
+        self
+    }
 }
 
 impl<V: Copy> TypedOption<Optional<V>> {
@@ -145,6 +152,7 @@ pub(super) const fn row(
         help,
         may_be_bare: false,
         restricts_access: false,
+        is_only_in_manual: false,
     }
 }
 

@@ -104,7 +104,7 @@ impl DatabaseSettings {
         let mut settings = Self::default();
         match location.strip_prefix("//") {
             Some(location) => settings.read_location(location)?,
-            None => settings.database = decode(location.trim_start_matches('/'))?,
+            None => settings.database = database_name(location.trim_start_matches('/'))?,
         }
         for parameter in query.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -129,17 +129,7 @@ impl DatabaseSettings {
 
     fn read_location(&mut self, location: &str) -> Result<(), String> {
         let (authority, database) = location.split_once('/').unwrap_or((location, ""));
-        if database.contains('/') {
-            return Err("expected one name of a database after the host, got several".to_owned());
-        }
-        // With `;` for `?` a password would be part of a name that is shown.
-        if database.contains(['=', ';', '&']) {
-            return Err(
-                "expected the name of a database after the host, then ? and the parameters, in the URL"
-                    .to_owned(),
-            );
-        }
-        self.database = decode(database)?;
+        self.database = database_name(database)?;
         let hosts = match authority.rsplit_once('@') {
             None => authority,
             Some((credentials, hosts)) => {
@@ -386,6 +376,22 @@ fn port(text: &str) -> Result<u16, String> {
     parsed.ok_or_else(|| format!("expected a port from 1 to 65535, got {text:?}"))
 }
 
+/// Reads the name of a database. Errors repeat nothing of it: with a wrong separator a password is part of it,
+/// and the name is shown.
+fn database_name(text: &str) -> Result<String, String> {
+    let sentence = if text.contains('@') {
+        "expected the name of a database after the host; if / or @ is part of the password, write it as \
+         %2F or %40, in the URL"
+    } else if text.contains('/') {
+        "expected one name of a database after the host, got several"
+    } else if text.contains(['=', ';', '&']) {
+        "expected the name of a database after the host, then ? and the parameters, in the URL"
+    } else {
+        return decode(text);
+    };
+    Err(sentence.to_owned())
+}
+
 /// Undoes percent-encoding.
 fn decode(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -523,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_have_the_meaning_of_jdbc_and_wrong_ones_a_sentence() {
+    fn parameters_have_the_meaning_of_jdbc() {
         let settings = DatabaseSettings::from_url(
             "jdbc:postgresql://a,b/w?sslmode=verify-ca&sslrootcert=/ca.pem&targetServerType=primary\
              &connectTimeout=3&socketTimeout=0&currentSchema=s&reWriteBatchedInserts=true",
@@ -538,6 +544,10 @@ mod tests {
             settings.notices,
             ["database parameter reWriteBatchedInserts is ignored"]
         );
+    }
+
+    #[test]
+    fn a_wrong_url_gets_a_sentence_that_tells_no_password() {
         for (url, part) in [
             (
                 "jdbc:postgresql://h/db;user=x&password=secret",
@@ -556,6 +566,8 @@ mod tests {
             ("postgresql://db:65536/w", "expected a port"),
             ("postgresql://db/w?port=-1", "expected a port"),
             ("postgresql://u:pass/word@db/w", "%2F"),
+            ("postgresql://u:5432/secret@db", "%2F"),
+            ("jdbc:postgresql:db;password=secret", "then ? and the"),
             ("postgresql://db&password=secret", "/ and the name"),
             ("postgresql://db/w/x", "one name of a database"),
             (
