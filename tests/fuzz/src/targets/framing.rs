@@ -111,8 +111,7 @@ fn read_by_hyper(wire: &[u8]) -> Vec<TheirRequest> {
             break;
         }
     }
-    let requests = seen.take();
-    requests
+    seen.take()
 }
 
 async fn read_body(mut body: Incoming) -> Option<Vec<u8>> {

@@ -156,7 +156,7 @@ fn config(preset: Preset) -> String {
 }
 
 fn version(fork: usize) -> Vec<u8> {
-    vec![0xfe, fork as u8, 0, 0x77]
+    vec![0xfe, u8::try_from(fork).expect("a few forks"), 0, 0x77]
 }
 
 fn hex(fork: usize) -> String {

@@ -371,7 +371,7 @@ fn size(text: &str, preset: Preset) -> usize {
 
 fn bit_vector(length: usize, choices: &mut Choices<'_>) -> (Value, Chunk) {
     let mut bytes = choices.fill(length.div_ceil(8));
-    if length % 8 != 0 {
+    if !length.is_multiple_of(8) {
         *bytes.last_mut().expect("a byte") &= (1 << (length % 8)) - 1;
     }
     let chunks = pack(&bytes);
