@@ -61,7 +61,7 @@ pub mod files;
 pub mod fuzzing;
 pub mod hex;
 pub mod http;
-pub mod json;
+pub(crate) mod json;
 pub mod keys;
 pub mod log;
 mod metrics;

@@ -97,7 +97,7 @@ pub(crate) fn new_phrase() -> Result<Zeroizing<String>, String> {
 }
 
 /// The path of the signing key of validator `index`.
-pub fn path(index: u32) -> String {
+pub(crate) fn path(index: u32) -> String {
     format!("m/{PURPOSE}/{COIN_TYPE}/{index}/0/0")
 }
 
