@@ -73,6 +73,9 @@ mod status;
 pub mod wait;
 mod yaml;
 
+#[cfg(test)]
+mod testing;
+
 /// Every heap block is wiped when it is freed, also the old one when a buffer grows: what TLS, the
 /// JSON reader or a formatted message copied of a password or a token does not outlive its use.
 #[global_allocator]

@@ -103,3 +103,6 @@ pub(crate) fn path(index: u32) -> String {
 
 const PURPOSE: u32 = 12381;
 const COIN_TYPE: u32 = 3600;
+
+#[cfg(test)]
+mod tests;
