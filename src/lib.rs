@@ -73,6 +73,9 @@ mod status;
 pub mod wait;
 mod yaml;
 
+// Files that unit tests and the end-to-end suite share name this crate from outside.
+#[cfg(test)]
+extern crate self as signerd;
 #[cfg(test)]
 mod testing;
 

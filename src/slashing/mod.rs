@@ -13,7 +13,7 @@ mod interchange;
 mod limits;
 mod postgres;
 mod repair;
-pub mod rule;
+pub(crate) mod rule;
 mod settings;
 mod store;
 
@@ -38,7 +38,7 @@ pub use limits::ChainClock;
 pub(crate) use postgres::talk_to_database;
 pub use postgres::{DatabaseSettings, PruningSettings, SCHEMA as DATABASE_SCHEMA};
 pub(crate) use repair::{MarkChange, RepairError};
-pub use rule::{Floor, HighWatermark, Marks, Refused, Unavailable};
+pub use rule::{Floor, HighWatermark, Marks, Refused, Rule, Unavailable};
 pub use settings::ProtectionSettings;
 pub use store::{StoreCommit, StoreObserver};
 
@@ -479,3 +479,6 @@ fn merge(
     };
     merged.map_err(|refused| ImportError::Invalid(format!("data: {refused}")))
 }
+
+#[cfg(test)]
+mod tests;
