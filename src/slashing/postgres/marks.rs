@@ -8,7 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::connection::{DatabaseConnection, DatabaseError, TextRow};
+use super::connection::{DatabaseConnection, TextRow};
+use super::error::DatabaseError;
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::slashing::backend::ChangeMarks;
 use crate::slashing::repair::RepairError;

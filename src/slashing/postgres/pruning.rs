@@ -11,8 +11,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::connection::{DatabaseConnection, DatabaseError};
+use super::connection::DatabaseConnection;
 use super::connector::Connector;
+use super::error::DatabaseError;
 use super::url::DatabaseSettings;
 use crate::slashing::error::StoreOpenError;
 
