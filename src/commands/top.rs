@@ -158,30 +158,7 @@ fn add_numbers(lines: &mut Vec<String>, figures: &Value) {
             text(&failure["reason"])
         ));
     }
-    let protection = &figures["slashing_protection"];
-    let store = match protection["store"].as_str() {
-        None => "off".to_owned(),
-        Some(store) => format!("on, records in a {store}"),
-    };
-    let record = match protection["last_record_seconds"].as_u64() {
-        None => String::new(),
-        Some(seconds) => format!(", last record {} ago", duration(seconds)),
-    };
-    lines.push(format!(
-        "protection   {store}; {} permitted, {} prevented{record}",
-        number(&protection["permitted"]),
-        number(&protection["prevented"])
-    ));
-    for row in rows(&protection["rules"]) {
-        if number(&row["total"]) > 0 {
-            lines.push(format!(
-                "  {:NAME_COLUMNS$} {} in the last slots, {} since the start",
-                words(&text(&row["rule"])),
-                number(&row["recent"]),
-                number(&row["total"])
-            ));
-        }
-    }
+    add_protection(lines, &figures["slashing_protection"]);
     let latency = &figures["signatures"]["latency_ms"];
     if let (Some(p50), Some(p99)) = (latency["p50"].as_f64(), latency["p99"].as_f64()) {
         lines.push(format!("a signature  median {p50:.2} ms, p99 {p99:.2} ms"));
@@ -212,6 +189,32 @@ fn add_numbers(lines: &mut Vec<String>, figures: &Value) {
             text(&row["clients"][1]),
             duration(number(&row["seconds_ago"]))
         ));
+    }
+}
+
+fn add_protection(lines: &mut Vec<String>, protection: &Value) {
+    let store = match protection["store"].as_str() {
+        None => "off".to_owned(),
+        Some(store) => format!("on, records in a {store}"),
+    };
+    let record = match protection["last_record_seconds"].as_u64() {
+        None => String::new(),
+        Some(seconds) => format!(", last record {} ago", duration(seconds)),
+    };
+    lines.push(format!(
+        "protection   {store}; {} permitted, {} prevented{record}",
+        number(&protection["permitted"]),
+        number(&protection["prevented"])
+    ));
+    for row in rows(&protection["rules"]) {
+        if number(&row["total"]) > 0 {
+            lines.push(format!(
+                "  {:NAME_COLUMNS$} {} in the last slots, {} since the start",
+                words(&text(&row["rule"])),
+                number(&row["recent"]),
+                number(&row["total"])
+            ));
+        }
     }
 }
 

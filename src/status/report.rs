@@ -321,7 +321,7 @@ pub(crate) fn words(type_name: &str) -> String {
 }
 
 /// Returns the number with its noun.
-pub(super) fn count(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
     format!("{number} {noun}")
 }
