@@ -353,7 +353,7 @@ fn imports_are_kept_as_they_came_and_opened_again_after_a_restart() {
     drop(manager);
     // What an interrupted import leaves: a password without a keystore, a file that was not renamed.
     fs::write(dir.join(format!("{}.txt", self::key(3))), "orphan").unwrap();
-    let random = "0123456789abcdef".repeat(2);
+    let random = "fedcba9876543210".repeat(2);
     let unfinished = format!(".{}.json.{random}.unfinished", self::key(3));
     fs::write(dir.join(unfinished), "{").unwrap();
 

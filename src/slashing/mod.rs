@@ -85,6 +85,8 @@ pub struct ProtectionStore {
     /// When the last message was recorded, in Unix time; 0 is never.
     recorded_seconds: AtomicU64,
     is_database: bool,
+    /// The directory or the database, for the log.
+    location: String,
 }
 
 /// What an import has added.
@@ -148,6 +150,10 @@ impl Protection {
             prevented: AtomicU64::new(0),
             recorded_seconds: AtomicU64::new(0),
             is_database,
+            location: match &settings.database {
+                Some(database) => database.shown(),
+                None => settings.directory.display().to_string(),
+            },
         }))
     }
 
@@ -429,6 +435,11 @@ impl ProtectionStore {
     /// Whether the records are in a database, which other instances may share.
     pub(crate) fn is_database(&self) -> bool {
         self.is_database
+    }
+
+    /// Names the directory or the database, without secrets.
+    pub(crate) fn location(&self) -> &str {
+        &self.location
     }
 
     fn record(&self, request: RecordRequest) -> Result<(), Refused> {
