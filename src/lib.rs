@@ -56,7 +56,7 @@ pub mod config;
 pub mod consensus;
 pub mod critical_thread;
 mod data_dir;
-pub mod files;
+pub(crate) mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod hex;

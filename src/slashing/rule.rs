@@ -339,7 +339,7 @@ impl Floor {
 impl Marks {
     /// Merges two histories: the maximum of each number. A root is kept only with its own message; of
     /// two roots for one message, that of `self`.
-    pub fn merge(self, other: Self) -> Self {
+    pub(crate) fn merge(self, other: Self) -> Self {
         let block = match (self.block, other.block) {
             (Some(mine), Some(theirs)) if theirs.slot > mine.slot => Some(theirs),
             (mine, theirs) => mine.or(theirs),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+#[allow(unused_imports, reason = "a bench uses one of them")]
 pub(crate) use super::vector_files::{body, config_yaml, lines, path};
 use super::{Scratch, Signer, Transport};
 

@@ -1,5 +1,7 @@
 //! Every request of the vectors, good and bad, through the parser and to its signing root.
 
+#![allow(clippy::too_many_lines, reason = "tables of cases are long")]
+
 use std::collections::HashMap;
 
 use crate::consensus::network::Fork;

@@ -1,5 +1,7 @@
 //! Where keys come from: every layout, key configuration files, and what is refused.
 
+#![allow(clippy::too_many_lines, reason = "tables of cases are long")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

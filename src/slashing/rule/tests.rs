@@ -1,6 +1,8 @@
 //! The rule as tables, and against a plain reference: everything a key ever signed, and the slashing
 //! conditions written out.
 
+#![allow(clippy::too_many_lines, reason = "tables of cases are long")]
+
 use super::{
     BlockMark, Bounds, Floor, Marks, Position, Rule, SlashableMessage, Verdict, VoteMark, check,
 };
