@@ -2,7 +2,7 @@
 //!
 //! A thread writes the lines that wait, together. Whoever signs waits for the write of its line, but at
 //! most [`WAIT_MAX`]: a second thread, the clock, ends the waits that take longer. So a disk that hangs or
-//! is full delays no signature by more, and signing goes on. What has happened is told: signatures that
+//! is full delays no signature by more, and signing goes on. Failures are reported: signatures that
 //! left before their line was written are counted as late; the file's failure is one ERROR; lines that
 //! found the queue full are lost and counted, and the file says how many when it works again.
 //!

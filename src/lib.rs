@@ -11,15 +11,18 @@
 //! 3. `http/request.rs` parses the head of the request, and `http/body.rs` the framing of its body.
 //! 4. `api/mod.rs` asks `api/guard.rs` whether this client may ask (host, origin, token), and
 //!    `api/routes.rs` for the handler of the route.
-//! 5. `api/sign.rs` is that handler, one line for each decision. Its lines are the next four steps.
+//! 5. `api/sign.rs` is that handler, one line for each decision. Its lines are the next five steps.
 //! 6. `keys/table.rs` finds the key without a lock. While keys are loaded, `api/readiness.rs` waits for it.
 //! 7. `consensus/request.rs` reads the message from the body and computes its signing root. All message
 //!    types are in `consensus/messages.rs`, and domains in `consensus/domain.rs`.
 //! 8. `slashing/mod.rs` returns a `Cleared`, the proof that the message may be signed. The decision is in
 //!    `slashing/rule.rs`. `slashing/store.rs` records it, with one commit for all waiting requests.
-//! 9. `server/signers.rs` gives key and proof to a signing thread and parks the coroutine. There
-//!    `keys/secret.rs` signs, in locked memory. Without a `Cleared` there is no signature.
-//! 10. `http/response.rs` writes the answer, which `server/connection.rs` sends.
+//! 9. `server/signers.rs` gives key and proof to a signing thread and parks the coroutine; when nothing else
+//!    is to be done, `server/worker_signer.rs` signs instead. Either calls `keys/secret.rs`, which signs in
+//!    locked memory: `keys/message_cache.rs` has the point of the message, and `keys/g2/mod.rs` multiplies
+//!    it. Without a `Cleared` there is no signature.
+//! 10. `api/audit.rs` is the line of the audit log, which `audit_log.rs` writes.
+//! 11. `http/response.rs` writes the answer, which `server/connection.rs` sends.
 //!
 //! # Other ways through the source
 //!
@@ -33,7 +36,9 @@
 //!   (`keys/imported.rs`).
 //! - **Reload**: `api/reload.rs`, or SIGHUP in `service.rs`; `keys/load.rs`, which lists (`keys/sources.rs`),
 //!   plans (`keys/load_plan.rs`), opens (`keys/source.rs`) and publishes (`keys/table.rs`).
-//! - **Scrape**: `api/routes.rs` has the routes of the metrics listener; `api/status.rs`; `metrics.rs`.
+//! - **Scrape**: `api/routes.rs` has the routes of the metrics listener; `api/status.rs`; `metrics.rs`. It
+//!   reads all figures into a `metrics/snapshot.rs`, which `metrics/own_names.rs` and `metrics/peer_names.rs`
+//!   write as text.
 //! - **Status page**: `api/status_page.rs` gathers the figures; `status/report.rs` is what they are, and
 //!   `status/page.rs` and `status/json.rs` write them. `commands/top.rs` shows them in a terminal.
 //!

@@ -198,7 +198,7 @@ impl Metrics {
         increment(&ERROR_TYPES, &self.refused, error_type);
     }
 
-    /// Counts a message that slashing protection does not let be signed.
+    /// Counts a message that slashing protection refuses.
     pub(crate) fn prevented(&self, rule: &str) {
         increment(&RULES, &self.prevented, rule);
     }

@@ -41,7 +41,7 @@ pub(super) struct AuditedMessage {
     pub(super) type_name: &'static str,
     pub(super) slashable: Slashable,
     pub(super) epoch: Option<Epoch>,
-    /// `None` for a text that is no consensus message.
+    /// `None` for a text that is not a consensus message.
     pub(super) signing_root: Option<Root>,
 }
 

@@ -155,7 +155,7 @@ fn use_cached(root: &Root, signatures: u32, waiting: u32) -> Option<Use> {
     })
 }
 
-/// Stores a point in the place of the one whose last use is the longest ago.
+/// Stores a point. It replaces the one that was not used for longest.
 fn store(root: &Root, point: MessagePoint) {
     let mut set = set_of(root);
     // Two threads that missed at the same time bring the same point.

@@ -19,7 +19,7 @@ impl Metrics {
             .map(|count| count.load(Ordering::Relaxed))
     }
 
-    /// Returns how many messages slashing protection did not let be signed, for each of [`RULES`].
+    /// Returns how many messages slashing protection refused, for each of [`RULES`].
     pub(crate) fn prevented_counts(&self) -> [u64; RULES.len()] {
         self.prevented
             .each_ref()

@@ -198,7 +198,7 @@ fn write_protection(text: &mut MetricsText, now: &MetricsSnapshot) {
     write_counts(
         text,
         "signerd_slashing_refusals",
-        "Messages that slashing protection did not let be signed, by rule",
+        "Messages that slashing protection refused, by rule",
         "rule",
         &now.prevented,
     );

@@ -13,7 +13,7 @@ pub(crate) struct MetricsSnapshot {
     pub(crate) lateness: Vec<(&'static str, DurationCounts)>,
     /// Refused requests, by reason.
     pub(crate) refused: Vec<(&'static str, u64)>,
-    /// Messages that slashing protection did not let be signed, by rule.
+    /// Messages that slashing protection refused, by rule.
     pub(crate) prevented: Vec<(&'static str, u64)>,
     /// Requests whose token was missing or wrong.
     pub(crate) tokens_refused: Vec<(&'static str, u64)>,

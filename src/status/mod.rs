@@ -85,7 +85,7 @@ impl RecentActivity {
             .count(self.slot_now(), index_of(&ERROR_TYPES, error_type));
     }
 
-    /// Counts a message that a rule of slashing protection does not let be signed.
+    /// Counts a message that a rule of slashing protection refuses.
     pub(crate) fn prevented(&self, rule: &str) {
         self.prevented
             .count(self.slot_now(), index_of(&RULES, rule));

@@ -226,7 +226,7 @@ fn write_verdict(out: &mut String, findings: &[StatusFinding], summary: &str) ->
     out.write_str("</section>\n")
 }
 
-/// The figures that one look should catch.
+/// The figures to see at a glance.
 fn write_numbers(out: &mut String, report: &StatusReport) -> fmt::Result {
     let health = &report.health;
     out.push_str("<dl class=\"numbers\">\n");

@@ -16,7 +16,7 @@ pub(crate) struct StatusReport {
 /// What the token of the reader has opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenState {
-    /// No token is configured, so that none opens anything.
+    /// No token is configured, so nothing can be opened.
     NotConfigured,
     NotSent,
     Wrong,
@@ -64,7 +64,7 @@ pub(crate) struct FiguresReport {
     pub(crate) lateness: Vec<LatenessReport>,
     /// Refused requests, by reason.
     pub(crate) refusals: Vec<CountReport>,
-    /// What slashing protection did not let be signed, by rule.
+    /// What slashing protection refused, by rule.
     pub(crate) rules: Vec<CountReport>,
     pub(crate) permitted: u64,
     pub(crate) prevented: u64,
@@ -99,7 +99,7 @@ pub(crate) struct LatenessReport {
     pub(crate) counts: LatenessCounts,
 }
 
-/// What happened of one kind.
+/// The events of one kind.
 pub(crate) struct CountReport {
     /// The reason of a refusal, or the rule.
     pub(crate) name: &'static str,
@@ -156,10 +156,10 @@ pub(crate) struct StatusFinding {
     pub(crate) text: String,
 }
 
-/// When one of so many duties is late, that wants attention.
+/// When one of so many duties is late, that needs attention.
 const LATE_PART: u64 = 20;
 
-/// A certificate that expires earlier wants attention.
+/// A certificate that expires earlier needs attention.
 const CERTIFICATE_SECONDS_MIN: i64 = 14 * 86_400;
 
 impl ServiceState {

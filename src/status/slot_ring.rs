@@ -1,6 +1,6 @@
 //! Counters for each of the last slots, in atomics: no lock is taken to count.
 //!
-//! A counter holds the slot that it is of beside its count, in one word. The first event of a new slot
+//! A counter holds its slot and its count in one word. The first event of a new slot
 //! overwrites what was counted [`SLOTS_SHOWN`] slots ago, so that nobody has to clear anything.
 
 use std::sync::atomic::{AtomicU64, Ordering};

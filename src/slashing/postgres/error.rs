@@ -44,7 +44,7 @@ pub(super) fn server_error(mut fields: ErrorFields<'_>) -> DatabaseError {
     DatabaseError::Server(error)
 }
 
-/// What an operator understands of an error of a socket.
+/// Describes an error of a socket for the operator.
 pub(super) fn readable(error: &io::Error) -> String {
     let kind = error.kind();
     if matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {

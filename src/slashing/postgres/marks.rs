@@ -1,4 +1,4 @@
-//! Reads and changes what is on record of validators: marks, the chain, the high watermark, `enabled`.
+//! Reads and changes the records of validators: marks, the chain, the high watermark, `enabled`.
 //!
 //! The database keeps every message since the last pruning. Here a validator's marks are the maximum of
 //! its messages and its low watermarks. To write a mark, the low watermark is set to it, and a row of the
@@ -65,7 +65,7 @@ pub(super) fn read_chain(
     Ok(rows.first().and_then(|row| root(row, 0)))
 }
 
-/// Makes the database one of this chain, unless it is of another one; returns which.
+/// Ties the database to this chain if it has none yet. Returns the chain of the database.
 pub(super) fn settle_chain(
     connection: &mut DatabaseConnection,
     chain: Root,

@@ -26,10 +26,10 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1800);
 /// A transaction that holds a validator's lock for longer is not that of a signer at work.
 const SIGNERS_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether those transactions have ended.
+/// How often to check whether those transactions have ended.
 const SIGNERS_INTERVAL: Duration = Duration::from_millis(20);
 
-/// When, and what, is removed.
+/// What is removed, and when.
 #[derive(Clone, Debug)]
 pub struct PruningSettings {
     /// Epochs that are kept below a validator's last vote, and slots below its last block.

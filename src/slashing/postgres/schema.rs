@@ -15,7 +15,7 @@ const VERSION: u32 = 12;
 /// The number of the advisory lock that is held while the tables are made.
 const SCHEMA_LOCK: u64 = 7_369_676;
 
-/// The number of the advisory lock by which it is checked that locks exclude.
+/// The number of the advisory lock on which the check of locks is made.
 const CHECKED_LOCK: u32 = 7_369_678;
 
 /// Checks the server and the tables, and makes the tables when there are none.
@@ -122,7 +122,7 @@ fn values<const N: usize>(rows: &[TextRow]) -> Result<[String; N], DatabaseError
         .ok_or_else(|| unusable("the server does not tell its settings"))
 }
 
-/// The names of those of our tables that are there.
+/// Returns which of our tables exist.
 fn tables(connection: &mut DatabaseConnection) -> Result<Vec<String>, DatabaseError> {
     let rows = connection.query(
         "SELECT name FROM unnest(ARRAY['validators', 'signed_blocks', 'signed_attestations', \

@@ -6,7 +6,8 @@
 //! that is locked elsewhere does not hold up the batch. The statement that follows reads from a setting
 //! of the transaction which locks it has.
 //!
-//! The checks are Web3Signer's (blocks.sql, votes.sql). A validator occurs once in a batch, and the batch is in the order of ids.
+//! The checks are Web3Signer's (blocks.sql, votes.sql). A validator occurs once in a batch, and the batch is
+//! in the order of ids.
 
 use super::connection::{DatabaseConnection, TextRow};
 use super::error::DatabaseError;
