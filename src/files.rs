@@ -37,7 +37,7 @@ static WARNED: Once = Once::new();
 
 /// A path that cannot be used, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileError {
+pub(crate) struct FileError {
     /// The file or directory.
     pub path: PathBuf,
     /// What is wrong with it; never a secret.

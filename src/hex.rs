@@ -31,7 +31,7 @@ pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
 }
 
 /// Decodes any number of bytes; `None` when the text is not hex.
-pub fn decode_any(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode_any(text: &str) -> Option<Vec<u8>> {
     let digits = strip_prefix(text);
     if !const_hex::check_raw(digits) {
         return None;

@@ -56,7 +56,7 @@ pub mod config;
 pub mod consensus;
 pub mod critical_thread;
 mod data_dir;
-pub mod files;
+pub(crate) mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod hex;
@@ -74,6 +74,9 @@ mod sync;
 pub mod wait;
 mod yaml;
 
+// Files that unit tests and the end-to-end suite share name this crate from outside.
+#[cfg(test)]
+extern crate self as signerd;
 #[cfg(test)]
 mod testing;
 

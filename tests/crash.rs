@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
-use signerd::slashing::rule::SlashableMessage;
+use signerd::consensus::slashable::SlashableMessage;
 
-use crate::protection::is_slashable;
 use crate::random::Random;
 use crate::slashing::{ZERO, block, vote};
+use crate::slashing_reference::is_slashable;
 use crate::support::client::Client;
 use crate::support::{Scratch, Signer, binary};
 

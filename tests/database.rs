@@ -5,16 +5,15 @@
 use std::thread;
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
-use signerd::consensus::slashable::Slashable;
-use signerd::slashing::rule::{Rule, SlashableMessage};
+use signerd::consensus::slashable::{Slashable, SlashableMessage};
 use signerd::slashing::{
     DATABASE_SCHEMA, DatabaseSettings, HighWatermark, Protection, ProtectionSettings,
-    PruningSettings, Refused, StoreOpenError,
+    PruningSettings, Refused, Rule, StoreOpenError,
 };
 
-use crate::protection::{any_message, is_slashable};
 use crate::random::Random;
 use crate::scratch::Scratch;
+use crate::slashing_reference::{any_message, is_slashable};
 use crate::support::postgres::PostgresServer;
 
 const CHAIN: Root = Root([0xcc; 32]);
@@ -699,8 +698,7 @@ fn random_messages_get_the_same_verdicts_from_both_stores_where_both_know_the_sa
     let equal = open(server, &minimal);
     server.psql(&minimal, MINIMAL);
     let scratch = Scratch::new();
-    let disk = crate::memory_disk::MemoryDisk::default();
-    let embedded = Protection::open_on(Box::new(disk), &scratch.settings()).unwrap();
+    let embedded = scratch.open().unwrap();
     const THREADS: u8 = 32;
     let keys: u16 = std::env::var("SIGNERD_TEST_LONG").map_or(8, |_| 1600);
     let one_thread = |number: u8| {

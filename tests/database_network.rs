@@ -11,8 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root};
-use signerd::consensus::slashable::Slashable;
-use signerd::slashing::rule::SlashableMessage;
+use signerd::consensus::slashable::{Slashable, SlashableMessage};
 use signerd::slashing::{
     DatabaseSettings, Protection, ProtectionSettings, Refused, StoreOpenError,
 };

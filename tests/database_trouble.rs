@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use signerd::consensus::primitives::{Epoch, PublicKey, Root};
-use signerd::consensus::slashable::Slashable;
-use signerd::slashing::rule::SlashableMessage;
+use signerd::consensus::slashable::{Slashable, SlashableMessage};
 use signerd::slashing::{DatabaseSettings, Protection, ProtectionSettings, StoreOpenError};
 
 use crate::scratch::Scratch;

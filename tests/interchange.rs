@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
-use signerd::consensus::slashable::Slashable;
-use signerd::slashing::{ExportError, ImportError, Protection, ProtectionSettings, rule};
+use signerd::consensus::slashable::{self, Slashable};
+use signerd::slashing::{ExportError, ImportError, Protection, ProtectionSettings};
 
 use crate::scratch::Scratch;
 
@@ -90,7 +90,7 @@ pub(crate) fn messages(step: &Value, chain: Root) -> Vec<SlashableMessage> {
         let slot = Slot(field(block, "slot"));
         message(
             block,
-            Slashable::On(chain, rule::SlashableMessage::Block(slot)),
+            Slashable::On(chain, slashable::SlashableMessage::Block(slot)),
         )
     });
     let votes = step["attestations"].as_array().unwrap().iter().map(|vote| {
@@ -100,7 +100,7 @@ pub(crate) fn messages(step: &Value, chain: Root) -> Vec<SlashableMessage> {
         );
         message(
             vote,
-            Slashable::On(chain, rule::SlashableMessage::Vote(source, target)),
+            Slashable::On(chain, slashable::SlashableMessage::Vote(source, target)),
         )
     });
     blocks.chain(votes).collect()
@@ -375,7 +375,7 @@ fn what_was_signed_is_exported_with_its_root_and_means_the_same_elsewhere() {
     let here = Protection::open(&here.settings()).unwrap();
     let there = Protection::open(&there.settings()).unwrap();
     let root = Root([7; 32]);
-    let block = Slashable::On(CHAIN, rule::SlashableMessage::Block(Slot(7)));
+    let block = Slashable::On(CHAIN, slashable::SlashableMessage::Block(Slot(7)));
     here.clear(&KEY, &block, root).unwrap();
     assert_eq!(
         exported(&here)["data"][0]["signed_blocks"],
@@ -404,7 +404,7 @@ fn each_chain_has_its_own_file_and_of_several_one_is_chosen() {
         (Root([2; 32]), KEY),
         (Root([2; 32]), other_key),
     ] {
-        let block = Slashable::On(chain, rule::SlashableMessage::Block(Slot(9)));
+        let block = Slashable::On(chain, slashable::SlashableMessage::Block(Slot(9)));
         protection.clear(&key, &block, Root::ZERO).unwrap();
     }
     let several = ExportError::SeveralChains(vec![Root([1; 32]), Root([2; 32])]);

@@ -1,4 +1,4 @@
-//! An interchange file of many keys: all or nothing wherever the disk fails or the process is killed,
+//! An interchange file of many keys: all or nothing when the process is killed,
 //! while signatures go on. And a store that has grown, or is of the format before.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
@@ -12,11 +12,8 @@ use std::time::{Duration, Instant};
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 use serde_json::Value;
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
-use signerd::consensus::slashable::Slashable;
-use signerd::slashing::Protection;
-use signerd::slashing::rule::SlashableMessage;
+use signerd::consensus::slashable::{Slashable, SlashableMessage};
 
-use crate::memory_disk::{Fault, MemoryDisk};
 use crate::random::Random;
 use crate::scratch::Scratch;
 use crate::slashing::{KEY, ZERO, block, start};
@@ -129,43 +126,6 @@ fn what_is_signed_while_a_large_file_is_imported_is_on_record_afterwards() {
         protection
             .clear(&of, &block, Root([3; 32]))
             .expect_err("another block of its highest slot");
-    }
-}
-
-#[test]
-fn a_large_file_is_imported_whole_or_not_at_all_wherever_the_disk_fails() {
-    const KEYS: u32 = 1_500;
-    let file = interchange(&CHAIN.to_string(), KEYS, 5);
-    for fault in [Fault::Full, Fault::FailedSync, Fault::PowerCut] {
-        let (mut whole, mut nothing) = (0, 0);
-        for operation in (1..400).step_by(3) {
-            let case = format!("{fault:?} at operation {operation}");
-            let scratch = Scratch::new();
-            let disk = MemoryDisk::default();
-            let mut random = Random::new(operation);
-            let open = || Protection::open_on(Box::new(disk.clone()), &scratch.settings());
-            let protection = open().unwrap();
-            let block = Slashable::On(CHAIN, SlashableMessage::Block(Slot(7)));
-            protection.clear(&key(0), &block, Root::ZERO).unwrap();
-            disk.plan(fault, operation);
-            let imported = protection.import(&file);
-            drop(protection);
-            disk.restart(&mut random);
-            let protection = open().unwrap();
-            let slots = slots(&protection.export(Some(CHAIN), None).unwrap());
-            assert_eq!(slots[0], "7", "{case}");
-            match slots.len() {
-                1 => nothing += 1,
-                1_500 => whole += 1,
-                other => panic!("{case}: {other} keys"),
-            }
-            assert!(imported.is_err() || slots.len() == 1_500, "{case}");
-            protection
-                .clear(&key(0), &block, Root([1; 32]))
-                .expect_err("a double proposal");
-        }
-        assert!(nothing > 10, "{fault:?}: {nothing} times nothing");
-        assert!(whole > 0, "{fault:?}: {whole} times all");
     }
 }
 

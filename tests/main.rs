@@ -4,10 +4,12 @@
 // What the suites stand on: the binary and a client; directories, random numbers, a failing disk, a
 // server with a small service.
 mod keystore_text;
+#[allow(dead_code, reason = "the unit tests use all of it")]
 mod memory_disk;
 mod random;
 mod rig;
 mod scratch;
+mod slashing_reference;
 mod support;
 
 // Bytes in, bytes out: framing, limits, deadlines, on coroutines and on threads; TLS and Unix sockets;
@@ -26,7 +28,6 @@ mod tls_files;
 
 mod refusals;
 mod requests;
-mod roots;
 mod sign;
 
 // EIP-3076: its suite, a full-history reference, a disk that fails, a process that is killed.
@@ -36,11 +37,9 @@ mod database_fleet;
 mod database_network;
 mod database_trouble;
 mod disk_trouble;
-mod faults;
 mod haproxy;
 mod interchange;
 mod large_import;
-mod protection;
 mod slashing;
 mod slashing_limits;
 mod store_loss;

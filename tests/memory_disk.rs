@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use redb::{Builder, Database, StorageBackend};
 use signerd::slashing::{Disk, Draft};
 
-use crate::random::Random;
+use super::random::Random;
 
 const SECTOR_BYTES: usize = 512;
 

@@ -82,7 +82,7 @@ impl Fork {
     ];
 
     /// Returns the name, as `version` in a request has it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Phase0 => "PHASE0",
             Self::Altair => "ALTAIR",

@@ -58,12 +58,12 @@ impl Networks {
     }
 
     /// Returns the names of the built-in networks.
-    pub fn names() -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         BUILT_IN_NETWORKS.iter().map(|network| &*network.name)
     }
 
     /// Returns the name of the chosen network.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.chosen.name
     }
 
@@ -80,7 +80,7 @@ impl Networks {
 
     /// Returns when the slots of the chosen network begin. `None` when no network was chosen, or its
     /// genesis time is not known.
-    pub fn slot_times(&self) -> Option<SlotTimes> {
+    pub(crate) fn slot_times(&self) -> Option<SlotTimes> {
         if self.seen.is_some() {
             return None;
         }
@@ -95,7 +95,7 @@ impl Networks {
 
     /// Returns the root of the validators at genesis of the chosen network; known for built-in networks
     /// only.
-    pub fn genesis_validators_root(&self) -> Option<Root> {
+    pub(crate) fn genesis_validators_root(&self) -> Option<Root> {
         self.chosen.genesis_validators_root
     }
 
@@ -125,7 +125,7 @@ impl Networks {
 
     /// Moves a fork of the chosen network, for rehearsals. Returns whether the network knows the
     /// version of the fork.
-    pub fn set_fork_epoch(&mut self, fork: Fork, epoch: Epoch) -> bool {
+    pub(crate) fn set_fork_epoch(&mut self, fork: Fork, epoch: Epoch) -> bool {
         match &mut self.chosen.forks[fork as usize] {
             Some((_, begin)) => {
                 *begin = epoch;

@@ -119,7 +119,7 @@ numbers! {
 
 impl Epoch {
     /// The epoch that never comes: `FAR_FUTURE_EPOCH`.
-    pub const NEVER: Self = Self(u64::MAX);
+    pub(crate) const NEVER: Self = Self(u64::MAX);
 }
 
 /// What a reader of numbers takes, for messages.

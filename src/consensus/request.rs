@@ -105,7 +105,7 @@ impl SignRequest {
     }
 
     /// Returns the type of the message, as the specification spells it, or `RAW`.
-    pub fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &'static str {
         self.type_name
     }
 
@@ -220,7 +220,7 @@ impl SignRequest {
     }
 
     /// Returns what slashing protection must know of the message.
-    pub fn slashable(&self) -> Slashable {
+    pub(crate) fn slashable(&self) -> Slashable {
         let (facts, genesis_validators_root) = match &self.subject {
             SignSubject::Forked {
                 facts, fork_info, ..
@@ -475,3 +475,6 @@ impl fmt::Display for RequestError {
 }
 
 impl std::error::Error for RequestError {}
+
+#[cfg(test)]
+mod tests;

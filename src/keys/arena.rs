@@ -30,7 +30,7 @@ const SLAB_BYTES: usize = 64 * 1024;
 const SLAB_SLOTS: usize = SLAB_BYTES / SLOT_BYTES - 1;
 
 /// Memory for one scalar, with one owner; dropping it wipes it and gives it back.
-pub struct ArenaSlot(SlotAddress);
+pub(crate) struct ArenaSlot(SlotAddress);
 
 /// The state of the locked memory, for health and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +55,12 @@ impl ArenaSlot {
     ///
     /// # Errors
     /// [`ArenaError`] when another slab is needed and cannot be made.
-    pub fn take() -> Result<Self, ArenaError> {
+    pub(crate) fn take() -> Result<Self, ArenaError> {
         change(Arena::take).map(Self)
     }
 
     /// The content.
-    pub fn bytes(&self) -> &[u8; SLOT_BYTES] {
+    pub(crate) fn bytes(&self) -> &[u8; SLOT_BYTES] {
         // SAFETY: the address is in a slab, which lives as long as the process and was initialised; this
         // `ArenaSlot` is its only owner, so a shared borrow of it excludes writers.
         unsafe { self.0.0.as_ref() }
@@ -112,7 +112,7 @@ pub fn report() -> LockReport {
 ///
 /// # Errors
 /// [`ArenaError`] when the first slab, or one that is already in use, is not locked.
-pub fn require_lock() -> Result<(), ArenaError> {
+pub(crate) fn require_lock() -> Result<(), ArenaError> {
     change(Arena::require_lock)
 }
 

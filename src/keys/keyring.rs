@@ -26,7 +26,7 @@ use crate::wait;
 const CHANGES_MAX: usize = 64;
 
 /// Changes the keys in the table, and reports how far that is.
-pub struct Keyring {
+pub(crate) struct Keyring {
     shared: Arc<KeyringShared>,
     changes: Arc<AtomicUsize>,
 }
@@ -36,7 +36,7 @@ impl Keyring {
     ///
     /// # Errors
     /// When the system has no thread or no random numbers.
-    pub fn start(
+    pub(crate) fn start(
         sources: Sources,
         settings: KeyringSettings,
         table: Arc<KeyTable>,
@@ -58,7 +58,7 @@ impl Keyring {
     ///
     /// # Errors
     /// A source that cannot be listed: nothing will be loaded then.
-    pub fn wait_listed(&self) -> Result<(), FileError> {
+    pub(crate) fn wait_listed(&self) -> Result<(), FileError> {
         let mut state = self.shared.state();
         loop {
             if let Some(error) = &state.unlistable {
@@ -79,7 +79,7 @@ impl Keyring {
 
     /// Waits for the end of the first load, at most for this time; a coroutine may call it. Returns whether the
     /// load has ended. When too many requests wait already, it returns at once.
-    pub fn wait_first_load(&self, timeout: Duration) -> bool {
+    pub(crate) fn wait_first_load(&self, timeout: Duration) -> bool {
         let waiting = {
             let mut state = self.shared.state();
             if state.first_load_ended {
@@ -94,7 +94,7 @@ impl Keyring {
 
     /// Waits for a key that is being loaded or may still come, at most for this time; a coroutine may call it.
     /// The key is opened next. When too many requests wait already, it returns at once.
-    pub fn wait_for_key(&self, key: &PublicKey, timeout: Duration) -> KeyArrival {
+    pub(crate) fn wait_for_key(&self, key: &PublicKey, timeout: Duration) -> KeyArrival {
         let waiting = {
             let mut state = self.shared.state();
             let arrival = state.arrival(key, &self.shared.table);
@@ -111,12 +111,12 @@ impl Keyring {
     }
 
     /// How far loading is.
-    pub fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         self.shared.progress()
     }
 
     /// Sleeps until nothing is being loaded or written to the key cache: on plain threads.
-    pub fn wait_loaded(&self) -> Progress {
+    pub(crate) fn wait_loaded(&self) -> Progress {
         {
             let mut state = self.shared.state();
             while state.is_loading() || self.shared.is_sealing(&state) {
@@ -127,7 +127,7 @@ impl Keyring {
     }
 
     /// Requests a reload. It follows the load that is running, if there is one.
-    pub fn reload(&self) {
+    pub(crate) fn reload(&self) {
         {
             let mut state = self.shared.state();
             state.is_reload_wanted = true;
@@ -137,7 +137,7 @@ impl Keyring {
     }
 
     /// The state of the running or last reload.
-    pub fn reload_state(&self) -> ReloadState {
+    pub(crate) fn reload_state(&self) -> ReloadState {
         self.shared.state().reload.clone()
     }
 

@@ -35,7 +35,7 @@ use crate::wait::lock;
 
 /// How to load; the sources themselves are [`Sources`].
 #[derive(Clone, Debug)]
-pub struct KeyringSettings {
+pub(crate) struct KeyringSettings {
     /// `--decrypt-memory`: the most memory for derivations; by default half of what is free.
     pub decrypt_memory_bytes: Option<u64>,
     /// `--key-cache`: the file with opened keys, sealed for the next start.

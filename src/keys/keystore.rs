@@ -103,7 +103,7 @@ impl Keystore {
     }
 
     /// The public key that the file declares.
-    pub fn public_key(&self) -> Option<PublicKey> {
+    pub(crate) fn public_key(&self) -> Option<PublicKey> {
         self.0.pubkey
     }
 

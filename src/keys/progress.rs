@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 /// How far loading is.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Keys that can sign.
     pub loaded: usize,
     /// Keys still to be opened; `None` while the sources are being listed.
@@ -23,7 +23,7 @@ pub struct Progress {
 
 /// The running or last reload.
 #[derive(Clone, Debug, Default)]
-pub struct ReloadState {
+pub(crate) struct ReloadState {
     /// How far it is.
     pub stage: ReloadStage,
     /// When it ended.
@@ -34,7 +34,7 @@ pub struct ReloadState {
 
 /// How far a reload is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReloadStage {
+pub(crate) enum ReloadStage {
     /// There was no reload.
     #[default]
     Idle,
@@ -64,7 +64,7 @@ impl Progress {
     ///
     /// # Errors
     /// The reason, as a sentence for a health check.
-    pub fn verdict(&self, expect_keys: Option<usize>) -> Result<(), String> {
+    pub(crate) fn verdict(&self, expect_keys: Option<usize>) -> Result<(), String> {
         let loaded = self.loaded;
         let failed = self.failed;
         if !self.first_load_ended {

@@ -30,7 +30,7 @@ const KEYS_PER_CHUNK: u32 = 64;
 
 /// All sources of keys, as the options name them.
 #[derive(Clone, Debug, Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// `--keystores-path` with its passwords: every `*.json` in a directory.
     pub keystore_directories: Vec<KeystoreDirectory>,
     /// `--keys`: directories whose layout is recognised.
@@ -54,7 +54,7 @@ pub struct Sources {
 
 /// A directory of keystores, and where their passwords are.
 #[derive(Clone, Debug)]
-pub struct KeystoreDirectory {
+pub(crate) struct KeystoreDirectory {
     /// The directory of `*.json` files.
     pub keystores: PathBuf,
     /// Their passwords.
@@ -63,7 +63,7 @@ pub struct KeystoreDirectory {
 
 /// Where the passwords of a directory of keystores are.
 #[derive(Clone, Debug)]
-pub enum PasswordFiles {
+pub(crate) enum PasswordFiles {
     /// A directory with a file `<name of the keystore>.txt` for each keystore.
     Dir(PathBuf),
     /// One file for all keystores.
@@ -72,7 +72,7 @@ pub enum PasswordFiles {
 
 /// A mnemonic (BIP-39) and the validators to derive from it (EIP-2334).
 #[derive(Clone, Debug)]
-pub struct MnemonicFiles {
+pub(crate) struct MnemonicFiles {
     /// The file with the words.
     pub file: PathBuf,
     /// The file with the passphrase, if there is one.

@@ -52,7 +52,7 @@ impl KeyOrigin {
 }
 
 /// The result of looking up a key.
-pub enum Found {
+pub(crate) enum Found {
     /// It can sign. Its deletion waits for as long as this is held.
     Ready(Arc<SecretKey>),
     /// It is being decrypted.
@@ -76,7 +76,7 @@ impl KeyTable {
     }
 
     /// Looks up the secret of a public key. Takes no lock and never waits.
-    pub fn find(&self, key: &PublicKey) -> Found {
+    pub(crate) fn find(&self, key: &PublicKey) -> Found {
         self.map.load().leaf(key).find(key)
     }
 
@@ -93,7 +93,7 @@ impl KeyTable {
     }
 
     /// Announces keys that are being decrypted; [`KeyTable::insert`] makes them ready.
-    pub fn expect(&self, keys: Vec<PublicKey>) {
+    pub(crate) fn expect(&self, keys: Vec<PublicKey>) {
         self.change(|map| {
             for key in keys {
                 map.expect(key);
@@ -102,7 +102,7 @@ impl KeyTable {
     }
 
     /// Withdraws what [`KeyTable::expect`] announced: the keys could not be decrypted.
-    pub fn forget(&self, keys: &[PublicKey]) {
+    pub(crate) fn forget(&self, keys: &[PublicKey]) {
         self.change(|map| {
             for key in keys {
                 map.forget(key);
@@ -135,15 +135,6 @@ impl KeyTable {
         });
     }
 
-    /// Removes these keys, ready or pending; waits until they are not used any more, and wipes them.
-    /// Returns those that were ready.
-    pub fn remove(&self, keys: &[PublicKey]) -> Vec<PublicKey> {
-        let withdrawn = self.withdraw(keys);
-        self.forget(keys);
-        withdrawn.wait();
-        withdrawn.keys()
-    }
-
     /// Replaces the origins of these keys.
     pub(super) fn set_origins(&self, origins: Vec<(PublicKey, KeyOriginFile)>) {
         self.change(|map| {
@@ -154,7 +145,7 @@ impl KeyTable {
     }
 
     /// Lists the public keys that can sign, sorted.
-    pub fn list(&self) -> Vec<PublicKey> {
+    pub(crate) fn list(&self) -> Vec<PublicKey> {
         self.map
             .load()
             .loaded()
@@ -163,7 +154,7 @@ impl KeyTable {
     }
 
     /// Lists the keys that can sign, sorted, each with its origin.
-    pub fn entries(&self) -> Vec<(PublicKey, KeyOrigin)> {
+    pub(crate) fn entries(&self) -> Vec<(PublicKey, KeyOrigin)> {
         let map = self.map.load();
         map.loaded()
             .map(|loaded| (loaded.secret.public_key(), KeyOrigin::clone(&loaded.origin)))
@@ -171,18 +162,13 @@ impl KeyTable {
     }
 
     /// How many keys can sign.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.map
             .load()
             .leaves
             .iter()
             .map(|leaf| leaf.ready.len())
             .sum()
-    }
-
-    /// Whether no key can sign.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Publishes what `edit` makes of the present map. When this returns, an older map is read only by those

@@ -15,7 +15,7 @@ pub(super) const WAITERS_MAX: usize = 1024;
 
 /// What came of waiting for a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyArrival {
+pub(crate) enum KeyArrival {
     /// The key is in the table.
     Loaded,
     /// It was not loaded within the time, or too many requests wait already.

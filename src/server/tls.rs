@@ -20,7 +20,7 @@ use rustls::sign::SingleCertAndKey;
 use super::certificates::{self, CertificateDates, fingerprint, with_colons};
 use super::client_verifier::ClientVerifier;
 
-pub(crate) use super::certificates::TlsError;
+pub use super::certificates::TlsError;
 pub use super::identity::TlsIdentity;
 
 /// Where certificates and keys are.

@@ -42,7 +42,7 @@ impl StoreOpenError {
     }
 
     /// Returns what to do about it.
-    pub fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::InUse(..) => "stop the other process, or give this one its own directory",
             Self::Lost(_) => {

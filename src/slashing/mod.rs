@@ -13,7 +13,7 @@ mod interchange;
 mod limits;
 mod postgres;
 mod repair;
-pub mod rule;
+pub(crate) mod rule;
 mod settings;
 mod store;
 
@@ -38,9 +38,9 @@ pub use limits::ChainClock;
 pub(crate) use postgres::talk_to_database;
 pub use postgres::{DatabaseSettings, PruningSettings, SCHEMA as DATABASE_SCHEMA};
 pub(crate) use repair::{MarkChange, RepairError};
-pub use rule::{Floor, HighWatermark, Marks, Refused, Unavailable};
+pub use rule::{Floor, HighWatermark, Marks, Refused, Rule, Unavailable};
 pub use settings::ProtectionSettings;
-pub use store::{StoreCommit, StoreObserver};
+pub(crate) use store::{StoreCommit, StoreObserver};
 
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::consensus::slashable::Slashable;
@@ -325,7 +325,7 @@ impl Protection {
     }
 
     /// Returns whether the last access to the store worked, without waiting. `true` without protection.
-    pub fn is_available(&self) -> bool {
+    pub(crate) fn is_available(&self) -> bool {
         match self {
             Self::Off => true,
             Self::On(protection) => protection.store.is_available(),
@@ -333,7 +333,7 @@ impl Protection {
     }
 
     /// Sets who is told of each batch that the store has decided. Does nothing without protection.
-    pub fn observe(&self, observer: Arc<dyn StoreObserver>) {
+    pub(crate) fn observe(&self, observer: Arc<dyn StoreObserver>) {
         if let Self::On(protection) = self {
             protection.store.observe(observer);
         }
@@ -490,3 +490,6 @@ fn merge(
     };
     merged.map_err(|refused| ImportError::Invalid(format!("data: {refused}")))
 }
+
+#[cfg(test)]
+mod tests;

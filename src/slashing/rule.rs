@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::consensus::primitives::{Epoch, Root, Slot};
-pub use crate::consensus::slashable::SlashableMessage;
+pub(crate) use crate::consensus::slashable::SlashableMessage;
 
 /// Chains on which one key can have a record. Devnets are re-created under the same keys, but nobody
 /// needs more of them at a time.
@@ -45,7 +45,7 @@ pub struct VoteMark {
 
 /// What limits every key on one chain at one time, whatever it has signed.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// The lowest slot.
     pub block: Floor,
     /// The lowest epoch.
@@ -89,7 +89,7 @@ pub struct HighWatermark {
 
 /// What to do before the message is signed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Nothing: this very message is on record.
     Repeat,
     /// Store these marks durably.
@@ -202,7 +202,7 @@ pub enum Rule {
 ///
 /// # Errors
 /// [`Refused`], with the first rule that the message breaks.
-pub fn check(
+pub(crate) fn check(
     marks: &Marks,
     bounds: &Bounds,
     message: SlashableMessage,
@@ -339,7 +339,7 @@ impl Floor {
 impl Marks {
     /// Merges two histories: the maximum of each number. A root is kept only with its own message; of
     /// two roots for one message, that of `self`.
-    pub fn merge(self, other: Self) -> Self {
+    pub(crate) fn merge(self, other: Self) -> Self {
         let block = match (self.block, other.block) {
             (Some(mine), Some(theirs)) if theirs.slot > mine.slot => Some(theirs),
             (mine, theirs) => mine.or(theirs),
@@ -485,3 +485,6 @@ impl fmt::Display for Rule {
         })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -38,14 +38,14 @@ const DEFERRED_TIMEOUT: Duration = Duration::from_secs(2);
 const DEFERRED_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Is told what the store does, for metrics. Its method runs on the store's thread and must not wait.
-pub trait StoreObserver: Send + Sync {
+pub(crate) trait StoreObserver: Send + Sync {
     /// Some messages were checked, and recorded where a rule permits it.
     fn committed(&self, commit: StoreCommit);
 }
 
 /// One batch of messages that the back-end has decided.
 #[derive(Clone, Copy, Debug)]
-pub struct StoreCommit {
+pub(crate) struct StoreCommit {
     /// How many of the messages are blocks.
     pub blocks: u64,
     /// How many of the messages are votes.

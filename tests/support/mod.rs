@@ -12,6 +12,7 @@ pub(crate) mod postgres;
 pub(crate) mod prometheus;
 pub(crate) mod secrets;
 pub(crate) mod secured;
+mod vector_files;
 pub(crate) mod vectors;
 pub(crate) mod web3signer;
 

@@ -1,5 +1,7 @@
 //! Where keys come from: every layout, key configuration files, and what is refused.
 
+#![allow(clippy::too_many_lines, reason = "tables of cases are long")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use crate::keys::table::KeyTable;
 use crate::slashing::Protection;
 
 use crate::testing::scratch::Scratch;
+use crate::testing::vector_files;
 
 fn layouts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/layouts")
@@ -503,7 +506,7 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
 
     // Of full cost: half a second.
     for ending in ["json", "txt"] {
-        let slow = layouts().join(format!("../eip2335/official-scrypt.{ending}"));
+        let slow = vector_files::path(&format!("eip2335/official-scrypt.{ending}"));
         scratch.write(&format!("slow.{ending}"), fs::read(slow).unwrap());
     }
     keyring.reload();

@@ -376,3 +376,6 @@ impl Backend for EmbeddedStore {
         self.guard(opened)
     }
 }
+
+#[cfg(test)]
+mod fault_tests;

@@ -1,29 +1,16 @@
 //! The rule as tables, and against a plain reference: everything a key ever signed, and the slashing
 //! conditions written out.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+#![allow(clippy::too_many_lines, reason = "tables of cases are long")]
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
-use std::thread;
-
-use signerd::consensus::network::SlotTimes;
-use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
-use signerd::consensus::slashable::Slashable;
-use signerd::slashing::rule::{
-    BlockMark, Bounds, Marks, Position, Rule, SlashableMessage, Verdict, VoteMark, check,
+use super::{
+    BlockMark, Bounds, Floor, Marks, Position, Rule, SlashableMessage, Verdict, VoteMark, check,
 };
-use signerd::slashing::{
-    ChainClock, Floor, HighWatermark, Protection, ProtectionSettings, Refused, StoreCommit,
-    StoreObserver,
-};
+use super::{HighWatermark, Refused};
+use crate::consensus::primitives::{Epoch, Root, Slot};
+use crate::testing::random::Random;
+use crate::testing::slashing_reference::{Signed, any_message, is_slashable};
 
-use crate::memory_disk::MemoryDisk;
-use crate::random::Random;
-use crate::scratch::Scratch;
-
-const CHAIN: Root = Root([0xcc; 32]);
 const OURS: Root = Root([1; 32]);
 const FREE: Bounds = Bounds {
     block: Floor::Set(0),
@@ -464,29 +451,6 @@ fn vote(source: u64, target: u64, root: Option<Root>) -> Marks {
     }
 }
 
-/// A signed message; an imported one has no root.
-type Signed = (SlashableMessage, Option<Root>);
-
-/// Slashable offences of the consensus specification: `process_proposer_slashing` and
-/// `is_slashable_attestation_data`. A message without a root may be any of its slot or target.
-pub(crate) fn is_slashable(one: &Signed, other: &Signed) -> bool {
-    let same = one == other && one.1.is_some();
-    match (one.0, other.0) {
-        (SlashableMessage::Block(one), SlashableMessage::Block(other)) => one == other && !same,
-        (
-            SlashableMessage::Vote(source, target),
-            SlashableMessage::Vote(other_source, other_target),
-        ) => {
-            let double = target == other_target && !same;
-            let surrounds = source < other_source && other_target < target;
-            let surrounded = other_source < source && target < other_target;
-            double || surrounds || surrounded
-        }
-        (SlashableMessage::Block(_), SlashableMessage::Vote(..))
-        | (SlashableMessage::Vote(..), SlashableMessage::Block(_)) => false,
-    }
-}
-
 /// What minimal protection must refuse, slashable or not: it does not know what lies below.
 fn is_below_the_highest(history: &[Signed], message: SlashableMessage) -> bool {
     history.iter().any(|(signed, _)| match (*signed, message) {
@@ -501,7 +465,12 @@ fn is_below_the_highest(history: &[Signed], message: SlashableMessage) -> bool {
 }
 
 /// Compares one verdict with the reference; a message that passed becomes history.
-fn compare(history: &mut Vec<Signed>, message: SlashableMessage, root: Root, passed: bool) {
+pub(crate) fn compare(
+    history: &mut Vec<Signed>,
+    message: SlashableMessage,
+    root: Root,
+    passed: bool,
+) {
     let asked = (message, Some(root));
     let valid = !matches!(message, SlashableMessage::Vote(source, target) if source > target);
     // The very message again adds nothing that is not out already, whatever was imported since.
@@ -516,19 +485,6 @@ fn compare(history: &mut Vec<Signed>, message: SlashableMessage, root: Root, pas
     if passed && !repeat {
         history.push(asked);
     }
-}
-
-/// Few slots, epochs and roots, so that conflicts are frequent.
-pub(crate) fn any_message(random: &mut Random) -> (SlashableMessage, Root) {
-    let message = match random.below(2) {
-        0 => SlashableMessage::Block(Slot(random.below(6))),
-        _ => SlashableMessage::Vote(Epoch(random.below(6)), Epoch(random.below(6))),
-    };
-    (message, Root([u8::from(random.below(3) == 0); 32]))
-}
-
-pub(crate) fn slashable(message: SlashableMessage) -> Slashable {
-    Slashable::On(CHAIN, message)
 }
 
 fn marks_of(message: SlashableMessage) -> Marks {
@@ -575,321 +531,4 @@ fn a_million_random_histories_hold_no_slashable_pair() {
         passed > 1_000_000 && repeated > 10_000,
         "passed {passed}, repeated {repeated}"
     );
-}
-
-/// Slots and epochs of a second; the present is 4, so that 0 to 6 may be signed.
-const CLOCK: ChainClock = ChainClock {
-    times: SlotTimes {
-        genesis_time_seconds: 1_000,
-        slot_ms: 1_000,
-        slots_per_epoch: 1,
-    },
-    now_seconds: || 1_004,
-};
-const LAST_SIGNED: u64 = 6;
-
-/// An interchange file with this one message.
-fn interchange(chain: Root, key: PublicKey, message: SlashableMessage) -> String {
-    let (blocks, votes) = match message {
-        SlashableMessage::Block(slot) => (format!(r#"{{"slot":"{slot}"}}"#), String::new()),
-        SlashableMessage::Vote(source, target) => (
-            String::new(),
-            format!(r#"{{"source_epoch":"{source}","target_epoch":"{target}"}}"#),
-        ),
-    };
-    format!(
-        r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{chain}"}},
-        "data":[{{"pubkey":"{key}","signed_blocks":[{blocks}],"signed_attestations":[{votes}]}}]}}"#
-    )
-}
-
-/// A message, and whether it is too far in the future.
-fn any_message_with_some_in_the_future(random: &mut Random) -> (SlashableMessage, Root, bool) {
-    let (message, root) = match any_message(random) {
-        (SlashableMessage::Block(_), root) => {
-            (SlashableMessage::Block(Slot(random.below(9))), root)
-        }
-        (SlashableMessage::Vote(..), root) => {
-            let source = Epoch(random.below(9));
-            (SlashableMessage::Vote(source, Epoch(random.below(9))), root)
-        }
-    };
-    let is_far = match message {
-        SlashableMessage::Block(slot) => slot.0 > LAST_SIGNED,
-        SlashableMessage::Vote(source, target) => source.max(target).0 > LAST_SIGNED,
-    };
-    (message, root, is_far)
-}
-
-#[test]
-fn of_120_000_random_requests_and_imports_on_two_chains_none_differs_from_the_full_history() {
-    const THREADS: u8 = 40;
-    const KEYS: u16 = 150;
-    const CHAINS: [Root; 2] = [CHAIN, Root([0xdd; 32])];
-    let scratch = Scratch::new();
-    let disk = MemoryDisk::default();
-    let settings = ProtectionSettings {
-        clock: Some(CLOCK),
-        ..scratch.settings()
-    };
-    let protection = Protection::open_on(Box::new(disk), &settings).unwrap();
-    let one_thread = |number: u8| {
-        let mut random = Random::new(u64::from(number));
-        let (mut requests, mut imports) = (0, 0);
-        for sequence in 0..KEYS {
-            let mut key = PublicKey([number; 48]);
-            key.0[..2].copy_from_slice(&sequence.to_le_bytes());
-            let mut histories = [Vec::new(), Vec::new()];
-            for _ in 0..20 {
-                let at = usize::from(random.below(2) == 0);
-                let (message, root, is_far) = any_message_with_some_in_the_future(&mut random);
-                if random.below(16) == 0 {
-                    let file = interchange(CHAINS[at], key, message);
-                    let imported = protection.import(&file);
-                    assert_eq!(imported.is_err(), is_far, "{message:?}: {imported:?}");
-                    if !is_far {
-                        histories[at].push((message, None));
-                    }
-                    imports += 1;
-                    continue;
-                }
-                let cleared = protection.clear(&key, &Slashable::On(CHAINS[at], message), root);
-                requests += 1;
-                if is_far {
-                    let refused = cleared.expect_err("too far in the future");
-                    assert!(matches!(refused, Refused::InFuture(..)), "{refused}");
-                } else {
-                    compare(&mut histories[at], message, root, cleared.is_ok());
-                }
-            }
-        }
-        (requests, imports)
-    };
-    let counts: Vec<(u32, u32)> = thread::scope(|scope| {
-        let one_thread = &one_thread;
-        let threads: Vec<_> = (0..THREADS)
-            .map(|number| scope.spawn(move || one_thread(number)))
-            .collect();
-        let ended = threads.into_iter().map(|thread| thread.join().unwrap());
-        ended.collect()
-    });
-    let requests: u32 = counts.iter().map(|(requests, _)| requests).sum();
-    let imports: u32 = counts.iter().map(|(_, imports)| imports).sum();
-    assert_eq!(requests + imports, 120_000);
-    assert!(imports > 5_000, "{imports} imports");
-    let (permitted, prevented) = protection.counters();
-    assert_eq!(permitted + prevented, u64::from(requests));
-    assert!(permitted > 10_000, "{permitted} permitted");
-}
-
-#[test]
-fn the_chain_that_a_key_has_not_used_for_longest_makes_room_but_never_one_of_the_last_day() {
-    static NOW: AtomicU64 = AtomicU64::new(0);
-    const DAY: u64 = 86_400;
-    let clock = ChainClock {
-        // So slow that all of this is in its first epoch.
-        times: SlotTimes {
-            genesis_time_seconds: 0,
-            slot_ms: 1_000_000_000_000,
-            slots_per_epoch: 8,
-        },
-        now_seconds: || NOW.load(Ordering::Relaxed),
-    };
-    let scratch = Scratch::new();
-    let settings = ProtectionSettings {
-        clock: Some(clock),
-        ..scratch.settings()
-    };
-    let protection = Protection::open(&settings).unwrap();
-    let key = PublicKey([1; 48]);
-    let block = |chain, slot| Slashable::On(Root([chain; 32]), SlashableMessage::Block(Slot(slot)));
-    // Chain 1 is used again on the last day; chain 2 is then the one unused for longest.
-    for chain in 1..=16 {
-        NOW.store(10 * DAY + u64::from(chain), Ordering::Relaxed);
-        protection.clear(&key, &block(chain, 1), OURS).unwrap();
-    }
-    NOW.store(11 * DAY + 1, Ordering::Relaxed);
-    protection.clear(&key, &block(1, 2), OURS).unwrap();
-    let refused = protection.clear(&key, &block(17, 1), OURS).unwrap_err();
-    assert!(matches!(refused, Refused::ManyChains(_)), "{refused}");
-    NOW.store(11 * DAY + 3, Ordering::Relaxed);
-    protection.clear(&key, &block(17, 1), OURS).unwrap();
-    let chains = || {
-        let marks = protection.marks(Some(&[key])).unwrap();
-        let mut chains: Vec<_> = marks.iter().map(|(_, chain, _)| chain.0[0]).collect();
-        chains.sort_unstable();
-        chains
-    };
-    let expected: Vec<u8> = (1..=17).filter(|chain| *chain != 2).collect();
-    assert_eq!(chains(), expected);
-    // Chain 3 was used at this very second a day ago.
-    let refused = protection.clear(&key, &block(18, 1), OURS).unwrap_err();
-    assert!(matches!(refused, Refused::ManyChains(_)), "{refused}");
-    // A clock that was set back makes nothing old.
-    NOW.store(0, Ordering::Relaxed);
-    protection.clear(&key, &block(18, 1), OURS).unwrap_err();
-    assert_eq!(chains(), expected);
-    // Nor does an import find room.
-    NOW.store(11 * DAY + 3, Ordering::Relaxed);
-    let file = interchange(Root([18; 32]), key, SlashableMessage::Block(Slot(1)));
-    protection.import(&file).expect_err("no room");
-    assert_eq!(chains(), expected);
-}
-
-#[test]
-fn of_conflicting_requests_at_the_same_time_exactly_one_is_cleared() {
-    const THREADS: u8 = 16;
-    let scratch = Scratch::new();
-    let protection = scratch.open().unwrap();
-    let together = Barrier::new(usize::from(THREADS));
-    let mut cleared = BTreeMap::<u64, u32>::new();
-    thread::scope(|scope| {
-        let rivals: Vec<_> = (0..THREADS)
-            .map(|number| {
-                let (protection, together) = (&protection, &together);
-                scope.spawn(move || {
-                    let mut won = Vec::new();
-                    for slot in 0..50 {
-                        together.wait();
-                        let block = slashable(SlashableMessage::Block(Slot(slot)));
-                        if protection
-                            .clear(&PublicKey([1; 48]), &block, Root([number; 32]))
-                            .is_ok()
-                        {
-                            won.push(slot);
-                        }
-                    }
-                    won
-                })
-            })
-            .collect();
-        for slot in rivals.into_iter().flat_map(|rival| rival.join().unwrap()) {
-            *cleared.entry(slot).or_default() += 1;
-        }
-    });
-    assert_eq!(cleared, (0..50).map(|slot| (slot, 1)).collect());
-}
-
-#[test]
-fn what_was_signed_is_known_after_a_restart() {
-    let scratch = Scratch::new();
-    let key = PublicKey([1; 48]);
-    let high = HighWatermark {
-        slot: Slot(100),
-        epoch: Epoch(3),
-    };
-    let open = || scratch.open().unwrap();
-    let protection = open();
-    protection
-        .clear(
-            &key,
-            &slashable(SlashableMessage::Vote(Epoch(1), Epoch(2))),
-            OURS,
-        )
-        .unwrap();
-    protection.set_high_watermark(Some(high)).unwrap();
-    drop(protection);
-    let protection = open();
-    assert!(protection.knows(&key) && !protection.knows(&PublicKey([2; 48])));
-    protection
-        .clear(
-            &key,
-            &slashable(SlashableMessage::Vote(Epoch(1), Epoch(2))),
-            OURS,
-        )
-        .expect("the same again");
-    protection
-        .clear(
-            &key,
-            &slashable(SlashableMessage::Vote(Epoch(1), Epoch(2))),
-            OTHER,
-        )
-        .expect_err("a double vote");
-    assert_eq!(protection.high_watermark(), Some(high));
-    protection
-        .clear(
-            &key,
-            &slashable(SlashableMessage::Vote(Epoch(2), Epoch(3))),
-            OURS,
-        )
-        .expect_err("too high");
-    protection.set_high_watermark(None).unwrap();
-    protection
-        .clear(
-            &key,
-            &slashable(SlashableMessage::Vote(Epoch(2), Epoch(3))),
-            OURS,
-        )
-        .expect("the line is gone");
-    drop(protection);
-    assert_eq!(open().high_watermark(), None);
-}
-
-#[test]
-fn only_what_can_be_slashed_is_checked_and_counted() {
-    let scratch = Scratch::new();
-    let settings = ProtectionSettings {
-        min_slot: Some(Slot(10)),
-        ..scratch.settings()
-    };
-    let on = Protection::open(&settings).unwrap();
-    let key = PublicKey([1; 48]);
-    for (case, slashable, protected) in [
-        ("a selection proof", Slashable::Never, true),
-        ("a bare root", Slashable::Opaque, false),
-        (
-            "a block below the floor",
-            slashable(SlashableMessage::Block(Slot(9))),
-            false,
-        ),
-        (
-            "a block at the floor",
-            slashable(SlashableMessage::Block(Slot(10))),
-            true,
-        ),
-    ] {
-        assert_eq!(
-            on.clear(&key, &slashable, OURS).is_ok(),
-            protected,
-            "{case}"
-        );
-        assert!(
-            Protection::Off.clear(&key, &slashable, OURS).is_ok(),
-            "{case} without protection"
-        );
-    }
-    assert_eq!(on.counters(), (1, 2));
-}
-
-#[test]
-fn an_observer_is_told_of_every_message_that_the_store_decides() {
-    #[derive(Default)]
-    struct Counter(Mutex<(u64, u64, u64)>);
-    impl StoreObserver for Counter {
-        fn committed(&self, commit: StoreCommit) {
-            assert!(commit.blocks + commit.votes > 0, "{commit:?}");
-            let mut counted = self.0.lock().unwrap();
-            counted.0 += commit.blocks;
-            counted.1 += commit.votes;
-            counted.2 += u64::from(!commit.took.is_zero());
-        }
-    }
-    let scratch = Scratch::new();
-    let protection = scratch.open().unwrap();
-    let counter = Arc::new(Counter::default());
-    protection.observe(Arc::clone(&counter) as Arc<dyn StoreObserver>);
-    assert!(protection.is_available());
-    let key = PublicKey([1; 48]);
-    for (slot, expected) in [(5, true), (4, false), (5, true)] {
-        let block = slashable(SlashableMessage::Block(Slot(slot)));
-        assert_eq!(protection.clear(&key, &block, Root::ZERO).is_ok(), expected);
-    }
-    let vote = slashable(SlashableMessage::Vote(Epoch(1), Epoch(2)));
-    protection.clear(&key, &vote, Root::ZERO).unwrap();
-    protection
-        .clear(&key, &Slashable::Never, Root::ZERO)
-        .unwrap();
-    let (blocks, votes, commits) = *counter.0.lock().unwrap();
-    assert_eq!((blocks, votes), (3, 1), "refused and repeated ones too");
-    assert!((1..=4).contains(&commits), "{commits}");
 }

@@ -1,26 +1,30 @@
 //! The store on a disk that fails at each of its operations in turn: nothing is cleared that could
 //! be forgotten.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
-
 use std::fs;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
-use signerd::consensus::slashable::Slashable;
-use signerd::slashing::rule::SlashableMessage;
-use signerd::slashing::{Protection, ProtectionSettings, Refused, StoreOpenError};
+use serde_json::{Value, json};
 
-use crate::memory_disk::{Fault, MemoryDisk};
-use crate::protection::{is_slashable, slashable};
-use crate::random::Random;
-use crate::scratch::Scratch;
+use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+use crate::consensus::slashable::{Slashable, SlashableMessage};
+use crate::slashing::{Protection, ProtectionSettings, Refused, StoreOpenError};
 
+use crate::testing::memory_disk::{Fault, MemoryDisk};
+use crate::testing::random::Random;
+use crate::testing::slashing_reference::is_slashable;
+use crate::testing::store_scratch::Scratch;
+
+const CHAIN: Root = Root([0xcc; 32]);
 const KEY: PublicKey = PublicKey([1; 48]);
 /// More disk operations than one life below does.
 const OPERATIONS: u64 = 400;
+
+fn slashable(message: SlashableMessage) -> Slashable {
+    Slashable::On(CHAIN, message)
+}
 
 #[test]
 fn no_slashable_pair_is_cleared_wherever_the_disk_fails() {
@@ -259,5 +263,77 @@ fn all_files_are_private() {
             0o600,
             "{file:?}"
         );
+    }
+}
+
+fn numbered_key(number: u32) -> PublicKey {
+    let mut key = PublicKey([0xab; 48]);
+    key.0[..4].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// A file about so many keys, each with a block at slot 5 and a vote for epoch 5.
+fn large_file(keys: u32) -> String {
+    let mut data = Vec::new();
+    for number in 0..keys {
+        data.push(json!({
+            "pubkey": numbered_key(number).to_string(),
+            "signed_blocks": [{"slot": "5"}],
+            "signed_attestations": [{"source_epoch": "0", "target_epoch": "5"}],
+        }));
+    }
+    json!({
+        "metadata": {"interchange_format_version": "5", "genesis_validators_root": CHAIN.to_string()},
+        "data": data,
+    })
+    .to_string()
+}
+
+/// The highest slot of each key of an interchange file.
+fn slots(file: &str) -> Vec<String> {
+    let file: Value = serde_json::from_str(file).unwrap();
+    let mut slots = Vec::new();
+    for key in file["data"].as_array().unwrap() {
+        slots.push(key["signed_blocks"][0]["slot"].as_str().unwrap().to_owned());
+    }
+    slots
+}
+
+#[test]
+fn a_large_file_is_imported_whole_or_not_at_all_wherever_the_disk_fails() {
+    const KEYS: u32 = 1_500;
+    let file = large_file(KEYS);
+    for fault in [Fault::Full, Fault::FailedSync, Fault::PowerCut] {
+        let (mut whole, mut nothing) = (0, 0);
+        for operation in (1..400).step_by(3) {
+            let case = format!("{fault:?} at operation {operation}");
+            let scratch = Scratch::new();
+            let disk = MemoryDisk::default();
+            let mut random = Random::new(operation);
+            let open = || Protection::open_on(Box::new(disk.clone()), &scratch.settings());
+            let protection = open().unwrap();
+            let block = Slashable::On(CHAIN, SlashableMessage::Block(Slot(7)));
+            protection
+                .clear(&numbered_key(0), &block, Root::ZERO)
+                .unwrap();
+            disk.plan(fault, operation);
+            let imported = protection.import(&file);
+            drop(protection);
+            disk.restart(&mut random);
+            let protection = open().unwrap();
+            let slots = slots(&protection.export(Some(CHAIN), None).unwrap());
+            assert_eq!(slots[0], "7", "{case}");
+            match slots.len() {
+                1 => nothing += 1,
+                1_500 => whole += 1,
+                other => panic!("{case}: {other} keys"),
+            }
+            assert!(imported.is_err() || slots.len() == 1_500, "{case}");
+            protection
+                .clear(&numbered_key(0), &block, Root([1; 32]))
+                .expect_err("a double proposal");
+        }
+        assert!(nothing > 10, "{fault:?}: {nothing} times nothing");
+        assert!(whole > 0, "{fault:?}: {whole} times all");
     }
 }

@@ -1,15 +1,17 @@
 //! Every request of the vectors, good and bad, through the parser and to its signing root.
 
+#![allow(clippy::too_many_lines, reason = "tables of cases are long")]
+
 use std::collections::HashMap;
 
+use crate::consensus::network::Fork;
+use crate::consensus::networks::Networks;
+use crate::consensus::primitives::Epoch;
+use crate::consensus::request::SignRequest;
+use crate::consensus::slashable::{Slashable, SlashableMessage};
 use serde_json::Value;
-use signerd::consensus::network::Fork;
-use signerd::consensus::networks::Networks;
-use signerd::consensus::primitives::Epoch;
-use signerd::consensus::request::SignRequest;
-use signerd::consensus::slashable::{Slashable, SlashableMessage};
 
-use crate::support::vectors::{body, config_yaml, lines};
+use crate::testing::vector_files::{body, config_yaml, lines};
 
 /// The network of a line, as the `config.yaml` that a devnet would write.
 fn network(line: &Value) -> Networks {
