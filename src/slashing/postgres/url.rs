@@ -66,8 +66,6 @@ pub struct DatabaseSettings {
     pub ssl_root_cert: Option<PathBuf>,
     /// Our certificate chain (PEM) and key (PEM or DER), where the server asks for one.
     pub ssl_identity: Option<(PathBuf, PathBuf)>,
-    /// Whether servers that only read are passed over.
-    pub primary_only: bool,
     /// The schema of the tables, where it is not the role's default.
     pub schema: Option<String>,
     /// The name that the server shows for our connections.
@@ -184,6 +182,13 @@ impl DatabaseSettings {
                 self.ssl_mode = ssl_mode(value)?;
                 self.has_ssl_mode = true;
             }
+            // The way to say `require` before JDBC had an sslmode.
+            "sslfactory" if value.ends_with(".NonValidatingFactory") => {
+                if !self.has_ssl_mode {
+                    self.ssl_mode = SslMode::Require;
+                    self.has_ssl_mode = true;
+                }
+            }
             "sslrootcert" => {
                 self.ssl_root_cert = Some(value)
                     .filter(|value| *value != "system")
@@ -192,8 +197,12 @@ impl DatabaseSettings {
             "sslcert" => self.ssl_identity.get_or_insert_default().0 = value.into(),
             "sslkey" => self.ssl_identity.get_or_insert_default().1 = value.into(),
             "targetServerType" | "target_session_attrs" => {
-                self.primary_only = matches!(value, "primary" | "master" | "read-write");
-                if !self.primary_only && value != "any" {
+                // Servers that only read are passed over in any case.
+                let is_served = matches!(
+                    value,
+                    "primary" | "master" | "preferPrimary" | "read-write" | "any"
+                );
+                if !is_served {
                     return Err(format!(
                         "{name}: expected primary or any, got {}: only a primary can record signatures",
                         shown(value)
@@ -307,7 +316,6 @@ impl Default for DatabaseSettings {
             has_ssl_mode: false,
             ssl_root_cert: None,
             ssl_identity: None,
-            primary_only: false,
             schema: None,
             application_name: "signerd".to_owned(),
             connect_timeout: CONNECT_TIMEOUT,
@@ -517,6 +525,18 @@ mod tests {
             ("ssl=true&sslmode=prefer", SslMode::Prefer),
             ("sslmode=prefer&ssl=true", SslMode::Prefer),
             ("sslmode=require&ssl=true", SslMode::Require),
+            (
+                "ssl=true&sslfactory=org.postgresql.ssl.NonValidatingFactory",
+                SslMode::Require,
+            ),
+            (
+                "sslfactory=org.postgresql.ssl.NonValidatingFactory&ssl=true",
+                SslMode::Require,
+            ),
+            (
+                "sslmode=verify-ca&sslfactory=org.postgresql.ssl.NonValidatingFactory",
+                SslMode::VerifyCa,
+            ),
             ("sslmode=disable", SslMode::Disable),
             ("sslmode=allow", SslMode::Allow),
             ("sslmode=verify-ca", SslMode::VerifyCa),
@@ -536,7 +556,6 @@ mod tests {
         )
         .unwrap();
         assert_eq!(settings.ssl_mode, SslMode::VerifyCa);
-        assert!(settings.primary_only);
         assert_eq!(settings.connect_timeout, Duration::from_secs(3));
         assert_eq!(settings.socket_timeout, SOCKET_TIMEOUT);
         assert_eq!(settings.schema.as_deref(), Some("s"));
