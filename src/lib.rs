@@ -41,7 +41,7 @@
 //!
 //! Imports go down this list, and form no circle: `main`; `cli`, `commands`, `config`, `service`;
 //! `server`; `api`; `status`; `keys`, `metrics`; `slashing`; `consensus`; and below them leaves such as
-//! `http`, `files` and `wait`, through which every wait for another thread goes.
+//! `http`, `files`, `wait`, through which every wait for another thread goes, and `sync`.
 //! `tests/tidy.rs` and `tests/circles.rs` check it.
 
 use std::alloc::System;
@@ -61,7 +61,7 @@ pub mod files;
 pub mod fuzzing;
 pub mod hex;
 pub mod http;
-pub mod json;
+pub(crate) mod json;
 pub mod keys;
 pub mod log;
 mod metrics;
@@ -70,8 +70,12 @@ pub mod server;
 pub mod service;
 pub mod slashing;
 mod status;
+mod sync;
 pub mod wait;
 mod yaml;
+
+#[cfg(test)]
+mod testing;
 
 /// Every heap block is wiped when it is freed, also the old one when a buffer grows: what TLS, the
 /// JSON reader or a formatted message copied of a password or a token does not outlive its use.

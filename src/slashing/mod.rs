@@ -36,10 +36,8 @@ pub use error::{ExportError, StoreOpenError};
 pub use interchange::ImportError;
 pub use limits::ChainClock;
 pub(crate) use postgres::talk_to_database;
-pub use postgres::{
-    DatabaseHost, DatabaseSettings, PruningSettings, SCHEMA as DATABASE_SCHEMA, SslMode,
-};
-pub use repair::{MarkChange, RepairError};
+pub use postgres::{DatabaseSettings, PruningSettings, SCHEMA as DATABASE_SCHEMA};
+pub(crate) use repair::{MarkChange, RepairError};
 pub use rule::{Floor, HighWatermark, Marks, Refused, Unavailable};
 pub use settings::ProtectionSettings;
 pub use store::{StoreCommit, StoreObserver};
@@ -63,7 +61,7 @@ pub struct Cleared {
 
 impl Cleared {
     /// The signing root that may be signed.
-    pub fn root(&self) -> &Root {
+    pub(crate) fn root(&self) -> &Root {
         &self.root
     }
 }
@@ -242,7 +240,11 @@ impl Protection {
     ///
     /// # Errors
     /// As [`Protection::import`].
-    pub fn import_text(&self, json: String, force: bool) -> Result<ImportSummary, ImportError> {
+    pub(crate) fn import_text(
+        &self,
+        json: String,
+        force: bool,
+    ) -> Result<ImportSummary, ImportError> {
         let Self::On(protection) = self else {
             let (chain, keys) = on_own_thread(move || interchange::read(&json, None))??;
             let keys = keys.len();
@@ -285,7 +287,7 @@ impl Protection {
 
     /// Returns the present floors for a key without a record: a slot and an epoch. `None` without
     /// protection.
-    pub fn floors(&self) -> Option<(Floor, Floor)> {
+    pub(crate) fn floors(&self) -> Option<(Floor, Floor)> {
         let Self::On(protection) = self else {
             return None;
         };
@@ -302,7 +304,7 @@ impl Protection {
     }
 
     /// Returns those of `keys` that have a record, on any chain. None when the store cannot be read.
-    pub fn known_among(&self, keys: Vec<PublicKey>) -> BTreeSet<PublicKey> {
+    pub(crate) fn known_among(&self, keys: Vec<PublicKey>) -> BTreeSet<PublicKey> {
         let Self::On(protection) = self else {
             return BTreeSet::new();
         };

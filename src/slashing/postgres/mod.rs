@@ -34,7 +34,7 @@ pub use pruning::PruningSettings;
 pub(super) use pruning::start_pruning;
 pub use schema::SCHEMA;
 use signing::{CheckedRequest, record_batch};
-pub use url::{DatabaseHost, DatabaseSettings, SslMode};
+pub use url::DatabaseSettings;
 
 use super::backend::{
     Backend, BatchTime, ChangeMarks, LargeImport, LargeImportProgress, RecordOutcome,
