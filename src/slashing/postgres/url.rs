@@ -197,19 +197,7 @@ impl DatabaseSettings {
             }
             "sslcert" => self.ssl_identity.get_or_insert_default().0 = value.into(),
             "sslkey" => self.ssl_identity.get_or_insert_default().1 = value.into(),
-            "targetServerType" | "target_session_attrs" => {
-                // Servers that only read are passed over in any case.
-                let is_served = matches!(
-                    value,
-                    "primary" | "master" | "preferPrimary" | "read-write" | "any"
-                );
-                if !is_served {
-                    return Err(format!(
-                        "{name}: expected primary or any, got {}: only a primary can record signatures",
-                        shown(value)
-                    ));
-                }
-            }
+            "targetServerType" | "target_session_attrs" => check_server_type(name, value)?,
             "currentSchema" => self.schema = Some(value.to_owned()),
             "ApplicationName" | "application_name" => self.application_name = value.to_owned(),
             // Zero means without end in JDBC; a signature cannot wait that long.
@@ -326,6 +314,17 @@ impl Default for DatabaseSettings {
             notices: Vec::new(),
             default_port: None,
         }
+    }
+}
+
+/// Servers that only read are passed over in any case.
+fn check_server_type(name: &str, value: &str) -> Result<(), String> {
+    match value {
+        "primary" | "master" | "preferPrimary" | "read-write" | "any" => Ok(()),
+        other => Err(format!(
+            "{name}: expected primary or any, got {}: only a primary can record signatures",
+            shown(other)
+        )),
     }
 }
 
