@@ -365,3 +365,6 @@ impl TableLeaf {
             .binary_search_by_key(key, |loaded| loaded.secret.public_key())
     }
 }
+
+#[cfg(test)]
+mod tests;
