@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,8 @@ use crate::critical_thread;
 use crate::keys::secret::{SecretKey, SigningTask, TASKS_TOGETHER_MAX, sign_all};
 use crate::metrics::SignerCounts;
 use crate::slashing::Cleared;
-use crate::wait::{self, Promise, lock};
+use crate::sync::{Condvar, Mutex, lock};
+use crate::wait::{self, Promise};
 
 /// Plain threads, one a core, behind one bounded queue.
 pub(crate) struct Signers {
@@ -552,5 +553,96 @@ mod tests {
             .unwrap();
             asked.recv_timeout(PATIENCE).unwrap();
         }
+    }
+}
+
+#[cfg(all(test, feature = "model"))]
+mod models {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::consensus::primitives::Root;
+    use crate::consensus::slashable::Slashable;
+    use crate::slashing::Protection;
+    use crate::sync::{check, thread};
+
+    /// A root that ends the thread which signs it: a model must end, and `SignQueue::work` does not.
+    const LAST: Root = Root([0xff; 32]);
+
+    fn key(number: u8) -> Arc<SecretKey> {
+        let key = SecretKey::fill(|slot| slot[31] = number);
+        Arc::new(key.unwrap_or_else(|_| unreachable!("a small number is a key")))
+    }
+
+    fn ask(signers: &Signers, key: &Arc<SecretKey>, root: Root) -> Signature {
+        let cleared = Protection::Off
+            .clear(&key.public_key(), &Slashable::Never, root)
+            .unwrap();
+        signers.sign(Arc::clone(key), cleared).unwrap()
+    }
+
+    fn sign_alone(keys: &[Arc<SecretKey>], root: Root) -> Vec<Signature> {
+        let mut signatures = Vec::new();
+        for key in keys {
+            let cleared = Protection::Off.clear(&key.public_key(), &Slashable::Never, root);
+            signatures.push(key.sign(cleared.unwrap()));
+        }
+        signatures
+    }
+
+    fn work_until_last(queue: &SignQueue) {
+        loop {
+            let batch = queue.next();
+            let is_last = batch.tasks.iter().any(|task| *task.cleared.root() == LAST);
+            batch.sign(&queue.times);
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// Fails when `next` looks at the queue in a lock of its own before it sleeps, when `threads_asleep` is counted
+    /// down by who wakes instead of who is woken, and when `push` wakes before it has pushed: a signature waits
+    /// for ever.
+    #[test]
+    fn no_signature_is_lost_whenever_the_threads_fall_asleep() {
+        const THREADS: usize = 2;
+        const CALLERS: u8 = 3;
+        let keys: Vec<_> = (1..=CALLERS).map(key).collect();
+        let root = Root([1; 32]);
+        // By the first order: only a model can wait for the locks of the message cache.
+        let expected = OnceLock::new();
+        check(3_000, move || {
+            let expected = expected.get_or_init(|| sign_alone(&keys, root));
+            let queue = Arc::new(SignQueue::new(THREADS));
+            let signers = Arc::new(Signers {
+                queue: Arc::clone(&queue),
+            });
+            let mut threads = Vec::new();
+            for _ in 0..THREADS {
+                let queue = Arc::clone(&queue);
+                threads.push(thread::spawn(move || work_until_last(&queue)));
+            }
+            let mut callers = Vec::new();
+            for (key, expected) in keys.iter().zip(expected) {
+                let key = Arc::clone(key);
+                let expected = *expected;
+                let signers = Arc::clone(&signers);
+                callers.push(thread::spawn(move || {
+                    assert_eq!(ask(&signers, &key, root), expected);
+                    assert_eq!(ask(&signers, &key, root), expected);
+                }));
+            }
+            for caller in callers {
+                caller.join().unwrap();
+            }
+            for _ in 0..THREADS {
+                ask(&signers, &keys[0], LAST);
+            }
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(lock(&queue.state).threads_asleep, 0);
+        });
     }
 }
