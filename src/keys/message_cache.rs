@@ -254,7 +254,7 @@ mod models {
         }
     }
 
-    /// Fails when `use_cached` leaves the claim to a second lock: two threads build.
+    /// Fails when `use_cached` decides in one lock and claims in another: two threads build.
     #[test]
     fn one_thread_builds_the_table_of_a_root_and_then_all_have_it() {
         const THREADS: u32 = 3;
@@ -288,7 +288,7 @@ mod models {
         });
     }
 
-    /// Failed before `keep` held a lock of its own: two threads both saw room for the last table.
+    /// Fails when `keep` does not hold `keeping`, as it did not once: two threads both see room for the last table.
     #[test]
     fn no_more_tables_are_kept_than_the_limit_when_threads_build_at_once() {
         let point = hash(&root(1).0);

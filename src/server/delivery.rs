@@ -111,8 +111,8 @@ mod models {
     use super::*;
     use crate::sync::{check, thread};
 
-    /// Fails when `deliver` puts its batch on the list although the deliverer sleeps, and when `next_batch` looks
-    /// at the list in a lock of its own before it goes to sleep: in both a signature waits for ever.
+    /// Fails when `deliver` puts its batch on the list although the deliverer sleeps, and when `next_batch` lets go
+    /// of its lock between its look at the list and its sleep: in both a signature waits for ever.
     #[test]
     fn each_signature_reaches_its_caller_whenever_the_deliverer_falls_asleep() {
         const THREADS: u8 = 3;

@@ -601,9 +601,8 @@ mod models {
         }
     }
 
-    /// Fails when `next` looks at the queue in a lock of its own before it sleeps, when `threads_asleep` is counted
-    /// down by who wakes instead of who is woken, and when `push` wakes before it has pushed: a signature waits
-    /// for ever.
+    /// Fails when `next` lets go of its lock between its look at the queue and its sleep: a signature waits for
+    /// ever.
     #[test]
     fn no_signature_is_lost_whenever_the_threads_fall_asleep() {
         const THREADS: usize = 2;

@@ -530,8 +530,7 @@ mod models {
         }
     }
 
-    /// Fails when a caller is answered before the back-end has recorded, and when the writer drops a task of its
-    /// batch: that caller waits for ever, or is told that the thread has ended.
+    /// Fails when a caller is answered before the back-end has recorded.
     #[test]
     fn of_conflicting_messages_one_is_recorded_before_its_caller_goes_on() {
         sync::check(10_000, || {
