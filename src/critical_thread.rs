@@ -14,13 +14,13 @@ use log::LevelFilter;
 use crate::sync::thread::{Builder, JoinHandle};
 
 /// The exit code when a thread has died: `EX_SOFTWARE` of BSD's `sysexits.h`.
-pub const EXIT_CODE: u8 = 70;
+pub(crate) const EXIT_CODE: u8 = 70;
 
 static WRITE_LAST: OnceLock<fn(&str)> = OnceLock::new();
 
 /// Chooses how [`end_process`] writes: to the log, within a bounded time. The first choice holds; without
 /// one, the text goes to stderr.
-pub fn install(write_last: fn(&str)) {
+pub(crate) fn install(write_last: fn(&str)) {
     WRITE_LAST.get_or_init(|| write_last);
 }
 
@@ -40,7 +40,7 @@ pub fn spawn(
 }
 
 /// Does `work`, whose panic ends the process in the same way.
-pub fn run(name: &str, work: impl FnOnce()) {
+pub(crate) fn run(name: &str, work: impl FnOnce()) {
     // No other code sees what the panic has left half done: the process ends.
     if catch_unwind(AssertUnwindSafe(work)).is_err() {
         report_death(name);
@@ -49,13 +49,13 @@ pub fn run(name: &str, work: impl FnOnce()) {
 
 /// Writes the text as a line and ends the process. With an empty text it only waits for the log lines so far
 /// to be written.
-pub fn end_process(code: u8, text: &str) -> ! {
+pub(crate) fn end_process(code: u8, text: &str) -> ! {
     write_last(text);
     std::process::exit(i32::from(code))
 }
 
 /// Writes the last text of the process. A closed stderr does not keep it from ending.
-pub fn write_last(text: &str) {
+pub(crate) fn write_last(text: &str) {
     match WRITE_LAST.get() {
         Some(write_last) => write_last(text),
         None if text.is_empty() => {}

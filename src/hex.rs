@@ -12,7 +12,7 @@ pub struct HexError {
 }
 
 /// The most characters of a wrong value that an error message repeats: a whole public key.
-pub const SHOWN_CHARS_MAX: usize = 98;
+pub(crate) const SHOWN_CHARS_MAX: usize = 98;
 
 /// Decodes exactly `N` bytes.
 ///
@@ -45,7 +45,7 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
 }
 
 /// Returns at most [`SHOWN_CHARS_MAX`] characters of a text, for a message.
-pub fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS_MAX) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -16,16 +16,16 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use crate::hex::shorten;
 
 /// Levels of nesting. A keystore in a body has 6.
-pub const DEPTH_MAX: usize = 32;
+pub(crate) const DEPTH_MAX: usize = 32;
 
 /// Fields of one object; a keystore has 7.
-pub const FIELDS_MAX: usize = 256;
+pub(crate) const FIELDS_MAX: usize = 256;
 
 /// Bytes of a field's name, as it is written.
-pub const NAME_BYTES_MAX: usize = 256;
+pub(crate) const NAME_BYTES_MAX: usize = 256;
 
 /// Items of one array, far above the number of keys in one import.
-pub const ITEMS_MAX: usize = 1 << 18;
+pub(crate) const ITEMS_MAX: usize = 1 << 18;
 
 /// The longest way to write one byte of a string: `\u0041`.
 const ESCAPED_BYTES_MAX: usize = 6;
@@ -35,7 +35,7 @@ const ESCAPED_BYTES_MAX: usize = 6;
 ///
 /// # Errors
 /// What is wrong, and where.
-pub fn check(json: &[u8]) -> Result<&str, String> {
+pub(crate) fn check(json: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(json).map_err(|error| {
         let place = place(json, error.valid_up_to());
         format!("expected UTF-8, found other bytes {place}")
@@ -160,7 +160,7 @@ fn item_fault(level: Option<&mut Level<'_>>) -> Option<String> {
 ///
 /// # Errors
 /// What is wrong, with which field, and where.
-pub fn read_secret<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+pub(crate) fn read_secret<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let line = error.inner().line();
@@ -200,7 +200,7 @@ fn reason_without_values(error: &serde_path_to_error::Error<serde_json::Error>) 
 ///
 /// # Errors
 /// Those of the struct, and when the value is not an object.
-pub fn object<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn object<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
@@ -224,7 +224,7 @@ where
 
 /// Returns the text of a JSON string; `None` for any other value. Of a text longer than `bytes_max` it
 /// returns the start, which is longer too, so that the reader refuses it.
-pub fn text(raw: &str, bytes_max: usize) -> Option<String> {
+pub(crate) fn text(raw: &str, bytes_max: usize) -> Option<String> {
     if !raw.starts_with('"') {
         return None;
     }
@@ -237,13 +237,13 @@ pub fn text(raw: &str, bytes_max: usize) -> Option<String> {
 }
 
 /// Returns the start of a text: a few bytes more than `bytes_max`, if it has as many.
-pub fn start(text: &str, bytes_max: usize) -> String {
+pub(crate) fn start(text: &str, bytes_max: usize) -> String {
     text[..text.ceil_char_boundary(bytes_max + 1)].to_owned()
 }
 
 /// Returns the text of a JSON string, in the memory of that string (RFC 8259, section 7). `None` for
 /// what is not a string.
-pub fn unescape(mut raw: Vec<u8>) -> Option<String> {
+pub(crate) fn unescape(mut raw: Vec<u8>) -> Option<String> {
     if raw.len() < 2 || raw.first() != Some(&b'"') || raw.last() != Some(&b'"') {
         return None;
     }

@@ -61,7 +61,7 @@ pub mod files;
 pub mod fuzzing;
 pub mod hex;
 pub mod http;
-pub mod json;
+pub(crate) mod json;
 pub mod keys;
 pub mod log;
 mod metrics;
@@ -73,6 +73,9 @@ mod status;
 mod sync;
 pub mod wait;
 mod yaml;
+
+#[cfg(test)]
+mod testing;
 
 /// Every heap block is wiped when it is freed, also the old one when a buffer grows: what TLS, the
 /// JSON reader or a formatted message copied of a password or a token does not outlive its use.

@@ -59,7 +59,7 @@ static DROPPED: AtomicU64 = AtomicU64::new(0);
 static IS_JOURNAL: OnceLock<bool> = OnceLock::new();
 
 /// Log lines that wait for their thread. Dropped without [`LogWriter::start`], it writes them.
-pub struct LogWriter {
+pub(crate) struct LogWriter {
     events: Option<Receiver<LogEvent>>,
 }
 
@@ -144,7 +144,7 @@ fn write_last(text: &str) {
 }
 
 /// Waits until the lines so far are written, a second at most. Call it before the process ends.
-pub fn flush() {
+pub(crate) fn flush() {
     let Some(sender) = SENDER.get() else { return };
     let (done, written) = sync_channel(1);
     if sender.try_send(LogEvent::Flush(done)).is_ok() {

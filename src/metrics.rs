@@ -68,7 +68,7 @@ pub(crate) const ERROR_TYPES: [&str; 11] = [
 ];
 
 /// The types of sign requests whose messages have a time.
-const TIMED_TYPES: [&str; 8] = [
+pub(crate) const TIMED_TYPES: [&str; 8] = [
     "AGGREGATE_AND_PROOF",
     "AGGREGATE_AND_PROOF_V2",
     "ATTESTATION",
@@ -81,7 +81,7 @@ const TIMED_TYPES: [&str; 8] = [
 
 /// The rules of slashing protection, as [`crate::slashing::Refused::rule_name`] names them. The last one
 /// stands for all that are not in this list.
-const RULES: [&str; 18] = [
+pub(crate) const RULES: [&str; 18] = [
     "above_high_watermark",
     "below_floor",
     "database_chain",

@@ -359,11 +359,11 @@ fn announce_addresses(settings: &Settings, server: &Server, tls: Option<&Tls>) {
 }
 
 fn announce_protection(protection: &Protection) {
-    let Protection::On(_) = protection else {
+    let Protection::On(store) = protection else {
         log::warn!("slashing protection is off: whatever is requested will be signed");
         return;
     };
-    log::info!("slashing protection is on");
+    log::info!("slashing protection is on: {}", store.location());
     if let Some((block, vote)) = protection.floors() {
         let slot = block.lowest();
         let epoch = vote.lowest();

@@ -292,7 +292,8 @@ fn prometheus_evaluates_every_alert_and_every_panel_shows_data() {
         assert!(!series.is_empty(), "{title} shows nothing: {expression}");
     }
 
-    server.wait_for("count(ALERTS) or vector(1)");
+    // A minute of scrapes and evaluations of both signers.
+    server.wait_for("count(count_over_time(signerd_ready[2m]) >= 60) == 2");
     let rules = server.get("/api/v1/rules").unwrap();
     let rules = rules["data"]["groups"][0]["rules"]
         .as_array()
@@ -301,6 +302,7 @@ fn prometheus_evaluates_every_alert_and_every_panel_shows_data() {
     assert_eq!(rules.len(), alerts().len());
     for rule in rules {
         assert_eq!(rule["health"], "ok", "{rule}");
+        assert!(rule["lastEvaluation"].as_str().unwrap() > "2000", "{rule}");
         // Memory may not be locked on the machine of the test; nothing else is wrong.
         if rule["name"] != "SignerdMemoryNotLocked" && rule["name"] != "SignerdCertificateExpiring"
         {

@@ -356,6 +356,87 @@ fn marks_are_exported_imported_copied_and_never_lowered() {
 }
 
 #[test]
+fn what_an_import_says_is_signed_is_refused_though_the_database_has_signed_above_it() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    for message in [block(10), block(200), vote(2, 4), vote(90, 100)] {
+        protection.clear(&KEY, &message, OURS).unwrap();
+    }
+    let file = format!(
+        r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{CHAIN}"}},"data":[
+        {{"pubkey":"{KEY}","signed_blocks":[{{"slot":"50"}},{{"slot":"100"}}],
+        "signed_attestations":[{{"source_epoch":"40","target_epoch":"50"}}]}}]}}"#
+    );
+    protection.import(&file).unwrap();
+    for message in [
+        block(50),
+        block(100),
+        vote(40, 50),
+        vote(39, 60),
+        vote(45, 47),
+    ] {
+        let cleared = protection.clear(&KEY, &message, OTHER);
+        assert!(cleared.is_err(), "{message:?}: signed elsewhere");
+    }
+    for message in [block(200), block(201), vote(90, 100), vote(91, 101)] {
+        protection.clear(&KEY, &message, OURS).unwrap();
+    }
+}
+
+#[test]
+fn after_random_imports_nothing_contradicts_what_was_imported() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    let mut random = Random::new(76);
+    for number in 0..200u8 {
+        let key = PublicKey([number; 48]);
+        let mut known = Vec::new();
+        for round in 0..12 {
+            if round % 4 < 3 {
+                let (message, root) = any_message(&mut random);
+                let cleared = protection.clear(&key, &Slashable::On(CHAIN, message), root);
+                let asked = (message, Some(root));
+                if cleared.is_ok() {
+                    let contradicted = known.iter().find(|signed| is_slashable(signed, &asked));
+                    // What was already signed here may be asked for again.
+                    assert!(
+                        contradicted.is_none() || known.contains(&asked),
+                        "{asked:?} after {known:?}"
+                    );
+                    known.push(asked);
+                }
+                continue;
+            }
+            let [mut blocks, mut votes] = [Vec::new(), Vec::new()];
+            for _ in 0..=random.below(2) {
+                let (message, _) = any_message(&mut random);
+                match message {
+                    SlashableMessage::Block(slot) => blocks.push(format!(r#"{{"slot":"{slot}"}}"#)),
+                    SlashableMessage::Vote(source, target) if source <= target => votes.push(
+                        format!(r#"{{"source_epoch":"{source}","target_epoch":"{target}"}}"#),
+                    ),
+                    SlashableMessage::Vote(..) => continue,
+                }
+                known.push((message, None));
+            }
+            let file = format!(
+                r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{CHAIN}"}},"data":[
+                {{"pubkey":"{key}","signed_blocks":[{}],"signed_attestations":[{}]}}]}}"#,
+                blocks.join(","),
+                votes.join(",")
+            );
+            protection.import(&file).unwrap();
+        }
+    }
+}
+
+#[test]
 fn of_the_eip_3076_suite_nothing_that_must_be_refused_is_signed() {
     let Some(server) = PostgresServer::shared() else {
         return;
@@ -496,6 +577,100 @@ fn pruning_keeps_the_last_epochs_and_refuses_what_is_older() {
     protection
         .clear(&KEY, &vote(20, 21), OURS)
         .expect("it is new");
+}
+
+/// Prunes once, as at a start, and waits until that is done.
+fn prune(server: &PostgresServer, database: &str, epochs_to_keep: u64) {
+    let lock = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'signerd pruning'";
+    let scratch = Scratch::new();
+    let pruner = Protection::open(&ProtectionSettings {
+        database: Some(
+            DatabaseSettings::from_url(&format!(
+                "{}&ApplicationName=signerd%20pruning",
+                server.url(database)
+            ))
+            .unwrap(),
+        ),
+        pruning: Some(PruningSettings {
+            epochs_to_keep,
+            slots_per_epoch: 4,
+            interval: std::time::Duration::from_secs(3600),
+            at_boot: true,
+        }),
+        ..scratch.settings()
+    })
+    .unwrap();
+    // Its own connection stays, that of the pruning ends.
+    let begun = std::time::Instant::now();
+    thread::sleep(std::time::Duration::from_millis(100));
+    while server.psql(database, lock) != "1" {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+        thread::sleep(std::time::Duration::from_millis(25));
+    }
+    drop(pruner);
+}
+
+#[test]
+fn pruning_stops_no_votes_while_the_chain_justifies_nothing_for_long() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    for target in 3..=30 {
+        protection.clear(&KEY, &vote(2, target), OURS).unwrap();
+    }
+    prune(server, &database, 5);
+    let low = server.psql(
+        &database,
+        "SELECT source_epoch, target_epoch, (SELECT count(*) FROM signed_attestations) FROM low_watermarks",
+    );
+    assert_eq!(low, "2|26|5");
+    protection
+        .clear(&KEY, &vote(2, 31), OURS)
+        .expect("the source is still the last one that is justified");
+    protection
+        .clear(&KEY, &vote(1, 32), OURS)
+        .expect_err("around what is forgotten");
+}
+
+#[test]
+fn pruning_removes_nothing_that_a_web3signer_is_about_to_look_for() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    for epoch in 1..=20 {
+        protection
+            .clear(&KEY, &vote(epoch - 1, epoch), OURS)
+            .unwrap();
+    }
+    // It has read the old low watermark, and looks for conflicts next.
+    let mut web3signer = server.session(&database);
+    web3signer.run("BEGIN ISOLATION LEVEL READ COMMITTED");
+    web3signer.run("SELECT pg_advisory_xact_lock(1, 1)");
+    let low = web3signer.run("SELECT target_epoch FROM low_watermarks WHERE validator_id = 1");
+    assert_eq!(low, ["1"]);
+    let database_name = database.clone();
+    thread::scope(|scope| {
+        let pruned = scope.spawn(|| prune(server, &database_name, 5));
+        for _ in 0..400 {
+            let low = server.psql(&database, "SELECT target_epoch FROM low_watermarks");
+            if low == "16" {
+                break;
+            }
+            thread::sleep(std::time::Duration::from_millis(25));
+        }
+        thread::sleep(std::time::Duration::from_millis(300));
+        let found =
+            web3signer.run("SELECT count(*) FROM signed_attestations WHERE target_epoch = 9");
+        assert_eq!(found, ["1"], "still there for it");
+        web3signer.run("COMMIT");
+        pruned.join().unwrap();
+    });
+    let left = server.psql(&database, "SELECT count(*) FROM signed_attestations");
+    assert_eq!(left, "5");
 }
 
 /// Raises the low watermarks with each message and forgets older votes, so that the database knows as little as

@@ -359,7 +359,12 @@ fn each_way_to_log_in_and_to_encrypt_works_or_has_its_own_sentence() {
         (
             "a wrong password",
             "user=scram&password=wrong".to_owned(),
-            Err("wrong password"),
+            Err("or there is no such user"),
+        ),
+        (
+            "a schema that is missing",
+            "user=scram&password=right%20pass&currentSchema=absent".to_owned(),
+            Err("there is no schema \"absent\""),
         ),
         (
             "no password",
@@ -381,6 +386,11 @@ fn each_way_to_log_in_and_to_encrypt_works_or_has_its_own_sentence() {
             (Err(text), Err(part)) => assert!(text.contains(part), "{case}: {text}"),
             (outcome, expected) => panic!("{case}: {outcome:?}, expected {expected:?}"),
         }
+    }
+    if let Some(plain) = PostgresServer::shared() {
+        let url = format!("{}&sslmode=require", plain.url("postgres"));
+        let error = open(&url).err().unwrap().to_string();
+        assert!(error.contains("does not offer TLS"), "{error}");
     }
     // Over the Unix socket, without a password.
     let socket = server

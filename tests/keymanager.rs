@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use signerd::consensus::primitives::PublicKey;
 use signerd::keys::secret::SecretKey;
 
+use crate::keystore_text::{keystore_text, numbered_secret};
 use crate::support::client::{Answer, Client};
 use crate::support::{Scratch, Signer};
 
@@ -26,49 +27,12 @@ pub(crate) fn keystore(number: u32) -> (PublicKey, String, String) {
     )
 }
 
-pub(crate) fn keystore_at(number: u32, mut kdf: Value) -> (PublicKey, String, String) {
-    let mut secret = [0; 32];
-    secret[28..].copy_from_slice(&(number + 1).to_be_bytes());
+pub(crate) fn keystore_at(number: u32, kdf: Value) -> (PublicKey, String, String) {
+    let secret = numbered_secret(number);
     let key = SecretKey::fill(|slot| *slot = secret);
     let key = key.ok().unwrap().public_key();
-    let (password, salt) = (
-        format!("password \u{e9} \"{number}\""),
-        number.to_be_bytes(),
-    );
-    let normalised = password.replace('\u{e9}', "e\u{301}");
-    let mut derived = [0; 32];
-    match kdf["function"].as_str() {
-        Some("scrypt") => {
-            let log_n = kdf["params"]["n"].as_u64().unwrap().ilog2();
-            let params = scrypt::Params::new(u8::try_from(log_n).unwrap(), 8, 1).unwrap();
-            scrypt::scrypt(normalised.as_bytes(), &salt, &params, &mut derived).unwrap();
-        }
-        _ => pbkdf2::pbkdf2_hmac::<Sha256>(normalised.as_bytes(), &salt, 1, &mut derived),
-    }
-    kdf["params"]["dklen"] = json!(32);
-    kdf["params"]["salt"] = json!(const_hex::encode(salt));
-    let half: [u8; 16] = derived[..16].try_into().unwrap();
-    ctr::Ctr128BE::<aes::Aes128>::new(&half.into(), &[7; 16].into()).apply_keystream(&mut secret);
-    let checksum = Sha256::new()
-        .chain_update(&derived[16..])
-        .chain_update(secret)
-        .finalize();
-    let keystore = json!({
-        "crypto": {
-            "kdf": kdf,
-            "checksum": {"function": "sha256", "params": {}, "message": const_hex::encode(checksum)},
-            "cipher": {
-                "function": "aes-128-ctr",
-                "params": {"iv": const_hex::encode([7; 16])},
-                "message": const_hex::encode(secret),
-            },
-        },
-        "pubkey": const_hex::encode(key.0),
-        "path": format!("m/12381/3600/{number}/0/0"),
-        "uuid": "00000000-0000-4000-8000-000000000000",
-        "version": 4,
-    });
-    (key, keystore.to_string(), password)
+    let (keystore, password) = keystore_text(number, &key.0, kdf);
+    (key, keystore, password)
 }
 
 /// A keystore that holds these bytes instead of a secret key, at the lowest cost.
@@ -389,7 +353,7 @@ fn imports_are_kept_as_they_came_and_opened_again_after_a_restart() {
     drop(manager);
     // What an interrupted import leaves: a password without a keystore, a file that was not renamed.
     fs::write(dir.join(format!("{}.txt", self::key(3))), "orphan").unwrap();
-    let random = "0123456789abcdef".repeat(2);
+    let random = "fedcba9876543210".repeat(2);
     let unfinished = format!(".{}.json.{random}.unfinished", self::key(3));
     fs::write(dir.join(unfinished), "{").unwrap();
 

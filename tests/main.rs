@@ -3,6 +3,7 @@
 
 // What the suites stand on: the binary and a client; directories, random numbers, a failing disk, a
 // server with a small service.
+mod keystore_text;
 mod memory_disk;
 mod random;
 mod rig;
@@ -47,18 +48,14 @@ mod store_loss;
 // Keys: signatures, files that must open and must not, where they come from, where they lie.
 mod bls;
 mod bounds;
-mod derive;
 mod key_files;
 mod key_life;
 mod key_model;
 mod keymanager;
-mod keystores;
 mod kills;
 mod memory;
 mod remains;
-mod sources;
 mod start;
-mod table;
 mod waiting;
 
 // The service: health, negotiation, guards, metrics, start and end; command lines.

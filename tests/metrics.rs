@@ -423,6 +423,33 @@ fn tls_handshakes_that_fail_and_the_end_of_the_certificate_are_metrics() {
     }
 }
 
+#[test]
+fn nothing_that_counts_on_the_way_of_a_signature_takes_a_lock() {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![source.join("metrics.rs")];
+    for entry in std::fs::read_dir(source.join("metrics")).unwrap() {
+        files.push(entry.unwrap().path());
+    }
+    for file in [
+        "status/mod.rs",
+        "status/slot_ring.rs",
+        "status/recent_lateness.rs",
+        "server/gauges.rs",
+        "server/signing_times.rs",
+    ] {
+        files.push(source.join(file));
+    }
+    let mut atomics = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for word in ["Mutex", "RwLock", "Condvar", "lock(&", "OnceLock"] {
+            assert!(!text.contains(word), "{}: {word}", file.display());
+        }
+        atomics += text.matches("Ordering::Relaxed").count();
+    }
+    assert!(atomics > 10, "the counters are elsewhere");
+}
+
 /// What `promtool check metrics` says of the peers' names. Ours are clean.
 const PEERS_LINTS: [(&str, &[&str]); 4] = [
     (

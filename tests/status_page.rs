@@ -4,13 +4,16 @@
 
 use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use crate::slashing::{KEY, ZERO, block, vote};
 use crate::support::browser::Browser;
 use crate::support::client::{Answer, Client};
+use crate::support::secured::{private, source};
 use crate::support::{Scratch, Signer, binary};
 
 const TOKEN: &str = "a-token-for-this-test";
@@ -138,11 +141,210 @@ fn the_figures_are_what_was_signed_and_refused() {
             (&json["keys"]["loaded"], &json["keys"]["failed"]),
             (&json!(16), &json!(1))
         );
+        for (rule, count) in [("double_vote", 1), ("surrounding", 0)] {
+            let row = row(&protection["rules"], "rule", rule);
+            assert_eq!(row["recent"], count, "{rule}: {json}");
+            assert_eq!(row["total"], count, "{rule}: {json}");
+        }
         assert_eq!(json["state"], "problem");
         assert_eq!(json["findings"][0]["text"], "1 keystore did not open.");
         let latency = &json["signatures"]["latency_ms"];
         assert!(latency["p50"].as_f64().unwrap() <= latency["p99"].as_f64().unwrap());
         assert!(json["connections"]["open"].as_u64().unwrap() >= 1);
+    }
+}
+
+/// An attestation of this slot on mainnet.
+fn attestation(slot: u64) -> Value {
+    let epoch = slot / 32;
+    let mut request = vote(ZERO, &(epoch - 1).to_string(), &epoch.to_string(), ZERO);
+    request["attestation"]["slot"] = json!(slot.to_string());
+    request["fork_info"] = json!({
+        "fork": {"previous_version": "0x05000000", "current_version": "0x06000000", "epoch": "411392"},
+        "genesis_validators_root": "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95",
+    });
+    request
+}
+
+fn unix_time() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since_1970.unwrap().as_secs()
+}
+
+#[test]
+fn late_requests_and_the_rules_of_refusals_are_shown_everywhere() {
+    let subject = Subject::start(
+        "status-late",
+        &[
+            "--network=mainnet",
+            "--slashing-protection-min-epoch=0",
+            "--slashing-protection-min-slot=0",
+        ],
+    );
+    let mut client = subject.metrics();
+    let page = client.get("/").text();
+    assert!(page.contains("No message of this time in the last 32 slots."));
+    assert!(!page.contains("Prevented by rule"), "{page}");
+    let json = client.get("/status").json();
+    let on_time = row(&json["lateness"], "type", "ATTESTATION");
+    assert_eq!(
+        (&on_time["recent"], &on_time["within_ms"]),
+        (&json!(0), &Value::Null)
+    );
+
+    let slot = (unix_time() - 1_606_824_023) / 12;
+    let early = attestation(slot + 1);
+    assert_eq!(subject.sign(&early), 200, "early");
+    let mut other = early;
+    other["attestation"]["beacon_block_root"] = json!(format!("0x{}", "1".repeat(64)));
+    assert_eq!(subject.sign(&other), 412, "refused");
+    let json = client.get("/status").json();
+    let early = row(&json["lateness"], "type", "ATTESTATION");
+    assert_eq!(
+        early,
+        &json!({"type": "ATTESTATION", "recent": 1, "late": 0, "within_ms": {"p50": 50, "p99": 50}})
+    );
+    let mut late = block(ZERO, &(slot - 10).to_string(), ZERO);
+    late["fork_info"] = attestation(slot)["fork_info"].clone();
+    late["beacon_block"]["version"] = json!("FULU");
+    assert_eq!(subject.sign(&late), 200, "late");
+
+    let finding =
+        "1 of 1 requests of type block v2 in the last 32 slots came more than a second late.";
+    let json = client.get("/status").json();
+    let late = row(&json["lateness"], "type", "BLOCK_V2");
+    assert_eq!(late["late"], 1, "{json}");
+    assert!(
+        late["within_ms"]["p50"].as_u64().unwrap() >= 60_000,
+        "{json}"
+    );
+    let texts = json["findings"].as_array().unwrap();
+    assert!(
+        texts
+            .iter()
+            .any(|row| row["text"] == finding && row["state"] == "attention"),
+        "{json}"
+    );
+    let page = client.get("/").text();
+    for part in [
+        "<h2 id=\"lateness\">Lateness of requests</h2>",
+        "<th scope=\"row\">attestation</th><td class=\"count\">1</td><td class=\"count\">0.05 s</td>",
+        "<h3>Prevented by rule</h3>",
+        "<th scope=\"row\">double vote</th><td class=\"count\">1</td><td class=\"count\">1</td>",
+        finding,
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let url = format!("--url=http://{}", subject.signer.address);
+    let output = Command::new(binary()).args(["top", &url]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "double vote            1 in the last slots, 1 since the start",
+        "lateness of requests: half, and 99 %, came within",
+        "  attestation                  0.05 s       0.05 s",
+        finding,
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn two_clients_with_one_key_are_a_problem_that_names_them_for_the_token() {
+    let scratch = Scratch::new("status-duplicate-socket");
+    let socket = scratch.path().join("socket");
+    let listen = format!("--listen-unix={}", socket.display());
+    let subject = Subject::start("status-duplicate", &[&listen]);
+    let path = format!("/api/v1/eth2/sign/{KEY}");
+    let request = vote(ZERO, "1", "2", ZERO).to_string();
+    for way in ["tcp", "unix", "tcp"] {
+        let mut client = if way == "tcp" {
+            subject.signer.client()
+        } else {
+            let socket = socket.clone();
+            let open = move || Some(Box::new(UnixStream::connect(&socket).ok()?) as _);
+            Client::over("localhost", Box::new(open)).unwrap()
+        };
+        assert_eq!(client.post(&path, request.as_bytes()).status, 200, "{way}");
+    }
+    let mut client = subject.metrics();
+    let finding = "Two clients use the same key: it will be slashed unless both belong to one validator client.";
+    let names = [KEY, "127.0.0.1</bdi> and <bdi>user "];
+    let page = client.get("/").text();
+    assert!(page.contains(finding), "{page}");
+    for name in names {
+        assert!(!page.contains(name), "{name}: {page}");
+    }
+    let page = with_token(&mut client, "/", TOKEN).text();
+    for part in ["Keys that two clients use", "in 1 epoch<"]
+        .iter()
+        .chain(&names)
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let json = client.get("/status").json();
+    assert_eq!(json["duplicate_uses"], json!({"count": 1, "keys": null}));
+    let json = with_token(&mut client, "/status", TOKEN).json();
+    let uses = &json["duplicate_uses"]["keys"][0];
+    assert_eq!(
+        (&uses["key"], &uses["epochs"], &uses["clients"][0]),
+        (&json!(KEY), &json!(1), &json!("127.0.0.1"))
+    );
+}
+
+#[test]
+fn a_certificate_that_expires_soon_wants_attention_and_an_expired_one_is_a_problem() {
+    let scratch = Scratch::new("status-certificate");
+    let soon = scratch.path().join("soon.pem").display().to_string();
+    let key = private(&scratch, "server.key");
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-new",
+            "-subj",
+            "/CN=localhost",
+            "-days",
+            "3",
+        ])
+        .args(["-key", &source("server.key"), "-out", &soon])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    for (certificate, key, finding) in [
+        (
+            private(&scratch, "expired.pem"),
+            private(&scratch, "expired.key"),
+            Some(("problem", "The TLS certificate has expired.")),
+        ),
+        (
+            soon,
+            key.clone(),
+            Some(("attention", "The TLS certificate expires")),
+        ),
+        (private(&scratch, "server.pem"), key, None),
+    ] {
+        let signer = Signer::start(&[
+            "--interop-keys=0..1",
+            "--tls-cert",
+            &certificate,
+            "--tls-key",
+            &key,
+        ]);
+        let mut client = Client::connect(signer.metrics.as_ref().unwrap());
+        let json = client.get("/status").json();
+        let findings = json["findings"].as_array().unwrap();
+        let found = findings
+            .iter()
+            .find(|row| row["text"].as_str().unwrap().contains("certificate"));
+        let found = found.map(|row| {
+            let text = row["text"].as_str().unwrap();
+            // Without the days.
+            let start = text.split(" in ").next().unwrap();
+            (row["state"].as_str().unwrap(), start)
+        });
+        assert_eq!(found, finding, "{certificate}");
+        let page = client.get("/").text();
+        assert_eq!(page.contains("The TLS certificate"), finding.is_some());
     }
 }
 

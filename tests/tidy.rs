@@ -73,7 +73,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every source file: its path below `src`, and its text.
+/// Every source file that is not all tests: its path below `src`, and its text.
 pub(crate) fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).expect("a folder of the source") {
@@ -88,6 +88,7 @@ pub(crate) fn sources() -> Vec<(String, String)> {
     let src = root().join("src");
     let mut files = Vec::new();
     walk(&src, &mut files);
+    files.retain(|path| !is_all_tests(path));
     files.sort();
     let name = |path: &Path| {
         path.strip_prefix(&src)
@@ -99,6 +100,14 @@ pub(crate) fn sources() -> Vec<(String, String)> {
         .iter()
         .map(|path| (name(path), fs::read_to_string(path).expect("text")))
         .collect()
+}
+
+/// Unit tests that have a file of their own, and what they stand on.
+fn is_all_tests(path: &Path) -> bool {
+    path.display().to_string().ends_with("tests.rs")
+        || path
+            .parent()
+            .is_some_and(|folder| folder.ends_with("testing"))
 }
 
 /// The code of a file, without comments and without its unit tests.

@@ -31,9 +31,51 @@ put_keystore() {
         /var/lib/signerd/keystores/
 }
 
-reload_and_wait() {
+status_text() { inside systemctl show --value --property StatusText signerd; }
+
+is_activating() { [ "$(inside systemctl show --value --property ActiveState signerd)" = activating ]; }
+
+# A keystore whose scrypt takes a second.
+put_slow_keystore() {
+    inside install -o signerd -g signerd -m 0600 /vectors/official-scrypt.json /vectors/official-scrypt.txt \
+        /var/lib/signerd/keystores/
+}
+
+remove_slow_keystore() {
+    inside rm /var/lib/signerd/keystores/official-scrypt.json /var/lib/signerd/keystores/official-scrypt.txt
+    inside systemctl restart signerd
+    [ "$(status_text)" = '1 key loaded, 0 failed' ]
+}
+
+# Whoever is started after the service finds it with its keys.
+active_means_keys_are_loaded() {
+    put_slow_keystore
+    inside systemctl restart --no-block signerd
+    soon is_activating
+    inside systemctl start signerd # waits for the job that runs
+    [ "$(status_text)" = '2 keys loaded, 0 failed' ]
+    inside curl -sS --fail http://127.0.0.1:8080/upcheck
+    remove_slow_keystore
+}
+
+reload_returns_with_the_keys() {
     inside systemctl reload signerd
-    has_its_key
+    [ "$(status_text)" = '1 key loaded, 0 failed' ]
+    put_slow_keystore
+    inside systemctl reload signerd
+    [ "$(status_text)" = '2 keys loaded, 0 failed' ]
+    remove_slow_keystore
+}
+
+rules_and_dashboards_are_there() {
+    inside test -s /usr/share/signerd/prometheus/signerd.rules.yaml
+    inside test -s /usr/share/signerd/grafana/signerd-overview.json
+    inside test -s /usr/share/signerd/grafana/signerd-fleet.json
+}
+
+shows_its_figures() {
+    inside curl -sS --fail http://127.0.0.1:8081/ | grep -q '<h2 id="verdict">'
+    inside signerd top --config-file=/etc/signerd/signerd.yaml | grep -q '1 loaded, 0 pending, 0 failed'
 }
 
 memory_is_locked() {
@@ -233,6 +275,10 @@ test_on_debian_12() {
     try "a keystore is added" put_keystore
     try "systemctl reload" inside systemctl reload signerd
     try "the key is loaded without a restart" has_its_key
+    try "systemctl status shows the number of keys" [ "$(status_text)" = '1 key loaded, 0 failed' ]
+    try "the service becomes active when its keys are loaded, and not before" active_means_keys_are_loaded
+    try "the status page, and signerd top over the control socket" shows_its_figures
+    try "dashboards and alerts are in /usr/share/signerd" rules_and_dashboards_are_there
     try "memory is locked (VmLck)" memory_is_locked
     try "a signature over TCP" signs "${TCP[@]}" "$RANDAO"
     try "a Unix socket is switched on in signerd.yaml" switch_on_the_socket
@@ -290,7 +336,9 @@ test_on_debian_13() {
     try "Debian 13: systemd-analyze verify accepts service and socket" \
         silent inside systemd-analyze verify --man=no signerd.service signerd.socket
     try "Debian 13: a keystore is added" put_keystore
-    try "Debian 13: systemctl reload loads the key" reload_and_wait
+    try "Debian 13: systemctl reload returns when the keys are loaded" reload_returns_with_the_keys
+    try "Debian 13: the service becomes active when its keys are loaded, and not before" active_means_keys_are_loaded
+    try "Debian 13: the watchdog restarts a process that hangs, and no other" watchdog_restarts_a_process_that_hangs
     try "Debian 13: a token from systemd's credentials" add_credential
     try "Debian 13: without the token: 401" refuses 401 "${TCP[@]}" "$RANDAO"
     try "Debian 13: purge" inside dpkg -P signerd

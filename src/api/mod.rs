@@ -109,8 +109,7 @@ impl ListenerApi {
     ) -> Response {
         let metrics = &self.api.metrics;
         let mut response = answer.unwrap_or_else(|refusal| {
-            refusal.count(metrics);
-            self.api.activity.refused(refusal.kind());
+            refusal.count(metrics, &self.api.activity);
             self.api.refusal_log.note(request, &refusal);
             refusal.into()
         });

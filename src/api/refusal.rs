@@ -11,6 +11,7 @@ use crate::hex;
 use crate::http::response::Response;
 use crate::metrics::Metrics;
 use crate::slashing::Refused;
+use crate::status::RecentActivity;
 
 /// Why a request is refused: one variant for each decision that the client must take.
 #[derive(Debug)]
@@ -84,10 +85,14 @@ impl Refusal {
     }
 
     /// Counts it, by reason and by the rule of slashing protection or the fault of the token.
-    pub(super) fn count(&self, metrics: &Metrics) {
+    pub(super) fn count(&self, metrics: &Metrics, activity: &RecentActivity) {
         metrics.refused(self.kind());
+        activity.refused(self.kind());
         match self {
-            Self::Slashing(refused) => metrics.prevented(refused.rule_name()),
+            Self::Slashing(refused) => {
+                metrics.prevented(refused.rule_name());
+                activity.prevented(refused.rule_name());
+            }
             Self::NoToken(_) => metrics.token_refused("missing"),
             Self::WrongToken(_) => metrics.token_refused("wrong"),
             Self::TokenNotConfigured => metrics.token_refused("not_configured"),

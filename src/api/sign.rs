@@ -45,7 +45,7 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     }
     let lateness = duty.lateness(&api.networks, timer.begun_at());
     let duration = timer.signed(duty.type_name(), lateness);
-    api.activity.signed(duty.type_name(), duration);
+    api.activity.signed(duty.type_name(), duration, lateness);
     Ok(answer(request.header("accept"), &signature, key))
 }
 

@@ -49,7 +49,7 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
         audit_log.write(&message.line(request));
     }
     let duration = timer.signed(TYPE_NAME, None);
-    api.activity.signed(TYPE_NAME, duration);
+    api.activity.signed(TYPE_NAME, duration, None);
     let body = json!({"payload": encoded, "signature": signature.to_string()});
     let mut response = Response::json(200, &body);
     response.lease = Some(key);

@@ -14,11 +14,11 @@ use crate::http::response::Response;
 use crate::keys::arena;
 use crate::keys::progress::Progress;
 use crate::keys::secret;
-use crate::metrics::{ERROR_TYPES, SIGNED_TYPES};
+use crate::metrics::{ERROR_TYPES, RULES, SIGNED_TYPES, TIMED_TYPES};
 use crate::slashing::Protection;
 use crate::status::report::{
-    ConnectedClient, DetailsReport, DuplicateReport, FiguresReport, HealthReport, RefusalReport,
-    SignedTypeReport, StatusReport, StoreKind, TokenState,
+    ConnectedClient, CountReport, DetailsReport, DuplicateReport, FiguresReport, HealthReport,
+    LatenessReport, SignedTypeReport, StatusReport, StoreKind, TokenState,
 };
 use crate::status::warnings::{self, Warnings};
 use crate::status::{ActivitySnapshot, json, page, unix_seconds};
@@ -124,7 +124,9 @@ fn gather_figures(api: &Api, shown: Option<(Progress, Option<String>)>) -> Figur
         slot_ms: activity.slot_ms,
         signatures: signatures(api, &activity),
         latency: activity.durations,
-        refusals: refusals(api, &activity),
+        lateness: lateness(&activity),
+        refusals: counts(ERROR_TYPES, activity.refused, api.metrics.refused_counts()),
+        rules: counts(RULES, activity.prevented, api.metrics.prevented_counts()),
         permitted,
         prevented,
         last_record_seconds: last_record.map(|seconds| now_seconds.saturating_sub(seconds)),
@@ -176,13 +178,24 @@ fn signatures(api: &Api, activity: &ActivitySnapshot) -> Vec<SignedTypeReport> {
     rows
 }
 
-fn refusals(api: &Api, activity: &ActivitySnapshot) -> Vec<RefusalReport> {
-    let totals = api.metrics.refused_counts();
+fn lateness(activity: &ActivitySnapshot) -> Vec<LatenessReport> {
     let mut rows = Vec::new();
-    for (kind, reason) in ERROR_TYPES.into_iter().enumerate() {
-        rows.push(RefusalReport {
-            reason,
-            recent: activity.refused[kind],
+    for (name, counts) in TIMED_TYPES.into_iter().zip(activity.lateness) {
+        rows.push(LatenessReport { name, counts });
+    }
+    rows
+}
+
+fn counts<const N: usize>(
+    names: [&'static str; N],
+    recent: [u64; N],
+    totals: [u64; N],
+) -> Vec<CountReport> {
+    let mut rows = Vec::new();
+    for (kind, name) in names.into_iter().enumerate() {
+        rows.push(CountReport {
+            name,
+            recent: recent[kind],
             total: totals[kind],
         });
     }

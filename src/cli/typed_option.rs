@@ -78,6 +78,7 @@ impl OptionRow {
             (_, "PEM") => "/etc/signerd/server.pem",
             (_, "P12") => "/etc/signerd/server.p12",
             (_, "YAML") => "/etc/signerd/signerd.yaml",
+            (_, "FILE") if self.name == "audit-log" => "/var/log/signerd/audit.log",
             (_, "FILE") => "/etc/signerd/password.txt",
             (_, "ORIGINS") => "https://example.org",
             (_, "NETWORK") => "hoodi",

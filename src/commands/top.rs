@@ -18,7 +18,7 @@ use crate::cli::subcommands::TopArguments;
 use crate::cli::values::OptionValues;
 use crate::log::one_line;
 use crate::server::terminal::{self, Terminal, TerminalEvent};
-use crate::status::report::duration;
+use crate::status::report::{duration, words};
 
 /// Between two drawings.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -111,6 +111,7 @@ fn lines(figures: &Value, columns: usize) -> Vec<String> {
     add_numbers(&mut lines, figures);
     lines.push(String::new());
     add_types(&mut lines, figures, columns);
+    add_lateness(&mut lines, figures);
     add_refusals(&mut lines, figures);
     add_warnings(&mut lines, figures);
     for line in &mut lines {
@@ -157,20 +158,7 @@ fn add_numbers(lines: &mut Vec<String>, figures: &Value) {
             text(&failure["reason"])
         ));
     }
-    let protection = &figures["slashing_protection"];
-    let store = match protection["store"].as_str() {
-        None => "off".to_owned(),
-        Some(store) => format!("on, records in a {store}"),
-    };
-    let record = match protection["last_record_seconds"].as_u64() {
-        None => String::new(),
-        Some(seconds) => format!(", last record {} ago", duration(seconds)),
-    };
-    lines.push(format!(
-        "protection   {store}; {} permitted, {} prevented{record}",
-        number(&protection["permitted"]),
-        number(&protection["prevented"])
-    ));
+    add_protection(lines, &figures["slashing_protection"]);
     let latency = &figures["signatures"]["latency_ms"];
     if let (Some(p50), Some(p99)) = (latency["p50"].as_f64(), latency["p99"].as_f64()) {
         lines.push(format!("a signature  median {p50:.2} ms, p99 {p99:.2} ms"));
@@ -204,6 +192,32 @@ fn add_numbers(lines: &mut Vec<String>, figures: &Value) {
     }
 }
 
+fn add_protection(lines: &mut Vec<String>, protection: &Value) {
+    let store = match protection["store"].as_str() {
+        None => "off".to_owned(),
+        Some(store) => format!("on, records in a {store}"),
+    };
+    let record = match protection["last_record_seconds"].as_u64() {
+        None => String::new(),
+        Some(seconds) => format!(", last record {} ago", duration(seconds)),
+    };
+    lines.push(format!(
+        "protection   {store}; {} permitted, {} prevented{record}",
+        number(&protection["permitted"]),
+        number(&protection["prevented"])
+    ));
+    for row in rows(&protection["rules"]) {
+        if number(&row["total"]) > 0 {
+            lines.push(format!(
+                "  {:NAME_COLUMNS$} {} in the last slots, {} since the start",
+                words(&text(&row["rule"])),
+                number(&row["recent"]),
+                number(&row["total"])
+            ));
+        }
+    }
+}
+
 fn add_types(lines: &mut Vec<String>, figures: &Value, columns: usize) {
     let signatures = &figures["signatures"];
     let slots = format!("last {} slots", number(&signatures["slots"]));
@@ -226,8 +240,7 @@ fn add_types(lines: &mut Vec<String>, figures: &Value, columns: usize) {
             continue;
         }
         is_empty = false;
-        let name = text(&row["type"]).to_lowercase().replace('_', " ");
-        let name = cut(&name, NAME_COLUMNS);
+        let name = cut(&words(&text(&row["type"])), NAME_COLUMNS);
         let recent = number(&row["recent"]);
         lines.push(if has_charts {
             let chart = chart(&row["per_slot"]);
@@ -241,13 +254,36 @@ fn add_types(lines: &mut Vec<String>, figures: &Value, columns: usize) {
     }
 }
 
+/// How late the messages of each type were asked for.
+fn add_lateness(lines: &mut Vec<String>, figures: &Value) {
+    let mut late = Vec::new();
+    for row in rows(&figures["lateness"]) {
+        let within = &row["within_ms"];
+        if within.is_null() {
+            continue;
+        }
+        let name = cut(&words(&text(&row["type"])), NAME_COLUMNS);
+        let seconds = |bound: &Value| format!("{} s", number(bound) as f64 / 1000.0);
+        late.push(format!(
+            "  {name:NAME_COLUMNS$}{:>13}  {:>11}",
+            seconds(&within["p50"]),
+            seconds(&within["p99"])
+        ));
+    }
+    if !late.is_empty() {
+        lines.push(String::new());
+        lines.push("lateness of requests: half, and 99 %, came within".to_owned());
+        lines.append(&mut late);
+    }
+}
+
 fn add_refusals(lines: &mut Vec<String>, figures: &Value) {
     let mut refused = Vec::new();
     for row in rows(&figures["refusals"]) {
         if number(&row["total"]) > 0 {
             refused.push(format!(
                 "  {:NAME_COLUMNS$}{:>13}  {:>11}",
-                text(&row["reason"]).replace('_', " "),
+                words(&text(&row["reason"])),
                 number(&row["recent"]),
                 number(&row["total"])
             ));

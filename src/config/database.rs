@@ -13,14 +13,45 @@ use crate::slashing::{DatabaseSettings, PruningSettings};
 
 /// Reads the database of `--slashing-protection-db-url`, if there is one that is used.
 pub(super) fn database(values: &OptionValues) -> Result<Option<DatabaseSettings>, StartError> {
-    let Some(url) = values.get(options::SLASHING_PROTECTION_DB_URL)? else {
-        return Ok(None);
-    };
+    let url = values.get(options::SLASHING_PROTECTION_DB_URL)?;
     let is_off = values.get(options::SLASHING_PROTECTION_ENABLED)? == Some(false);
     if is_off || values.get(options::SLASHING_PROTECTION_DB_IGNORE)? {
         return Ok(None);
     }
-    with_options(values, "--slashing-protection-db-url", &url).map(Some)
+    match url {
+        Some(url) => with_options(values, "--slashing-protection-db-url", &url).map(Some),
+        None => check_no_options(values).map(|()| None),
+    }
+}
+
+/// Refuses the login of a database without the database: signing without protection is not what it asks for.
+fn check_no_options(values: &OptionValues) -> Result<(), StartError> {
+    for (name, is_given) in [
+        (
+            "--slashing-protection-db-username",
+            values.is_given(options::SLASHING_PROTECTION_DB_USERNAME),
+        ),
+        (
+            "--slashing-protection-db-password",
+            values.is_given(options::SLASHING_PROTECTION_DB_PASSWORD),
+        ),
+        (
+            "--slashing-protection-db-password-file",
+            values.is_given(options::SLASHING_PROTECTION_DB_PASSWORD_FILE),
+        ),
+        (
+            "--slashing-protection-db-pool-configuration-file",
+            values.is_given(options::SLASHING_PROTECTION_DB_POOL_CONFIGURATION_FILE),
+        ),
+    ] {
+        if is_given {
+            return Err(StartError::new(
+                exit::CONFIG,
+                format!("{name} needs --slashing-protection-db-url, which names the database"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Reads a database URL and completes it by the other options of the database. `name` is what gave it.
@@ -57,6 +88,13 @@ pub(crate) fn with_options(
             let text = read_private(&path, insecure)
                 .map_err(|error| StartError::new(exit::PERMISSION, error.to_string()))?;
             let first_line = text.lines().next().unwrap_or_default();
+            if first_line.is_empty() {
+                let empty = format!(
+                    "{}: expected the password of the database in the first line, which is empty",
+                    path.display()
+                );
+                return Err(StartError::new(exit::CONFIG, empty));
+            }
             settings.password = Some(Zeroizing::new(first_line.to_owned()));
         }
         (None, None) => {}

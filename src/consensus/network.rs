@@ -21,7 +21,7 @@ pub enum Fork {
 
 /// The set of constants that a network is built on, as far as they shape what is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preset {
+pub(crate) enum Preset {
     /// 64 committees a slot, 512 members of the sync committee. Gnosis has these too.
     Mainnet,
     /// 4 committees a slot, 32 members of the sync committee. Teku's preset "swift" has these too.
@@ -69,7 +69,7 @@ pub(super) struct Network {
 
 impl Fork {
     /// Every fork, in order.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Phase0,
         Self::Altair,
         Self::Bellatrix,
@@ -97,7 +97,7 @@ impl Fork {
     }
 
     /// Finds the fork of this name, in any case.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|fork| fork.name().eq_ignore_ascii_case(name))
@@ -107,7 +107,7 @@ impl Fork {
 impl SlotTimes {
     /// Returns the slot at this Unix time, or an earlier one where genesis is only estimated. `None`
     /// before genesis.
-    pub fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
+    pub(crate) fn slot_at(&self, now_seconds: u64) -> Option<Slot> {
         let since_seconds = now_seconds.checked_sub(self.genesis_time_seconds)?;
         Some(Slot(since_seconds.saturating_mul(1000) / self.slot_ms))
     }

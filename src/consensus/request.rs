@@ -166,7 +166,7 @@ impl SignRequest {
 
     /// Returns a warning for the operator about the network that was assumed for this message, when
     /// there is something new to say.
-    pub fn network_warning(&self, networks: &Networks) -> Option<String> {
+    pub(crate) fn network_warning(&self, networks: &Networks) -> Option<String> {
         match &self.subject {
             SignSubject::Genesis { version: None, .. } => networks.warning(self.type_name),
             SignSubject::Genesis { .. } | SignSubject::Forked { .. } | SignSubject::BareRoot(_) => {

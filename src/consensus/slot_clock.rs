@@ -17,7 +17,7 @@ const PRESENT_EPOCHS: u64 = 1;
 /// Source: consensus-specs, `phase0/validator.md`, `altair/validator.md` and `gloas/validator.md`
 /// (`ATTESTATION_DUE_BPS` and the like).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DutyTime {
+pub(crate) enum DutyTime {
     /// At no certain time, or the message does not show its slot.
     Anytime,
     /// At the start of the slot: a block.
@@ -32,7 +32,7 @@ pub enum DutyTime {
 
 impl DutyTime {
     /// Returns the slot of the duty.
-    pub fn slot(self) -> Option<Slot> {
+    pub(crate) fn slot(self) -> Option<Slot> {
         match self {
             Self::Anytime => None,
             Self::SlotStart(slot)
@@ -58,7 +58,12 @@ impl DutyTime {
 impl SlotTimes {
     /// Returns how long after its time a duty is asked for, zero when it is early. `asked_at` is Unix time.
     /// `None` when the duty has no time, or when its slot is far from the present.
-    pub fn lateness(&self, duty: DutyTime, is_gloas: bool, asked_at: Duration) -> Option<Duration> {
+    pub(crate) fn lateness(
+        &self,
+        duty: DutyTime,
+        is_gloas: bool,
+        asked_at: Duration,
+    ) -> Option<Duration> {
         let slot = duty.slot()?;
         let start_ms = slot
             .0

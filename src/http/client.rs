@@ -17,7 +17,7 @@ pub struct ClientIdentity {
 
 impl ClientIdentity {
     /// The client of a TCP connection from this address.
-    pub fn at(address: IpAddr) -> Self {
+    pub(crate) fn at(address: IpAddr) -> Self {
         Self {
             address: Some(address.to_canonical()),
             ..Self::default()
@@ -25,7 +25,7 @@ impl ClientIdentity {
     }
 
     /// The client of a Unix socket.
-    pub fn local(user: Option<u32>) -> Self {
+    pub(crate) fn local(user: Option<u32>) -> Self {
         Self {
             user,
             ..Self::default()

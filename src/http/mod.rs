@@ -4,7 +4,7 @@
 //! Imports nothing of ours; serves `api` and `server`. Source: RFC 9110, RFC 9112.
 
 pub(crate) mod body;
-pub mod client;
+pub(crate) mod client;
 mod correlation;
 mod headers;
 pub mod request;

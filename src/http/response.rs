@@ -52,7 +52,7 @@ impl CommonFields {
 }
 
 /// The media type of every JSON body.
-pub const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 /// The media type of every text body.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -75,7 +75,7 @@ impl Response {
     }
 
     /// Creates an answer in JSON.
-    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+    pub(crate) fn json(status: u16, body: &serde_json::Value) -> Self {
         Self::new(status, JSON, body.to_string().into_bytes())
     }
 
@@ -88,7 +88,7 @@ impl Response {
     }
 
     /// Adds a header field.
-    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }

@@ -316,6 +316,9 @@ impl fmt::Display for ArenaError {
 impl std::error::Error for ArenaError {}
 
 #[cfg(test)]
+mod locked_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -236,3 +236,8 @@ impl Drop for ChangePermit {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod waiting_tests;

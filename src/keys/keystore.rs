@@ -444,3 +444,6 @@ impl Cipher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

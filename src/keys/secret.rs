@@ -200,7 +200,7 @@ pub(super) fn has_signed() -> bool {
 }
 
 /// Whether signatures are made the fast way. The first call runs the self-test.
-pub fn is_accelerated() -> bool {
+pub(crate) fn is_accelerated() -> bool {
     *SELF_TEST_PASSED && !FAULT_SEEN.load(Ordering::Relaxed)
 }
 

@@ -97,9 +97,12 @@ pub(crate) fn new_phrase() -> Result<Zeroizing<String>, String> {
 }
 
 /// The path of the signing key of validator `index`.
-pub fn path(index: u32) -> String {
+pub(crate) fn path(index: u32) -> String {
     format!("m/{PURPOSE}/{COIN_TYPE}/{index}/0/0")
 }
 
 const PURPOSE: u32 = 12381;
 const COIN_TYPE: u32 = 3600;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{ERROR_TYPES, Metrics, SIGNED_TYPES};
+use super::{ERROR_TYPES, Metrics, RULES, SIGNED_TYPES};
 
 impl Metrics {
     /// Returns how many signatures there were, for each of [`SIGNED_TYPES`].
@@ -15,6 +15,13 @@ impl Metrics {
     /// Returns how many requests were refused, for each of [`ERROR_TYPES`].
     pub(crate) fn refused_counts(&self) -> [u64; ERROR_TYPES.len()] {
         self.refused
+            .each_ref()
+            .map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Returns how many messages slashing protection did not let be signed, for each of [`RULES`].
+    pub(crate) fn prevented_counts(&self) -> [u64; RULES.len()] {
+        self.prevented
             .each_ref()
             .map(|count| count.load(Ordering::Relaxed))
     }

@@ -288,7 +288,7 @@ fn write_server(text: &mut MetricsText, service: &ServiceSnapshot) {
     write_durations(
         text,
         "signerd_queue_delay_seconds",
-        "Time that a signature waits for a signing thread",
+        "Time from the request of a signature until it is begun, by a signing thread or by the worker that has read it",
         &service.signers.delays,
     );
 }

@@ -65,7 +65,7 @@ impl ControlSocket {
     ///
     /// # Errors
     /// [`ErrorKind::AddrInUse`] when another process listens there; otherwise the system's.
-    pub fn bind(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn bind(directory: &Path) -> io::Result<Self> {
         let path = path_in(directory);
         // Of two processes that start at once, only one may replace the old socket.
         let _lock = lock(directory)?;
@@ -80,7 +80,7 @@ impl ControlSocket {
     }
 
     /// The path of the socket.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 

@@ -20,7 +20,7 @@ use rustls::sign::SingleCertAndKey;
 use super::certificates::{self, CertificateDates, fingerprint, with_colons};
 use super::client_verifier::ClientVerifier;
 
-pub use super::certificates::TlsError;
+pub(crate) use super::certificates::TlsError;
 pub use super::identity::TlsIdentity;
 
 /// Where certificates and keys are.
@@ -144,7 +144,7 @@ impl Tls {
     }
 
     /// When our own certificate expires, in seconds of Unix time.
-    pub fn not_after(&self) -> i64 {
+    pub(crate) fn not_after(&self) -> i64 {
         self.current.load().not_after
     }
 
@@ -168,7 +168,7 @@ impl Tls {
     }
 
     /// Logs a certificate that has expired, is not yet valid, or expires soon; at most once a day.
-    pub fn warn_of_expiry(&self) {
+    pub(crate) fn warn_of_expiry(&self) {
         let now = Timestamp::now();
         let due = self.next_expiry_check.load(Ordering::Relaxed);
         if now.as_second() < due {

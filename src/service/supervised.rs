@@ -7,6 +7,7 @@ use crate::api::state::Api;
 use crate::keys::progress::Progress;
 use crate::server::Supervised;
 use crate::server::tls::Tls;
+use crate::status::report::count;
 
 /// The running service, as the main thread sees it.
 pub(super) struct SupervisedService {
@@ -51,8 +52,6 @@ fn loading_status(progress: &Progress) -> String {
         Some(pending) => format!(", {pending} to load"),
         None => ", looking for keys".to_owned(),
     };
-    format!(
-        "{} keys loaded, {} failed{pending}",
-        progress.loaded, progress.failed
-    )
+    let loaded = count(progress.loaded as u64, "key", "keys");
+    format!("{loaded} loaded, {} failed{pending}", progress.failed)
 }

@@ -46,7 +46,7 @@ pub(super) struct SigningLimits {
 
 impl ChainClock {
     /// Makes a clock from this host's.
-    pub fn of_this_host(times: SlotTimes) -> Self {
+    pub(crate) fn of_this_host(times: SlotTimes) -> Self {
         Self {
             times,
             now_seconds: unix_seconds,
@@ -54,13 +54,13 @@ impl ChainClock {
     }
 
     /// Returns where the chain is now; before genesis, its beginning.
-    pub fn now(&self) -> Position {
+    pub(crate) fn now(&self) -> Position {
         let slot = self.times.slot_at((self.now_seconds)());
         self.position(slot.unwrap_or(Slot(0)))
     }
 
     /// Returns the seconds until genesis; `None` from genesis on.
-    pub fn seconds_before_genesis(&self) -> Option<u64> {
+    pub(crate) fn seconds_before_genesis(&self) -> Option<u64> {
         let seconds = self
             .times
             .genesis_time_seconds
@@ -69,7 +69,7 @@ impl ChainClock {
     }
 
     /// Returns the last position that is not too far ahead.
-    pub fn last_signed(&self, now: Position) -> Position {
+    pub(crate) fn last_signed(&self, now: Position) -> Position {
         let ahead = self.times.slots_per_epoch.saturating_mul(FUTURE_EPOCHS);
         Position {
             slot: Slot(now.slot.0.saturating_add(ahead)),
@@ -78,7 +78,7 @@ impl ChainClock {
     }
 
     /// Returns the first position that is not too old.
-    pub fn first_signed(&self, now: Position) -> Position {
+    pub(crate) fn first_signed(&self, now: Position) -> Position {
         self.start_of(now.epoch.0.saturating_sub(PRESENT_EPOCHS))
     }
 

@@ -36,10 +36,8 @@ pub use error::{ExportError, StoreOpenError};
 pub use interchange::ImportError;
 pub use limits::ChainClock;
 pub(crate) use postgres::talk_to_database;
-pub use postgres::{
-    DatabaseHost, DatabaseSettings, PruningSettings, SCHEMA as DATABASE_SCHEMA, SslMode,
-};
-pub use repair::{MarkChange, RepairError};
+pub use postgres::{DatabaseSettings, PruningSettings, SCHEMA as DATABASE_SCHEMA};
+pub(crate) use repair::{MarkChange, RepairError};
 pub use rule::{Floor, HighWatermark, Marks, Refused, Unavailable};
 pub use settings::ProtectionSettings;
 pub use store::{StoreCommit, StoreObserver};
@@ -63,7 +61,7 @@ pub struct Cleared {
 
 impl Cleared {
     /// The signing root that may be signed.
-    pub fn root(&self) -> &Root {
+    pub(crate) fn root(&self) -> &Root {
         &self.root
     }
 }
@@ -87,6 +85,8 @@ pub struct ProtectionStore {
     /// When the last message was recorded, in Unix time; 0 is never.
     recorded_seconds: AtomicU64,
     is_database: bool,
+    /// The directory or the database, for the log.
+    location: String,
 }
 
 /// What an import has added.
@@ -150,6 +150,10 @@ impl Protection {
             prevented: AtomicU64::new(0),
             recorded_seconds: AtomicU64::new(0),
             is_database,
+            location: match &settings.database {
+                Some(database) => database.shown(),
+                None => settings.directory.display().to_string(),
+            },
         }))
     }
 
@@ -236,7 +240,11 @@ impl Protection {
     ///
     /// # Errors
     /// As [`Protection::import`].
-    pub fn import_text(&self, json: String, force: bool) -> Result<ImportSummary, ImportError> {
+    pub(crate) fn import_text(
+        &self,
+        json: String,
+        force: bool,
+    ) -> Result<ImportSummary, ImportError> {
         let Self::On(protection) = self else {
             let (chain, keys) = on_own_thread(move || interchange::read(&json, None))??;
             let keys = keys.len();
@@ -279,7 +287,7 @@ impl Protection {
 
     /// Returns the present floors for a key without a record: a slot and an epoch. `None` without
     /// protection.
-    pub fn floors(&self) -> Option<(Floor, Floor)> {
+    pub(crate) fn floors(&self) -> Option<(Floor, Floor)> {
         let Self::On(protection) = self else {
             return None;
         };
@@ -296,7 +304,7 @@ impl Protection {
     }
 
     /// Returns those of `keys` that have a record, on any chain. None when the store cannot be read.
-    pub fn known_among(&self, keys: Vec<PublicKey>) -> BTreeSet<PublicKey> {
+    pub(crate) fn known_among(&self, keys: Vec<PublicKey>) -> BTreeSet<PublicKey> {
         let Self::On(protection) = self else {
             return BTreeSet::new();
         };
@@ -427,6 +435,11 @@ impl ProtectionStore {
     /// Whether the records are in a database, which other instances may share.
     pub(crate) fn is_database(&self) -> bool {
         self.is_database
+    }
+
+    /// Names the directory or the database, without secrets.
+    pub(crate) fn location(&self) -> &str {
+        &self.location
     }
 
     fn record(&self, request: RecordRequest) -> Result<(), Refused> {

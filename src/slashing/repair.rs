@@ -8,7 +8,7 @@ use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 
 /// New marks for some keys on one chain.
 #[derive(Clone, Debug)]
-pub struct MarkChange {
+pub(crate) struct MarkChange {
     /// The keys whose marks change.
     pub keys: Vec<PublicKey>,
     /// The chain whose marks change.
@@ -25,7 +25,7 @@ pub struct MarkChange {
 
 /// Why no mark was changed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum RepairError {
+pub(crate) enum RepairError {
     /// A mark of this key would sink: the name of the mark, the old value, and the new one.
     Sinks(PublicKey, &'static str, u64, u64),
     /// The source of this key's vote would be after its target, or one of them would be missing.
@@ -46,7 +46,7 @@ impl Protection {
     ///
     /// # Errors
     /// [`RepairError`]; nothing has changed then.
-    pub fn set_marks(&self, change: MarkChange) -> Result<(), RepairError> {
+    pub(crate) fn set_marks(&self, change: MarkChange) -> Result<(), RepairError> {
         let store = &self.open_store()?.store;
         let limits = store.limits();
         let bounds = limits.on(change.chain, limits.now(), None);

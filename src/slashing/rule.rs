@@ -12,7 +12,7 @@ pub use crate::consensus::slashable::SlashableMessage;
 
 /// Chains on which one key can have a record. Devnets are re-created under the same keys, but nobody
 /// needs more of them at a time.
-pub const CHAINS_PER_KEY_MAX: usize = 16;
+pub(crate) const CHAINS_PER_KEY_MAX: usize = 16;
 
 /// The highest that one key has signed on one chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -299,7 +299,7 @@ fn check_vote(
 
 impl Position {
     /// Returns whether the message is after this position.
-    pub fn is_before(self, message: SlashableMessage) -> bool {
+    pub(crate) fn is_before(self, message: SlashableMessage) -> bool {
         match message {
             SlashableMessage::Block(slot) => slot > self.slot,
             SlashableMessage::Vote(source, target) => source.max(target) > self.epoch,
@@ -309,7 +309,7 @@ impl Position {
 
 impl Floor {
     /// Returns the lowest slot or epoch.
-    pub fn lowest(self) -> u64 {
+    pub(crate) fn lowest(self) -> u64 {
         match self {
             Self::Set(lowest) | Self::Clock(lowest) | Self::NewStore(lowest) => lowest,
         }

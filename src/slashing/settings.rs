@@ -43,7 +43,7 @@ impl ProtectionSettings {
     }
 
     /// Returns what the operator must know, or do, about the floors.
-    pub fn floor_notice(&self) -> Option<String> {
+    pub(crate) fn floor_notice(&self) -> Option<String> {
         if let Some(clock) = &self.clock {
             let seconds = clock.seconds_before_genesis()?;
             return Some(format!(

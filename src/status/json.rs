@@ -4,7 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::report::{DetailsReport, FiguresReport, HealthReport, StatusReport, TokenState, worst};
+use super::report::{
+    DetailsReport, FiguresReport, HealthReport, LatenessReport, StatusReport, TokenState, worst,
+};
 use super::{Quantiles, SLOTS_SHOWN};
 
 /// Returns the figures as a JSON object.
@@ -61,7 +63,11 @@ fn add_figures(object: &mut Value, health: &HealthReport, figures: &FiguresRepor
     }
     let mut refusals = Vec::new();
     for row in &figures.refusals {
-        refusals.push(json!({"reason": row.reason, "recent": row.recent, "total": row.total}));
+        refusals.push(json!({"reason": row.name, "recent": row.recent, "total": row.total}));
+    }
+    let mut rules = Vec::new();
+    for row in &figures.rules {
+        rules.push(json!({"rule": row.name, "recent": row.recent, "total": row.total}));
     }
     object["version"] = json!(figures.version);
     object["uptime_seconds"] = json!(figures.uptime_seconds);
@@ -74,6 +80,7 @@ fn add_figures(object: &mut Value, health: &HealthReport, figures: &FiguresRepor
         "error": details.and_then(|details| details.store_error.as_ref()),
         "permitted": figures.permitted,
         "prevented": figures.prevented,
+        "rules": rules,
         "last_record_seconds": figures.last_record_seconds,
     });
     object["signatures"] = json!({
@@ -82,6 +89,7 @@ fn add_figures(object: &mut Value, health: &HealthReport, figures: &FiguresRepor
         "types": types,
         "latency_ms": quantiles(figures.latency),
     });
+    object["lateness"] = json!(lateness(figures));
     object["refusals"] = json!(refusals);
     object["duplicate_uses"] = json!({
         "count": figures.duplicate_uses,
@@ -96,6 +104,20 @@ fn add_figures(object: &mut Value, health: &HealthReport, figures: &FiguresRepor
         "count": figures.warnings,
         "lines": details.map(warnings),
     });
+}
+
+fn lateness(figures: &FiguresReport) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for LatenessReport { name, counts } in &figures.lateness {
+        let within = json!({"p50": counts.p50_ms, "p99": counts.p99_ms});
+        rows.push(json!({
+            "type": name,
+            "recent": counts.duties,
+            "late": counts.late,
+            "within_ms": (counts.duties > 0).then_some(within),
+        }));
+    }
+    rows
 }
 
 fn quantiles(quantiles: Option<Quantiles>) -> Value {

@@ -7,16 +7,19 @@
 
 pub(crate) mod json;
 pub(crate) mod page;
+mod recent_lateness;
 pub(crate) mod report;
 mod slot_ring;
 pub(crate) mod warnings;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use self::recent_lateness::RecentLateness;
 use self::slot_ring::{RecentDurations, SlotRing};
 use crate::consensus::network::SlotTimes;
-use crate::metrics::{ERROR_TYPES, SIGNED_TYPES, index_of};
+use crate::metrics::{ERROR_TYPES, RULES, SIGNED_TYPES, TIMED_TYPES, index_of};
 
+pub(crate) use self::recent_lateness::LatenessCounts;
 pub(crate) use self::slot_ring::{Quantiles, SLOTS_SHOWN};
 
 /// Stands for slots where the network is not known: their length on mainnet, counted from 1970.
@@ -31,6 +34,8 @@ pub(crate) struct RecentActivity {
     slots: SlotTimes,
     signed: SlotRing<{ SIGNED_TYPES.len() }>,
     refused: SlotRing<{ ERROR_TYPES.len() }>,
+    prevented: SlotRing<{ RULES.len() }>,
+    lateness: RecentLateness,
     durations: RecentDurations,
 }
 
@@ -40,6 +45,10 @@ pub(crate) struct ActivitySnapshot {
     pub(crate) signed: [[u64; SLOTS_SHOWN]; SIGNED_TYPES.len()],
     /// For each of [`ERROR_TYPES`], the refusals in all of these slots.
     pub(crate) refused: [u64; ERROR_TYPES.len()],
+    /// For each of [`RULES`], the messages not signed in all of these slots.
+    pub(crate) prevented: [u64; RULES.len()],
+    /// For each of [`TIMED_TYPES`], how late its duties were asked for in these slots.
+    pub(crate) lateness: [LatenessCounts; TIMED_TYPES.len()],
     /// How long a signature took in these slots.
     pub(crate) durations: Option<Quantiles>,
     pub(crate) slot_ms: u64,
@@ -52,13 +61,19 @@ impl RecentActivity {
             slots: slots.unwrap_or(UNKNOWN_SLOTS),
             signed: SlotRing::new(),
             refused: SlotRing::new(),
+            prevented: SlotRing::new(),
+            lateness: RecentLateness::new(),
             durations: RecentDurations::new(),
         }
     }
 
-    /// Counts a signature of this type, which took so long.
-    pub(crate) fn signed(&self, signed_type: &str, duration: Duration) {
+    /// Counts a signature of this type, which took so long, and how late it was asked for, where that is
+    /// known.
+    pub(crate) fn signed(&self, signed_type: &str, duration: Duration, lateness: Option<Duration>) {
         let slot = self.slot_now();
+        if let Some(lateness) = lateness {
+            self.lateness.add(slot, signed_type, lateness);
+        }
         self.signed
             .count(slot, index_of(&SIGNED_TYPES, signed_type));
         self.durations.add(slot, duration);
@@ -68,6 +83,12 @@ impl RecentActivity {
     pub(crate) fn refused(&self, error_type: &str) {
         self.refused
             .count(self.slot_now(), index_of(&ERROR_TYPES, error_type));
+    }
+
+    /// Counts a message that a rule of slashing protection does not let be signed.
+    pub(crate) fn prevented(&self, rule: &str) {
+        self.prevented
+            .count(self.slot_now(), index_of(&RULES, rule));
     }
 
     pub(crate) fn snapshot(&self) -> ActivitySnapshot {
@@ -80,9 +101,15 @@ impl RecentActivity {
         for (kind, count) in refused.iter_mut().enumerate() {
             *count = self.refused.sum(now, kind);
         }
+        let mut prevented = [0; RULES.len()];
+        for (kind, count) in prevented.iter_mut().enumerate() {
+            *count = self.prevented.sum(now, kind);
+        }
         ActivitySnapshot {
             signed,
             refused,
+            prevented,
+            lateness: self.lateness.read(now),
             durations: self.durations.quantiles(now),
             slot_ms: self.slots.slot_ms,
         }

@@ -14,8 +14,9 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::report::{
-    DetailsReport, FiguresReport, HealthReport, ServiceState, SignedTypeReport, StatusFinding,
-    StatusReport, StoreKind, TokenState, count, duration, worst,
+    CountReport, DetailsReport, FiguresReport, HealthReport, LatenessReport, ServiceState,
+    SignedTypeReport, StatusFinding, StatusReport, StoreKind, TokenState, count, duration, words,
+    worst,
 };
 use super::{Quantiles, SLOTS_SHOWN};
 
@@ -124,6 +125,15 @@ impl Display for Milliseconds {
     }
 }
 
+/// A bound of lateness, given in milliseconds.
+struct Lateness(u64);
+
+impl Display for Lateness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0 as f64 / 1000.0)
+    }
+}
+
 fn summary(findings: &[StatusFinding]) -> String {
     match worst(findings) {
         ServiceState::Good => "All is well".to_owned(),
@@ -159,6 +169,7 @@ fn write_figures(
     if let Some(figures) = &report.figures {
         out.push_str("<div class=\"columns\">\n<div>\n");
         write_signatures(out, figures)?;
+        write_lateness(out, figures)?;
         write_warnings(out, figures)?;
         out.push_str("</div>\n<div>\n");
         write_protection(out, &report.health, figures)?;
@@ -349,6 +360,37 @@ fn write_chart(out: &mut String, number: usize, row: &SignedTypeReport) -> fmt::
     out.write_str("</svg>")
 }
 
+fn write_lateness(out: &mut String, figures: &FiguresReport) -> fmt::Result {
+    out.push_str(
+        "<section aria-labelledby=\"lateness\">\n<h2 id=\"lateness\">Lateness of requests</h2>\n",
+    );
+    if figures.lateness.iter().all(|row| row.counts.duties == 0) {
+        writeln!(
+            out,
+            "<p class=\"soft\">No message of this time in the last {SLOTS_SHOWN} slots.</p>"
+        )?;
+        return out.write_str("</section>\n");
+    }
+    let recent = format!("last {SLOTS_SHOWN} slots");
+    begin_table(out, "type", &[&recent, "half within", "99 % within"])?;
+    for LatenessReport { name, counts } in &figures.lateness {
+        if counts.duties > 0 {
+            writeln!(
+                out,
+                "<tr><th scope=\"row\">{}</th><td class=\"count\">{}</td><td class=\"count\">{}</td>\
+                 <td class=\"count\">{}</td></tr>",
+                words(name),
+                Grouped(counts.duties),
+                Lateness(counts.p50_ms),
+                Lateness(counts.p99_ms)
+            )?;
+        }
+    }
+    out.push_str("</tbody>\n</table>\n");
+    out.push_str("<p class=\"soft\">How long after the start of its slot or third of a slot a message was asked for.</p>\n");
+    out.write_str("</section>\n")
+}
+
 fn write_protection(
     out: &mut String,
     health: &HealthReport,
@@ -364,12 +406,19 @@ fn write_protection(
     for (name, number) in [
         ("signatures permitted", figures.permitted),
         ("signatures prevented", figures.prevented),
-        ("keys and epochs with two clients", figures.duplicate_uses),
+        (
+            "keys used by two clients, each epoch",
+            figures.duplicate_uses,
+        ),
     ] {
         write_counts(out, name, &[number])?;
     }
     out.push_str("</tbody>\n</table>\n");
     writeln!(out, "<p class=\"soft\">It is {store}.</p>")?;
+    if figures.rules.iter().any(|row| row.total > 0) {
+        out.push_str("<h3>Prevented by rule</h3>\n");
+        write_recent_counts(out, "rule", &figures.rules)?;
+    }
     if let Some(details) = &figures.details {
         if let Some(error) = &details.store_error {
             writeln!(
@@ -383,12 +432,12 @@ fn write_protection(
             for row in &details.duplicates {
                 writeln!(
                     out,
-                    "<li><span class=\"mono\">{}</span><br><bdi>{}</bdi> and <bdi>{}</bdi>, {} ago, in {} epochs</li>",
+                    "<li><span class=\"mono\">{}</span><br><bdi>{}</bdi> and <bdi>{}</bdi>, {} ago, in {}</li>",
                     Escaped(&row.key),
                     Escaped(&row.clients[0]),
                     Escaped(&row.clients[1]),
                     duration(row.seconds_ago),
-                    row.epochs
+                    count(row.epochs, "epoch", "epochs")
                 )?;
             }
             out.push_str("</ul>\n");
@@ -405,14 +454,8 @@ fn write_refusals(out: &mut String, figures: &FiguresReport) -> fmt::Result {
         out.push_str("<p class=\"soft\">None since the start.</p>\n");
         return out.write_str("</section>\n");
     }
-    let recent = format!("last {SLOTS_SHOWN} slots");
-    begin_table(out, "reason", &[&recent, "since start"])?;
-    for row in &figures.refusals {
-        if row.total > 0 {
-            write_counts(out, &row.reason.replace('_', " "), &[row.recent, row.total])?;
-        }
-    }
-    out.write_str("</tbody>\n</table>\n</section>\n")
+    write_recent_counts(out, "reason", &figures.refusals)?;
+    out.write_str("</section>\n")
 }
 
 fn write_failures(out: &mut String, details: &DetailsReport) -> fmt::Result {
@@ -484,6 +527,18 @@ fn write_warnings(out: &mut String, figures: &FiguresReport) -> fmt::Result {
     out.write_str("</section>\n")
 }
 
+/// Writes a table of what has happened since the start.
+fn write_recent_counts(out: &mut String, name: &str, rows: &[CountReport]) -> fmt::Result {
+    let recent = format!("last {SLOTS_SHOWN} slots");
+    begin_table(out, name, &[&recent, "since start"])?;
+    for row in rows {
+        if row.total > 0 {
+            write_counts(out, &words(row.name), &[row.recent, row.total])?;
+        }
+    }
+    out.write_str("</tbody>\n</table>\n")
+}
+
 /// Begins a table of a name and its counts.
 fn begin_table(out: &mut String, name: &str, counts: &[&str]) -> fmt::Result {
     write!(out, "<table>\n<thead><tr><th scope=\"col\">{name}</th>")?;
@@ -499,11 +554,6 @@ fn write_counts(out: &mut String, name: &str, counts: &[u64]) -> fmt::Result {
         write!(out, "<td class=\"count\">{}</td>", Grouped(*count))?;
     }
     out.write_str("</tr>\n")
-}
-
-/// `SYNC_COMMITTEE_MESSAGE` as `sync committee message`.
-fn words(type_name: &str) -> String {
-    type_name.to_ascii_lowercase().replace('_', " ")
 }
 
 /// Unix time as RFC 3339 writes it.

@@ -3,7 +3,7 @@
 //! What a reader may not see is not in the report: neither the page nor the JSON has to conceal anything.
 
 use super::warnings::WarningLine;
-use super::{Quantiles, SLOTS_SHOWN};
+use super::{LatenessCounts, Quantiles, SLOTS_SHOWN};
 
 /// The figures of one moment.
 pub(crate) struct StatusReport {
@@ -61,7 +61,11 @@ pub(crate) struct FiguresReport {
     pub(crate) slot_ms: u64,
     pub(crate) signatures: Vec<SignedTypeReport>,
     pub(crate) latency: Option<Quantiles>,
-    pub(crate) refusals: Vec<RefusalReport>,
+    pub(crate) lateness: Vec<LatenessReport>,
+    /// Refused requests, by reason.
+    pub(crate) refusals: Vec<CountReport>,
+    /// What slashing protection did not let be signed, by rule.
+    pub(crate) rules: Vec<CountReport>,
     pub(crate) permitted: u64,
     pub(crate) prevented: u64,
     /// Seconds since the last record of slashing protection.
@@ -88,9 +92,17 @@ pub(crate) struct SignedTypeReport {
     pub(crate) total: u64,
 }
 
-/// The refusals of one kind.
-pub(crate) struct RefusalReport {
-    pub(crate) reason: &'static str,
+/// How late the duties of one type were asked for in the last slots.
+pub(crate) struct LatenessReport {
+    /// As the remote signing API spells it.
+    pub(crate) name: &'static str,
+    pub(crate) counts: LatenessCounts,
+}
+
+/// What happened of one kind.
+pub(crate) struct CountReport {
+    /// The reason of a refusal, or the rule.
+    pub(crate) name: &'static str,
     /// In the last slots.
     pub(crate) recent: u64,
     /// Since the start.
@@ -143,6 +155,9 @@ pub(crate) struct StatusFinding {
     pub(crate) state: ServiceState,
     pub(crate) text: String,
 }
+
+/// When one of so many duties is late, that wants attention.
+const LATE_PART: u64 = 20;
 
 /// A certificate that expires earlier wants attention.
 const CERTIFICATE_SECONDS_MIN: i64 = 14 * 86_400;
@@ -259,12 +274,25 @@ impl FiguresReport {
             );
         }
         for refusal in &self.refusals {
-            if refusal.reason == "slashing_protection" && refusal.recent > 0 {
+            if refusal.name == "slashing_protection" && refusal.recent > 0 {
                 let signatures = count(refusal.recent, "signature", "signatures");
                 add(
                     ServiceState::Attention,
                     format!(
                         "Slashing protection has prevented {signatures} in the last {SLOTS_SHOWN} slots."
+                    ),
+                );
+            }
+        }
+        for LatenessReport { name, counts } in &self.lateness {
+            if counts.late * LATE_PART > counts.duties {
+                add(
+                    ServiceState::Attention,
+                    format!(
+                        "{} of {} requests of type {} in the last {SLOTS_SHOWN} slots came more than a second late.",
+                        counts.late,
+                        counts.duties,
+                        words(name)
                     ),
                 );
             }
@@ -287,8 +315,13 @@ impl FiguresReport {
     }
 }
 
+/// Returns `SYNC_COMMITTEE_MESSAGE` as `sync committee message`.
+pub(crate) fn words(type_name: &str) -> String {
+    type_name.to_ascii_lowercase().replace('_', " ")
+}
+
 /// Returns the number with its noun.
-pub(super) fn count(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
     format!("{number} {noun}")
 }

@@ -18,7 +18,7 @@ pub(super) struct SlotRing<const N: usize> {
 }
 
 impl<const N: usize> SlotRing<N> {
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             counters: [const { [const { AtomicU64::new(0) }; N] }; SLOTS_SHOWN],
         }

@@ -108,7 +108,7 @@ impl PrometheusServer {
 
     /// Waits until a query has a result.
     pub(crate) fn wait_for(&self, expression: &str) {
-        for _ in 0..600 {
+        for _ in 0..1_200 {
             let answer = self.try_query(expression).unwrap_or_default();
             let series = answer["data"]["result"].as_array();
             if series.is_some_and(|series| !series.is_empty()) {

@@ -3,7 +3,6 @@
 //! After an error of the connection itself, nothing more is read from it: its owner drops it and makes a
 //! new one. Statements are sent in one flush, and their answers read afterwards.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -13,10 +12,11 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::{DataRowBody, ErrorFields, Message};
+use postgres_protocol::message::backend::{DataRowBody, Message};
 use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
 
+use super::error::{DatabaseError, readable, server_error};
 use super::login::Login;
 use super::server_limits::check_length;
 use super::stream::DatabaseStream;
@@ -24,25 +24,6 @@ use super::url::{DatabaseHost, DatabaseSettings, SslMode};
 
 /// Read at a time.
 const READ_BYTES: usize = 16 << 10;
-
-/// Why the database did not do what it was asked for.
-#[derive(Debug)]
-pub(super) enum DatabaseError {
-    /// The connection failed: it cannot be made, or it broke.
-    Connection(String),
-    /// The server refused a statement or the login.
-    Server(ServerError),
-    /// The database cannot be used as it is; waiting does not help.
-    Unusable(String),
-}
-
-/// An error that the server reports.
-#[derive(Debug)]
-pub(super) struct ServerError {
-    /// SQLSTATE.
-    pub(super) code: String,
-    pub(super) message: String,
-}
 
 /// The text values of one row.
 pub(super) type TextRow = Vec<Option<String>>;
@@ -103,8 +84,12 @@ impl DatabaseConnection {
         end: Instant,
     ) -> Result<Self, DatabaseError> {
         let stream = DatabaseStream::connect(host, settings, tls, end).map_err(|error| {
-            let reason = readable(&error);
-            DatabaseError::Connection(format!("{}:{}: {reason}", host.name, host.port))
+            let reason = format!("{}:{}: {}", host.name, host.port, readable(&error));
+            if error.kind() == io::ErrorKind::Unsupported {
+                DatabaseError::Unusable(reason)
+            } else {
+                DatabaseError::Connection(reason)
+            }
         })?;
         Ok(Self::over(stream, settings, end))
     }
@@ -334,10 +319,6 @@ impl Drop for DatabaseConnection {
     }
 }
 
-pub(super) fn unexpected() -> DatabaseError {
-    DatabaseError::Connection("the server sent an unexpected message".to_owned())
-}
-
 fn text_row(row: &DataRowBody) -> io::Result<TextRow> {
     let mut values = Vec::new();
     let mut ranges = row.ranges();
@@ -346,49 +327,6 @@ fn text_row(row: &DataRowBody) -> io::Result<TextRow> {
         values.push(text);
     }
     Ok(values)
-}
-
-pub(super) fn server_error(mut fields: ErrorFields<'_>) -> DatabaseError {
-    let mut error = ServerError {
-        code: String::new(),
-        message: String::new(),
-    };
-    while let Ok(Some(field)) = fields.next() {
-        let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
-        match field.type_() {
-            b'C' => error.code = value,
-            b'M' => error.message = value,
-            _ => {}
-        }
-    }
-    DatabaseError::Server(error)
-}
-
-/// What an operator understands of an error of a socket.
-fn readable(error: &io::Error) -> String {
-    let kind = error.kind();
-    if matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
-        return "no answer in time".to_owned();
-    }
-    if kind == io::ErrorKind::UnexpectedEof {
-        return "the server has closed the connection".to_owned();
-    }
-    error.to_string()
-}
-
-impl From<io::Error> for DatabaseError {
-    fn from(error: io::Error) -> Self {
-        Self::Connection(readable(&error))
-    }
-}
-
-impl fmt::Display for DatabaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connection(reason) | Self::Unusable(reason) => f.write_str(reason),
-            Self::Server(error) => write!(f, "{} (SQLSTATE {})", error.message, error.code),
-        }
-    }
 }
 
 /// Logs in at a server that sends these bytes, whatever it is asked, and runs a statement: for fuzzing.

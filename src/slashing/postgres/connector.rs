@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 
-use super::connection::{DatabaseConnection, DatabaseError};
+use super::connection::DatabaseConnection;
+use super::error::DatabaseError;
 use super::url::{DatabaseSettings, SslMode};
 use super::{schema, signing, tls};
 use crate::slashing::error::StoreOpenError;
@@ -109,7 +110,8 @@ pub(super) fn sentence(settings: &DatabaseSettings, error: &DatabaseError) -> St
     };
     match server.code.as_str() {
         "28P01" => format!(
-            "wrong password for user {:?}: check --slashing-protection-db-password-file",
+            "wrong password for user {:?}, or there is no such user: check \
+             --slashing-protection-db-password-file",
             settings.user
         ),
         "28000" => format!(
@@ -119,6 +121,10 @@ pub(super) fn sentence(settings: &DatabaseSettings, error: &DatabaseError) -> St
         "3D000" => format!(
             "there is no database {:?}: create it first",
             settings.database()
+        ),
+        "3F000" => format!(
+            "there is no schema {:?}: create it first, or correct currentSchema",
+            settings.schema.as_deref().unwrap_or("public")
         ),
         "42501" => format!(
             "user {:?} lacks rights: {}; grant SELECT, INSERT, UPDATE and DELETE on its tables, and CREATE on \

@@ -7,7 +7,7 @@ use postgres_protocol::authentication::{md5_hash, sasl};
 use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
-use super::connection::{DatabaseError, server_error, unexpected};
+use super::error::{DatabaseError, server_error, unexpected};
 use super::server_limits::check_iterations;
 use super::url::DatabaseSettings;
 

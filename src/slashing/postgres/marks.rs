@@ -2,11 +2,14 @@
 //!
 //! The database keeps every message since the last pruning. Here a validator's marks are the maximum of
 //! its messages and its low watermarks. To write a mark, the low watermark is set to it, and a row of the
-//! same slot or target is added, so that another message for it is refused.
+//! same slot or target is added, so that another message for it is refused. A mark is written even when it
+//! equals the highest message: what a file tells of lower ones is known by the low watermark alone. A mark
+//! that sinks, which an operator must force, removes the messages above it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::connection::{DatabaseConnection, DatabaseError, TextRow};
+use super::connection::{DatabaseConnection, TextRow};
+use super::error::DatabaseError;
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use crate::slashing::backend::ChangeMarks;
 use crate::slashing::repair::RepairError;
@@ -35,6 +38,7 @@ ORDER BY v.public_key";
 
 const SET_BLOCK_MARKS: &str = "
 WITH marks AS (SELECT * FROM unnest($1::int[], $2::numeric[], $3::bytea[]) AS marks (id, slot, root)),
+above AS (DELETE FROM signed_blocks b USING marks WHERE b.validator_id = marks.id AND b.slot > marks.slot),
 row AS (INSERT INTO signed_blocks (validator_id, slot, signing_root)
     SELECT id, slot, root FROM marks ORDER BY id ON CONFLICT DO NOTHING)
 INSERT INTO low_watermarks (validator_id, slot) SELECT id, slot FROM marks ORDER BY id
@@ -43,6 +47,8 @@ INSERT INTO low_watermarks (validator_id, slot) SELECT id, slot FROM marks ORDER
 const SET_VOTE_MARKS: &str = "
 WITH marks AS (SELECT * FROM unnest($1::int[], $2::numeric[], $3::numeric[], $4::bytea[])
     AS marks (id, source, target, root)),
+above AS (DELETE FROM signed_attestations a USING marks
+    WHERE a.validator_id = marks.id AND (a.target_epoch > marks.target OR a.source_epoch > marks.source)),
 row AS (INSERT INTO signed_attestations (validator_id, source_epoch, target_epoch, signing_root)
     SELECT id, source, target, root FROM marks ORDER BY id ON CONFLICT DO NOTHING)
 INSERT INTO low_watermarks (validator_id, source_epoch, target_epoch)
@@ -209,19 +215,14 @@ pub(super) fn change(
                 return Ok(Err(refused));
             }
         };
-        let old = old.unwrap_or_default();
         let id = id.to_string();
-        if let Some(block) = new.block
-            && new.block != old.block
-        {
+        if let Some(block) = new.block {
             append(
                 &mut blocks,
                 [id.clone(), block.slot.to_string(), bytes(block.root)],
             );
         }
-        if let Some(vote) = new.vote
-            && new.vote != old.vote
-        {
+        if let Some(vote) = new.vote {
             let (source, target) = (vote.source.to_string(), vote.target.to_string());
             append(&mut votes, [id, source, target, bytes(vote.root)]);
         }

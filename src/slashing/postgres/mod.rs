@@ -12,6 +12,7 @@
 
 mod connection;
 mod connector;
+mod error;
 mod login;
 mod marks;
 mod pruning;
@@ -25,14 +26,15 @@ mod url;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use connection::DatabaseConnection;
 pub(crate) use connection::talk_to_database;
-use connection::{DatabaseConnection, DatabaseError};
 use connector::{Connector, is_lasting, sentence, warn_of_unverified_server};
+use error::DatabaseError;
 pub use pruning::PruningSettings;
 pub(super) use pruning::start_pruning;
 pub use schema::SCHEMA;
 use signing::{CheckedRequest, record_batch};
-pub use url::{DatabaseHost, DatabaseSettings, SslMode};
+pub use url::DatabaseSettings;
 
 use super::backend::{
     Backend, BatchTime, ChangeMarks, LargeImport, LargeImportProgress, RecordOutcome,

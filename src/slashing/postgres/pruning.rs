@@ -3,13 +3,17 @@
 //!
 //! One statement for each table instead of four transactions for each validator. An advisory lock lets one
 //! instance do it; signatures do not wait for it.
+//!
+//! Web3Signer reads the low watermark first and looks for conflicting rows in later statements. So rows go
+//! only when each transaction that may have read the old watermark has ended.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::connection::{DatabaseConnection, DatabaseError};
+use super::connection::DatabaseConnection;
 use super::connector::Connector;
+use super::error::DatabaseError;
 use super::url::DatabaseSettings;
 use crate::slashing::error::StoreOpenError;
 
@@ -18,6 +22,12 @@ const PRUNING_LOCK: u64 = 7_369_677;
 
 /// For one statement.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1800);
+
+/// A transaction that holds a validator's lock for longer is not that of a signer at work.
+const SIGNERS_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether those transactions have ended.
+const SIGNERS_INTERVAL: Duration = Duration::from_millis(20);
 
 /// When, and what, is removed.
 #[derive(Clone, Debug)]
@@ -92,12 +102,17 @@ fn prune_tables(
          FROM (SELECT validator_id, max(slot) AS slot FROM signed_blocks GROUP BY validator_id) AS h
          WHERE h.validator_id = l.validator_id AND h.slot - {slots} + 1 > l.slot"
     ))?;
+    // The source rises no further than to the highest one: a chain may go on for long without justifying a
+    // new epoch. A vote around one that is removed has a source below both.
     connection.query(&format!(
         "UPDATE low_watermarks l
-         SET source_epoch = greatest(l.source_epoch, h.epoch - {epochs} + 1), target_epoch = h.epoch - {epochs} + 1
-         FROM (SELECT validator_id, max(target_epoch) AS epoch FROM signed_attestations GROUP BY validator_id) AS h
-         WHERE h.validator_id = l.validator_id AND h.epoch - {epochs} + 1 > l.target_epoch"
+         SET source_epoch = greatest(l.source_epoch, least(h.source, h.target - {epochs} + 1)),
+             target_epoch = h.target - {epochs} + 1
+         FROM (SELECT validator_id, max(source_epoch) AS source, max(target_epoch) AS target
+             FROM signed_attestations GROUP BY validator_id) AS h
+         WHERE h.validator_id = l.validator_id AND h.target - {epochs} + 1 > l.target_epoch"
     ))?;
+    wait_for_signers(connection)?;
     let blocks = connection.query(
         "WITH removed AS (DELETE FROM signed_blocks b USING low_watermarks l
              WHERE b.validator_id = l.validator_id AND b.slot < l.slot RETURNING 1)
@@ -115,4 +130,32 @@ fn prune_tables(
         count.unwrap_or(0)
     };
     Ok(Some((count(&blocks), count(&votes))))
+}
+
+/// Waits until each transaction that holds the lock of a validator now has ended.
+fn wait_for_signers(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
+    // Web3Signer's classes of advisory locks: 0 for blocks, 1 for votes.
+    const HOLDERS: &str =
+        "SELECT coalesce(array_agg(DISTINCT virtualtransaction), '{}')::text FROM pg_locks
+         WHERE locktype = 'advisory' AND objsubid = 2 AND classid IN (0, 1) AND granted
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let rows = connection.query(HOLDERS)?;
+    let holders = rows.first().and_then(|row| row.first()?.clone());
+    let begun = Instant::now();
+    loop {
+        let left = connection.run(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND virtualtransaction = ANY ($1::text[]) LIMIT 1",
+            std::slice::from_ref(&holders),
+        )?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        if begun.elapsed() > SIGNERS_TIMEOUT {
+            return Err(DatabaseError::Connection(format!(
+                "a transaction has held the lock of a validator for {} s",
+                SIGNERS_TIMEOUT.as_secs()
+            )));
+        }
+        thread::sleep(SIGNERS_INTERVAL);
+    }
 }

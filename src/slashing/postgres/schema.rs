@@ -3,7 +3,8 @@
 //! Several instances may start on an empty database at once: one of them makes the tables, under an
 //! advisory lock and in one transaction.
 
-use super::connection::{DatabaseConnection, DatabaseError, TextRow};
+use super::connection::{DatabaseConnection, TextRow};
+use super::error::DatabaseError;
 
 /// The statements that make an empty database one of version 12.
 pub const SCHEMA: &str = include_str!("schema.sql");

@@ -1,6 +1,6 @@
 //! Limits of what a server may ask of its client, some before it has proved anything.
 
-use super::connection::DatabaseError;
+use super::error::DatabaseError;
 
 /// Most iterations of a login by SCRAM: a second of work. PostgreSQL makes 4096.
 const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;

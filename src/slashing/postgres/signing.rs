@@ -8,7 +8,8 @@
 //!
 //! The checks are Web3Signer's (blocks.sql, votes.sql). A validator occurs once in a batch, and the batch is in the order of ids.
 
-use super::connection::{DatabaseConnection, DatabaseError, TextRow};
+use super::connection::{DatabaseConnection, TextRow};
+use super::error::DatabaseError;
 use crate::consensus::primitives::{Epoch, Root, Slot};
 use crate::slashing::backend::{RecordOutcome, RecordRequest};
 use crate::slashing::rule::{

@@ -109,7 +109,9 @@ fn encrypt(
         if settings.ssl_mode == SslMode::Prefer {
             return Ok(DatabaseStream::Tcp(tcp));
         }
-        return Err(io::Error::other(
+        // Waiting does not help: see `DatabaseConnection::connect`.
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
             "the server does not offer TLS, and sslmode asks for it",
         ));
     }

@@ -4,6 +4,7 @@
 //! the same without `jdbc:`. Parameters that do not matter here are reported once and ignored. With `jdbc:`
 //! a plus sign in a parameter is a space, as for Java's URLDecoder; without it, a plus sign, as for libpq.
 
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -337,15 +338,21 @@ fn ssl_mode(value: &str) -> Result<SslMode, String> {
     })
 }
 
-/// A wrong value, for a message. With a separator that is not ours it holds further parameters, among them
-/// perhaps the password.
+/// A wrong value, for a message. What is long, or holds a separator, may be further parameters or a part of the
+/// password, and is not shown.
 fn shown(value: &str) -> String {
-    if value.contains(['=', ';', '&']) {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if value.len() <= SHOWN_BYTES_MAX && value.bytes().all(is_word) {
+        format!("{value:?}")
+    } else if value.contains(['=', ';', '&']) {
         "several parameters, which only & separates".to_owned()
     } else {
-        format!("{value:?}")
+        "a value that is not shown, because it may be part of a password".to_owned()
     }
 }
+
+/// Most bytes of a wrong value that is shown.
+const SHOWN_BYTES_MAX: usize = 20;
 
 /// Repeats nothing of the URL: what stands there may be the rest of a password.
 const WRONG_PORT: &str = "expected a port from 1 to 65535 after a host, in the URL; if / or @ is part of the \
@@ -364,16 +371,19 @@ fn host(text: &str) -> Result<DatabaseHost, String> {
     if name.contains(['=', ';', '&']) {
         return Err("expected / and the name of a database after the hosts, in the URL".to_owned());
     }
-    let name = name
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned();
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    // `user:password:port` without @ is not a host: it would be shown.
+    let address = name.split('%').next().unwrap_or(name);
+    if name.contains(':') && address.parse::<Ipv6Addr>().is_err() {
+        return Err(WRONG_PORT.to_owned());
+    }
+    let name = name.to_owned();
     Ok(DatabaseHost { name, port })
 }
 
 fn port(text: &str) -> Result<u16, String> {
     let parsed = text.parse().ok().filter(|port| *port > 0);
-    parsed.ok_or_else(|| format!("expected a port from 1 to 65535, got {text:?}"))
+    parsed.ok_or_else(|| format!("expected a port from 1 to 65535, got {}", shown(text)))
 }
 
 /// Reads the name of a database. Errors repeat nothing of it: with a wrong separator a password is part of it,
@@ -567,6 +577,7 @@ mod tests {
             ("postgresql://db/w?port=-1", "expected a port"),
             ("postgresql://u:pass/word@db/w", "%2F"),
             ("postgresql://u:5432/secret@db", "%2F"),
+            ("postgresql://u:secret:5432,[::1]:1/db", "%2F"),
             ("jdbc:postgresql:db;password=secret", "then ? and the"),
             ("postgresql://db&password=secret", "/ and the name"),
             ("postgresql://db/w/x", "one name of a database"),

@@ -21,6 +21,7 @@ const FORKS: [&str; 9] = [
 ];
 const DENEB: usize = 4;
 const CAPELLA: usize = 3;
+const HEZE: usize = 8;
 
 /// A message as it is put into a request.
 struct Message {
@@ -48,15 +49,19 @@ pub(crate) fn run(data: &[u8]) {
     let choices = &mut choices;
     let preset = choices.one_of(&[Preset::Mainnet, Preset::Minimal]);
     let networks = Networks::from_yaml(&config(preset)).expect("a configuration");
-    let message = any_message(preset, choices);
-    let previous = choices.below(FORKS.len());
-    let current = choices.below(FORKS.len());
-    let fork_epoch = choices.number();
-    let chain = padded(&choices.fill(32));
     let slots_per_epoch = match preset {
         Preset::Mainnet => 32,
         Preset::Minimal => 8,
     };
+    let previous = choices.below(FORKS.len());
+    let current = choices.below(FORKS.len());
+    let fork_epoch = choices.number();
+    let mut heze_epoch = self::fork_epoch(HEZE);
+    if current == HEZE {
+        heze_epoch = heze_epoch.min(fork_epoch);
+    }
+    let message = any_message(preset, heze_epoch.saturating_mul(slots_per_epoch), choices);
+    let chain = padded(&choices.fill(32));
     let by_epoch = |epoch: u64| {
         if epoch < fork_epoch {
             previous
@@ -185,7 +190,7 @@ fn fork_info(previous: usize, current: usize, epoch: u64, chain: Chunk) -> Value
     ])
 }
 
-fn any_message(preset: Preset, choices: &mut Choices<'_>) -> Message {
+fn any_message(preset: Preset, heze_slot: u64, choices: &mut Choices<'_>) -> Message {
     const PROPOSER: [u8; 4] = [0, 0, 0, 0];
     const BUILDER: [u8; 4] = [0x0b, 0, 0, 0];
     let plain =
@@ -300,9 +305,13 @@ fn any_message(preset: Preset, choices: &mut Choices<'_>) -> Message {
                 "ExecutionPayloadBid"
             };
             let message = plain(names, fields, type_name, BUILDER, &["slot"], choices);
-            match choices.flag() {
-                true => wrap(message, if is_heze { "HEZE" } else { "GLOAS" }),
-                false => message,
+            // A bare bid of HEZE's time is one of HEZE.
+            let needs_version =
+                !is_heze && matches!(message.moment, Moment::Slot(slot) if slot >= heze_slot);
+            if needs_version || choices.flag() {
+                wrap(message, if is_heze { "HEZE" } else { "GLOAS" })
+            } else {
+                message
             }
         }
         9 => {

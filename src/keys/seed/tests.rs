@@ -1,10 +1,8 @@
 //! Keys that are made: interop keys, EIP-2333, BIP-39.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
+use crate::hex;
+use crate::keys::seed::{self, ParentKey};
 use blst::min_pk;
-use signerd::hex;
-use signerd::keys::seed::{self, ParentKey};
 
 #[test]
 fn interop_keys_are_those_that_every_client_knows() {

@@ -1,13 +1,11 @@
 //! EIP-2335: every case of `vectors/eip2335`, and what the index cannot say.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::keys::keystore::Keystore;
+use crate::keys::keystore_error::KeystoreError;
 use serde::Deserialize;
-use signerd::keys::keystore::Keystore;
-use signerd::keys::keystore_error::KeystoreError;
 
 #[derive(Deserialize)]
 struct Case {

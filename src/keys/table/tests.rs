@@ -4,17 +4,23 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use signerd::consensus::primitives::{PublicKey, Root, Signature};
-use signerd::keys::secret::SecretKey;
-use signerd::keys::table::{Found, KeyOrigin, KeyTable};
-
-use crate::bls::{cleared, key};
+use crate::consensus::primitives::{PublicKey, Root, Signature};
+use crate::consensus::slashable::Slashable;
+use crate::keys::secret::SecretKey;
+use crate::keys::table::{Found, KeyOrigin, KeyTable};
+use crate::slashing::{Cleared, Protection};
 
 /// A key of a scalar that is easy to tell from the others.
 fn numbered(number: u64) -> SecretKey {
     let mut scalar = [0; 32];
     scalar[24..].copy_from_slice(&number.to_be_bytes());
-    key(scalar).expect("a small number is a secret key")
+    SecretKey::fill(|slot| *slot = scalar).expect("a small number is a secret key")
+}
+
+fn cleared(key: &SecretKey, root: Root) -> Cleared {
+    Protection::Off
+        .clear(&key.public_key(), &Slashable::Never, root)
+        .expect("nothing to protect")
 }
 
 fn batch(numbers: impl IntoIterator<Item = u64>) -> Vec<(SecretKey, KeyOrigin)> {

@@ -1,24 +1,22 @@
 //! Where keys come from: every layout, key configuration files, and what is refused.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signerd::consensus::primitives::PublicKey;
-use signerd::files::FileError;
-use signerd::keys::keyring::Keyring;
-use signerd::keys::keyring_state::KeyringSettings;
-use signerd::keys::progress::{Progress, ReloadStage};
-use signerd::keys::seed;
-use signerd::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
-use signerd::keys::table::KeyTable;
-use signerd::slashing::Protection;
+use crate::consensus::primitives::PublicKey;
+use crate::files::FileError;
+use crate::keys::keyring::Keyring;
+use crate::keys::keyring_state::KeyringSettings;
+use crate::keys::progress::{Progress, ReloadStage};
+use crate::keys::seed;
+use crate::keys::sources::{KeystoreDirectory, MnemonicFiles, PasswordFiles, Sources};
+use crate::keys::table::KeyTable;
+use crate::slashing::Protection;
 
-use crate::support::{Scratch, vectors};
+use crate::testing::scratch::Scratch;
 
 fn layouts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/layouts")
@@ -503,7 +501,7 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
 
     // Of full cost: half a second.
     for ending in ["json", "txt"] {
-        let slow = vectors::path(&format!("eip2335/official-scrypt.{ending}"));
+        let slow = layouts().join(format!("../eip2335/official-scrypt.{ending}"));
         scratch.write(&format!("slow.{ending}"), fs::read(slow).unwrap());
     }
     keyring.reload();
