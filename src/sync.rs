@@ -2,8 +2,8 @@
 //!
 //! In the program they are those of the standard library and of `arc_swap`. With the feature `model`, unit tests
 //! get those of shuttle, which runs the threads of a model one at a time and chooses at every access which one
-//! goes on. So the modules named `models` run the program's own code, in thousands of orders:
-//! `cargo test --lib --features model models::`.
+//! goes on. So the modules named `model_tests` run the program's own code, in thousands of orders:
+//! `cargo test --lib --features model model_tests::`.
 //!
 //! What shuttle cannot see, because it is not built on this file: the coroutine runtime `may`, whose callers are
 //! plain threads in a model; the orderings of atomics, which are all sequentially consistent there; and the inside

@@ -349,7 +349,8 @@ impl TableLeaf {
     }
 }
 
-#[cfg(all(test, feature = "model"))]
-mod models;
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, feature = "model"))]
+mod model_tests;

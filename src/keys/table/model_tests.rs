@@ -1,4 +1,4 @@
-//! The table under all orders of its threads that the model tries.
+//! Models of publication and deletion.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
