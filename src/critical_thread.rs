@@ -8,9 +8,10 @@
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
-use std::thread::{Builder, JoinHandle};
 
 use log::LevelFilter;
+
+use crate::sync::thread::{Builder, JoinHandle};
 
 /// The exit code when a thread has died: `EX_SOFTWARE` of BSD's `sysexits.h`.
 pub(crate) const EXIT_CODE: u8 = 70;

@@ -46,7 +46,7 @@
 //!
 //! Imports go down this list, and form no circle: `main`; `cli`, `commands`, `config`, `service`;
 //! `server`; `api`; `status`; `keys`, `metrics`; `slashing`; `consensus`; and below them leaves such as
-//! `http`, `files` and `wait`, through which every wait for another thread goes.
+//! `http`, `files`, `wait`, through which every wait for another thread goes, and `sync`.
 //! `tests/tidy.rs` and `tests/circles.rs` check it.
 
 use std::alloc::System;
@@ -75,6 +75,7 @@ pub mod server;
 pub mod service;
 pub mod slashing;
 mod status;
+mod sync;
 pub mod wait;
 mod yaml;
 

@@ -6,8 +6,11 @@
 
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::{Arc, OnceLock};
+
+use crate::sync::Mutex;
+pub(crate) use crate::sync::lock;
+use crate::sync::thread::{self, Thread};
 
 /// Puts the coroutine or thread that made it to sleep until it is woken. A wake that comes first is
 /// remembered.
@@ -112,11 +115,6 @@ pub(crate) fn on_thread<T: Send + 'static>(
         .name(name.to_owned())
         .spawn(move || promise.keep(work()))?;
     Ok(answer.wait())
-}
-
-/// Locks a mutex whose data is sound after a panic as well.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct ThreadPark(Thread);

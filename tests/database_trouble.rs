@@ -361,6 +361,11 @@ fn each_way_to_log_in_and_to_encrypt_works_or_has_its_own_sentence() {
             Err("or there is no such user"),
         ),
         (
+            "a key file without a key",
+            format!("user=scram&sslcert={ca}&sslkey={ca}"),
+            Err("in PEM or DER without a password"),
+        ),
+        (
             "a schema that is missing",
             "user=scram&password=right%20pass&currentSchema=absent".to_owned(),
             Err("there is no schema \"absent\""),

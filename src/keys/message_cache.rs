@@ -13,12 +13,12 @@
 //! **Invariants.** A lock is held while 300 bytes are copied, never while hashing or building. A root has
 //! at most one entry. At most [`TABLES_MAX`] tables are kept, those used last. All of it is public.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::g2::{MessagePoint, MessageTable};
 use crate::consensus::primitives::Root;
-use crate::wait::lock;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, lock};
 
 /// The ciphersuite of Ethereum's consensus layer.
 const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
@@ -71,13 +71,17 @@ enum TableState {
 
 type PointSet = [Option<CachedMessage>; SET_POINTS];
 
-static SETS_OF_POINTS: [Mutex<PointSet>; SETS] =
-    [const { Mutex::new([const { None }; SET_POINTS]) }; SETS];
+struct MessageCache {
+    sets: [Mutex<PointSet>; SETS],
+    /// Held while a table is kept, so that two threads do not both see room for one more.
+    keeping: Mutex<()>,
+    /// Counts uses, to know which one was last.
+    ticks: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
 
-/// Counts uses, to know which one was last.
-static TICKS: AtomicU64 = AtomicU64::new(0);
-static HITS: AtomicU64 = AtomicU64::new(0);
-static MISSES: AtomicU64 = AtomicU64::new(0);
+static CACHE: MessageCache = MessageCache::new();
 
 /// Hashes a message, which is a signing root but for the signing extension, to the curve.
 pub(super) fn hash(message: &[u8]) -> MessagePoint {
@@ -86,35 +90,13 @@ pub(super) fn hash(message: &[u8]) -> MessagePoint {
 
 /// The message of a root for `signatures` now, while `waiting` more signatures of it wait.
 pub(super) fn message(root: &Root, signatures: u32, waiting: u32) -> Message {
-    let found = match use_cached(root, signatures, waiting) {
-        Some(found) => {
-            HITS.fetch_add(u64::from(signatures), Ordering::Relaxed);
-            found
-        }
-        None => {
-            MISSES.fetch_add(1, Ordering::Relaxed);
-            HITS.fetch_add(u64::from(signatures) - 1, Ordering::Relaxed);
-            store(root, hash(&root.0));
-            // Another thread may have put it out again by now.
-            use_cached(root, signatures, waiting).unwrap_or_else(|| Use {
-                message: Message::Point(hash(&root.0)),
-                must_build: false,
-            })
-        }
-    };
-    if let (true, Message::Point(point)) = (found.must_build, &found.message)
-        && let Some(table) = MessageTable::new(point)
-    {
-        let table = Arc::new(table);
-        keep(root, &table);
-        return Message::Table(table);
-    }
-    found.message
+    CACHE.message(root, signatures, waiting)
 }
 
 /// How often the point of a signing root was in the cache, and how often it was not.
 pub(super) fn counters() -> (u64, u64) {
-    (HITS.load(Ordering::Relaxed), MISSES.load(Ordering::Relaxed))
+    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    (load(&CACHE.hits), load(&CACHE.misses))
 }
 
 /// What a use of a cached message gives.
@@ -124,88 +106,134 @@ struct Use {
     must_build: bool,
 }
 
-/// Roots are hashes: any byte of theirs spreads them.
-fn set_of(root: &Root) -> MutexGuard<'static, PointSet> {
-    lock(&SETS_OF_POINTS[usize::from(root.0[0]) % SETS])
-}
-
-fn use_cached(root: &Root, signatures: u32, waiting: u32) -> Option<Use> {
-    let mut set = set_of(root);
-    let cached = set
-        .iter_mut()
-        .flatten()
-        .find(|cached| cached.root == *root)?;
-    cached.uses = cached.uses.saturating_add(signatures);
-    cached.used_at = TICKS.fetch_add(1, Ordering::Relaxed);
-    let mut must_build = false;
-    let message = match &cached.table {
-        TableState::Built(table) => Message::Table(Arc::clone(table)),
-        TableState::Claimed => Message::Point(cached.point),
-        TableState::None => {
-            must_build = cached.uses.saturating_add(waiting) >= TABLE_USES;
-            Message::Point(cached.point)
+impl MessageCache {
+    const fn new() -> Self {
+        Self {
+            sets: [const { Mutex::new([const { None }; SET_POINTS]) }; SETS],
+            keeping: Mutex::new(()),
+            ticks: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
-    };
-    if must_build {
-        cached.table = TableState::Claimed;
     }
-    Some(Use {
-        message,
-        must_build,
-    })
-}
 
-/// Stores a point. It replaces the one that was not used for longest.
-fn store(root: &Root, point: MessagePoint) {
-    let mut set = set_of(root);
-    // Two threads that missed at the same time bring the same point.
-    if set.iter().flatten().any(|cached| cached.root == *root) {
-        return;
+    fn message(&self, root: &Root, signatures: u32, waiting: u32) -> Message {
+        let found = match self.use_cached(root, signatures, waiting) {
+            Some(found) => {
+                self.hits
+                    .fetch_add(u64::from(signatures), Ordering::Relaxed);
+                found
+            }
+            None => {
+                self.misses.fetch_add(1, Ordering::Relaxed);
+                self.hits
+                    .fetch_add(u64::from(signatures) - 1, Ordering::Relaxed);
+                self.store(root, hash(&root.0));
+                // Another thread may have put it out again by now.
+                self.use_cached(root, signatures, waiting)
+                    .unwrap_or_else(|| Use {
+                        message: Message::Point(hash(&root.0)),
+                        must_build: false,
+                    })
+            }
+        };
+        if let (true, Message::Point(point)) = (found.must_build, &found.message)
+            && let Some(table) = MessageTable::new(point)
+        {
+            let table = Arc::new(table);
+            self.keep(root, &table);
+            return Message::Table(table);
+        }
+        found.message
     }
-    let place = set
-        .iter_mut()
-        .min_by_key(|place| place.as_ref().map(|cached| cached.used_at));
-    if let Some(place) = place {
-        *place = Some(CachedMessage {
-            root: *root,
-            point,
-            uses: 0,
-            used_at: TICKS.fetch_add(1, Ordering::Relaxed),
-            table: TableState::None,
-        });
-    }
-}
 
-/// Keeps a table with its message, and drops the table whose last use is the longest ago if there are
-/// too many. A message that was put out meanwhile keeps none.
-fn keep(root: &Root, table: &Arc<MessageTable>) {
-    let mut kept = 0;
-    let mut oldest: Option<(u64, Root)> = None;
-    for set in &SETS_OF_POINTS {
-        for cached in lock(set).iter().flatten() {
-            if matches!(cached.table, TableState::Built(_)) {
-                kept += 1;
-                if oldest.is_none_or(|(used_at, _)| cached.used_at < used_at) {
-                    oldest = Some((cached.used_at, cached.root));
+    /// Roots are hashes: any byte of theirs spreads them.
+    fn set_of(&self, root: &Root) -> MutexGuard<'_, PointSet> {
+        lock(&self.sets[usize::from(root.0[0]) % SETS])
+    }
+
+    fn use_cached(&self, root: &Root, signatures: u32, waiting: u32) -> Option<Use> {
+        let mut set = self.set_of(root);
+        let cached = set
+            .iter_mut()
+            .flatten()
+            .find(|cached| cached.root == *root)?;
+        cached.uses = cached.uses.saturating_add(signatures);
+        cached.used_at = self.ticks.fetch_add(1, Ordering::Relaxed);
+        let mut must_build = false;
+        let message = match &cached.table {
+            TableState::Built(table) => Message::Table(Arc::clone(table)),
+            TableState::Claimed => Message::Point(cached.point),
+            TableState::None => {
+                must_build = cached.uses.saturating_add(waiting) >= TABLE_USES;
+                Message::Point(cached.point)
+            }
+        };
+        if must_build {
+            cached.table = TableState::Claimed;
+        }
+        Some(Use {
+            message,
+            must_build,
+        })
+    }
+
+    /// Stores a point. It replaces the one that was not used for longest.
+    fn store(&self, root: &Root, point: MessagePoint) {
+        let mut set = self.set_of(root);
+        // Two threads that missed at the same time bring the same point.
+        if set.iter().flatten().any(|cached| cached.root == *root) {
+            return;
+        }
+        let place = set
+            .iter_mut()
+            .min_by_key(|place| place.as_ref().map(|cached| cached.used_at));
+        if let Some(place) = place {
+            *place = Some(CachedMessage {
+                root: *root,
+                point,
+                uses: 0,
+                used_at: self.ticks.fetch_add(1, Ordering::Relaxed),
+                table: TableState::None,
+            });
+        }
+    }
+
+    /// Keeps a table with its message, and drops the table whose last use is the longest ago if there are
+    /// too many. A message that was put out meanwhile keeps none.
+    fn keep(&self, root: &Root, table: &Arc<MessageTable>) {
+        let _alone = lock(&self.keeping);
+        let mut kept = 0;
+        let mut oldest: Option<(u64, Root)> = None;
+        for set in &self.sets {
+            for cached in lock(set).iter().flatten() {
+                if matches!(cached.table, TableState::Built(_)) {
+                    kept += 1;
+                    if oldest.is_none_or(|(used_at, _)| cached.used_at < used_at) {
+                        oldest = Some((cached.used_at, cached.root));
+                    }
                 }
             }
         }
+        if let Some((_, root)) = oldest
+            && kept >= TABLES_MAX
+        {
+            self.set_table(&root, TableState::None);
+        }
+        self.set_table(root, TableState::Built(Arc::clone(table)));
     }
-    if let Some((_, root)) = oldest
-        && kept >= TABLES_MAX
-    {
-        set_table(&root, TableState::None);
+
+    /// A message without a table counts its uses anew.
+    fn set_table(&self, root: &Root, table: TableState) {
+        let mut set = self.set_of(root);
+        if let Some(cached) = set.iter_mut().flatten().find(|cached| cached.root == *root) {
+            if matches!(table, TableState::None) {
+                cached.uses = 0;
+            }
+            cached.table = table;
+        }
     }
-    set_table(root, TableState::Built(Arc::clone(table)));
 }
 
-/// A message without a table counts its uses anew.
-fn set_table(root: &Root, table: TableState) {
-    let mut set = set_of(root);
-    if let Some(cached) = set.iter_mut().flatten().find(|cached| cached.root == *root) {
-        if matches!(table, TableState::None) {
-            cached.uses = 0;
-        }
-        cached.table = table;
-    }
-}
+#[cfg(all(test, feature = "model"))]
+mod model_tests;

@@ -9,15 +9,12 @@
 //! map, and an old map counts as a reference for as long as any reader uses it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
-
-use arc_swap::ArcSwap;
 
 use super::secret::SecretKey;
 use crate::consensus::primitives::PublicKey;
-use crate::wait::lock;
+use crate::sync::{ArcSwap, Mutex, lock, thread};
 
 /// The keys of this process.
 pub struct KeyTable {
@@ -354,3 +351,6 @@ impl TableLeaf {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, feature = "model"))]
+mod model_tests;

@@ -9,11 +9,11 @@
 
 use std::io;
 use std::mem;
-use std::sync::Mutex;
 
 use super::system;
 use crate::consensus::primitives::Signature;
-use crate::wait::{self, Promise, lock};
+use crate::sync::{Mutex, lock};
+use crate::wait::{self, Promise};
 
 /// A signature and who waits for it.
 pub(super) struct FinishedSignature {
@@ -22,6 +22,10 @@ pub(super) struct FinishedSignature {
 }
 
 struct Deliverer {
+    state: Mutex<DelivererState>,
+}
+
+struct DelivererState {
     /// Whether there is a worker.
     is_running: bool,
     finished: Vec<FinishedSignature>,
@@ -29,11 +33,7 @@ struct Deliverer {
     asleep: Option<Promise<Vec<FinishedSignature>>>,
 }
 
-static DELIVERER: Mutex<Deliverer> = Mutex::new(Deliverer {
-    is_running: false,
-    finished: Vec::new(),
-    asleep: None,
-});
+static DELIVERER: Deliverer = Deliverer::new(false);
 
 /// Starts the deliverer on the worker, once for the process.
 ///
@@ -42,44 +42,60 @@ static DELIVERER: Mutex<Deliverer> = Mutex::new(Deliverer {
 pub(super) fn start(stack_words: usize) -> io::Result<()> {
     system::spawn_coroutine(stack_words, || {
         loop {
-            keep_all(next_batch());
+            keep_all(DELIVERER.next_batch());
         }
     })?;
-    lock(&DELIVERER).is_running = true;
+    lock(&DELIVERER.state).is_running = true;
     Ok(())
 }
 
 /// Answers all of these callers.
-pub(super) fn deliver(mut batch: Vec<FinishedSignature>) {
-    let asleep;
-    {
-        let mut deliverer = lock(&DELIVERER);
-        asleep = deliverer.asleep.take();
-        if deliverer.is_running && asleep.is_none() {
-            deliverer.finished.append(&mut batch);
-            return;
-        }
-    }
-    match asleep {
-        Some(promise) => promise.keep(batch),
-        None => keep_all(batch),
-    }
+pub(super) fn deliver(batch: Vec<FinishedSignature>) {
+    DELIVERER.deliver(batch);
 }
 
-/// Waits until there is something to deliver.
-fn next_batch() -> Vec<FinishedSignature> {
-    let answer;
-    {
-        let mut deliverer = lock(&DELIVERER);
-        if !deliverer.finished.is_empty() {
-            return mem::take(&mut deliverer.finished);
+impl Deliverer {
+    const fn new(is_running: bool) -> Self {
+        Self {
+            state: Mutex::new(DelivererState {
+                is_running,
+                finished: Vec::new(),
+                asleep: None,
+            }),
         }
-        let (promise, of_promise) = wait::promise();
-        deliverer.asleep = Some(promise);
-        answer = of_promise;
     }
-    // The promise is always kept.
-    answer.wait().unwrap_or_default()
+
+    fn deliver(&self, mut batch: Vec<FinishedSignature>) {
+        let asleep;
+        {
+            let mut state = lock(&self.state);
+            asleep = state.asleep.take();
+            if state.is_running && asleep.is_none() {
+                state.finished.append(&mut batch);
+                return;
+            }
+        }
+        match asleep {
+            Some(promise) => promise.keep(batch),
+            None => keep_all(batch),
+        }
+    }
+
+    /// Waits until there is something to deliver.
+    fn next_batch(&self) -> Vec<FinishedSignature> {
+        let answer;
+        {
+            let mut state = lock(&self.state);
+            if !state.finished.is_empty() {
+                return mem::take(&mut state.finished);
+            }
+            let (promise, of_promise) = wait::promise();
+            state.asleep = Some(promise);
+            answer = of_promise;
+        }
+        // The promise is always kept.
+        answer.wait().unwrap_or_default()
+    }
 }
 
 fn keep_all(batch: Vec<FinishedSignature>) {
@@ -87,3 +103,6 @@ fn keep_all(batch: Vec<FinishedSignature>) {
         finished.promise.keep(finished.signature);
     }
 }
+
+#[cfg(all(test, feature = "model"))]
+mod model_tests;

@@ -42,11 +42,12 @@ use std::io::{self, PipeWriter, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::critical_thread;
 use crate::status::report::ConnectedClient;
+use crate::sync::thread::JoinHandle;
 
 pub use self::accept::Services;
 pub use self::limits::{CONNECTIONS_MAX, ConnectionLimits};

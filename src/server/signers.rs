@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,8 @@ use crate::critical_thread;
 use crate::keys::secret::{SecretKey, SigningTask, TASKS_TOGETHER_MAX, sign_all};
 use crate::metrics::SignerCounts;
 use crate::slashing::Cleared;
-use crate::wait::{self, Promise, lock};
+use crate::sync::{Condvar, Mutex, lock};
+use crate::wait::{self, Promise};
 
 /// Plain threads, one a core, behind one bounded queue.
 pub(crate) struct Signers {
@@ -315,3 +316,6 @@ impl TaskBatch {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, feature = "model"))]
+mod model_tests;

@@ -4,9 +4,7 @@
 //! request is answered only when its record is durable.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use std::{io, iter};
 
@@ -18,7 +16,10 @@ use super::repair::RepairError;
 use super::rule::{HighWatermark, Marks, Refused, SlashableMessage, Unavailable};
 use crate::consensus::primitives::{PublicKey, Root};
 use crate::critical_thread;
-use crate::wait::{self, Promise, lock};
+use crate::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Mutex, lock};
+use crate::wait::{self, Promise};
 
 /// Requests in one commit: as many as there are connections.
 const BATCH_REQUESTS_MAX: usize = 4096;
@@ -219,11 +220,8 @@ impl Store {
 
     /// Returns whether the last access worked; after a failure this is the next attempt.
     pub(super) fn health(&self) -> Result<(), Unavailable> {
-        let thread_runs = self
-            .thread
-            .as_ref()
-            .is_some_and(|thread| !thread.is_finished());
-        if thread_runs && lock(&self.status.failure).is_none() {
+        if lock(&self.status.failure).is_none() {
+            // The thread runs: the process would have ended with it.
             Ok(())
         } else {
             self.run(|backend, _| backend.recover())
@@ -393,3 +391,6 @@ impl StoreWriter {
         result
     }
 }
+
+#[cfg(all(test, feature = "model"))]
+mod model_tests;

@@ -371,8 +371,7 @@ fn write_lateness(out: &mut String, figures: &FiguresReport) -> fmt::Result {
         )?;
         return out.write_str("</section>\n");
     }
-    let recent = format!("last {SLOTS_SHOWN} slots");
-    begin_table(out, "type", &[&recent, "half within", "99 % within"])?;
+    begin_table(out, "type", &["requests", "half within", "99 % within"])?;
     for LatenessReport { name, counts } in &figures.lateness {
         if counts.duties > 0 {
             writeln!(
@@ -387,7 +386,11 @@ fn write_lateness(out: &mut String, figures: &FiguresReport) -> fmt::Result {
         }
     }
     out.push_str("</tbody>\n</table>\n");
-    out.push_str("<p class=\"soft\">How long after the start of its slot or third of a slot a message was asked for.</p>\n");
+    writeln!(
+        out,
+        "<p class=\"soft\">How long after the start of its slot or third of a slot a message was asked for, \
+         in the last {SLOTS_SHOWN} slots.</p>"
+    )?;
     out.write_str("</section>\n")
 }
 

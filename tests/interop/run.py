@@ -387,10 +387,13 @@ def duties_go_on_while_a_signer_dies(url, victim):
         if victim.child.poll() is not None:
             victim.start()
 
-    killer = threading.Thread(target=kill_now_and_then)
+    # A daemon ends with the program: after a failure nobody tells it to.
+    killer = threading.Thread(target=kill_now_and_then, daemon=True)
     killer.start()
     signed = 0
     with requests.Session() as session:
+        # An authority of the environment (REQUESTS_CA_BUNDLE) would take precedence.
+        session.trust_env = False
         session.verify = TLS / "ca.pem"
         session.cert = (TLS / "client.pem", TLS / "client.key")
         keys = session.get(f"{url}/api/v1/eth2/publicKeys", timeout=30).json()

@@ -393,27 +393,36 @@ fn a_reload_that_is_asked_for_during_a_load_is_done_after_it() {
     );
 }
 
+/// Loads the keystores of a directory with this cache.
+fn start_with_cache(scratch: &Scratch, cache: &Path) -> (Arc<Keyring>, Arc<KeyTable>) {
+    let settings = KeyringSettings {
+        key_cache: Some(cache.to_owned()),
+        ..KeyringSettings::default()
+    };
+    let table = Arc::new(KeyTable::new());
+    let keyring = Keyring::start(
+        pair_in(scratch.path()),
+        settings,
+        Arc::clone(&table),
+        Arc::new(Protection::Off),
+    )
+    .unwrap();
+    assert_eq!(keyring.wait_loaded().failures, []);
+    (keyring, table)
+}
+
+/// Changes the digit after the last `mark`.
+fn with_other_digit_after(text: &str, mark: &str) -> String {
+    let (before, digits) = text.rsplit_once(mark).unwrap();
+    let digit = if digits.starts_with('0') { '1' } else { '0' };
+    format!("{before}{mark}{digit}{}", &digits[1..])
+}
+
 #[test]
 fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     let (scratch, cache) = (Scratch::new("key-cache"), Scratch::new("key-cache-file"));
     let path = cache.path().join("keys.sealed");
-    let run = || {
-        let settings = KeyringSettings {
-            key_cache: Some(path.clone()),
-            ..KeyringSettings::default()
-        };
-        let table = Arc::new(KeyTable::new());
-        let sources = pair_in(scratch.path());
-        let keyring = Keyring::start(
-            sources,
-            settings,
-            Arc::clone(&table),
-            Arc::new(Protection::Off),
-        )
-        .unwrap();
-        assert_eq!(keyring.wait_loaded().failures, []);
-        (keyring, table)
-    };
+    let run = || start_with_cache(&scratch, &path);
     let start = || (run().1.list(), fs::read_to_string(&path).unwrap());
     let (first, file) = put(&scratch, 0);
     let (keys, sealed) = start();
@@ -428,12 +437,7 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
     // A keystore that could not be opened any more, and looks as before: the cache is what is read.
     let modified = fs::metadata(&file).unwrap().modified().unwrap();
     let whole = fs::read_to_string(&file).unwrap();
-    let (before, message) = whole.rsplit_once("\"message\": \"").unwrap();
-    let broken = format!(
-        "{before}\"message\": \"{}{}",
-        if message.starts_with('0') { '1' } else { '0' },
-        &message[1..]
-    );
+    let broken = with_other_digit_after(&whole, "\"message\": \"");
     let write_as_before = |text: &str| {
         fs::write(&file, text).unwrap();
         fs::File::open(&file)
@@ -455,9 +459,7 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
 
     // A damaged cache is written anew.
     write_as_before(&whole);
-    let (before, digits) = resealed.rsplit_once("\"sealed\":\"0x").unwrap();
-    let flipped = if digits.starts_with('0') { '1' } else { '0' };
-    let one_entry = format!("{before}\"sealed\":\"0x{flipped}{}", &digits[1..]);
+    let one_entry = with_other_digit_after(&resealed, "\"sealed\":\"0x");
     for damaged in [
         String::new(),
         resealed.replace("\"salt\":\"0x", "\"salt\":\"0xff"),

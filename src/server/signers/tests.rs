@@ -1,4 +1,4 @@
-//! The queue of the signing threads, and what their callers are told.
+//! The signing queue: what a thread takes, when the worker signs, and that no signature is lost.
 
 use std::sync::mpsc;
 

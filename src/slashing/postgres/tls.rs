@@ -52,7 +52,12 @@ pub(super) fn client_config(
             // JDBC takes DER, libpq takes PEM.
             let key = PrivateKeyDer::from_pem_slice(&bytes)
                 .or_else(|_| PrivateKeyDer::try_from(bytes))
-                .map_err(|error| wrong(&error))?;
+                .map_err(|_| {
+                    wrong(
+                        &"expected a key in PEM or DER without a password; of a .p12 file, \
+                         `openssl pkcs12 -nocerts -nodes` prints it",
+                    )
+                })?;
             builder
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| format!("{}: {error}", certificates.display()))?

@@ -67,8 +67,6 @@ pub struct DatabaseSettings {
     pub ssl_root_cert: Option<PathBuf>,
     /// Our certificate chain (PEM) and key (PEM or DER), where the server asks for one.
     pub ssl_identity: Option<(PathBuf, PathBuf)>,
-    /// Whether servers that only read are passed over.
-    pub primary_only: bool,
     /// The schema of the tables, where it is not the role's default.
     pub schema: Option<String>,
     /// The name that the server shows for our connections.
@@ -185,6 +183,13 @@ impl DatabaseSettings {
                 self.ssl_mode = ssl_mode(value)?;
                 self.has_ssl_mode = true;
             }
+            // The way to say `require` before JDBC had an sslmode.
+            "sslfactory" if value.ends_with(".NonValidatingFactory") => {
+                if !self.has_ssl_mode {
+                    self.ssl_mode = SslMode::Require;
+                    self.has_ssl_mode = true;
+                }
+            }
             "sslrootcert" => {
                 self.ssl_root_cert = Some(value)
                     .filter(|value| *value != "system")
@@ -192,15 +197,7 @@ impl DatabaseSettings {
             }
             "sslcert" => self.ssl_identity.get_or_insert_default().0 = value.into(),
             "sslkey" => self.ssl_identity.get_or_insert_default().1 = value.into(),
-            "targetServerType" | "target_session_attrs" => {
-                self.primary_only = matches!(value, "primary" | "master" | "read-write");
-                if !self.primary_only && value != "any" {
-                    return Err(format!(
-                        "{name}: expected primary or any, got {}: only a primary can record signatures",
-                        shown(value)
-                    ));
-                }
-            }
+            "targetServerType" | "target_session_attrs" => check_server_type(name, value)?,
             "currentSchema" => self.schema = Some(value.to_owned()),
             "ApplicationName" | "application_name" => self.application_name = value.to_owned(),
             // Zero means without end in JDBC; a signature cannot wait that long.
@@ -308,7 +305,6 @@ impl Default for DatabaseSettings {
             has_ssl_mode: false,
             ssl_root_cert: None,
             ssl_identity: None,
-            primary_only: false,
             schema: None,
             application_name: "signerd".to_owned(),
             connect_timeout: CONNECT_TIMEOUT,
@@ -318,6 +314,17 @@ impl Default for DatabaseSettings {
             notices: Vec::new(),
             default_port: None,
         }
+    }
+}
+
+/// Servers that only read are passed over in any case.
+fn check_server_type(name: &str, value: &str) -> Result<(), String> {
+    match value {
+        "primary" | "master" | "preferPrimary" | "read-write" | "any" => Ok(()),
+        other => Err(format!(
+            "{name}: expected primary or any, got {}: only a primary can record signatures",
+            shown(other)
+        )),
     }
 }
 

@@ -101,6 +101,18 @@ fn an_ssl_parameter_is_weaker_than_an_sslmode() {
         ("ssl=true&sslmode=prefer", SslMode::Prefer),
         ("sslmode=prefer&ssl=true", SslMode::Prefer),
         ("sslmode=require&ssl=true", SslMode::Require),
+        (
+            "ssl=true&sslfactory=org.postgresql.ssl.NonValidatingFactory",
+            SslMode::Require,
+        ),
+        (
+            "sslfactory=org.postgresql.ssl.NonValidatingFactory&ssl=true",
+            SslMode::Require,
+        ),
+        (
+            "sslmode=verify-ca&sslfactory=org.postgresql.ssl.NonValidatingFactory",
+            SslMode::VerifyCa,
+        ),
         ("sslmode=disable", SslMode::Disable),
         ("sslmode=allow", SslMode::Allow),
         ("sslmode=verify-ca", SslMode::VerifyCa),
@@ -120,7 +132,6 @@ fn parameters_have_the_meaning_of_jdbc() {
     )
     .unwrap();
     assert_eq!(settings.ssl_mode, SslMode::VerifyCa);
-    assert!(settings.primary_only);
     assert_eq!(settings.connect_timeout, Duration::from_secs(3));
     assert_eq!(settings.socket_timeout, SOCKET_TIMEOUT);
     assert_eq!(settings.schema.as_deref(), Some("s"));
