@@ -31,7 +31,7 @@ fn batch(numbers: impl IntoIterator<Item = u64>) -> Vec<(SecretKey, KeyOrigin)> 
 }
 
 /// Removes these keys, ready or pending, as a deletion does. Returns those that were ready.
-fn remove(table: &KeyTable, keys: &[PublicKey]) -> Vec<PublicKey> {
+pub(super) fn remove(table: &KeyTable, keys: &[PublicKey]) -> Vec<PublicKey> {
     let withdrawn = table.withdraw(keys);
     table.forget(keys);
     withdrawn.wait();

@@ -83,16 +83,28 @@ pub(crate) fn key_config(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
+    let is_secret = text
+        .lines()
+        .filter(|line| line.contains(SECRET))
+        .all(names_a_secret);
     for error in [
         fuzzing::read_key_config(text).err(),
         fuzzing::read_definitions(text).err(),
     ] {
         let message = error.unwrap_or_default();
         assert!(
-            !message.contains(SECRET),
+            !is_secret || !message.contains(SECRET),
             "an error repeats a secret: {message}"
         );
     }
+}
+
+/// Whether the line is the value of a field that is secret. libFuzzer copies what the seeds have as password
+/// into other fields too, which an error may repeat.
+fn names_a_secret(line: &str) -> bool {
+    const FIELDS: [&str; 3] = ["privateKey:", "password:", "voting_keystore_password:"];
+    let line = line.trim_start_matches([' ', '-']);
+    FIELDS.iter().any(|field| line.starts_with(field))
 }
 
 /// The seeds have this as password and as key.
@@ -174,6 +186,7 @@ pub(crate) fn database_url(data: &[u8]) {
             let shown = settings.shown();
             if let Some(password) = &settings.password
                 && password.len() >= SECRET.len()
+                && url.matches(password.as_str()).count() == 1
             {
                 assert!(!shown.contains(password.as_str()), "a password is shown");
             }
@@ -183,8 +196,9 @@ pub(crate) fn database_url(data: &[u8]) {
                 .unwrap_or_default()
         }
     };
+    // A property that does not exist is named.
     assert!(
-        !error.contains(SECRET),
+        properties.contains(SECRET) || !error.contains(SECRET),
         "an error repeats a password: {error}"
     );
 }
