@@ -154,8 +154,8 @@ impl Tree {
             .args(arguments)
             .args(["--locked", "--quiet", "--message-format", "json"])
             .current_dir(&self.folder)
-            // Next to the ordinary builds, whose dependencies serve here too.
-            .env("CARGO_TARGET_DIR", self.folder.join("../.."))
+            // Not with the ordinary builds: cargo takes the one for the other.
+            .env("CARGO_TARGET_DIR", self.folder.join("../build"))
             .stderr(Stdio::null())
             .output()
             .expect("cargo");
