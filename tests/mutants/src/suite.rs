@@ -17,7 +17,7 @@ const TEST_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A run that takes so much longer than without a change has come to no end. Its time does not pass while the
 /// runner itself is stopped.
-const RUN_TIMES_MAX: u32 = 4;
+const RUN_TIMES_MAX: u32 = 3;
 const RUN_GRACE: Duration = Duration::from_secs(10);
 
 const TICK: Duration = Duration::from_millis(10);
