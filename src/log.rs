@@ -7,6 +7,7 @@ mod layout;
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::iter;
 use std::os::fd::AsFd;
 use std::os::linux::fs::MetadataExt;
 use std::sync::OnceLock;
@@ -45,6 +46,13 @@ pub enum LogFormat {
 
 /// 4,096 lines are a few hundred KiB, and longer than any burst before a healthy reader catches up.
 const LINES_WAITING_MAX: usize = 4096;
+
+/// How long the log thread rests after it has written: the lines of a busy time are written together, and
+/// those who send them need not wake it for each.
+const REST: Duration = Duration::from_millis(5);
+
+/// Lines that are written together have no more bytes than this, but for the last one.
+const BATCH_BYTES_MAX: usize = 64 * 1024;
 
 /// What the log thread receives.
 enum LogEvent {
@@ -101,14 +109,7 @@ impl LogWriter {
             return;
         };
         let builder = thread::Builder::new().name("log".into());
-        if builder
-            .spawn(move || {
-                for event in events {
-                    write_out(event);
-                }
-            })
-            .is_err()
-        {
+        if builder.spawn(move || write_all_to_come(&events)).is_err() {
             // Without its thread the channel fills up and lines are dropped; the service goes on.
             let _ = io::stderr().write_all(b"error: the log thread does not start\n");
         }
@@ -119,9 +120,7 @@ impl LogWriter {
 impl Drop for LogWriter {
     fn drop(&mut self) {
         if let Some(events) = &self.events {
-            for event in events.try_iter() {
-                write_out(event);
-            }
+            write_what_waits(events.try_iter());
         }
     }
 }
@@ -171,25 +170,45 @@ impl Write for LogChannel {
     }
 }
 
-fn write_out(event: LogEvent) {
-    let mut stderr = io::stderr();
-    match event {
-        LogEvent::Line(line) => {
-            // Signing goes on when stderr is closed.
-            let _ = stderr.write_all(&line);
-            let dropped = DROPPED.swap(0, Ordering::Relaxed);
-            if dropped > 0 {
-                let prefix = journal_prefix(Level::Warn);
-                let _ = writeln!(
-                    stderr,
-                    "{prefix}WARN  {dropped} log lines were dropped: stderr is not read"
-                );
+/// The work of the log thread.
+fn write_all_to_come(events: &Receiver<LogEvent>) {
+    while let Ok(first) = events.recv() {
+        write_what_waits(iter::once(first).chain(events.try_iter()));
+        thread::sleep(REST);
+    }
+}
+
+/// Writes the lines, many of them together.
+fn write_what_waits(events: impl Iterator<Item = LogEvent>) {
+    let mut lines = Vec::new();
+    for event in events {
+        match event {
+            LogEvent::Line(line) => lines.extend_from_slice(&line),
+            LogEvent::Flush(done) => {
+                write_out(&mut lines);
+                let _ = done.try_send(());
             }
         }
-        LogEvent::Flush(done) => {
-            let _ = done.try_send(());
+        if lines.len() >= BATCH_BYTES_MAX {
+            write_out(&mut lines);
         }
     }
+    write_out(&mut lines);
+}
+
+fn write_out(lines: &mut Vec<u8>) {
+    if lines.is_empty() {
+        return;
+    }
+    let dropped = DROPPED.swap(0, Ordering::Relaxed);
+    if dropped > 0 {
+        let prefix = journal_prefix(Level::Warn);
+        let line = format!("{prefix}WARN  {dropped} log lines were dropped: stderr is not read\n");
+        lines.extend_from_slice(line.as_bytes());
+    }
+    // Signing goes on when stderr is closed.
+    let _ = io::stderr().write_all(lines);
+    lines.clear();
 }
 
 fn write_record(out: &mut Formatter, record: &Record<'_>, format: LogFormat) -> io::Result<()> {

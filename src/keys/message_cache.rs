@@ -69,7 +69,8 @@ enum TableState {
     Built(Arc<MessageTable>),
 }
 
-type PointSet = [Option<CachedMessage>; SET_POINTS];
+/// In boxes, so that an empty cache is all zeros: as a value other than zero it would be 90 KB of the binary.
+type PointSet = [Option<Box<CachedMessage>>; SET_POINTS];
 
 struct MessageCache {
     sets: [Mutex<PointSet>; SETS],
@@ -189,13 +190,13 @@ impl MessageCache {
             .iter_mut()
             .min_by_key(|place| place.as_ref().map(|cached| cached.used_at));
         if let Some(place) = place {
-            *place = Some(CachedMessage {
+            *place = Some(Box::new(CachedMessage {
                 root: *root,
                 point,
                 uses: 0,
                 used_at: self.ticks.fetch_add(1, Ordering::Relaxed),
                 table: TableState::None,
-            });
+            }));
         }
     }
 
