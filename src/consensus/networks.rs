@@ -243,6 +243,16 @@ mod tests {
     }
 
     #[test]
+    fn a_moved_fork_stays_moved_when_all_requests_are_of_the_network_that_is_assumed() {
+        let mut networks = Networks::default();
+        let (epoch, mainnet) = (Epoch(500_000), built_in("mainnet"));
+        assert!(networks.set_fork_epoch(Fork::Gloas, epoch));
+        networks.note(mainnet, mainnet.genesis_validators_root.expect("a root"));
+        assert!(networks.for_all_forks().has(Fork::Gloas, epoch));
+        assert!(!networks.for_all_forks().has(Fork::Gloas, Epoch(499_999)));
+    }
+
+    #[test]
     fn a_chosen_network_is_that_of_every_request() {
         let gnosis = Networks::named("gnosis").expect("gnosis");
         let hoodi = built_in("hoodi");

@@ -1055,6 +1055,7 @@ fn a_bare_bid_without_inclusion_list_bits_is_refused_from_heze_on() {
         request["fork_info"]["fork"] = serde_json::json!({
             "previous_version": previous, "current_version": current, "epoch": fork_epoch.to_string(),
         });
+        let mut roots = Vec::new();
         for bits in [None, Some(Value::Null), Some("0x0180".into())] {
             let has_bits = bits.as_ref().is_some_and(Value::is_string);
             if let Some(bits) = bits {
@@ -1063,10 +1064,17 @@ fn a_bare_bid_without_inclusion_list_bits_is_refused_from_heze_on() {
             request["execution_payload_bid"] = bid.clone();
             let found = root(request.to_string().into_bytes(), networks);
             assert_eq!(found.is_ok(), is_good || has_bits, "{case}: {found:?}");
-            if let Err(reason) = found {
-                let expected = "execution_payload_bid.inclusion_list_bits: ";
-                assert!(reason.starts_with(expected), "{case}: {reason}");
+            match found {
+                Ok(root) => roots.push(root),
+                Err(reason) => {
+                    let expected = "execution_payload_bid.inclusion_list_bits: ";
+                    assert!(reason.starts_with(expected), "{case}: {reason}");
+                }
             }
+        }
+        if is_good {
+            assert_eq!(roots[0], roots[1], "{case}, null bits");
+            assert_ne!(roots[0], roots[2], "{case}: bits make it a bid of HEZE");
         }
     }
 }
@@ -1186,6 +1194,14 @@ fn an_exit_is_signed_in_the_domain_that_is_valid_now_when_the_client_sends_its_r
         let found = root_of(80_000, ALTAIR, &claims, now_seconds).ok();
         assert_eq!(found.as_ref(), expected, "{claims:?} at {now_seconds}");
     }
+    // A version that is not known, after one of DENEB.
+    let mut unknown: Value =
+        serde_json::from_slice(&exit_request(80_000, "0x7a000000", 74_240, &[])).expect("JSON");
+    unknown["fork_info"]["fork"]["previous_version"] = "0x04000000".into();
+    unknown["signingRoot"] = capella.as_str().into();
+    let found = root(unknown.to_string().into_bytes(), &mainnet);
+    assert_eq!(found.as_ref(), Ok(&capella), "after DENEB");
+
     let late = root_of(DENEB_EPOCH, ALTAIR, &[], 0).expect("a root");
     let late_capella = root_of(DENEB_EPOCH, "0x05000000", &[], 0).expect("a root");
     assert_ne!(late, late_capella);

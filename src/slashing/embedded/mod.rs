@@ -380,4 +380,4 @@ impl Backend for EmbeddedStore {
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
-mod rebuild_tests;
+mod tests;

@@ -532,3 +532,23 @@ fn a_million_random_histories_hold_no_slashable_pair() {
         "passed {passed}, repeated {repeated}"
     );
 }
+
+#[test]
+fn of_two_roots_for_one_block_the_first_stays() {
+    let mark = |slot, root| Marks {
+        block: Some(BlockMark {
+            slot: Slot(slot),
+            root: Some(Root([root; 32])),
+        }),
+        vote: None,
+    };
+    for (mine, theirs, merged) in [
+        (mark(5, 1), mark(5, 2), mark(5, 1)),
+        (mark(5, 1), mark(6, 2), mark(6, 2)),
+        (mark(5, 1), mark(4, 2), mark(5, 1)),
+        (mark(5, 1), Marks::default(), mark(5, 1)),
+        (Marks::default(), mark(5, 2), mark(5, 2)),
+    ] {
+        assert_eq!(mine.merge(theirs), merged);
+    }
+}

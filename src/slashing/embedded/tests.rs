@@ -1,16 +1,17 @@
-//! A large import beside signatures: what is signed meanwhile is in the new file, whatever its number.
+//! What a change leaves behind: all of it or nothing, and during a large import what is signed meanwhile too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::{EmbeddedStore, LAST_COPIED_MAX, lock_directory};
+use super::{EmbeddedStore, KNOWN_CHAINS_MAX, LAST_COPIED_MAX, lock_directory};
 use crate::consensus::primitives::{PublicKey, Root, Slot};
 use crate::consensus::slashable::SlashableMessage;
 use crate::slashing::backend::{
     Backend, BatchTime, LargeImportProgress, RecordOutcome, RecordRequest,
 };
 use crate::slashing::limits::SigningLimits;
+use crate::slashing::repair::RepairError;
 use crate::slashing::rule::{BlockMark, Marks};
 
 use crate::testing::memory_disk::MemoryDisk;
@@ -130,4 +131,46 @@ fn an_abandoned_import_leaves_no_file_and_no_change() {
     assert_eq!(slots(&mut store), before);
     store.end_large_import().expect_err("there is none to end");
     assert_eq!(slots(&mut store), before);
+}
+
+#[test]
+fn a_chain_is_new_with_its_first_record_alone_and_so_many_are_remembered() {
+    let disk = Box::new(MemoryDisk::default());
+    let path = Path::new("memory");
+    let (mut store, _) = EmbeddedStore::open(disk, path, false, |_| None).unwrap();
+    record(&mut store, &[1, 2], 5);
+    assert_eq!(store.known_chains.iter().collect::<Vec<_>>(), [&CHAIN]);
+
+    let mut chain = [0; 32];
+    for number in 0..KNOWN_CHAINS_MAX {
+        chain[..8].copy_from_slice(&number.to_be_bytes());
+        store.note_changed(vec![(key(1), Root(chain))]);
+    }
+    assert_eq!(store.known_chains.len(), KNOWN_CHAINS_MAX);
+    assert!(
+        !store.known_chains.contains(&Root(chain)),
+        "it is one too many"
+    );
+}
+
+#[test]
+fn a_change_of_several_keys_is_made_for_all_or_for_none() {
+    let disk = Box::new(MemoryDisk::default());
+    let path = Path::new("memory");
+    let (mut store, _) = EmbeddedStore::open(disk, path, false, |_| None).unwrap();
+    record(&mut store, &[1, 2], 5);
+    for (refused, expected) in [(Some(key(2)), 5), (None, 9)] {
+        let mut change = |key, before: Option<Marks>| {
+            assert_eq!(before.and_then(|marks| marks.block).unwrap().slot.0, 5);
+            if refused == Some(key) {
+                return Err(RepairError::ManyChains(key));
+            }
+            Ok(block(9))
+        };
+        let time = BatchTime::now(&LIMITS);
+        let changed = store.change_marks(CHAIN, &[key(1), key(2)], &mut change, &time);
+        assert_eq!(changed.unwrap().is_ok(), refused.is_none());
+        let slots: Vec<_> = slots(&mut store).into_values().collect();
+        assert_eq!(slots, [expected, expected]);
+    }
 }
