@@ -6,7 +6,7 @@
 use super::{
     BlockMark, Bounds, Floor, Marks, Position, Rule, SlashableMessage, Verdict, VoteMark, check,
 };
-use super::{HighWatermark, Refused};
+use super::{HighWatermark, Refused, Unavailable};
 use crate::consensus::primitives::{Epoch, Root, Slot};
 use crate::testing::random::Random;
 use crate::testing::slashing_reference::{Signed, any_message, is_slashable};
@@ -551,4 +551,10 @@ fn of_two_roots_for_one_block_the_first_stays() {
     ] {
         assert_eq!(mine.merge(theirs), merged);
     }
+}
+
+#[test]
+fn a_store_that_is_not_available_says_why() {
+    let unavailable = Unavailable("the disk is full".to_owned());
+    assert!(unavailable.to_string().contains("the disk is full"));
 }
