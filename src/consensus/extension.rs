@@ -121,6 +121,19 @@ mod tests {
             let parsed = ExtensionPayload::parse(body.as_bytes().to_vec());
             assert_eq!(parsed.is_ok(), is_good, "{body}");
             assert!(parsed.is_err() || body.len() > 32, "{body}");
+            if let Ok(payload) = parsed {
+                assert_eq!(payload.bytes(), body.as_bytes());
+            }
         }
+    }
+    #[test]
+    fn a_timestamp_of_another_type_is_told_what_is_expected() {
+        let body = r#"{"type":"PROOF_OF_VALIDATION","platform":"AT","timestamp":true}"#;
+        let error = ExtensionPayload::parse(body.as_bytes().to_vec()).map(|_| ());
+        let error = error.expect_err("true is not a time");
+        assert!(
+            error.contains("expected a number of milliseconds"),
+            "{error}"
+        );
     }
 }

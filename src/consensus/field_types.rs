@@ -299,3 +299,35 @@ fn uint256(text: &str) -> Result<Uint256, String> {
 
 /// Digits of 2^256 - 1.
 const UINT256_DIGITS_MAX: usize = 78;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uint256_is_a_whole_number_below_2_to_the_256() {
+        let largest =
+            "115792089237316195423570985008687907853269984665640564039457584007913129639935";
+        let beyond =
+            "115792089237316195423570985008687907853269984665640564039457584007913129639936";
+        let with_zeros = format!("00{}", &largest[..76]);
+        let with_too_many_zeros = format!("{}1", "0".repeat(UINT256_DIGITS_MAX));
+        let mut bytes = [0; 32];
+        bytes[0] = 1;
+        for (text, number) in [
+            ("0", Some([0; 32])),
+            ("1", Some(bytes)),
+            (largest, Some([0xff; 32])),
+            (beyond, None),
+            (&"9".repeat(UINT256_DIGITS_MAX), None),
+            (&with_too_many_zeros, None),
+            ("", None),
+            ("-1", None),
+            ("0x1", None),
+        ] {
+            let found = uint256(text).ok().map(|number| number.0);
+            assert_eq!(found, number, "{text}");
+        }
+        assert!(uint256(&with_zeros).is_ok(), "{with_zeros}");
+    }
+}

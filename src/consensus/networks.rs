@@ -194,3 +194,84 @@ impl Networks {
         warning(type_name, &self.for_all_forks().name, &names)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built_in(name: &str) -> &'static Network {
+        let mut networks = BUILT_IN_NETWORKS.iter();
+        networks.find(|network| network.name == name).expect(name)
+    }
+
+    #[test]
+    fn the_fork_of_an_epoch_is_the_last_one_that_has_begun() {
+        let mainnet = Networks::named("mainnet").expect("mainnet");
+        for (epoch, previous_version, current_version, begin) in [
+            (0, [0, 0, 0, 0], [0, 0, 0, 0], 0),
+            (74_239, [0, 0, 0, 0], [0, 0, 0, 0], 0),
+            (74_240, [0, 0, 0, 0], [1, 0, 0, 0], 74_240),
+            (194_047, [1, 0, 0, 0], [2, 0, 0, 0], 144_896),
+            (411_392, [5, 0, 0, 0], [6, 0, 0, 0], 411_392),
+            // GLOAS has no date: that it never begins is not an epoch.
+            (u64::MAX, [5, 0, 0, 0], [6, 0, 0, 0], 411_392),
+        ] {
+            let fork_at = mainnet.fork_at(Epoch(epoch));
+            assert_eq!(
+                fork_at.previous_version,
+                Version(previous_version),
+                "{epoch}"
+            );
+            assert_eq!(fork_at.current_version, Version(current_version), "{epoch}");
+            assert_eq!(fork_at.epoch, Epoch(begin), "{epoch}");
+        }
+    }
+
+    #[test]
+    fn without_a_chosen_network_the_others_show_the_one_of_a_registration() {
+        let networks = Networks::default();
+        let root = |name: &str| built_in(name).genesis_validators_root.expect(name);
+        let assumed = || networks.for_all_forks().name.to_string();
+        assert_eq!(assumed(), "mainnet");
+        assert_eq!(networks.warning("A_TYPE"), None, "nothing was seen");
+        networks.note(built_in("hoodi"), root("holesky"));
+        assert_eq!(assumed(), "mainnet", "versions of hoodi on another chain");
+        networks.note(built_in("hoodi"), root("hoodi"));
+        assert_eq!(assumed(), "hoodi");
+        let warning = networks.warning("A_TYPE").expect("a warning");
+        assert!(warning.contains("--network=hoodi"), "{warning}");
+        assert_eq!(networks.warning("A_TYPE"), None, "it was said");
+        networks.note(built_in("mainnet"), root("mainnet"));
+        assert_eq!(assumed(), "mainnet", "the others contradict each other");
+        let warning = networks.warning("A_TYPE").expect("a warning");
+        assert!(warning.contains("contradict"), "{warning}");
+    }
+
+    #[test]
+    fn a_moved_fork_stays_moved_when_all_requests_are_of_the_network_that_is_assumed() {
+        let mut networks = Networks::default();
+        let (epoch, mainnet) = (Epoch(500_000), built_in("mainnet"));
+        assert!(networks.set_fork_epoch(Fork::Gloas, epoch));
+        networks.note(mainnet, mainnet.genesis_validators_root.expect("a root"));
+        assert!(networks.for_all_forks().has(Fork::Gloas, epoch));
+        assert!(!networks.for_all_forks().has(Fork::Gloas, Epoch(499_999)));
+    }
+
+    #[test]
+    fn a_chosen_network_is_that_of_every_request() {
+        let gnosis = Networks::named("gnosis").expect("gnosis");
+        let hoodi = built_in("hoodi");
+        gnosis.note(hoodi, hoodi.genesis_validators_root.expect("a root"));
+        assert_eq!(gnosis.for_all_forks().name, "gnosis");
+        assert_eq!(gnosis.warning("A_TYPE"), None);
+        for (networks, version, name) in [
+            (&gnosis, hoodi.genesis_version(), Some("gnosis")),
+            (&Networks::default(), hoodi.genesis_version(), Some("hoodi")),
+            (&Networks::default(), Version([0; 4]), Some("mainnet")),
+            (&Networks::default(), Version([0x7a; 4]), None),
+        ] {
+            let found = networks.of(version).map(|network| &*network.name);
+            assert_eq!(found, name, "{version}");
+        }
+    }
+}

@@ -172,3 +172,27 @@ impl Visitor<'_> for NumberVisitor {
 pub(super) fn wrong(expected: &str, found: &str) -> String {
     format!("expected {expected}, got {:?}", hex::shorten(found))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_from_a_number_or_from_digits_and_a_root_from_hex() {
+        for (json, expected) in [
+            ("5", Some(5)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("\"5\"", Some(5)),
+            ("-5", None),
+            ("\"+5\"", None),
+            ("\"\"", None),
+        ] {
+            let found = serde_json::from_str::<Slot>(json).ok();
+            assert_eq!(found, expected.map(Slot), "{json}");
+        }
+        let error = serde_json::from_str::<Slot>("true").expect_err("no number");
+        assert!(error.to_string().contains(WHOLE_NUMBER), "{error}");
+        let error = serde_json::from_str::<Root>("true").expect_err("no hex");
+        assert!(error.to_string().contains("expected a string"), "{error}");
+    }
+}

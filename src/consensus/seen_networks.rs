@@ -53,3 +53,54 @@ pub(super) fn warning(type_name: &str, assumed: &str, seen: &[&str]) -> Option<S
 
 /// The network without `--network`, as long as requests do not agree on another one.
 const DEFAULT_NETWORK: &str = "mainnet";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_news_once_and_the_networks_are_in_order() {
+        let seen = SeenNetworks::default();
+        assert!(seen.indices().is_empty());
+        assert!(!seen.has_news(), "nothing was seen");
+        for (index, indices, is_news) in [
+            (3, vec![3], true),
+            (3, vec![3], false),
+            (0, vec![0, 3], true),
+            (12, vec![0, 3, 12], true),
+            (0, vec![0, 3, 12], false),
+        ] {
+            seen.note(index);
+            assert_eq!(seen.indices(), indices);
+            assert_eq!(seen.has_news(), is_news, "{index} in {indices:?}");
+            assert!(!seen.has_news(), "{index} is not news twice");
+        }
+    }
+
+    #[test]
+    fn the_operator_is_warned_unless_all_requests_are_of_mainnet() {
+        for (seen, expected) in [
+            (&[][..], None),
+            (&["mainnet"], None),
+            (
+                &["hoodi"],
+                Some("start with --network=hoodi to be sure of it"),
+            ),
+            (
+                &["mainnet", "hoodi"],
+                Some("contradict each other (they are of mainnet and of hoodi)"),
+            ),
+        ] {
+            let warning = warning("VALIDATOR_REGISTRATION", "hoodi", seen);
+            match expected {
+                Some(part) => {
+                    let warning = warning.expect(part);
+                    assert!(warning.contains(part), "{warning}");
+                    let start = "VALIDATOR_REGISTRATION is signed for hoodi, ";
+                    assert!(warning.starts_with(start), "{warning}");
+                }
+                None => assert_eq!(warning, None, "{seen:?}"),
+            }
+        }
+    }
+}

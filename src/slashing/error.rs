@@ -145,3 +145,46 @@ impl From<Unavailable> for ExportError {
         Self::Unavailable(unavailable)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_that_needs_a_choice_names_some_chains_and_counts_the_others() {
+        for (count, more) in [
+            (2, None),
+            (CHAINS_NAMED_MAX, None),
+            (CHAINS_NAMED_MAX + 1, Some(" and 1 more; choose one")),
+        ] {
+            let chains: Vec<_> = (1..=u8::MAX)
+                .take(count)
+                .map(|number| Root([number; 32]))
+                .collect();
+            let text = ExportError::SeveralChains(chains.clone()).to_string();
+            let named: Vec<_> = chains
+                .iter()
+                .take(CHAINS_NAMED_MAX)
+                .map(Root::to_string)
+                .collect();
+            let start = format!(
+                "there are records on {count} chains, and an interchange file is about one: {}{}",
+                named.join(", "),
+                more.unwrap_or("; choose one")
+            );
+            assert!(text.starts_with(&start), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_or_shortened_file_is_damaged_and_other_errors_are_of_the_system() {
+        for (kind, expected) in [
+            (io::ErrorKind::InvalidData, true),
+            (io::ErrorKind::UnexpectedEof, true),
+            (io::ErrorKind::PermissionDenied, false),
+            (io::ErrorKind::StorageFull, false),
+        ] {
+            assert_eq!(is_damage(&kind.into()), expected, "{kind}");
+        }
+    }
+}

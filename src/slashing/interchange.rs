@@ -417,3 +417,6 @@ impl From<Unavailable> for ImportError {
         Self::Unavailable(unavailable)
     }
 }
+
+#[cfg(test)]
+mod tests;

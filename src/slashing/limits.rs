@@ -286,6 +286,11 @@ mod tests {
                 (Floor::NewStore(808), Floor::NewStore(101)),
             ),
             (
+                "when the clock is there too",
+                at(|| 1_000 + 105 * 80),
+                (Floor::Clock(808), Floor::Clock(101)),
+            ),
+            (
                 "much later",
                 at(|| 1_000 + 16_000),
                 (Floor::Clock(1_568), Floor::Clock(196)),

@@ -155,3 +155,130 @@ impl From<Unavailable> for RepairError {
         Self::Unavailable(unavailable)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consensus::network::SlotTimes;
+    use crate::slashing::{ChainClock, ProtectionSettings};
+    use crate::testing::store_scratch::Scratch;
+
+    const KEY: PublicKey = PublicKey([1; 48]);
+    const CHAIN: Root = Root([0xcc; 32]);
+    const ROOT: Option<Root> = Some(Root([7; 32]));
+
+    fn change(slot: Option<u64>, source: Option<u64>, target: Option<u64>) -> MarkChange {
+        MarkChange {
+            keys: vec![KEY],
+            chain: CHAIN,
+            slot: slot.map(Slot),
+            source: source.map(Epoch),
+            target: target.map(Epoch),
+            force: false,
+        }
+    }
+
+    fn marks(slot: (u64, Option<Root>), vote: (u64, u64, Option<Root>)) -> Marks {
+        Marks {
+            block: Some(BlockMark {
+                slot: Slot(slot.0),
+                root: slot.1,
+            }),
+            vote: Some(VoteMark {
+                source: Epoch(vote.0),
+                target: Epoch(vote.1),
+                root: vote.2,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_mark_rises_and_loses_its_root_and_sinks_only_by_force() {
+        let before = marks((10, ROOT), (2, 4, ROOT));
+        let sinks = |name, old, new| Err(RepairError::Sinks(KEY, name, old, new));
+        for (change, expected) in [
+            (change(None, None, None), Ok(before)),
+            (change(Some(10), Some(2), Some(4)), Ok(before)),
+            (
+                change(Some(11), None, None),
+                Ok(marks((11, None), (2, 4, ROOT))),
+            ),
+            (
+                change(None, Some(3), None),
+                Ok(marks((10, ROOT), (3, 4, None))),
+            ),
+            (
+                change(None, None, Some(5)),
+                Ok(marks((10, ROOT), (2, 5, None))),
+            ),
+            (
+                change(None, Some(4), None),
+                Ok(marks((10, ROOT), (4, 4, None))),
+            ),
+            (change(Some(9), None, None), sinks("block slot", 10, 9)),
+            (change(None, Some(1), None), sinks("source epoch", 2, 1)),
+            (change(None, None, Some(3)), sinks("target epoch", 4, 3)),
+            (
+                change(None, Some(5), None),
+                Err(RepairError::Vote(KEY, Some(Epoch(5)), Some(Epoch(4)))),
+            ),
+        ] {
+            assert_eq!(change.apply(KEY, before), expected, "{change:?}");
+        }
+        let by_force = MarkChange {
+            force: true,
+            ..change(Some(9), Some(1), Some(3))
+        };
+        let expected = marks((9, None), (1, 3, None));
+        assert_eq!(by_force.apply(KEY, before), Ok(expected));
+
+        let first = change(None, Some(1), None).apply(KEY, Marks::default());
+        let refused = RepairError::Vote(KEY, Some(Epoch(1)), None);
+        assert_eq!(first, Err(refused), "a vote has a target");
+    }
+
+    #[test]
+    fn a_mark_beyond_the_clock_needs_force() {
+        let scratch = Scratch::new();
+        // Slots and epochs of a second; the present is 4, so that 0 to 6 may be signed.
+        let clock = ChainClock {
+            times: SlotTimes {
+                genesis_time_seconds: 1_000,
+                slot_ms: 1_000,
+                slots_per_epoch: 1,
+            },
+            now_seconds: || 1_004,
+        };
+        let protection = Protection::open(&ProtectionSettings {
+            clock: Some(clock),
+            ..scratch.settings()
+        })
+        .unwrap();
+        for (change, is_good) in [
+            (change(Some(6), None, None), true),
+            (change(Some(7), None, None), false),
+            (change(None, Some(5), Some(6)), true),
+            (change(None, Some(6), Some(7)), false),
+            (change(Some(6), Some(6), Some(7)), false),
+            (change(Some(7), Some(5), Some(6)), false),
+        ] {
+            let shown = format!("{change:?}");
+            let changed = protection.set_marks(change);
+            assert_eq!(changed.is_ok(), is_good, "{shown}: {changed:?}");
+            if let Err(refused) = changed {
+                assert!(matches!(refused, RepairError::Future(_)), "{refused:?}");
+                assert!(
+                    refused.to_string().contains("beyond slot 6, epoch 6"),
+                    "{refused}"
+                );
+            }
+        }
+        let by_force = MarkChange {
+            force: true,
+            ..change(Some(7), None, None)
+        };
+        protection.set_marks(by_force).unwrap();
+        let recorded = protection.marks(None).unwrap();
+        assert_eq!(recorded, [(KEY, CHAIN, marks((7, None), (5, 6, None)))]);
+    }
+}

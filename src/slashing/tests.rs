@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
+use super::rule::Floor;
 use super::rule::tests::compare;
 use super::{
-    ChainClock, HighWatermark, Protection, ProtectionSettings, Refused, StoreCommit, StoreObserver,
+    ChainClock, ExportError, HighWatermark, ImportSummary, Protection, ProtectionSettings, Refused,
+    StoreCommit, StoreObserver,
 };
 use crate::consensus::network::SlotTimes;
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
@@ -340,4 +342,89 @@ fn an_observer_is_told_of_every_message_that_the_store_decides() {
     let (blocks, votes, commits) = *counter.0.lock().unwrap();
     assert_eq!((blocks, votes), (3, 1), "refused and repeated ones too");
     assert!((1..=4).contains(&commits), "{commits}");
+}
+
+#[test]
+fn an_export_and_a_copy_are_about_one_chain() {
+    let (scratch, target_scratch) = (Scratch::new(), Scratch::new());
+    let (source, target) = (scratch.open().unwrap(), target_scratch.open().unwrap());
+    let key = PublicKey([1; 48]);
+    let block = |slot| SlashableMessage::Block(Slot(slot));
+    let nothing = source.copy_to(&target, None).unwrap_err().to_string();
+    assert!(nothing.contains("nothing on record"), "{nothing}");
+
+    source.import(&interchange(OURS, key, block(5))).unwrap();
+    let of_the_only_chain = source.export(None, None).unwrap();
+    assert!(of_the_only_chain.contains(&OURS.to_string()));
+    source.import(&interchange(OTHER, key, block(7))).unwrap();
+    let several = source.export(None, None);
+    assert!(
+        matches!(several, Err(ExportError::SeveralChains(_))),
+        "{several:?}"
+    );
+    let of_one = source.export(Some(OTHER), None).unwrap();
+    assert!(of_one.contains(r#""slot":"7""#), "{of_one}");
+    assert!(!of_one.contains(r#""slot":"5""#), "{of_one}");
+
+    let several = source.copy_to(&target, None).unwrap_err().to_string();
+    assert!(several.contains(&OTHER.to_string()), "{several}");
+    let unknown = source
+        .copy_to(&target, Some(CHAIN))
+        .unwrap_err()
+        .to_string();
+    assert!(unknown.contains("nothing on record"), "{unknown}");
+    let copied = source.copy_to(&target, Some(OTHER)).unwrap();
+    assert_eq!(
+        copied,
+        ImportSummary {
+            chain: OTHER,
+            keys: 1
+        }
+    );
+    let marks = target.marks(None).unwrap();
+    let chains: Vec<_> = marks.iter().map(|(_, chain, _)| *chain).collect();
+    assert_eq!(chains, [OTHER]);
+    for (slot, is_good) in [(7, false), (8, true)] {
+        let slashable = Slashable::On(OTHER, block(slot));
+        assert_eq!(
+            target.clear(&key, &slashable, OURS).is_ok(),
+            is_good,
+            "{slot}"
+        );
+    }
+}
+
+#[test]
+fn a_store_tells_what_it_is_its_floors_and_when_it_recorded_last() {
+    let scratch = Scratch::new();
+    let settings = ProtectionSettings {
+        min_slot: Some(Slot(10)),
+        min_epoch: Some(Epoch(2)),
+        chain: Some(OURS),
+        ..scratch.settings()
+    };
+    let on = Protection::open(&settings).unwrap();
+    let Protection::On(store) = &on else {
+        panic!("protection is on");
+    };
+    assert!(!store.is_database());
+    assert_eq!(store.location(), settings.directory.display().to_string());
+    assert_eq!(on.floors(), Some((Floor::Set(10), Floor::Set(2))));
+    assert_eq!(on.last_record_seconds(), None);
+
+    let key = PublicKey([1; 48]);
+    let block = SlashableMessage::Block(Slot(10));
+    let elsewhere = on.clear(&key, &Slashable::On(OTHER, block), OURS);
+    assert!(
+        matches!(elsewhere, Err(Refused::OtherChain { .. })),
+        "{elsewhere:?}"
+    );
+    assert_eq!(on.last_record_seconds(), None, "a refusal is not a record");
+    let before = super::limits::unix_seconds();
+    on.clear(&key, &Slashable::On(OURS, block), OURS).unwrap();
+    let recorded = on.last_record_seconds().expect("a record");
+    assert!((before..=before + 600).contains(&recorded), "{recorded}");
+
+    assert_eq!(Protection::Off.floors(), None);
+    assert_eq!(Protection::Off.last_record_seconds(), None);
 }

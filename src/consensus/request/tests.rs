@@ -3,11 +3,13 @@
 #![allow(clippy::too_many_lines, reason = "tables of cases are long")]
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use crate::consensus::json_tree::JsonTree;
 use crate::consensus::network::Fork;
 use crate::consensus::networks::Networks;
 use crate::consensus::primitives::Epoch;
-use crate::consensus::request::SignRequest;
+use crate::consensus::request::{RequestError, SignRequest, check_elements};
 use crate::consensus::slashable::{Slashable, SlashableMessage};
 use serde_json::Value;
 
@@ -918,10 +920,18 @@ fn the_fork_of_a_bare_aggregate_is_also_that_of_its_fork_info() {
         let message = electra_aggregate(epoch);
         let wrapped = serde_json::json!({ "version": expected, "data": message });
         let wrapped = aggregate_request(wrapped, previous, current, fork_epoch);
-        let bare = aggregate_request(message, previous, current, fork_epoch);
+        let bare = aggregate_request(message.clone(), previous, current, fork_epoch);
         let expected_root = root(wrapped, networks);
         assert!(expected_root.is_ok(), "{case}: {expected_root:?}");
         assert_eq!(root(bare, networks), expected_root, "{case}");
+        let mut with_null = message;
+        with_null["data"] = Value::Null;
+        let with_null = aggregate_request(with_null, previous, current, fork_epoch);
+        assert_eq!(
+            root(with_null, networks),
+            expected_root,
+            "{case}, null data"
+        );
     }
 }
 
@@ -1045,17 +1055,26 @@ fn a_bare_bid_without_inclusion_list_bits_is_refused_from_heze_on() {
         request["fork_info"]["fork"] = serde_json::json!({
             "previous_version": previous, "current_version": current, "epoch": fork_epoch.to_string(),
         });
-        for has_bits in [false, true] {
-            if has_bits {
-                bid["inclusion_list_bits"] = "0x0180".into();
+        let mut roots = Vec::new();
+        for bits in [None, Some(Value::Null), Some("0x0180".into())] {
+            let has_bits = bits.as_ref().is_some_and(Value::is_string);
+            if let Some(bits) = bits {
+                bid["inclusion_list_bits"] = bits;
             }
             request["execution_payload_bid"] = bid.clone();
             let found = root(request.to_string().into_bytes(), networks);
             assert_eq!(found.is_ok(), is_good || has_bits, "{case}: {found:?}");
-            if let Err(reason) = found {
-                let expected = "execution_payload_bid.inclusion_list_bits: is missing";
-                assert!(reason.starts_with(expected), "{case}: {reason}");
+            match found {
+                Ok(root) => roots.push(root),
+                Err(reason) => {
+                    let expected = "execution_payload_bid.inclusion_list_bits: ";
+                    assert!(reason.starts_with(expected), "{case}: {reason}");
+                }
             }
+        }
+        if is_good {
+            assert_eq!(roots[0], roots[1], "{case}, null bits");
+            assert_ne!(roots[0], roots[2], "{case}: bits make it a bid of HEZE");
         }
     }
 }
@@ -1102,4 +1121,179 @@ fn messages_of_gloas_may_name_heze_whose_bid_has_inclusion_list_bits() {
         }
     }
     assert_eq!(pinned_bids, BIDS_OF_HEZE.len());
+}
+
+/// An exit of mainnet with this fork, and the roots that the client sends.
+fn exit_request(epoch: u64, current: &str, fork_epoch: u64, claims: &[(&str, &str)]) -> Vec<u8> {
+    let mut request = serde_json::json!({
+        "type": "VOLUNTARY_EXIT",
+        "fork_info": {
+            "fork": {
+                "previous_version": current, "current_version": current, "epoch": fork_epoch.to_string(),
+            },
+            "genesis_validators_root": MAINNET_ROOT,
+        },
+        "voluntary_exit": { "epoch": epoch.to_string(), "validator_index": "7" },
+    });
+    for (name, claimed) in claims {
+        request[*name] = (*claimed).into();
+    }
+    request.to_string().into_bytes()
+}
+
+const MAINNET_ROOT: &str = "0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95";
+
+#[test]
+fn an_exit_is_signed_in_the_domain_that_is_valid_now_when_the_client_sends_its_root() {
+    const ALTAIR: &str = "0x01000000";
+    const DENEB_EPOCH: u64 = 269_568;
+    let mainnet = Networks::named("mainnet").expect("mainnet");
+    let root_of = |epoch, current, claims: &[(&str, &str)], now_seconds| {
+        root_at(
+            &exit_request(epoch, current, 74_240, claims),
+            &mainnet,
+            now_seconds,
+        )
+    };
+    let altair = root_of(80_000, ALTAIR, &[], 0).expect("a root");
+    // With a fork from DENEB on, an exit has the domain of CAPELLA.
+    let capella = root_of(80_000, "0x05000000", &[], 0).expect("a root");
+    assert_ne!(altair, capella);
+
+    let (before_deneb, at_deneb) = (
+        1_606_824_023 + (DENEB_EPOCH * 32 - 1) * 12,
+        1_606_824_023 + DENEB_EPOCH * 32 * 12,
+    );
+    for (now_seconds, claims, expected) in [
+        (at_deneb, vec![], Some(&altair)),
+        (at_deneb, vec![("signingRoot", &altair)], Some(&altair)),
+        (at_deneb, vec![("signingRoot", &capella)], Some(&capella)),
+        (at_deneb, vec![("signing_root", &capella)], Some(&capella)),
+        (
+            at_deneb,
+            vec![("signingRoot", &capella), ("signing_root", &capella)],
+            Some(&capella),
+        ),
+        (
+            at_deneb,
+            vec![("signingRoot", &capella), ("signing_root", &altair)],
+            None,
+        ),
+        (
+            at_deneb,
+            vec![("signingRoot", &altair), ("signing_root", &capella)],
+            None,
+        ),
+        (before_deneb, vec![("signingRoot", &capella)], None),
+        (before_deneb, vec![("signingRoot", &altair)], Some(&altair)),
+    ] {
+        let claims: Vec<_> = claims
+            .iter()
+            .map(|(name, claimed)| (*name, claimed.as_str()))
+            .collect();
+        let found = root_of(80_000, ALTAIR, &claims, now_seconds).ok();
+        assert_eq!(found.as_ref(), expected, "{claims:?} at {now_seconds}");
+    }
+    // A version that is not known, after one of DENEB.
+    let mut unknown: Value =
+        serde_json::from_slice(&exit_request(80_000, "0x7a000000", 74_240, &[])).expect("JSON");
+    unknown["fork_info"]["fork"]["previous_version"] = "0x04000000".into();
+    unknown["signingRoot"] = capella.as_str().into();
+    let found = root(unknown.to_string().into_bytes(), &mainnet);
+    assert_eq!(found.as_ref(), Ok(&capella), "after DENEB");
+
+    let late = root_of(DENEB_EPOCH, ALTAIR, &[], 0).expect("a root");
+    let late_capella = root_of(DENEB_EPOCH, "0x05000000", &[], 0).expect("a root");
+    assert_ne!(late, late_capella);
+    let claims = [("signingRoot", late_capella.as_str())];
+    let found = root_of(DENEB_EPOCH, ALTAIR, &claims, 0);
+    assert_eq!(found, Ok(late_capella.clone()), "an exit of DENEB itself");
+}
+
+/// An attestation of mainnet for slot 13,258,560, in epoch 414,330, of the chain with this root.
+fn attestation(genesis_validators_root: &str) -> Value {
+    let mut request = good("attestation/mainnet/fulu/cur")["request"].clone();
+    let fields = request.as_object_mut().expect("an object");
+    fields.remove("signing_root");
+    fields.remove("signingRoot");
+    request["fork_info"]["genesis_validators_root"] = genesis_validators_root.into();
+    request["attestation"]["slot"] = "13258560".into();
+    request["attestation"]["target"]["epoch"] = "414330".into();
+    request
+}
+
+#[test]
+fn a_request_tells_its_epoch_and_how_late_it_comes_on_the_chain_of_its_network() {
+    let mainnet = Networks::named("mainnet").expect("mainnet");
+    let other = format!("0x{}", "ab".repeat(32));
+    let registration = good("validator_registration/mainnet/a")["request"].clone();
+    // 1.5 s after the third of the slot, counted in basis points.
+    let asked_at =
+        Duration::from_secs(1_606_824_023 + 13_258_560 * 12) + Duration::from_millis(3_999 + 1_500);
+    let late = Duration::from_millis(1_500);
+    for (case, request, epoch, lateness) in [
+        (
+            "mainnet",
+            attestation(MAINNET_ROOT),
+            Some(414_330),
+            Some(late),
+        ),
+        ("another chain", attestation(&other), Some(414_330), None),
+        ("at all times", registration, None, None),
+    ] {
+        let body = request.to_string().into_bytes();
+        let request = SignRequest::parse(&body, &mainnet).expect(case);
+        assert_eq!(request.epoch(&mainnet), epoch.map(Epoch), "{case}");
+        assert_eq!(request.lateness(&mainnet, asked_at), lateness, "{case}");
+    }
+}
+
+#[test]
+fn a_registration_for_the_network_of_the_others_gives_a_warning_and_an_attestation_none() {
+    let networks = Networks::default();
+    let of_hoodi = good("attestation/hoodi/fulu/cur");
+    root(body(&of_hoodi), &networks).expect("a root");
+    let registration = good("validator_registration/mainnet/a");
+    for (line, is_warned) in [(&of_hoodi, false), (&registration, true)] {
+        let request = SignRequest::parse(&body(line), &networks).expect("a request");
+        let warning = request.network_warning(&networks);
+        let names_hoodi = warning.is_some_and(|warning| warning.contains("--network=hoodi"));
+        assert_eq!(names_hoodi, is_warned, "{}", line["name"]);
+    }
+}
+
+#[test]
+fn a_mismatch_tells_of_another_chain_when_that_is_the_reason() {
+    let mainnet = Networks::named("mainnet").expect("mainnet");
+    let claimed = format!("0x{}", "cd".repeat(32));
+    let other = format!("0x{}", "ab".repeat(32));
+    let registration = good("validator_registration/mainnet/a")["request"].clone();
+    for (case, mut request, is_told) in [
+        ("mainnet", attestation(MAINNET_ROOT), false),
+        ("another chain", attestation(&other), true),
+        ("no chain", registration, false),
+    ] {
+        request["signingRoot"] = claimed.as_str().into();
+        let fields = request.as_object_mut().expect("an object");
+        fields.remove("signing_root");
+        let reason = root(request.to_string().into_bytes(), &mainnet).expect_err(case);
+        let part = format!("network mainnet, whose genesis_validators_root is {MAINNET_ROOT}");
+        assert_eq!(reason.contains(&part), is_told, "{case}: {reason}");
+    }
+}
+
+#[test]
+fn a_request_may_have_as_many_elements_as_its_type_and_no_more() {
+    let tree = |elements| JsonTree {
+        nodes: Vec::new(),
+        elements,
+    };
+    for (elements, is_good) in [(9, true), (10, true), (11, false)] {
+        let checked = check_elements(&tree(elements), "a request", 10).map_err(RequestError::from);
+        assert_eq!(checked.is_ok(), is_good, "{elements}");
+        if let Err(error) = checked {
+            let expected = "the body has 11 JSON elements: expected at most 10 for a request";
+            assert_eq!(error.to_string(), expected, "it has no field to name");
+        }
+    }
 }

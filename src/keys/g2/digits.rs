@@ -166,6 +166,29 @@ mod tests {
     }
 
     #[test]
+    fn a_comparison_is_right_at_every_bit() {
+        for first in numbers() {
+            for second in [
+                0,
+                1,
+                U,
+                u64::MAX,
+                first,
+                !first,
+                first / 2,
+                first.wrapping_add(1),
+            ] {
+                let expected = if first < second { u64::MAX } else { 0 };
+                assert_eq!(
+                    mask_if_less(first, second),
+                    expected,
+                    "{first:x} {second:x}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn two_limbs_divided_by_u_give_quotient_and_remainder() {
         for high in numbers().map(|number| number % U) {
             for low in [0, 1, U - 1, U, U + 1, u64::MAX, high, !high] {

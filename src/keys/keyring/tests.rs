@@ -6,11 +6,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use crate::consensus::primitives::PublicKey;
 use crate::files::FileError;
-use crate::keys::keyring::Keyring;
+use crate::keys::keyring::{CHANGES_MAX, ChangePermit, Keyring};
 use crate::keys::keyring_state::KeyringSettings;
 use crate::keys::progress::{Progress, ReloadStage};
 use crate::keys::seed;
@@ -547,6 +548,20 @@ fn a_key_configuration_file_beyond_the_size_is_a_failure_and_not_read() {
             (keys, 1 - keys),
             "{:?}",
             progress.failures
+        );
+    }
+}
+
+#[test]
+fn a_change_that_has_ended_makes_room_for_another() {
+    let changes = Arc::new(AtomicUsize::new(0));
+    let take = || ChangePermit::take(&changes).ok();
+    for _ in 0..3 {
+        let permits: Vec<_> = std::iter::from_fn(take).collect();
+        assert_eq!(permits.len(), CHANGES_MAX);
+        assert!(
+            take().is_none(),
+            "a refused change has no permit to give back"
         );
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::keys::keystore::Keystore;
+use crate::keys::keystore::{self, Keystore};
 use crate::keys::keystore_error::KeystoreError;
 use serde::Deserialize;
 
@@ -128,5 +128,50 @@ fn a_hostile_cost_is_refused_without_work() {
         let hostile = hostile.replace(&format!("\"n\":{cost}"), &format!("\"n\":{n}"));
         assert_ne!(hostile, json);
         assert!(Keystore::parse(hostile.as_bytes()).is_err(), "{n}");
+    }
+}
+
+#[test]
+fn a_keystore_may_be_as_long_as_the_limits_and_no_longer() {
+    let json = read("scrypt-cheap.json");
+    let path = "m/12381/3600/0/0/0";
+    let description = "\"made for tests\"";
+    let parses = |json: &str| Keystore::parse(json.as_bytes()).is_ok();
+    for (longer, is_good) in [(0, true), (1, false)] {
+        let bytes = keystore::FILE_BYTES_MAX + longer;
+        let long = format!("{json}{}", " ".repeat(bytes - json.len()));
+        assert_eq!(parses(&long), is_good, "{bytes} bytes");
+
+        let bytes = keystore::PATH_BYTES_MAX + longer;
+        let long = json.replace(path, &"m".repeat(bytes));
+        assert_eq!(parses(&long), is_good, "a path of {bytes} bytes");
+
+        // Its quotes count.
+        let bytes = keystore::DESCRIPTION_BYTES_MAX + longer;
+        let long = json.replace(description, &format!("\"{}\"", "d".repeat(bytes - 2)));
+        assert_eq!(parses(&long), is_good, "a description of {bytes} bytes");
+    }
+}
+
+#[test]
+fn a_keystore_tells_its_path_and_its_memory_before_it_is_opened() {
+    let json = read("scrypt-cheap.json");
+    let path = "m/12381/3600/0/0/0";
+    for (named, expected) in [(path, Some(path)), ("", None)] {
+        let keystore = Keystore::parse(json.replace(path, named).as_bytes()).unwrap();
+        assert_eq!(keystore.path(), expected);
+        // scrypt: 128 bytes times r, here 8, times n and p, here 1024 and 1.
+        assert_eq!(keystore.memory_bytes(), 128 * 8 * (1024 + 1));
+    }
+}
+
+#[test]
+fn a_uuid_is_one_of_version_4() {
+    for (byte, uuid) in [
+        (0x00, "00000000-0000-4000-8000-000000000000"),
+        (0xff, "ffffffff-ffff-4fff-bfff-ffffffffffff"),
+        (0x5a, "5a5a5a5a-5a5a-4a5a-9a5a-5a5a5a5a5a5a"),
+    ] {
+        assert_eq!(keystore::format_uuid([byte; 16]), uuid);
     }
 }

@@ -379,3 +379,5 @@ impl Backend for EmbeddedStore {
 
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod tests;

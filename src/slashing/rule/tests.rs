@@ -6,7 +6,7 @@
 use super::{
     BlockMark, Bounds, Floor, Marks, Position, Rule, SlashableMessage, Verdict, VoteMark, check,
 };
-use super::{HighWatermark, Refused};
+use super::{HighWatermark, Refused, Unavailable};
 use crate::consensus::primitives::{Epoch, Root, Slot};
 use crate::testing::random::Random;
 use crate::testing::slashing_reference::{Signed, any_message, is_slashable};
@@ -531,4 +531,30 @@ fn a_million_random_histories_hold_no_slashable_pair() {
         passed > 1_000_000 && repeated > 10_000,
         "passed {passed}, repeated {repeated}"
     );
+}
+
+#[test]
+fn of_two_roots_for_one_block_the_first_stays() {
+    let mark = |slot, root| Marks {
+        block: Some(BlockMark {
+            slot: Slot(slot),
+            root: Some(Root([root; 32])),
+        }),
+        vote: None,
+    };
+    for (mine, theirs, merged) in [
+        (mark(5, 1), mark(5, 2), mark(5, 1)),
+        (mark(5, 1), mark(6, 2), mark(6, 2)),
+        (mark(5, 1), mark(4, 2), mark(5, 1)),
+        (mark(5, 1), Marks::default(), mark(5, 1)),
+        (Marks::default(), mark(5, 2), mark(5, 2)),
+    ] {
+        assert_eq!(mine.merge(theirs), merged);
+    }
+}
+
+#[test]
+fn a_store_that_is_not_available_says_why() {
+    let unavailable = Unavailable("the disk is full".to_owned());
+    assert!(unavailable.to_string().contains("the disk is full"));
 }

@@ -1,0 +1,182 @@
+//! What a change leaves behind: all of it or nothing, and during a large import what is signed meanwhile too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use super::{EmbeddedStore, KNOWN_CHAINS_MAX, LAST_COPIED_MAX, lock_directory};
+use crate::consensus::primitives::{PublicKey, Root, Slot};
+use crate::consensus::slashable::SlashableMessage;
+use crate::slashing::backend::{
+    Backend, BatchTime, LargeImportProgress, RecordOutcome, RecordRequest,
+};
+use crate::slashing::limits::SigningLimits;
+use crate::slashing::repair::RepairError;
+use crate::slashing::rule::{BlockMark, Marks};
+
+use crate::testing::memory_disk::MemoryDisk;
+use crate::testing::store_scratch::Scratch;
+
+const CHAIN: Root = Root([0xcc; 32]);
+const LIMITS: SigningLimits = SigningLimits {
+    min_slot: Some(Slot(0)),
+    min_epoch: None,
+    chain: None,
+    clock: None,
+    new_store: None,
+};
+
+fn key(number: usize) -> PublicKey {
+    let mut key = PublicKey([0xa0; 48]);
+    key.0[8..16].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn block(slot: u64) -> Marks {
+    Marks {
+        block: Some(BlockMark {
+            slot: Slot(slot),
+            root: None,
+        }),
+        vote: None,
+    }
+}
+
+/// Records a block of this slot for each key.
+fn record(store: &mut EmbeddedStore, keys: &[usize], slot: u64) {
+    let requests: Vec<_> = keys
+        .iter()
+        .map(|number| RecordRequest {
+            key: key(*number),
+            chain: CHAIN,
+            message: SlashableMessage::Block(Slot(slot)),
+            root: Root([1; 32]),
+        })
+        .collect();
+    let outcomes = store.record(&requests, &BatchTime::now(&LIMITS)).unwrap();
+    for outcome in outcomes {
+        assert!(matches!(outcome, RecordOutcome::Recorded), "{outcome:?}");
+    }
+}
+
+fn slots(store: &mut EmbeddedStore) -> BTreeMap<PublicKey, u64> {
+    let marks = store.snapshot().unwrap().marks(None, None).unwrap();
+    let slots = marks
+        .into_iter()
+        .map(|(key, _, marks)| (key, marks.block.expect("a block").slot.0));
+    slots.collect()
+}
+
+#[test]
+fn what_is_signed_during_a_large_import_is_in_the_new_file() {
+    const BEFORE: usize = 10_000;
+    const IMPORTED: usize = 20_000;
+    const LATE: usize = 30_000;
+    for signed_meanwhile in [0, 1, LAST_COPIED_MAX, LAST_COPIED_MAX + 1] {
+        let disk = Box::new(MemoryDisk::default());
+        let path = Path::new("memory");
+        let (mut store, _) = EmbeddedStore::open(disk, path, false, |_| None).unwrap();
+        record(&mut store, &[BEFORE], 5);
+
+        // The higher mark counts: of the record for one key, of the file for two others.
+        let imported = BTreeMap::from([
+            (key(BEFORE), block(3)),
+            (key(IMPORTED), block(7)),
+            (key(0), block(100)),
+        ]);
+        let time = BatchTime::now(&LIMITS);
+        let mut import = store.begin_large_import(CHAIN, imported, &time).unwrap();
+        let numbers: Vec<_> = (0..signed_meanwhile).collect();
+        record(&mut store, &numbers, 8);
+        import.write().unwrap().unwrap();
+        let mut expected = BTreeMap::from([(key(BEFORE), 5), (key(IMPORTED), 7)]);
+        expected.extend(numbers.iter().map(|number| (key(*number), 8)));
+        expected.insert(key(0), 100);
+
+        let mut progress = store.end_large_import().unwrap();
+        let is_much = signed_meanwhile > LAST_COPIED_MAX;
+        assert_eq!(progress == LargeImportProgress::CatchUp, is_much);
+        if is_much {
+            // The import does not count yet; what is signed now is copied at the end.
+            assert_eq!(slots(&mut store).get(&key(IMPORTED)), None);
+            record(&mut store, &[LATE, 0], 9);
+            expected.insert(key(LATE), 9);
+            import.write().unwrap().unwrap();
+            progress = store.end_large_import().unwrap();
+        }
+        assert_eq!(progress, LargeImportProgress::Done);
+        assert_eq!(slots(&mut store), expected, "{signed_meanwhile}");
+    }
+}
+
+#[test]
+fn an_abandoned_import_leaves_no_file_and_no_change() {
+    let files = |directory: &Path| -> BTreeSet<_> {
+        let entries = fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect()
+    };
+    let scratch = Scratch::new();
+    let disk = lock_directory(scratch.path()).unwrap();
+    let (mut store, _) = EmbeddedStore::open(disk, scratch.path(), false, |_| None).unwrap();
+    record(&mut store, &[1], 5);
+    let (before, files_before) = (slots(&mut store), files(scratch.path()));
+
+    let imported = BTreeMap::from([(key(2), block(7))]);
+    let time = BatchTime::now(&LIMITS);
+    let mut import = store.begin_large_import(CHAIN, imported, &time).unwrap();
+    import.write().unwrap().unwrap();
+    assert_ne!(
+        files(scratch.path()),
+        files_before,
+        "it writes another file"
+    );
+    store.abandon_large_import();
+    drop(import);
+
+    assert_eq!(files(scratch.path()), files_before);
+    assert_eq!(slots(&mut store), before);
+    store.end_large_import().expect_err("there is none to end");
+    assert_eq!(slots(&mut store), before);
+}
+
+#[test]
+fn a_chain_is_new_with_its_first_record_alone_and_so_many_are_remembered() {
+    let disk = Box::new(MemoryDisk::default());
+    let path = Path::new("memory");
+    let (mut store, _) = EmbeddedStore::open(disk, path, false, |_| None).unwrap();
+    record(&mut store, &[1, 2], 5);
+    assert_eq!(store.known_chains.iter().collect::<Vec<_>>(), [&CHAIN]);
+
+    let mut chain = [0; 32];
+    for number in 0..KNOWN_CHAINS_MAX {
+        chain[..8].copy_from_slice(&number.to_be_bytes());
+        store.note_changed(vec![(key(1), Root(chain))]);
+    }
+    assert_eq!(store.known_chains.len(), KNOWN_CHAINS_MAX);
+    assert!(
+        !store.known_chains.contains(&Root(chain)),
+        "it is one too many"
+    );
+}
+
+#[test]
+fn a_change_of_several_keys_is_made_for_all_or_for_none() {
+    let disk = Box::new(MemoryDisk::default());
+    let path = Path::new("memory");
+    let (mut store, _) = EmbeddedStore::open(disk, path, false, |_| None).unwrap();
+    record(&mut store, &[1, 2], 5);
+    for (refused, expected) in [(Some(key(2)), 5), (None, 9)] {
+        let mut change = |key, before: Option<Marks>| {
+            assert_eq!(before.and_then(|marks| marks.block).unwrap().slot.0, 5);
+            if refused == Some(key) {
+                return Err(RepairError::ManyChains(key));
+            }
+            Ok(block(9))
+        };
+        let time = BatchTime::now(&LIMITS);
+        let changed = store.change_marks(CHAIN, &[key(1), key(2)], &mut change, &time);
+        assert_eq!(changed.unwrap().is_ok(), refused.is_none());
+        let slots: Vec<_> = slots(&mut store).into_values().collect();
+        assert_eq!(slots, [expected, expected]);
+    }
+}
