@@ -82,7 +82,7 @@ pub(super) fn make(
     lines.push(format!(
         "wrote {count} keystores into {directory}; serve them with: signerd --keys {directory}"
     ));
-    // All files are made by now: a reader that goes away leaves no half of them.
+    // All files exist by now, so a reader that goes away does not leave half of them.
     for line in lines {
         output::print_line(line)?;
     }

@@ -41,7 +41,7 @@ pub struct LockReport {
     pub bytes: usize,
 }
 
-/// Why there is no memory for a secret.
+/// Why no memory for a secret could be allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArenaError {
     /// The system has no memory left.
@@ -268,7 +268,7 @@ impl Arena {
     }
 
     fn grow(&mut self) -> Result<(), ArenaError> {
-        // Checked before and after, so that at most one slab is made in vain.
+        // Checked before and after, so that at most one slab is made for nothing.
         self.check_lock()?;
         let (first, locked) = (self.new_slab)().ok_or(ArenaError::Memory)?;
         self.slabs += 1;
