@@ -59,6 +59,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod consensus;
+mod counted;
 pub mod critical_thread;
 mod data_dir;
 pub(crate) mod files;

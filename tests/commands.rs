@@ -216,7 +216,7 @@ fn slashing_data_goes_in_and_out_of_the_store_with_and_without_a_server() {
     });
     scratch.write("in.json", interchange.to_string());
     let imported = told(&scratch, "slashing import --data-dir data --from in.json");
-    assert_eq!(imported, format!("1 keys of chain {chain}\n"));
+    assert_eq!(imported, format!("1 key of chain {chain}\n"));
     told(&scratch, "slashing export --data-dir data --to out.json");
     let exported = fs::read_to_string(scratch.path().join("out.json")).expect("written");
     assert_eq!(

@@ -518,7 +518,7 @@ fn the_commands_copy_both_ways_and_print_the_schema() {
         (url.clone(), directory(&there)),
     ] {
         let (succeeded, text) = run(&["slashing", "copy", "--from", &from, "--to", &to]);
-        assert!(succeeded && text.starts_with("1 keys of chain"), "{text}");
+        assert!(succeeded && text.starts_with("1 key of chain"), "{text}");
     }
     there
         .open()

@@ -659,11 +659,11 @@ fn the_log_names_the_keys_of_imports_and_deletions() {
     assert_eq!(manager.import([1]), ["duplicate"]);
     assert_eq!(statuses(&manager.delete(&[two])), ["deleted"]);
     for line in [
-        format!("2 key(s) imported: {one}, {two}"),
+        format!("2 keys imported: {one}, {two}"),
         format!("{one}: not imported, it is loaded already"),
-        format!("1 key(s) deleted: {two}"),
+        format!("1 key deleted: {two}"),
     ] {
         manager.signer.wait_for_line(&line);
     }
-    assert!(!manager.signer.log().contains(" 0 key(s) imported"));
+    assert!(!manager.signer.log().contains(" 0 keys imported"));
 }

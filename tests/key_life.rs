@@ -758,11 +758,11 @@ fn the_key_cache_is_never_written_under_fewer_passwords_than_keystores() {
     manager.signer.wait_loaded();
     manager
         .signer
-        .wait_for_line("2 key(s) sealed for the next start");
+        .wait_for_line("2 keys sealed for the next start");
     assert_eq!(manager.import([3]), ["imported"]);
     manager
         .signer
-        .wait_for_line("3 key(s) sealed for the next start");
+        .wait_for_line("3 keys sealed for the next start");
 
     let password = |name: &str| scratch.path().join(format!("{name}.txt"));
     fs::set_permissions(password("a"), fs::Permissions::from_mode(0o644)).unwrap();

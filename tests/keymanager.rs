@@ -270,7 +270,7 @@ fn a_bad_import_changes_nothing() {
         (
             "lengths differ",
             json!({"keystores": [keystore], "passwords": []}),
-            "1 keystores and 0 passwords",
+            "1 keystore and 0 passwords",
         ),
         ("no passwords", json!({"keystores": [keystore]}), "line 1"),
         (

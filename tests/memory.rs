@@ -81,7 +81,7 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
         let mut signer = Signer::start(&[&arguments, token_file].concat());
         signer.wait_loaded();
         if start == "the first start" {
-            signer.wait_for_line("2 key(s) sealed for the next start");
+            signer.wait_for_line("2 keys sealed for the next start");
         }
         let token = match token_file {
             [] => fs::read_to_string(scratch.path().join("data/api-token.txt"))
@@ -112,8 +112,8 @@ fn secrets_lie_in_the_arena_alone_and_are_gone_after_deletion() {
             statuses,
             json!([{"status": "imported"}, {"status": "imported"}])
         );
-        signer.wait_for_line("4 key(s) sealed for the next start");
-        let written_anew = signer.log().contains("2 key(s) sealed");
+        signer.wait_for_line("4 keys sealed for the next start");
+        let written_anew = signer.log().contains("2 keys sealed");
         assert_eq!(
             written_anew,
             start == "the first start",

@@ -130,7 +130,7 @@ fn what_is_missing_ends_the_start_with_its_exit_code_and_a_reason() {
             "a keystore that does not open, --strict",
             bad.to_vec(),
             78,
-            "--strict: 1 keystore(s) did not open",
+            "--strict: 1 keystore did not open",
         ),
         (
             "fewer keys than expected, --strict",

@@ -155,6 +155,17 @@ fn the_figures_are_what_was_signed_and_refused() {
 }
 
 /// An attestation of this slot on mainnet.
+#[test]
+fn a_page_without_a_slot_says_which_option_brings_it() {
+    let advice = "mainnet by default: --network makes slots and lateness known";
+    for (options, has_advice) in [(&[][..], true), (&["--network=mainnet"], false)] {
+        let subject = Subject::start("status-network", options);
+        let page = subject.metrics().get("/").text();
+        assert_eq!(page.contains(advice), has_advice, "{page}");
+        assert_eq!(page.contains("<p>slot "), !has_advice, "{page}");
+    }
+}
+
 fn attestation(slot: u64) -> Value {
     let epoch = slot / 32;
     let mut request = vote(ZERO, &(epoch - 1).to_string(), &epoch.to_string(), ZERO);

@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 14] = [
         "audit_log",
         "critical_thread",
         "files",
+        "counted",
         "hex",
         "json",
         "path_advice",

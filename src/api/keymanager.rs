@@ -14,6 +14,7 @@ use super::refusal::Refusal;
 use super::slashing_data;
 use super::state::ListenerApi;
 use crate::consensus::primitives::PublicKey;
+use crate::counted::counted;
 use crate::hex::HexError;
 use crate::http::request::Request;
 use crate::http::response::{JSON, Response};
@@ -171,7 +172,9 @@ fn read_keystores(request: &ImportRequest<'_>) -> Result<Vec<NewKey>, Refusal> {
     let passwords = request.passwords.len();
     if count != passwords {
         return Err(malformed(format_args!(
-            "{count} keystores and {passwords} passwords: expected one password for each keystore"
+            "{} and {}: expected one password for each keystore",
+            counted(count, "keystore", "keystores"),
+            counted(passwords, "password", "passwords")
         )));
     }
     if count > KEYSTORES_MAX {

@@ -89,6 +89,7 @@ fn token_state(listener: &ListenerApi, request: &Request) -> TokenState {
 fn health(api: &Api, progress: &Progress, store_works: bool) -> HealthReport {
     HealthReport {
         network: api.networks.name().to_owned(),
+        is_network_chosen: api.networks.is_chosen(),
         keys_loaded: api.keys.len() as u64,
         keys_pending: progress.pending.map(|pending| pending as u64),
         keys_failed: progress.failed as u64,

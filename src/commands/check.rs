@@ -14,6 +14,7 @@ use crate::cli::subcommands::CheckArguments;
 use crate::cli::typed_option::ValueForm;
 use crate::cli::values::OptionValues;
 use crate::config::{Keymanager, Settings};
+use crate::counted::counted;
 use crate::server::tls::Tls;
 use crate::slashing;
 
@@ -56,7 +57,10 @@ pub(super) fn run(
 fn verdict(checked: &Result<Finding, StartError>, report: &Map<String, Value>) -> String {
     let count = |name: &str| report.get("keys").and_then(|keys| keys[name].as_u64());
     let keys = match (count("opened"), count("failed")) {
-        (Some(opened), Some(failed)) => format!("{opened} of {} keys open", opened + failed),
+        (Some(opened), Some(failed)) => format!(
+            "{opened} of {} open",
+            counted(opened + failed, "key", "keys")
+        ),
         (_, _) => "no keystore was opened".to_owned(),
     };
     match checked {

@@ -11,6 +11,7 @@ use crate::cli::error::{StartError, exit};
 use crate::cli::output;
 use crate::cli::subcommands::{HealthcheckArguments, WaitArguments};
 use crate::cli::values::OptionValues;
+use crate::counted::counted;
 
 /// How long one question to the server may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,7 +41,10 @@ pub(super) fn healthcheck(
     let server = RunningServer::find(url.as_deref(), values)?;
     let keys = healthy_keys(&server, *expect_keys)?;
     // The exit code is the answer, whether or not anybody reads this line.
-    let _ = output::print_line(format_args!("{server} is healthy, {keys} keys"));
+    let _ = output::print_line(format_args!(
+        "{server} is healthy, {}",
+        counted(keys, "key", "keys")
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,7 +69,10 @@ pub(super) fn wait(
         let server = RunningServer::find(url.as_deref(), values)?;
         let error = match healthy_keys(&server, *expect_keys) {
             Ok(keys) => {
-                let _ = output::print_line(format_args!("{server} is healthy, {keys} keys"));
+                let _ = output::print_line(format_args!(
+                    "{server} is healthy, {}",
+                    counted(keys, "key", "keys")
+                ));
                 return Ok(ExitCode::SUCCESS);
             }
             Err(error) => error,
@@ -123,13 +130,19 @@ fn reasons(json: &Value) -> Option<String> {
             Some(seconds) => format!(", about {seconds} s left"),
             None => String::new(),
         };
-        reasons.push(format!("loading, {loaded} of {total} keys{left}"));
+        reasons.push(format!(
+            "loading, {loaded} of {}{left}",
+            counted(total, "key", "keys")
+        ));
     } else if let Some(expected) = data["keys-expected"].as_u64()
         && loaded < expected
     {
-        reasons.push(format!("{loaded} of {expected} expected keys"));
+        reasons.push(format!(
+            "{loaded} of {}",
+            counted(expected, "expected key", "expected keys")
+        ));
     } else {
-        reasons.push(format!("{loaded} of {total} keys"));
+        reasons.push(format!("{loaded} of {}", counted(total, "key", "keys")));
     }
     let errors = data["errors"].as_array().map_or(&[][..], Vec::as_slice);
     for error in errors.iter().take(REASONS_MAX) {

@@ -12,6 +12,7 @@ use crate::cli::output;
 use crate::cli::subcommands::NewKeysArguments;
 use crate::cli::values::OptionValues;
 use crate::config::Settings;
+use crate::counted::counted;
 use crate::keys::keystore::NewKeystore;
 use crate::keys::seed::{self, ParentKey};
 
@@ -80,7 +81,8 @@ pub(super) fn make(
     }
     let directory = out.display();
     lines.push(format!(
-        "wrote {count} keystores into {directory}; serve them with: signerd --keys {directory}"
+        "wrote {} into {directory}; serve with: signerd --keys {directory}",
+        counted(*count, "keystore", "keystores")
     ));
     // All files exist by now, so a reader that goes away does not leave half of them.
     for line in lines {

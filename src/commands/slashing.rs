@@ -16,6 +16,7 @@ use crate::cli::values::OptionValues;
 use crate::config::database::with_options;
 use crate::config::{Keymanager, Settings};
 use crate::consensus::primitives::PublicKey;
+use crate::counted::counted;
 use crate::slashing::{
     DATABASE_SCHEMA, ExportError, ImportError, Protection, ProtectionSettings, StoreOpenError,
 };
@@ -57,8 +58,9 @@ pub(super) fn copy(
             StartError::new(code, format!("slashing copy: {error}"))
         })?;
     output::print_line(format_args!(
-        "{} keys of chain {} copied",
-        copied.keys, copied.chain
+        "{} of chain {} copied",
+        counted(copied.keys, "key", "keys"),
+        copied.chain
     ))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -187,8 +189,9 @@ pub(super) fn import(
     };
     let imported = store.import_text(file, *force).map_err(wrong_file)?;
     output::print_line(format_args!(
-        "{} keys of chain {}",
-        imported.keys, imported.chain
+        "{} of chain {}",
+        counted(imported.keys, "key", "keys"),
+        imported.chain
     ))?;
     Ok(ExitCode::SUCCESS)
 }

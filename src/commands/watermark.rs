@@ -13,6 +13,7 @@ use crate::cli::subcommands::{WatermarkArguments, WatermarkRepairArguments};
 use crate::cli::values::OptionValues;
 use crate::config::Settings;
 use crate::consensus::primitives::{Epoch, PublicKey, Root, Slot};
+use crate::counted::counted;
 use crate::slashing::rule::HighWatermark;
 use crate::slashing::{
     ExportError, MarkChange, Marks, Protection, ProtectionSettings, RepairError, Unavailable,
@@ -147,7 +148,8 @@ pub(super) fn repair(
             .hint("`signerd slashing watermark` shows the marks, and with --force sets any")
     })?;
     output::print_line(format_args!(
-        "{count} keys sign no block up to slot {slot}, and no vote up to epoch {epoch}"
+        "marks of {}: no block up to slot {slot} and no vote up to epoch {epoch} will be signed",
+        counted(count, "key", "keys")
     ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -67,6 +67,11 @@ impl Networks {
         &self.chosen.name
     }
 
+    /// Whether a network was chosen. Only then slots are known.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.seen.is_none()
+    }
+
     /// Returns how many slots an epoch of the chosen network has.
     pub fn slots_per_epoch(&self) -> u64 {
         self.chosen.slots_per_epoch

@@ -1,6 +1,7 @@
 //! The outcome of an import or a deletion, in the terms of the Keymanager API.
 
 use crate::consensus::primitives::PublicKey;
+use crate::counted::counted;
 
 /// How many keys one line of the log names.
 const KEYS_IN_LINE: usize = 16;
@@ -42,8 +43,8 @@ pub(super) fn log_keys(keys: &[PublicKey], what_happened: &str) {
     for part in keys.chunks(KEYS_IN_LINE) {
         let names: Vec<String> = part.iter().map(PublicKey::to_string).collect();
         log::info!(
-            "{} key(s) {what_happened}: {}",
-            part.len(),
+            "{} {what_happened}: {}",
+            counted(part.len(), "key", "keys"),
             names.join(", ")
         );
     }

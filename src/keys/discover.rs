@@ -12,6 +12,7 @@ use super::definitions::{self, DefinedPassword, Definition};
 use super::password_source::PasswordSource;
 use super::scan::{Scan, file_name, has_extension, json_files};
 use super::source::KeySource;
+use crate::counted::counted;
 use crate::files::{self, FileError, PathKind};
 
 /// One layout: keystores in one directory, passwords in another.
@@ -311,9 +312,9 @@ fn add_all(
         return;
     }
     log::info!(
-        "{}: recognised the layout of {name}, {} file(s)",
+        "{}: recognised the layout of {name}, {}",
         directory.display(),
-        sources.len()
+        counted(sources.len(), "file", "files")
     );
     recognised.push(name);
     let listed_in: Arc<Path> = directory.into();

@@ -20,6 +20,7 @@ use super::pool::Urgency;
 use super::source::{KeySource, OpenedKey};
 use super::table::{Found, KeyOrigin};
 use crate::consensus::primitives::PublicKey;
+use crate::counted::counted;
 use crate::files::FileStamp;
 use crate::slashing::ImportError;
 use crate::wait::lock;
@@ -76,8 +77,8 @@ fn import_slashing_data(shared: &KeyringShared, json: String) -> Result<(), Chan
     match shared.protection.import_text(json, false) {
         Ok(imported) => {
             log::info!(
-                "slashing protection data of {} key(s) imported",
-                imported.keys
+                "slashing protection data of {} imported",
+                counted(imported.keys, "key", "keys")
             );
             Ok(())
         }

@@ -22,6 +22,7 @@ use super::scan::{ListedSource, Scan};
 use super::seed::ParentKey;
 use super::source::{KeySource, OpenContext, ReadError};
 use super::{arena, imported, seal, secret};
+use crate::counted::counted;
 use crate::files::FileError;
 use crate::wait::lock;
 
@@ -282,8 +283,9 @@ fn wait_or_end_as_late(shared: &KeyringShared, running: &AtomicUsize, began: Ins
         if left.is_zero() {
             let pending = load.pending().unwrap_or(0);
             state.end_as_late(format!(
-                "{pending} keystore(s) were still being opened after {} s",
-                timeout.as_secs()
+                "after {} s, {} still to open",
+                timeout.as_secs(),
+                counted(pending, "keystore", "keystores")
             ));
             shared.notify();
             return;
@@ -303,8 +305,8 @@ fn report(shared: &KeyringShared) {
         None => String::new(),
     };
     log::info!(
-        "{} key(s) loaded, {} to go, {} failed{left}",
-        progress.loaded,
+        "{} loaded, {} to go, {} failed{left}",
+        counted(progress.loaded, "key", "keys"),
         progress.pending.unwrap_or(0),
         progress.failed
     );
@@ -378,8 +380,8 @@ fn finish(shared: &KeyringShared, gone: &[KeySource], context: &OpenContext) {
     let mut state = shared.state();
     state.end_load();
     log::info!(
-        "all sources are read: {} key(s) loaded, {} failed",
-        shared.table.len(),
+        "all sources are read: {} loaded, {} failed",
+        counted(shared.table.len(), "key", "keys"),
         state.failures.len()
     );
     shared.notify();

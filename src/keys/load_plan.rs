@@ -10,6 +10,7 @@ use super::keyring_state::{KeyringShared, KeyringState, KnownSource, SourceCondi
 use super::scan::{ListedSource, Scan};
 use super::source::{KeySource, ReadError, ReadSource};
 use crate::consensus::primitives::PublicKey;
+use crate::counted::counted;
 use crate::files::FileError;
 
 /// One source to be opened, or several that declare the same key, which are tried until one opens.
@@ -205,7 +206,8 @@ pub(super) fn drop_sources(shared: &KeyringShared, state: &mut KeyringState, gon
     }
     let dropped = state.release(&keys, &shared.table);
     if dropped > 0 {
-        log::info!("{dropped} key(s) dropped: their files are gone");
+        let keys = counted(dropped, "key", "keys");
+        log::info!("files are gone: {keys} dropped");
     }
 }
 

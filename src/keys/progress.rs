@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use crate::counted::counted;
+
 /// How far loading is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
@@ -76,12 +78,16 @@ impl Progress {
             });
         }
         if failed > 0 {
-            return Err(format!("{failed} keystore(s) did not open"));
+            return Err(format!(
+                "{} did not open",
+                counted(failed, "keystore", "keystores")
+            ));
         }
         match expect_keys {
-            Some(expected) if loaded < expected => {
-                Err(format!("{loaded} keys, expected {expected}"))
-            }
+            Some(expected) if loaded < expected => Err(format!(
+                "{}, expected {expected}",
+                counted(loaded, "key", "keys")
+            )),
             Some(_) | None => Ok(()),
         }
     }

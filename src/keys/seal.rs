@@ -20,6 +20,7 @@ use super::secret::SecretKey;
 use super::source::{KeySource, ReadSource};
 use super::table::Found;
 use crate::consensus::primitives::PublicKey;
+use crate::counted::counted;
 use crate::files::FileStamp;
 
 /// A keystore that was opened.
@@ -114,8 +115,9 @@ pub(super) fn seal_first(shared: &KeyringShared) {
 fn seal_and_log(shared: &KeyringShared, path: &Path) {
     match seal(shared, path) {
         Ok(keys) => log::info!(
-            "{}: {keys} key(s) sealed for the next start",
-            path.display()
+            "{}: {} sealed for the next start",
+            path.display(),
+            counted(keys, "key", "keys")
         ),
         Err(error) => log::warn!("{}: {error}", path.display()),
     }

@@ -45,6 +45,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::counted::counted;
 use crate::critical_thread;
 use crate::status::report::ConnectedClient;
 use crate::sync::thread::JoinHandle;
@@ -171,7 +172,8 @@ impl Server {
             }
         };
         supervision::wait_for_stop(supervised, &running.state);
-        log::info!("stopping: {} connections are open", running.connections());
+        let open = counted(running.connections(), "open connection", "open connections");
+        log::info!("stopping: {open}");
         running.drain(|| system::wait_for_signal(DRAIN_STEP) == Some(Signal::Stop));
         ExitCode::SUCCESS
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::access::{self, TokenFile};
 use crate::api::state::Api;
+use crate::counted::counted;
 use crate::keys::progress::Progress;
 use crate::server::Supervised;
 use crate::server::tls::Tls;
-use crate::status::report::count;
 
 /// The running service, as the main thread sees it.
 pub(super) struct SupervisedService {
@@ -52,6 +52,6 @@ fn loading_status(progress: &Progress) -> String {
         Some(pending) => format!(", {pending} to load"),
         None => ", looking for keys".to_owned(),
     };
-    let loaded = count(progress.loaded as u64, "key", "keys");
+    let loaded = counted(progress.loaded, "key", "keys");
     format!("{loaded} loaded, {} failed{pending}", progress.failed)
 }

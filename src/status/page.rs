@@ -13,10 +13,11 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::counted::counted;
+
 use super::report::{
     CountReport, DetailsReport, FiguresReport, HealthReport, LatenessReport, ServiceState,
-    SignedTypeReport, StatusFinding, StatusReport, StoreKind, TokenState, count, duration, words,
-    worst,
+    SignedTypeReport, StatusFinding, StatusReport, StoreKind, TokenState, duration, words, worst,
 };
 use super::{Quantiles, SLOTS_SHOWN};
 
@@ -189,7 +190,13 @@ fn write_header(out: &mut String, report: &StatusReport) -> fmt::Result {
     if let Some(figures) = &report.figures {
         write!(out, " {}", figures.version)?;
     }
-    write!(out, "</h1>\n<p>{}</p>\n", Escaped(&report.health.network))?;
+    let network = Escaped(&report.health.network);
+    if report.health.is_network_chosen {
+        write!(out, "</h1>\n<p>{network}</p>\n")?;
+    } else {
+        let advice = "by default: --network makes slots and lateness known";
+        write!(out, "</h1>\n<p>{network} {advice}</p>\n")?;
+    }
     if let Some(figures) = &report.figures {
         if let Some((slot, epoch)) = figures.position {
             writeln!(
@@ -277,7 +284,7 @@ fn write_numbers(out: &mut String, report: &StatusReport) -> fmt::Result {
         Grouped(refused),
         &total,
     )?;
-    let clients = format!("from {}", count(figures.clients, "address", "addresses"));
+    let clients = format!("from {}", counted(figures.clients, "address", "addresses"));
     write_number(out, "Connections", Grouped(figures.connections), &clients)?;
     out.write_str("</dl>\n")
 }
@@ -440,7 +447,7 @@ fn write_protection(
                     Escaped(&row.clients[0]),
                     Escaped(&row.clients[1]),
                     duration(row.seconds_ago),
-                    count(row.epochs, "epoch", "epochs")
+                    counted(row.epochs, "epoch", "epochs")
                 )?;
             }
             out.push_str("</ul>\n");

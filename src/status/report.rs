@@ -2,6 +2,8 @@
 //!
 //! What a reader may not see is not in the report: neither the page nor the JSON has to conceal anything.
 
+use crate::counted::counted;
+
 use super::warnings::WarningLine;
 use super::{LatenessCounts, Quantiles, SLOTS_SHOWN};
 
@@ -27,6 +29,8 @@ pub(crate) enum TokenState {
 /// What everybody may know, as `/health` and `/healthcheck` say it.
 pub(crate) struct HealthReport {
     pub(crate) network: String,
+    /// Whether it was chosen: slots are known only then.
+    pub(crate) is_network_chosen: bool,
     pub(crate) keys_loaded: u64,
     /// `None` while the sources are listed.
     pub(crate) keys_pending: Option<u64>,
@@ -232,7 +236,7 @@ impl HealthReport {
             );
         }
         if self.keys_failed > 0 {
-            let files = count(self.keys_failed, "keystore", "keystores");
+            let files = counted(self.keys_failed, "keystore", "keystores");
             add(ServiceState::Problem, format!("{files} did not open."));
         }
         if !self.store_works {
@@ -275,7 +279,7 @@ impl FiguresReport {
         }
         for refusal in &self.refusals {
             if refusal.name == "slashing_protection" && refusal.recent > 0 {
-                let signatures = count(refusal.recent, "signature", "signatures");
+                let signatures = counted(refusal.recent, "signature", "signatures");
                 add(
                     ServiceState::Attention,
                     format!(
@@ -318,12 +322,6 @@ impl FiguresReport {
 /// Returns `SYNC_COMMITTEE_MESSAGE` as `sync committee message`.
 pub(crate) fn words(type_name: &str) -> String {
     type_name.to_ascii_lowercase().replace('_', " ")
-}
-
-/// Returns the number with its noun.
-pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
-    let noun = if number == 1 { one } else { many };
-    format!("{number} {noun}")
 }
 
 /// Returns the two largest units of a duration: `3 d 4 h`, `5 min 12 s`.

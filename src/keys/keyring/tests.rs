@@ -198,7 +198,7 @@ fn one_bad_keystore_does_not_stop_the_others() {
     );
     assert_eq!(
         progress.verdict(None),
-        Err("2 keystore(s) did not open".to_owned())
+        Err("2 keystores did not open".to_owned())
     );
 }
 
@@ -515,7 +515,7 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
     assert_eq!(state.stage, ReloadStage::Failed);
     assert_eq!(
         state.last_error.unwrap(),
-        "1 keystore(s) were still being opened after 0 s"
+        "after 0 s, 1 keystore still to open"
     );
     while table.len() < 2 {
         std::thread::sleep(Duration::from_millis(20));
