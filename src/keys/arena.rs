@@ -80,7 +80,8 @@ impl ArenaSlot {
 
     /// The compressed point of G1 that belongs to the scalar.
     pub(super) fn public_key(&self) -> [u8; 48] {
-        let (mut point, mut compressed) = (blst_p1_affine::default(), [0; 48]);
+        let mut point = blst_p1_affine::default();
+        let mut compressed = [0; 48];
         // SAFETY: the scalar is 32 live bytes, the point is live, a null pointer says that the serialized
         // form is not wanted, and 48 bytes is what a compressed point of G1 takes.
         unsafe {

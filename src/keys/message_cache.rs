@@ -138,7 +138,8 @@ impl MessageCache {
                     })
             }
         };
-        if let (true, Message::Point(point)) = (found.must_build, &found.message)
+        if found.must_build
+            && let Message::Point(point) = &found.message
             && let Some(table) = MessageTable::new(point)
         {
             let table = Arc::new(table);

@@ -223,7 +223,8 @@ pub(super) fn change(
             );
         }
         if let Some(vote) = new.vote {
-            let (source, target) = (vote.source.to_string(), vote.target.to_string());
+            let source = vote.source.to_string();
+            let target = vote.target.to_string();
             append(&mut votes, [id, source, target, bytes(vote.root)]);
         }
     }
