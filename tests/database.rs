@@ -610,6 +610,28 @@ fn prune(server: &PostgresServer, database: &str, epochs_to_keep: u64) {
 }
 
 #[test]
+fn pruning_is_left_to_the_instance_that_does_it_already() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    for target in 1..=30 {
+        protection
+            .clear(&KEY, &vote(target - 1, target), OURS)
+            .unwrap();
+    }
+    let votes = "SELECT count(*) FROM signed_attestations";
+    let mut other_instance = server.session(&database);
+    other_instance.run("SELECT pg_advisory_lock(7369677)");
+    prune(server, &database, 5);
+    assert_eq!(server.psql(&database, votes), "30");
+    other_instance.run("SELECT pg_advisory_unlock(7369677)");
+    prune(server, &database, 5);
+    assert_eq!(server.psql(&database, votes), "5");
+}
+
+#[test]
 fn pruning_stops_no_votes_while_the_chain_justifies_nothing_for_long() {
     let Some(server) = PostgresServer::shared() else {
         return;
