@@ -119,7 +119,7 @@ impl AuditFile {
             .append(true)
             .create(true)
             .mode(MODE)
-            // Without waiting for the reader of a FIFO, which is refused below.
+            // Do not wait for the reader of a FIFO, which is refused below.
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(path)
             .map_err(|error| match error.raw_os_error() {

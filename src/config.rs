@@ -421,7 +421,7 @@ fn slashing(
     let is_wanted = values.get(options::SLASHING_PROTECTION_ENABLED)?;
     let database = database::database(values)?;
     if is_wanted != Some(false) && (data_dir.is_some() || database.is_some()) {
-        // Only a network that was chosen by name tells which chains are not meant.
+        // Only a named network rules out other chains.
         let chain = if values.is_given(options::NETWORK) {
             networks.genesis_validators_root()
         } else {

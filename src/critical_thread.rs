@@ -41,7 +41,7 @@ pub fn spawn(
 
 /// Does `work`, whose panic ends the process in the same way.
 pub(crate) fn run(name: &str, work: impl FnOnce()) {
-    // No other code sees what the panic has left half done: the process ends.
+    // The process ends, so no other code sees what the panic has left half done.
     if catch_unwind(AssertUnwindSafe(work)).is_err() {
         report_death(name);
     }

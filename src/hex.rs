@@ -60,7 +60,8 @@ fn strip_prefix(text: &str) -> &str {
 
 impl fmt::Display for HexError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (bytes, digits) = (self.expected_bytes, 2 * self.expected_bytes);
+        let bytes = self.expected_bytes;
+        let digits = 2 * bytes;
         write!(
             f,
             "expected {bytes} bytes of hex ({digits} digits), got {:?}",

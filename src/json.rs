@@ -352,7 +352,8 @@ mod tests {
     #[test]
     fn what_a_reader_would_let_pass_is_refused() {
         let nested = |levels: usize| {
-            let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+            let open = "[".repeat(levels - 1);
+            let close = "]".repeat(levels - 1);
             format!("{{\"ignored\":{open}{close}}}")
         };
         let fields = |count: usize| {

@@ -51,7 +51,7 @@ const LINES_WAITING_MAX: usize = 4096;
 /// those who send them need not wake it for each.
 const REST: Duration = Duration::from_millis(5);
 
-/// Lines that are written together have no more bytes than this, but for the last one.
+/// Lines are written together until they have this many bytes.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
 
 /// What the log thread receives.
@@ -92,7 +92,7 @@ pub(crate) fn install(level: LevelFilter, format: LogFormat) -> LogWriter {
         .format(move |out, record| write_record(out, record, format))
         .target(Target::Pipe(Box::new(LogChannel)))
         .init();
-    // The message of a panic may hold a secret; its place is enough.
+    // The message of a panic may hold a secret, so only its place is logged.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
         Some(location) => log::error!("a bug: panic at {location}"),
         None => log::error!("a bug: panic"),

@@ -344,7 +344,8 @@ mod tests {
         let asked = SlashableMessage::Block(Slot(1));
         let slot = Slot(1);
         let epoch = Epoch(1);
-        let (chain, expected) = (Root::ZERO, Root::ZERO);
+        let chain = Root::ZERO;
+        let expected = Root::ZERO;
         let conflict = |rule| Refused::Conflict {
             rule,
             asked,

@@ -94,7 +94,7 @@ pub fn run(mut settings: Settings) -> Result<ExitCode, StartError> {
     };
     let metrics = start_metrics(parts);
     let listed = watch_loading(&settings, &keyring).map_err(|error| no_thread(&error))?;
-    // A source that cannot be read ends the process first, unless it takes long to answer.
+    // Gives a source that cannot be read the time to end the process before the addresses are announced.
     let _ = listed.recv_timeout(LISTING_PAUSE);
     announce_addresses(&settings, &server, tls.as_deref());
 
@@ -309,7 +309,7 @@ fn protection_store(settings: &Settings) -> &'static str {
     }
 }
 
-/// Returns what tells when the certificate expires, for the status page.
+/// Returns the function that gives the expiry of the certificate, for the status page.
 fn certificate_expiry(tls: Option<&Arc<Tls>>) -> Box<dyn Fn() -> Option<i64> + Send + Sync> {
     let tls = tls.map(Arc::clone);
     Box::new(move || tls.as_ref().map(|tls| tls.not_after()))
@@ -326,7 +326,7 @@ fn announce(settings: &Settings, protection: &Protection) {
         log::warn!("{notice}");
     }
     announce_protection(protection);
-    // Logs now whether memory can be locked, not when the first key comes, and whether signatures are right.
+    // Both log their result now and not at the first key.
     arena::report();
     secret::is_accelerated();
     if let Keymanager::OwnTokenFile(path) = &settings.keymanager {

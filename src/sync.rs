@@ -7,7 +7,7 @@
 //!
 //! What shuttle cannot see, because it is not built on this file: the coroutine runtime `may`, whose callers are
 //! plain threads in a model; the orderings of atomics, which are all sequentially consistent there; and the inside
-//! of `arc_swap`, in the place of which a model has what its documentation promises.
+//! of `arc_swap`, which a model replaces by what its documentation promises.
 
 use std::sync::PoisonError;
 
@@ -42,7 +42,7 @@ mod primitives {
 
         pub(crate) use shuttle::thread::{Builder, JoinHandle, Thread, current, park, spawn};
 
-        /// A model has no time: others go on.
+        /// A model has no clock: it lets other threads run.
         pub(crate) fn sleep(_: Duration) {
             shuttle::thread::yield_now();
         }

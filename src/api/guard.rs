@@ -172,7 +172,7 @@ impl Guard {
             if scope == RouteScope::KeyManager && self.key_manager_needs_token {
                 return Err(Refusal::TokenNotConfigured);
             }
-            // A token that was sent all the same, such as eth-docker's `Bearer NIL`, is not looked at.
+            // A token that is sent anyway, such as eth-docker's `Bearer NIL`, is ignored.
             return Ok(());
         }
         let origins = || {

@@ -38,7 +38,7 @@ pub(crate) enum Refusal {
     FeatureOff(&'static str),
     /// 405, with the methods that the path has.
     Method(String),
-    /// 412 when the message is slashable, 503 when the store cannot tell.
+    /// 412 when the message is slashable, 503 when the store cannot decide.
     Slashing(Refused),
     /// 503: the first load has not ended.
     Loading,

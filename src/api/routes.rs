@@ -45,7 +45,7 @@ pub(super) enum RouteFeature {
 /// Which body a route takes.
 #[derive(Clone, Copy)]
 pub(super) enum RouteBody {
-    /// None that it reads. Clients send `{}` all the same.
+    /// It reads none. Some clients send `{}` anyway.
     Ignored,
     /// At most so many bytes.
     Optional(usize),

@@ -18,7 +18,7 @@ pub trait Service: Send + Sync + 'static {
     /// before an answer that is made on another thread: it must not keep that thread waiting.
     ///
     /// # Errors
-    /// The answer to a request that has waited in vain.
+    /// The answer to a request whose wait has ended without a result.
     fn wait_until_ready(&self, _request: &Request) -> Result<(), Response> {
         Ok(())
     }

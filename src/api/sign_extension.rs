@@ -29,7 +29,7 @@ pub(super) fn sign(listener: &ListenerApi, request: &mut Request) -> Result<Resp
     request.message_type = Some(TYPE_NAME);
     let encoded = base64::engine::general_purpose::STANDARD.encode(payload.bytes());
     let signing_key = Arc::clone(&key);
-    // Requests of this kind come once a day, so they have no thread that waits for them.
+    // Such requests come about once a day, so no thread waits for them.
     let signed = wait::on_thread("sign-extension", move || {
         signing_key.sign_extension(&payload)
     });

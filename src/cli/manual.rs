@@ -16,7 +16,6 @@ const DESCRIPTION: &[&str] = &[
      Without one it signs whatever is requested, and says so in the log.",
 ];
 
-/// Options that are told in several words.
 const NOTATION: &str = "A value follows its option as --name=value or --name value. A switch may stand alone, or with true or \
      false. Lists are separated by commas, or given several times. The last value counts where an option takes one.";
 

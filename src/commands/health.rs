@@ -25,7 +25,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// Keystores that a message names.
 const REASONS_MAX: usize = 3;
 
-/// Where the answer tells of keys, and of the store of slashing protection.
+/// Where the answer has the keys and the slashing protection store.
 const LOADING_DATA: &str = "/checks/1/checks/0/data";
 const STORE_STATUS: &str = "/checks/2/status";
 const STORE_ERROR: &str = "/checks/2/data/error";

@@ -84,7 +84,7 @@ pub(super) fn make(
         "wrote {} into {directory}; serve with: signerd --keys {directory}",
         counted(*count, "keystore", "keystores")
     ));
-    // All files are made by now: a reader that goes away leaves no half of them.
+    // All files exist by now, so a reader that goes away does not leave half of them.
     for line in lines {
         output::print_line(line)?;
     }

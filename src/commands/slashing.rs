@@ -178,7 +178,7 @@ pub(super) fn import(
         |error: ImportError| StartError::new(exit::CONFIG, format!("{}: {error}", from.display()));
     let file = fs::read_to_string(from).map_err(|error| StartError::unreadable(from, &error))?;
     protection.check_import(&file, *force).map_err(wrong_file)?;
-    // The file is good: it is one of the ways to go on when the store was lost.
+    // The file is good. Importing it is one way to go on after the store was lost.
     let mut protection = protection.clone();
     protection.replaces_lost_store = true;
     let Some(store) = open(&protection)? else {

@@ -86,7 +86,7 @@ fn ask(server: &RunningServer) -> Result<Value, StartError> {
     )
 }
 
-/// Draws over the last drawing. Without an answer it says so: the service may come back.
+/// Draws over the last drawing. Without an answer it shows that: the service may come back.
 fn draw(shown: &Result<Value, StartError>, server: &RunningServer) -> Result<(), StartError> {
     let (columns, rows) = terminal::size();
     let mut text = match shown {
@@ -96,7 +96,7 @@ fn draw(shown: &Result<Value, StartError>, server: &RunningServer) -> Result<(),
     text.truncate(rows.saturating_sub(1).max(1));
     let mut drawing = String::from("\x1b[H");
     for line in &text {
-        // What was there before is erased to the end of the line, and below the last one.
+        // Erases old text to the end of each line and below the last one.
         let _ = write!(drawing, "{}\x1b[K\r\n", cut(line, columns));
     }
     drawing.push_str("\x1b[J");

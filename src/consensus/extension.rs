@@ -36,7 +36,7 @@ impl ExtensionPayload {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn parse(body: Vec<u8>) -> Result<Self, String> {
-        // A derived reader takes an array for an object.
+        // A derived reader would accept an array as an object.
         let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
         if first != Some(&b'{') {
             return Err("expected a JSON object".to_owned());

@@ -74,7 +74,7 @@ impl Response {
             self.headers.push(("X-Request-Id", id.to_owned().into()));
         }
         if let Some(trace) = request.trace_parent() {
-            // What this version of the standard says of the trace is version 00 again.
+            // The answer follows version 00 of the standard, whatever version the request has.
             let value = format!("00{}", trace.text);
             self.headers.push(("traceparent", value.into()));
         }

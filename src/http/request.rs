@@ -215,7 +215,7 @@ fn read_lines<const N: usize>(
         let start = part.as_ptr().addr() - head.as_ptr().addr();
         start..start + part.len()
     };
-    // The parser accepts LF for CR LF, so every line end is checked here.
+    // The parser accepts LF without CR, so every line end is checked here.
     let line_end = position(target.as_bytes()).end + " HTTP/1.1".len();
     let mut is_crlf = head[line_end] == b'\r' && head.ends_with(b"\r\n\r\n");
     let headers = &mut request.headers;

@@ -109,7 +109,7 @@ impl Response {
             &common.close
         };
         out.extend_from_slice(connection.as_bytes());
-        // RFC 9110, section 8.6: neither of these has a body, nor its length.
+        // RFC 9110, section 8.6: neither of these has a body or a Content-Length.
         let is_bodiless = self.status < 200 || matches!(self.status, 204 | 304);
         if !is_bodiless {
             out.extend_from_slice(b"\r\nContent-Type: ");

@@ -41,7 +41,7 @@ pub struct LockReport {
     pub bytes: usize,
 }
 
-/// Why there is no memory for a secret.
+/// Why no memory for a secret could be allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArenaError {
     /// The system has no memory left.
@@ -80,7 +80,8 @@ impl ArenaSlot {
 
     /// The compressed point of G1 that belongs to the scalar.
     pub(super) fn public_key(&self) -> [u8; 48] {
-        let (mut point, mut compressed) = (blst_p1_affine::default(), [0; 48]);
+        let mut point = blst_p1_affine::default();
+        let mut compressed = [0; 48];
         // SAFETY: the scalar is 32 live bytes, the point is live, a null pointer says that the serialized
         // form is not wanted, and 48 bytes is what a compressed point of G1 takes.
         unsafe {
@@ -268,7 +269,7 @@ impl Arena {
     }
 
     fn grow(&mut self) -> Result<(), ArenaError> {
-        // Checked before and after, so that at most one slab is made in vain.
+        // Checked before and after, so that at most one slab is made for nothing.
         self.check_lock()?;
         let (first, locked) = (self.new_slab)().ok_or(ArenaError::Memory)?;
         self.slabs += 1;

@@ -125,7 +125,7 @@ fn delete_reserved(
         .known_among(wanted.iter().copied().collect());
     let decisions = decide(shared, keys, undecided, &holders, &recorded);
     let exported = keys_to_export(keys, &decisions);
-    // Before anything changes: the records may be on several chains, or unreadable.
+    // Try the export before anything changes: the records may be on several chains, or unreadable.
     export(shared, chain, &exported)?;
 
     let mut to_delete: KeysToDelete = HashMap::new();
@@ -144,7 +144,7 @@ fn delete_reserved(
     let interchange = match disabled.and_then(|()| export(shared, chain, &exported)) {
         Ok(interchange) => interchange,
         Err(error) => {
-            // The error is why the deletion failed; a key that stays disabled says so when it is used.
+            // The first error is the one to report. A key that stays disabled is an error when it is used.
             let _ = shared.protection.set_enabled(gone, true);
             restore(shared, to_delete, was_in_memory, withdrawn);
             return Err(error);

@@ -237,7 +237,7 @@ fn list_definitions(directory: &Path, scan: &mut Scan) -> DefinedKeystores {
                 }
             }
             Err(reason) => {
-                // A problem of the directory, so that its keys stay.
+                // This is a problem of the directory, so that its keys stay.
                 let reason = format_args!("{}: {reason}", definitions::FILE_NAME);
                 add_once(scan, FileError::new(&validators, reason));
                 defined.is_unreadable = true;

@@ -259,7 +259,7 @@ fn low_bits(number: u64) -> u32 {
     number as u32
 }
 
-/// The part of the client by which it is told apart.
+/// What identifies a client.
 fn name(client: &ClientIdentity) -> String {
     match &client.certificate {
         Some(certificate) => format!("the certificate {certificate} ({client})"),

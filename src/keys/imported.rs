@@ -179,7 +179,7 @@ pub(super) fn clean(data_dir: &Path) -> Result<(), FileError> {
 
 /// Tries again to remove a keystore that is marked as deleted.
 fn remove_marked(mark: &Path, keystore: &Path) {
-    // Without the mark's content it has gone, or it is another keystore.
+    // If the mark no longer matches, the keystore has gone or is another one.
     let is_gone = !is_marked_deleted(keystore) || remove(keystore).is_ok();
     if is_gone && fs::remove_file(mark).is_ok() {
         log::info!("{}: its deletion is complete", keystore.display());

@@ -110,7 +110,7 @@ pub(super) enum SourceCondition {
     Unopened,
     /// It cannot be read or opened; it keeps the keys that it had.
     Failed,
-    /// Its file is JSON, and plainly not a keystore: it has no keys.
+    /// Its file is JSON but clearly not a keystore, and holds no keys.
     OtherJson,
 }
 

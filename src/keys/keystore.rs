@@ -82,14 +82,14 @@ impl Keystore {
                 "longer than {bytes_max} bytes"
             )));
         }
-        // The JSON library repeats wrong values: a password that was sent as a keystore must not
-        // come back in a message, so what is not an object is refused before.
+        // The JSON library repeats wrong values in its errors. A password that was sent as a keystore must
+        // not appear in one, so anything but an object is refused here.
         let json = files::trim_bytes(json);
         let json = json::check(json).map_err(KeystoreError::malformed)?;
         let parsed = read::<KeystoreFile>(json);
         let version = match &parsed {
             Ok(file) => file.version,
-            // Other versions have other fields: then the version is what is wrong.
+            // Other versions have other fields, so the version is the mistake to report.
             Err(_) => read::<VersionField>(json)?.version,
         };
         if version != VERSION {

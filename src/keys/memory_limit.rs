@@ -99,7 +99,7 @@ mod tests {
             "MemTotal: 8388608 kB\nMemAvailable:    4194304 kB\n",
         );
         write("sys/fs/cgroup/slice/service/memory.max", "max\n");
-        // One after the other, each beside those before it.
+        // Each case adds its file to those of the cases before it.
         let cases: [(&str, &str, u64, u64, u64, u64); 5] = [
             ("0::/slice/service\n", "other/memory.max", 1, 0, 4096, 8192),
             (

@@ -1,14 +1,14 @@
-//! The messages of late, as points of G2, and tables for those that many keys sign.
+//! The last messages, as points of G2, and tables for those that many keys sign.
 //!
-//! Half of what blst takes for a signature is the way from the message to the curve, and the validators
-//! of a slot sign the same message: the last points are kept. A table (`g2::MessageTable`) makes the
-//! other half three times cheaper, but costs two to three signatures to build.
+//! blst takes half of a signature's time to hash the message to the curve. The validators of a slot sign the
+//! same message, so the last points are kept. A table (`g2::MessageTable`) makes the other half three times
+//! cheaper, but costs two to three signatures to build.
 //!
-//! **When a table is built.** At the use of a root that makes [`TABLE_USES`] uses, counting the
-//! signatures that already wait for it: a root of one to four keys, which is what a validator's own
-//! duties have, never pays for a table. The thread that reaches the number claims the table and builds
-//! it; the others sign without one meanwhile. The number is compared with `>=`, since two threads may
-//! count together and step over it.
+//! **When a table is built.** A root gets a table at use number [`TABLE_USES`]; signatures that already wait
+//! for it count as uses. A root of one to four keys, such as those of a validator's own duties, never pays
+//! for a table. The thread that reaches the number claims the table and builds it, and the others sign
+//! without one meanwhile. The number is compared with `>=`, because two threads may count at once and
+//! skip it.
 //!
 //! **Invariants.** A lock is held while 300 bytes are copied, never while hashing or building. A root has
 //! at most one entry. At most [`TABLES_MAX`] tables are kept, those used last. All of it is public.
@@ -23,7 +23,7 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, lock};
 /// The ciphersuite of Ethereum's consensus layer.
 const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
-/// Sets of points. A root belongs to one set: threads seldom meet at the lock of one.
+/// Sets of points. A root belongs to one set, so threads seldom wait for the same lock.
 const SETS: usize = 64;
 
 /// Points of a set: 256 in all hold what a slot's 64 committees, their aggregates and the sync committee
@@ -31,7 +31,7 @@ const SETS: usize = 64;
 const SET_POINTS: usize = 4;
 
 /// Uses of a root from which on a table pays. Building takes as long as 2 to 2.5 signatures save, so a
-/// second number would be right if all of them were known to come. Measured with 3, 5 and 8 in multiples of
+/// lower number would be right if later uses were certain. Measured with 3, 5 and 8 in multiples of
 /// blst's signature: the duties of 1,000 validators 0.35 each, 10 keys of a root 0.48, 0.50 and 0.56, 100 keys
 /// 0.24 each. With 3, a root of three keys would pay for a table and never use it.
 const TABLE_USES: u32 = 5;
@@ -130,7 +130,7 @@ impl MessageCache {
                 self.hits
                     .fetch_add(u64::from(signatures) - 1, Ordering::Relaxed);
                 self.store(root, hash(&root.0));
-                // Another thread may have put it out again by now.
+                // Another thread may have evicted it by now.
                 self.use_cached(root, signatures, waiting)
                     .unwrap_or_else(|| Use {
                         message: Message::Point(hash(&root.0)),
@@ -138,7 +138,8 @@ impl MessageCache {
                     })
             }
         };
-        if let (true, Message::Point(point)) = (found.must_build, &found.message)
+        if found.must_build
+            && let Message::Point(point) = &found.message
             && let Some(table) = MessageTable::new(point)
         {
             let table = Arc::new(table);
@@ -182,7 +183,7 @@ impl MessageCache {
     /// Stores a point. It replaces the one that was not used for longest.
     fn store(&self, root: &Root, point: MessagePoint) {
         let mut set = self.set_of(root);
-        // Two threads that missed at the same time bring the same point.
+        // Two threads that missed at the same time store the same point.
         if set.iter().flatten().any(|cached| cached.root == *root) {
             return;
         }
@@ -201,7 +202,7 @@ impl MessageCache {
     }
 
     /// Keeps a table with its message, and drops the table whose last use is the longest ago if there are
-    /// too many. A message that was put out meanwhile keeps none.
+    /// too many. A message that was evicted meanwhile keeps none.
     fn keep(&self, root: &Root, table: &Arc<MessageTable>) {
         let _alone = lock(&self.keeping);
         let mut kept = 0;

@@ -55,7 +55,7 @@ impl<'de> Visitor<'de> for TopLevel {
             fields += 1;
             is_other &= !KEYSTORE_FIELDS.contains(&name.to_ascii_lowercase().as_str());
         }
-        // Nothing is left of an empty object: it may have been anything.
+        // An empty object does not show what it was.
         Ok(is_other && fields > 0)
     }
 

@@ -59,7 +59,7 @@ impl PasswordVariant {
         let mut normalised = Zeroizing::new(String::with_capacity(2 * text.len()));
         for character in text.nfkd() {
             let is_dropped = self == Self::WithoutCombiningMarks && is_combining_mark(character);
-            // C0, C1 and Delete go: line ends too. Spaces stay.
+            // This removes C0, C1 and Delete, and so line ends. Spaces stay.
             if !is_dropped && !character.is_control() {
                 normalised.push(character);
             }

@@ -1,6 +1,6 @@
 //! Reading files within a bound of time.
 //!
-//! A read from a network mount that has gone can take for ever, and nothing can end it. So another thread
+//! A read from a network mount that has gone may never end, and cannot be interrupted. So another thread
 //! does it. When that takes too long, the thread is given up, and the caller goes on.
 
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::files::{self, FileError};
 /// The time in which one file must be read; real ones have a few hundred bytes.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After this many reads without an answer the rest is not tried: each of them keeps a thread for ever.
+/// After this many reads without an answer no other is tried, because each one blocks a thread for ever.
 const UNANSWERED_MAX: usize = 16;
 
 /// What the other thread does; it sends the result itself.

@@ -147,7 +147,7 @@ fn seal(shared: &KeyringShared, path: &Path) -> Result<usize, String> {
     for opened in opened_keystores(shared) {
         match reread(shared, &opened, &password_reader, &mut reader) {
             Ok(keystore) => {
-                // Not held for long: a deletion waits for it.
+                // Released soon, because a deletion waits for it.
                 if let Found::Ready(secret) = shared.table.find(&opened.key) {
                     unchanged.push((keystore, secret));
                 }

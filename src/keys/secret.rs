@@ -5,7 +5,7 @@
 //!
 //! A signature leaves only when it is a point of the curve. If one is not, or if the self-test at start
 //! fails, memory or processor are at fault, or this program is: from then on blst's own `sign` is used, and
-//! log, health and metrics say so. If that gives no point of the curve either, the process ends.
+//! log, health and metrics show it. If that result is not a point of the curve either, the process ends.
 //! Source: draft-irtf-cfrg-bls-signature-05 (minimal-pubkey-size); consensus-specs,
 //! `phase0/beacon-chain.md`, "BLS signatures".
 
@@ -53,7 +53,7 @@ pub struct SecretKey {
     uses: UseRecord,
 }
 
-/// Why there is no key.
+/// Why a key cannot be made.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FillError {
     /// The scalar is zero: everybody could make its signatures.

@@ -95,7 +95,7 @@ impl MnemonicFiles {
             Some(file) => files::read_private(file, allow_insecure_permissions)?,
             None => Zeroizing::default(),
         };
-        // Line ends of Windows too: they would give other keys. Spaces belong to the passphrase.
+        // Line ends of Windows would give other keys. Spaces belong to the passphrase.
         let passphrase = files::without_byte_order_mark(&passphrase).trim_end_matches(['\r', '\n']);
         ParentKey::new(&words, passphrase).map_err(|error| FileError::new(&self.file, error))
     }

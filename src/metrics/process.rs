@@ -110,7 +110,7 @@ impl ProcessValues {
 fn open_descriptors() -> Option<u64> {
     let directory = "/proc/self/fd";
     if let Ok(descriptors) = fs::read_dir(directory) {
-        // One of them is the directory itself.
+        // One of them is the descriptor of the directory itself.
         return Some((descriptors.count() as u64).saturating_sub(1));
     }
     let size = fs::metadata(directory).ok()?.len();

@@ -139,7 +139,7 @@ fn accept_some(entrance: &Entrance<'_>, state: &Arc<ServerState>) -> io::Result<
                 admitted.unwrap_or_else(|_| Err(ErrorKind::OutOfMemory.into()))?;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            // The client left before we came (accept(2)): the next one may still be there.
+            // This client has left already (accept(2)). The next one may still be waiting.
             Err(error)
                 if matches!(
                     error.kind(),

@@ -38,7 +38,7 @@ impl Budget {
 
     /// Reserves `amount`; `None` when less is left.
     pub(super) fn reserve(&self, amount: usize) -> Option<Reservation<'_>> {
-        // Not `then_some`: a reservation that was not made must not be given back.
+        // Not `then_some`, which would make and drop a reservation that was refused.
         self.try_add(amount).then(|| Reservation {
             budget: self,
             amount,

@@ -53,8 +53,8 @@ impl ClientVerifier {
 }
 
 thread_local! {
-    /// Why the last certificate was refused on this thread: rustls hands on the error without the
-    /// certificate.
+    /// Why the last certificate was refused on this thread. A thread-local, because rustls calls the verifier
+    /// without a value of the connection and returns the error without the certificate.
     static REFUSAL: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 

@@ -149,7 +149,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     fn read_head(&mut self) -> Result<RequestHead, ConnectionEnd> {
-        // How much of the head was parsed in vain, so that it is not parsed again for each byte.
+        // Length of the incomplete head that was parsed last, so that it is not parsed again for each byte.
         let mut tried = 0;
         if !self.read_buffer.unread().is_empty()
             && let Some(head) = self.parse_head(&mut tried)?
@@ -197,7 +197,7 @@ impl<'a, S: Stream> Connection<'a, S> {
                         return Ok(Some(head));
                     }
                 }
-                // The time is over, or nothing more comes: the client may still want its answers.
+                // The deadline has passed, or nothing more comes. The client may still wait for its answers.
                 Ok(0) | Err(_) => return Ok(None),
             }
         }
@@ -253,7 +253,7 @@ impl<'a, S: Stream> Connection<'a, S> {
         Ok(head)
     }
 
-    // Not inlined, as others below: an idle connection must not keep the frame that it needs at work.
+    // Not inlined, like others below: an idle connection must not hold the stack frame of a busy one.
     /// Admits the request, reads its body, answers. Returns whether the connection goes on.
     #[inline(never)]
     fn exchange(&mut self, head: RequestHead) -> Result<bool, ConnectionEnd> {
@@ -393,7 +393,8 @@ impl<'a, S: Stream> Connection<'a, S> {
         let Some(_thread) = self.state.long_requests.reserve(1) else {
             return overloaded("too many large requests are being answered, try again");
         };
-        // What is made of such a body takes memory too; beside the largest one there is a third of its size.
+        // What is made of such a body takes memory too. A third of its size is what the budget has left beside
+        // the largest body.
         let Some(_reservation) = self.state.memory.reserve(bytes / 3) else {
             return Response::from(&memory_in_use());
         };

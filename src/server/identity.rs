@@ -160,7 +160,7 @@ fn match_key(
         return Err(TlsError::new(key_file, reason));
     }
     let owned = match ec_key {
-        // The certificate has the public half; reading the key checks that both belong together.
+        // Reading the key checks that it belongs to the public key of the certificate.
         Some(half) if !half.has_public_half => find_by_half(&half, &certificates),
         Some(_) | None => {
             let key = any_supported_type(key)

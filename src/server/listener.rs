@@ -63,7 +63,7 @@ pub struct BindError {
     pub role: ListenerRole,
     /// The address that was asked for.
     pub address: ListenAddress,
-    /// What the system said.
+    /// The error of the system.
     pub source: io::Error,
 }
 

@@ -20,7 +20,7 @@ use super::tls::{HandshakeFault, Tls, VerifiedClient};
 
 /// A socket with TLS over it.
 pub(super) struct SecureSocket {
-    /// `None` while a step of the handshake is computed, and for ever after that failed.
+    /// `None` while a step of the handshake is computed, and after a step has failed.
     connection: Option<Box<ServerConnection>>,
     socket: Socket,
     handshakes: Arc<WorkerPool>,
@@ -78,7 +78,7 @@ impl SecureSocket {
         {
             self.tls
                 .record_failure(fault(error), self.peer, &reason(error));
-            // There is no second attempt, which would be counted again.
+            // Do not try again: the second failure would be counted too.
             self.connection = None;
         }
         result

@@ -164,7 +164,7 @@ impl WaitingTask {
         let begun = Instant::now();
         times.note_delay(self.caller.asked_at, begun);
         let signature = {
-            // The key is let go first, because a caller may delete its key at once.
+            // Release the key first, because the caller may delete it at once.
             let SigningTask { key, cleared } = self.task;
             key.sign(cleared)
         };

@@ -35,8 +35,8 @@ const IDLE_BYTES: usize = 8 * 1024;
 
 /// TCP or Unix, connected, non-blocking.
 pub(super) struct Socket {
-    // Declared before `stream`: it leaves epoll before the descriptor is closed, else the number could
-    // already be another connection's.
+    // Declared before `stream`, so that it leaves epoll before the descriptor is closed. Otherwise the
+    // number could already belong to another connection.
     readiness: Readiness,
     // Reads and writes any stream socket, not only TCP.
     stream: TcpStream,

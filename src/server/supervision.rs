@@ -86,7 +86,7 @@ pub(super) fn wait_for_stop(service: &impl Supervised, state: &Arc<ServerState>)
 }
 
 impl<S: Supervised> Supervision<'_, S> {
-    /// Tells what has changed.
+    /// Reports what has changed.
     fn tell(&mut self) {
         if !self.has_manager {
             return;

@@ -169,7 +169,7 @@ impl Sweeper {
 
     /// Ends the connections whose certificate is not accepted any more, after the files were read again.
     fn end_revoked(&self) {
-        // Judging a certificate takes long: not under the lock.
+        // Checking a certificate takes long, so it happens outside the lock.
         let mut outdated = Vec::new();
         for status in lock(&self.connections).iter() {
             if status.client().is_some_and(VerifiedClient::is_outdated) {

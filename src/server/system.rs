@@ -64,7 +64,7 @@ pub(super) fn pollfd(fd: BorrowedFd<'_>, events: i16) -> libc::pollfd {
     }
 }
 
-/// Sleeps until one of `sources` is ready (its `revents` says so), or the time is over.
+/// Sleeps until one of `sources` is ready (its `revents` is set), or the time is over.
 pub(super) fn poll(sources: &mut [libc::pollfd], within: Option<Duration>) {
     let within = within.map(timespec);
     let within = within.as_ref().map_or(ptr::null(), ptr::from_ref);
@@ -242,7 +242,7 @@ pub(super) fn stop_process() {
 /// Returns columns and rows of the terminal on standard output; `None` when it is not one.
 pub(super) fn terminal_size() -> Option<(usize, usize)> {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
-    // SAFETY: TIOCGWINSZ writes one `winsize`, for which there is room; all bits 0 are one.
+    // SAFETY: TIOCGWINSZ writes one `winsize`, for which there is room, and all bits zero is a valid value.
     let size = unsafe {
         if libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) != 0 {
             return None;

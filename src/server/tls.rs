@@ -280,7 +280,7 @@ impl TlsFiles {
             Some(clients) => builder.with_client_cert_verifier(Arc::clone(clients) as _),
             None => builder.with_no_client_auth(),
         };
-        // Not `with_single_cert`, which takes no certificate of version 1.
+        // `with_single_cert` would refuse a certificate of version 1.
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
         config.alpn_protocols = [b"http/1.1", b"http/1.0"].map(Vec::from).into();
         Ok(LoadedTls {

@@ -1,4 +1,4 @@
-//! Why a store does not open, and why there is no export.
+//! Why a store does not open, and why an export fails.
 
 use std::fmt;
 use std::io;

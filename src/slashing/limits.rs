@@ -83,7 +83,7 @@ impl ChainClock {
     }
 
     /// Returns the first position after the present epoch. Before genesis, when nothing can have been
-    /// signed, it is the very first.
+    /// signed, it is the first of all.
     pub(super) fn after_present(&self) -> Position {
         if self.seconds_before_genesis().is_some() {
             return self.start_of(0);

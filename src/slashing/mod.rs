@@ -253,7 +253,7 @@ impl Protection {
         let store = Arc::clone(&protection.store);
         let expected = protection.chain;
         on_own_thread(move || {
-            // Several at once would need the memory of several.
+            // One at a time, which bounds the memory.
             let is_large = json.len() > SMALL_IMPORT_BYTES_MAX;
             let _alone = is_large.then(|| lock(&store.large_import));
             let (chain, keys) = {

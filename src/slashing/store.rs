@@ -37,7 +37,7 @@ const DEFERRED_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a deferred request waits before it is tried again when nothing else comes.
 const DEFERRED_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Is told what the store does, for metrics. Its method runs on the store's thread and must not wait.
+/// Observes what the store does, for metrics. Its method runs on the store's thread and must not wait.
 pub(crate) trait StoreObserver: Send + Sync {
     /// Some messages were checked, and recorded where a rule permits it.
     fn committed(&self, commit: StoreCommit);
@@ -109,7 +109,7 @@ impl Store {
             status: Arc::clone(&status),
             deferred: Vec::new(),
         };
-        // A database may be away at the start; the status has the failure.
+        // A database may be unreachable at start. The status shows the failure.
         let _ = writer.publish(checked);
         let (tasks, inbox) = mpsc::channel();
         let thread = critical_thread::spawn("store", move || writer.run(&inbox))?;
@@ -221,7 +221,7 @@ impl Store {
     /// Returns whether the last access worked; after a failure this is the next attempt.
     pub(super) fn health(&self) -> Result<(), Unavailable> {
         if lock(&self.status.failure).is_none() {
-            // The thread runs: the process would have ended with it.
+            // The thread is alive: the process would have ended with it.
             Ok(())
         } else {
             self.run(|backend, _| backend.recover())
@@ -266,7 +266,7 @@ impl Drop for Store {
     fn drop(&mut self) {
         self.tasks = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was reported by the thread itself.
+            // The thread itself has reported its panic.
             let _ = thread.join();
         }
     }
@@ -284,7 +284,7 @@ impl StoreWriter {
             };
             if first.is_none() && self.deferred.is_empty() {
                 if let Some(result) = self.backend.check_idle() {
-                    // The status has the failure.
+                    // The status shows the failure.
                     let _ = self.publish(result);
                 }
                 continue;

@@ -137,7 +137,7 @@ fn the_chain_that_a_key_has_not_used_for_longest_makes_room_but_never_one_of_the
     static NOW: AtomicU64 = AtomicU64::new(0);
     const DAY: u64 = 86_400;
     let clock = ChainClock {
-        // So slow that all of this is in its first epoch.
+        // Its slots are so long that the whole test is in the first epoch.
         times: SlotTimes {
             genesis_time_seconds: 0,
             slot_ms: 1_000_000_000_000,
@@ -175,11 +175,11 @@ fn the_chain_that_a_key_has_not_used_for_longest_makes_room_but_never_one_of_the
     // Chain 3 was used at this very second a day ago.
     let refused = protection.clear(&key, &block(18, 1), OURS).unwrap_err();
     assert!(matches!(refused, Refused::ManyChains(_)), "{refused}");
-    // A clock that was set back makes nothing old.
+    // Setting the clock back makes no chain old.
     NOW.store(0, Ordering::Relaxed);
     protection.clear(&key, &block(18, 1), OURS).unwrap_err();
     assert_eq!(chains(), expected);
-    // Nor does an import find room.
+    // An import finds no room either.
     NOW.store(11 * DAY + 3, Ordering::Relaxed);
     let file = interchange(Root([18; 32]), key, SlashableMessage::Block(Slot(1)));
     protection.import(&file).expect_err("no room");

@@ -53,7 +53,7 @@ impl RecentLateness {
         }
     }
 
-    /// Counts a duty of this type. One of another type has no time.
+    /// Counts a duty of this type. Other types have no time and are not counted.
     pub(super) fn add(&self, slot: u64, signed_type: &str, lateness: Duration) {
         let timed = TIMED_TYPES.iter().position(|known| *known == signed_type);
         if let Some(timed) = timed {

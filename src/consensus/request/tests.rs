@@ -101,7 +101,7 @@ fn every_request_and_hostile_nesting_fit_a_small_stack() {
         .iter()
         .map(|line| (body(line), network(line)))
         .collect();
-    // As deep as allowed, beside the deepest field, in a message that fails there.
+    // As deep as allowed, beside the deepest field, in a message whose deepest field is wrong.
     let whole = lines
         .iter()
         .find(|line| line["name"] == "block_v2/mainnet/altair/cur/full-a")
@@ -219,7 +219,7 @@ fn without_a_chosen_network_fork_info_tells_it() {
     ]
     .concat()
     {
-        // Of minimal the vectors have fork epochs of their own; messages without fork_info are mainnet's.
+        // The vectors of minimal have their own fork epochs. Messages without fork_info belong to mainnet.
         let built_in =
             !["minimal", "custom"].contains(&line["network"].as_str().expect("a network"));
         let mainnet = line["network"] == "mainnet";
@@ -357,7 +357,7 @@ fn votes_and_blocks_are_slashable_and_nothing_else_is() {
             Slashable::On(chain, SlashableMessage::Vote(source, target)) => {
                 (Some(chain), Some((source.0, target.0)))
             }
-            Slashable::Opaque => panic!("{} is no bare root", line["name"]),
+            Slashable::Opaque => panic!("{} is a bare root", line["name"]),
         };
         assert_eq!(got, expected, "{}", line["name"]);
         if let Some(chain) = chain {
@@ -571,7 +571,7 @@ fn networks_without_a_date_for_gloas_know_its_version() {
 #[test]
 fn lukso_and_the_swift_networks_have_their_own_clocks_and_forks() {
     let lukso = Networks::named("lukso").expect("lukso");
-    // The moments of its forks: 28 June 2023, 20 November 2024, 17 September 2025, each at 16:20 UTC.
+    // The times of its forks: 28 June 2023, 20 November 2024, 17 September 2025, each at 16:20 UTC.
     for (fork, moment) in [
         (Fork::Capella, 1_687_969_200),
         (Fork::Deneb, 1_732_119_600),
@@ -697,7 +697,7 @@ fn the_slot_of_a_moment_is_that_of_the_chain_or_an_earlier_one_or_none() {
             Some(0),
         ),
         ("before it", named("mainnet"), 1_606_824_022, None),
-        // The slot of the Merge's block and its timestamp, on the execution layer.
+        // The slot of the Merge's first block, and its timestamp on the execution layer.
         (
             "mainnet's merge",
             named("mainnet"),

@@ -2,8 +2,8 @@
 //! every branch and every address that depends on it is reported (Langley, "ctgrind", 2010).
 //! `scripts/check --constant-time` runs these tests; they do nothing useful without valgrind.
 //!
-//! One report is expected and suppressed (`scripts/constant-time.supp`): blst's inversion looks whether it
-//! has succeeded, which it does for everything but zero. What is public again is marked as defined.
+//! One report is expected and suppressed (`scripts/constant-time.supp`): blst's inversion checks whether it
+//! has succeeded, which it does for everything but zero. A result that is public is marked as defined.
 
 #![allow(
     unsafe_code,

@@ -85,7 +85,7 @@ impl Fp2 {
         square
     }
 
-    /// The product of the conjugate with a number that has no real part: (a − bi)·ci = bc + aci.
+    /// The product of the conjugate with an imaginary number: (a − bi)·ci = bc + aci.
     pub(super) fn multiply_conjugate_by_imaginary(&self, factor: &[u64; 6]) -> Self {
         let mut product = Self::default();
         let factor = factor.as_ptr().cast::<blst_fp>();

@@ -14,7 +14,7 @@
 
 use super::curve::{AffinePoint, Fp2, JacobianPoint};
 
-/// 1/(1 + i)^((p−1)/3) has no real part: its imaginary part.
+/// The imaginary part of 1/(1 + i)^((p−1)/3), whose real part is zero.
 const X_FACTOR: [u64; 6] = [
     0x890d_c9e4_8675_45c3,
     0x2af3_2253_3285_a5d5,

@@ -29,7 +29,7 @@ use super::digits::{Digits, WINDOW_BITS, WINDOWS};
 use super::endomorphism::{times_u, times_u_affine};
 use super::select::{select, select_signed};
 
-/// Keys that share inversions. More gain little (1, 2, 4, 8 keys: 0.20, 0.16, 0.14, 0.13 of blst's
+/// Keys that share inversions. A larger batch gains little (1, 2, 4, 8 keys: 0.20, 0.16, 0.14, 0.13 of blst's
 /// signature) and take longer until the first of them is done.
 pub(crate) const BATCH_KEYS_MAX: usize = 8;
 

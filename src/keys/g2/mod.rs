@@ -12,8 +12,8 @@
 //!
 //! Invariants: no branch and no address depends on a scalar, which `scripts/check --constant-time` shows
 //! on the compiled code. Scalars are read where they lie; what is made of them lies on the stack, which
-//! is overwritten at the end. A product leaves only when it is a point of the curve: a fault of the
-//! memory, in a table that lives for minutes above all, must not give a signature that tells about the
+//! is overwritten at the end. A product is returned only if it is a point of the curve: a fault of the
+//! memory, above all in a table that lives for minutes, must not make a signature that leaks bits of the
 //! key (Biehl, Meyer and Müller, "Differential fault attacks on elliptic curve cryptosystems", 2000).
 
 mod curve;
@@ -61,7 +61,7 @@ impl MessagePoint {
         released(&scrubbed(|| one_use::multiply(&self.0, scalar)))
     }
 
-    /// The same by blst's own `sign`.
+    /// Signs with blst's own `sign` instead.
     pub(super) fn sign_by_blst(&self, scalar: &[u8; 32]) -> Result<SignatureBytes, Fault> {
         let mut affine = [AffinePoint::INFINITY];
         scrubbed(|| to_affine(&[self.0.multiply_by_blst(scalar)], &mut affine));
@@ -70,8 +70,8 @@ impl MessagePoint {
 }
 
 impl MessageTable {
-    /// Takes as long as two or three signatures with it save. `None` for a message at infinity, which
-    /// nobody knows.
+    /// Takes as long as two or three signatures with it save. `None` for the point at infinity: no known
+    /// message has it.
     pub(super) fn new(message: &MessagePoint) -> Option<Self> {
         FixedBaseTable::new(&message.0).map(Self)
     }
@@ -98,7 +98,7 @@ fn released(product: &AffinePoint) -> Result<SignatureBytes, Fault> {
     Ok(product.compress())
 }
 
-/// Does `work` and overwrites its frames: they hold what tells about the scalar.
+/// Does `work` and overwrites its stack frames, which hold values that depend on the scalar.
 fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
     scrubbed_frames::<FRAMES_BYTES, T>(work)
 }

@@ -27,7 +27,7 @@ pub(super) fn multiply(point: &JacobianPoint, scalar: &[u8; 32]) -> AffinePoint 
         }
         for (position, row) in rows.iter().enumerate() {
             let mut digit = digits.exact_window(position, window);
-            // Entry n holds n + 1 times the point; a window of zero is outside of the row: infinity.
+            // Entry n holds n + 1 times the point. A window of zero is outside of the row and gives infinity.
             digit.index = digit.index.wrapping_sub(1);
             sum.add_or_double_affine(&select_signed(row, digit));
         }

@@ -435,7 +435,7 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
         (vec![first], 0o600)
     );
 
-    // A keystore that could not be opened any more, and looks as before: the cache is what is read.
+    // The keystore no longer opens but looks unchanged, so its key comes from the cache.
     let modified = fs::metadata(&file).unwrap().modified().unwrap();
     let whole = fs::read_to_string(&file).unwrap();
     let broken = with_other_digit_after(&whole, "\"message\": \"");
@@ -472,7 +472,7 @@ fn a_start_with_the_key_cache_opens_only_what_has_changed() {
         assert_ne!(written, damaged);
     }
 
-    // A keystore that goes while the program runs, with its password: the cache goes on without it.
+    // A keystore and its password are removed while the program runs. The cache drops its key.
     let (keyring, _) = run();
     fs::remove_file(&other).unwrap();
     fs::remove_file(other.replace(".json", ".txt")).unwrap();
@@ -505,7 +505,7 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
     assert_eq!(keyring.wait_loaded().failures, []);
     assert_eq!(table.list(), [first]);
 
-    // Of full cost: half a second.
+    // Full cost: half a second.
     for ending in ["json", "txt"] {
         let slow = vector_files::path(&format!("eip2335/official-scrypt.{ending}"));
         scratch.write(&format!("slow.{ending}"), fs::read(slow).unwrap());

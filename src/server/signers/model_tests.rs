@@ -51,7 +51,7 @@ fn no_signature_is_lost_whenever_the_threads_fall_asleep() {
     const CALLERS: u8 = 3;
     let keys: Vec<_> = (1..=CALLERS).map(key).collect();
     let root = Root([1; 32]);
-    // By the first order: only a model can wait for the locks of the message cache.
+    // Computed in the first run: the locks of the message cache work only inside a model.
     let expected = OnceLock::new();
     check(3_000, move || {
         let expected = expected.get_or_init(|| sign_alone(&keys, root));

@@ -176,7 +176,7 @@ fn no_signature_is_lost_on_coroutines_on_threads_and_on_the_worker() {
         .map_or(2, |text| text.parse().expect("a number of seconds"));
     Runtime::Coroutines.start().unwrap();
     let cases = Case::all();
-    // Off the worker, the task is given back; on it, it is signed there, with a table from the fifth on.
+    // Away from the worker the task is returned. The worker signs it, from the fifth on with a table.
     let (task, _) = cases[0].waiting();
     let times = Arc::new(SigningTimes::default());
     assert!(worker_signer::offer(task, &times).is_some());
@@ -218,7 +218,7 @@ fn no_signature_is_lost_on_coroutines_on_threads_and_on_the_worker() {
     }
     let mut signatures = 0;
     for _ in 0..64 {
-        // One that is lost keeps its caller waiting for ever.
+        // The caller of a lost task would wait for ever.
         signatures += asked
             .recv_timeout(PATIENCE + Duration::from_secs(seconds))
             .unwrap();

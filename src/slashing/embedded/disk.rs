@@ -110,7 +110,7 @@ fn open_checked(disk: &dyn Disk) -> Result<Option<Database>, Error> {
     let Some(mut database) = disk.open(Builder::new().set_cache_size(CACHE_BYTES))? else {
         return Ok(None);
     };
-    // Takes 25 ms for 100,000 keys. A repair that goes back may have lost the last record.
+    // Takes 25 ms for 100,000 keys. A repair that goes back to an earlier commit may lose the last record.
     if !database.check_integrity()? {
         return Err(Error::Corrupted("checksums differ".to_owned()));
     }
@@ -265,7 +265,7 @@ impl StoreDirectory {
 
 impl Disk for StoreDirectory {
     fn open(&self, builder: &Builder) -> Result<Option<Database>, Error> {
-        // Opened again after an error: an older copy that has the name now lacks the last signatures.
+        // After an error the file is opened again. An older copy under its name lacks the last signatures.
         if self.open_file.get().is_some() {
             self.verify()?;
         }
@@ -321,7 +321,7 @@ impl Disk for StoreDirectory {
     }
 
     fn had_database(&self) -> io::Result<bool> {
-        // A dangling link led to a database once.
+        // A dangling link once led to a database.
         let has = |name| fs::symlink_metadata(self.path.join(name)).is_ok();
         Ok(self.was_used || has(MARKER_FILE) || has(DATABASE_FILE))
     }

@@ -135,7 +135,7 @@ fn while_the_disk_stalls_nothing_is_cleared_but_what_needs_no_record_and_then_on
                 cleared.fetch_add(1, Ordering::Relaxed);
             });
         }
-        // Time for them to ask; who comes late is in a later commit.
+        // Gives the threads time to ask. A late request is in a later commit.
         thread::sleep(Duration::from_millis(200));
         protection
             .clear(&KEY, &Slashable::Never, Root::ZERO)
@@ -193,7 +193,7 @@ fn a_flipped_byte_anywhere_stops_the_start_or_changes_nothing() {
     let whole = fs::read(&path).unwrap();
     let used: Vec<_> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
     let mut stopped = 0;
-    // One bit of each byte at the head; all of byte 9, where one says which commit is the last; and a
+    // One bit of each byte of the head, all bits of byte 9 (one of them names the last commit), and a
     // sample of the rest.
     let head = (0..64).map(|at| at * 8 + at % 8).chain(9 * 8..10 * 8);
     for bit in head.chain(

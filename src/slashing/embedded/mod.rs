@@ -230,7 +230,7 @@ impl EmbeddedStore {
         }
         let new = rebuild.new.take().ok_or_else(failed)?;
         copy_last(&snapshot, &new, &changed)?;
-        // A file that has replaced ours meanwhile is not overwritten.
+        // Do not overwrite a file that has replaced ours meanwhile.
         self.disk.verify()?;
         rebuild.old = self.database.take();
         self.disk.adopt(Draft::Rebuild)?;
@@ -341,7 +341,7 @@ impl Backend for EmbeddedStore {
     fn abandon_large_import(&mut self) {
         self.changed = None;
         self.rebuild = None;
-        // The disk may be full of it.
+        // The draft may have filled the disk.
         self.disk.discard(Draft::Rebuild);
     }
 
@@ -365,7 +365,7 @@ impl Backend for EmbeddedStore {
     }
 
     fn check_idle(&mut self) -> Option<Result<(), Unavailable>> {
-        // A lost file is noticed without a signature.
+        // A lost file must be noticed even if nothing is signed.
         self.database.as_ref()?;
         let verified = self.disk.verify().map_err(Error::from);
         Some(self.guard(verified))

@@ -3,7 +3,7 @@
 //! The database keeps every message since the last pruning. Here a validator's marks are the maximum of
 //! its messages and its low watermarks. To write a mark, the low watermark is set to it, and a row of the
 //! same slot or target is added, so that another message for it is refused. A mark is written even when it
-//! equals the highest message: what a file tells of lower ones is known by the low watermark alone. A mark
+//! equals the highest message: the low watermark alone keeps what a file holds about lower ones. A mark
 //! that sinks, which an operator must force, removes the messages above it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -223,7 +223,8 @@ pub(super) fn change(
             );
         }
         if let Some(vote) = new.vote {
-            let (source, target) = (vote.source.to_string(), vote.target.to_string());
+            let source = vote.source.to_string();
+            let target = vote.target.to_string();
             append(&mut votes, [id, source, target, bytes(vote.root)]);
         }
     }

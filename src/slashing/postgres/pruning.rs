@@ -102,8 +102,8 @@ fn prune_tables(
          FROM (SELECT validator_id, max(slot) AS slot FROM signed_blocks GROUP BY validator_id) AS h
          WHERE h.validator_id = l.validator_id AND h.slot - {slots} + 1 > l.slot"
     ))?;
-    // The source rises no further than to the highest one: a chain may go on for long without justifying a
-    // new epoch. A vote around one that is removed has a source below both.
+    // The mark of the source does not rise above the highest source: a chain may go on for long without
+    // justifying a new epoch. A vote that surrounds a removed one has a source below both.
     connection.query(&format!(
         "UPDATE low_watermarks l
          SET source_epoch = greatest(l.source_epoch, least(h.source, h.target - {epochs} + 1)),

@@ -28,7 +28,7 @@ pub(super) fn prepare(connection: &mut DatabaseConnection) -> Result<(), Databas
 }
 
 fn check_server(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
-    // Asked first and alone: other systems do not know all settings below.
+    // A query of its own, before all others: other systems do not know all settings below.
     let [version] = values(&connection.query("SELECT version()")?)?;
     for (name, marker) in [("CockroachDB", "CockroachDB"), ("YugabyteDB", "-YB-")] {
         if version.contains(marker) {
@@ -119,7 +119,7 @@ fn values<const N: usize>(rows: &[TextRow]) -> Result<[String; N], DatabaseError
     let values: Option<Vec<String>> = row.into_iter().collect();
     values
         .and_then(|values| values.try_into().ok())
-        .ok_or_else(|| unusable("the server does not tell its settings"))
+        .ok_or_else(|| unusable("the server does not show its settings"))
 }
 
 /// Returns which of our tables exist.
@@ -132,7 +132,7 @@ fn tables(connection: &mut DatabaseConnection) -> Result<Vec<String>, DatabaseEr
 }
 
 fn create(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
-    // The lock comes before the transaction, which then sees what the holder before us has made.
+    // Lock before the transaction starts, so that it sees the tables that another instance has made.
     connection.query(&format!("SELECT pg_advisory_lock({SCHEMA_LOCK})"))?;
     connection.query("BEGIN")?;
     if tables(connection)?.is_empty() {

@@ -119,7 +119,7 @@ pub(super) fn record_batch(
     connection.add_bind(statement, &arrays)?;
     connection.add_bind(COMMIT, &[])?;
     let rows = connection.sync()?;
-    // The first row is that of the locks.
+    // The first row belongs to the locks.
     if rows.len() != batch.len() + 1 {
         return Err(DatabaseError::Connection(format!(
             "expected {} verdicts, got {}",

@@ -82,7 +82,7 @@ fn root_verifier(
     )?;
     let mut roots = RootCertStore::empty();
     for certificate in read_certificates(path)? {
-        // The system's list may hold certificates that rustls does not take.
+        // The system's list may hold certificates that rustls does not accept.
         let _ = roots.add(certificate);
     }
     let verifier =

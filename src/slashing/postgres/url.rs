@@ -176,7 +176,7 @@ impl DatabaseSettings {
         match name {
             "user" => self.user = value.to_owned(),
             "password" => self.password = Some(Zeroizing::new(value.to_owned())),
-            // An sslmode counts more, before or after it.
+            // An `sslmode` before or after it takes precedence.
             "ssl" if matches!(value, "" | "true") && !self.has_ssl_mode => {
                 self.ssl_mode = SslMode::VerifyFull;
             }
@@ -185,7 +185,7 @@ impl DatabaseSettings {
                 self.ssl_mode = ssl_mode(value)?;
                 self.has_ssl_mode = true;
             }
-            // The way to say `require` before JDBC had an sslmode.
+            // JDBC had this before it had `sslmode=require`.
             "sslfactory" if value.ends_with(".NonValidatingFactory") => {
                 if !self.has_ssl_mode {
                     self.ssl_mode = SslMode::Require;
@@ -202,7 +202,7 @@ impl DatabaseSettings {
             "targetServerType" | "target_session_attrs" => check_server_type(name, value)?,
             "currentSchema" => self.schema = Some(value.to_owned()),
             "ApplicationName" | "application_name" => self.application_name = value.to_owned(),
-            // Zero means without end in JDBC; a signature cannot wait that long.
+            // Zero means no limit in JDBC. A signature cannot wait that long.
             "connectTimeout" | "connect_timeout" | "loginTimeout" => match seconds()? {
                 0 => {}
                 seconds => self.connect_timeout = Duration::from_secs(seconds),
@@ -381,7 +381,7 @@ fn host(text: &str) -> Result<DatabaseHost, String> {
         return Err("expected / and the name of a database after the hosts, in the URL".to_owned());
     }
     let name = name.trim_start_matches('[').trim_end_matches(']');
-    // `user:password:port` without @ is not a host: it would be shown.
+    // `user:password:port` without @ is refused here: as the name of a host it would be shown.
     let address = name.split('%').next().unwrap_or(name);
     if name.contains(':') && address.parse::<Ipv6Addr>().is_err() {
         return Err(WRONG_PORT.to_owned());

@@ -473,7 +473,7 @@ pub(crate) fn compare(
 ) {
     let asked = (message, Some(root));
     let valid = !matches!(message, SlashableMessage::Vote(source, target) if source > target);
-    // The very message again adds nothing that is not out already, whatever was imported since.
+    // Signing the same message again reveals nothing new, whatever was imported since.
     let repeat = history.contains(&asked);
     let reference = valid && (repeat || !history.iter().any(|signed| is_slashable(signed, &asked)));
     assert!(reference || !passed, "signed {asked:?} after {history:?}");
@@ -513,7 +513,7 @@ fn a_million_random_histories_hold_no_slashable_pair() {
         for _ in 0..8 {
             let (message, root) = any_message(&mut random);
             if random.below(16) == 0 {
-                // What another signer signed: true, whatever it is.
+                // An import: another signer has signed this message, right or wrong.
                 marks = marks.merge(marks_of(message));
                 history.push((message, None));
                 continue;

@@ -49,7 +49,7 @@ impl Backend for MemoryStore {
                 },
             );
         }
-        // Others ask meanwhile, as during a sync.
+        // Other threads ask meanwhile, as during a sync.
         thread::sleep(Duration::ZERO);
         *lock(&self.marks) = marks;
         Ok(outcomes)
@@ -181,7 +181,7 @@ fn what_is_deferred_is_decided_with_a_later_batch() {
                 .record(request(SlashableMessage::Block(Slot(7)), 1))
                 .is_ok()
         });
-        // A model has no time: the writer looks again when something comes.
+        // A model has no clock. The writer looks again when a task arrives.
         while !has_block(&store) {
             thread::sleep(Duration::ZERO);
         }
