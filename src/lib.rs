@@ -29,13 +29,15 @@
 //! - **Start-up**: `main.rs`; `cli/mod.rs` reads arguments, environment and configuration file; `config.rs`
 //!   checks them into settings; `service.rs` makes each part in the order in which it may fail;
 //!   `server/mod.rs` serves until a signal comes. `commands/mod.rs` runs the subcommands instead.
-//! - **Import of keys**: `api/keymanager.rs`; `keys/import.rs`, which parses (`keys/keystore.rs`), derives
-//!   (`keys/pool.rs`), stores (`keys/imported.rs`) and publishes (`keys/table.rs`).
-//! - **Deletion**: `api/keymanager.rs`; `keys/delete.rs`, which decides by `keys/keyring_state.rs`, exports
+//! - **Import of keys**: `api/keymanager.rs`; `keys/keyring.rs`, which gives it a thread; `keys/import.rs`,
+//!   which parses (`keys/keystore.rs`), derives (`keys/pool.rs`), stores (`keys/imported.rs`) and publishes
+//!   (`keys/table.rs`).
+//! - **Deletion**: the same first two; `keys/delete.rs`, which decides by `keys/keyring_state.rs`, exports
 //!   from `slashing/mod.rs`, waits in `keys/table.rs` for the last signature, and removes files
 //!   (`keys/imported.rs`).
-//! - **Reload**: `api/reload.rs`, or SIGHUP in `service.rs`; `keys/load.rs`, which lists (`keys/sources.rs`),
-//!   plans (`keys/load_plan.rs`), opens (`keys/source.rs`) and publishes (`keys/table.rs`).
+//! - **Reload**: `api/reload.rs`, or SIGHUP in `service/supervised.rs`; `keys/keyring.rs`, whose loading
+//!   thread calls `keys/load.rs`. It lists (`keys/sources.rs`), plans (`keys/load_plan.rs`), opens
+//!   (`keys/source.rs`) and publishes (`keys/table.rs`).
 //! - **Scrape**: `api/routes.rs` has the routes of the metrics listener; `api/status.rs`; `metrics.rs`. It
 //!   reads all figures into a `metrics/snapshot.rs`, which `metrics/own_names.rs` and `metrics/peer_names.rs`
 //!   write as text.
