@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use client::Client;
@@ -172,6 +173,8 @@ impl Signer {
 
     /// All log lines so far.
     pub(crate) fn log(&mut self) -> String {
+        // The log thread rests between two batches.
+        thread::sleep(Duration::from_millis(100));
         self.seen.extend(self.lines.try_iter());
         self.seen.join("\n")
     }
