@@ -85,7 +85,8 @@ fn of_120_000_random_requests_and_imports_on_two_chains_none_differs_from_the_fu
     let protection = Protection::open_on(Box::new(disk), &settings).unwrap();
     let one_thread = |number: u8| {
         let mut random = Random::new(u64::from(number));
-        let (mut requests, mut imports) = (0, 0);
+        let mut requests = 0;
+        let mut imports = 0;
         for sequence in 0..KEYS {
             let mut key = PublicKey([number; 48]);
             key.0[..2].copy_from_slice(&sequence.to_le_bytes());

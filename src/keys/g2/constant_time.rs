@@ -140,7 +140,7 @@ fn a_signature_of_blst_takes_constant_time() {
     assert_eq!(found, 0);
 }
 
-/// What the tests above would miss without valgrind's eyes: the control.
+/// The control: valgrind does report code that is not constant time.
 #[test]
 #[ignore = "needs valgrind"]
 fn an_address_or_a_branch_that_depends_on_the_scalar_is_reported() {

@@ -242,7 +242,7 @@ impl JacobianPoint {
 pub(super) fn to_affine(points: &[JacobianPoint], affine: &mut [AffinePoint]) {
     assert_eq!(points.len(), affine.len(), "one place for each point");
     let Some(first) = points.first() else { return };
-    // One pointer and a null: the points follow each other.
+    // One pointer and a null: the points are contiguous.
     let list = [first.raw(), ptr::null()];
     // SAFETY: both slices are live and have that many points of blst's layouts, and the list ends as
     // blst expects for points in one array.

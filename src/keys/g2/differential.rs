@@ -172,7 +172,7 @@ fn expected(point: &JacobianPoint, scalar: &[u8; 32]) -> AffinePoint {
     product[0]
 }
 
-/// Both ways, in batches whose sizes go round from one to eight.
+/// Checks both ways of multiplying, in batches whose sizes cycle from one to eight.
 fn check(message: &MessagePoint, scalars: &[[u8; 32]], first_size: usize) {
     let table = FixedBaseTable::new(&message.0).unwrap();
     let mut rest = scalars;

@@ -421,7 +421,8 @@ fn with_other_digit_after(text: &str, mark: &str) -> String {
 
 #[test]
 fn a_start_with_the_key_cache_opens_only_what_has_changed() {
-    let (scratch, cache) = (Scratch::new("key-cache"), Scratch::new("key-cache-file"));
+    let scratch = Scratch::new("key-cache");
+    let cache = Scratch::new("key-cache-file");
     let path = cache.path().join("keys.sealed");
     let run = || start_with_cache(&scratch, &path);
     let start = || (run().1.list(), fs::read_to_string(&path).unwrap());

@@ -38,7 +38,8 @@ fn every_keystore_of_the_index_opens_or_is_refused_as_it_says() {
     let cases: Vec<Case> = serde_json::from_str(&read("cases.json")).unwrap();
     assert_eq!(cases.len(), 64);
     for case in cases {
-        let (json, password) = (read(&case.keystore), read(&case.password_file));
+        let json = read(&case.keystore);
+        let password = read(&case.password_file);
         let parsed = Keystore::parse(json.as_bytes());
         assert!(
             !case.fast || parsed.is_err(),
@@ -86,7 +87,8 @@ fn a_refusal_says_what_is_wrong_and_never_what_was_decrypted() {
         ("bad-pubkey-mismatch", "its secret has 0x"),
         ("bad-json-array", "expected a JSON object"),
     ] {
-        let (json, password) = (read(&format!("{name}.json")), read(&format!("{name}.txt")));
+        let json = read(&format!("{name}.json"));
+        let password = read(&format!("{name}.txt"));
         let opened = Keystore::parse(json.as_bytes()).and_then(|keystore| keystore.open(&password));
         let error = opened.err().unwrap().to_string();
         assert!(error.contains(expected), "{name}: {error}");

@@ -43,7 +43,8 @@ fn live_three_times(fault: Fault, operation: u64) -> u32 {
     let mut random = Random::new(operation);
     let disk = MemoryDisk::default();
     disk.plan(fault, operation);
-    let (mut signed, mut failures) = (Vec::new(), 0);
+    let mut signed = Vec::new();
+    let mut failures = 0;
     for life in 0..3 {
         let case = format!("{fault:?} at operation {operation}, life {life}");
         match Protection::open_on(Box::new(disk.clone()), &scratch.settings()) {
@@ -304,7 +305,8 @@ fn a_large_file_is_imported_whole_or_not_at_all_wherever_the_disk_fails() {
     const KEYS: u32 = 1_500;
     let file = large_file(KEYS);
     for fault in [Fault::Full, Fault::FailedSync, Fault::PowerCut] {
-        let (mut whole, mut nothing) = (0, 0);
+        let mut whole = 0;
+        let mut nothing = 0;
         for operation in (1..400).step_by(3) {
             let case = format!("{fault:?} at operation {operation}");
             let scratch = Scratch::new();
