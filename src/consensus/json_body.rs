@@ -20,8 +20,9 @@ const TAPE_BODY_BYTES_MAX: usize = 256 * 1024;
 const TAPE_NODES_KEPT_MAX: usize = 4096;
 
 thread_local! {
-    /// Used again from body to body, by all connections of a thread. Borrowed while one body is parsed, which
-    /// never waits.
+    /// Used again from body to body, by all connections of a thread: each connection would otherwise hold
+    /// buffers of its own, or take a lock for each signature. Borrowed while one body is parsed, which never
+    /// waits.
     static TAPE_MEMORY: RefCell<(Buffers, Tape<'static>)> =
         RefCell::new((Buffers::with_max_depth(4096, DEPTH_MAX), Tape(Vec::new())));
 }
