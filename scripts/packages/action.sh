@@ -42,7 +42,7 @@ serves() { # number of keys
     grep -q 'log of signerd on port' "$work/said"
 }
 
-no_mnemonic_is_left() { ! find "$work/job" -name mnemonic | grep -q .; }
+no_mnemonic_is_left() { ! find "$work/job" -name mnemonic | grep . >/dev/null; }
 
 run_and_expect() { # exit status, script
     local status=0

@@ -74,8 +74,8 @@ rules_and_dashboards_are_there() {
 }
 
 shows_its_figures() {
-    inside curl -sS --fail http://127.0.0.1:8081/ | grep -q '<h2 id="verdict">'
-    inside signerd top --config-file=/etc/signerd/signerd.yaml | grep -q '1 loaded, 0 pending, 0 failed'
+    inside curl -sS --fail http://127.0.0.1:8081/ | grep '<h2 id="verdict">' >/dev/null
+    inside signerd top --config-file=/etc/signerd/signerd.yaml | grep '1 loaded, 0 pending, 0 failed' >/dev/null
 }
 
 memory_is_locked() {
@@ -105,7 +105,7 @@ stops_after_a_mistake() {
     [ "$(inside systemctl show --value --property ActiveState signerd)" = failed ]
     [ "$(inside systemctl show --value --property NRestarts signerd)" = 0 ]
     [ "$(inside systemctl show --value --property ExecMainStatus signerd)" = 78 ]
-    inside journalctl --no-pager -u signerd | grep -q 'hint: did you mean data-dir'
+    inside journalctl --no-pager -u signerd | grep 'hint: did you mean data-dir' >/dev/null
 }
 
 starts_after_the_correction() {
@@ -126,8 +126,8 @@ commands_use_the_control_socket() {
         inside tee -a /etc/signerd/signerd.yaml >/dev/null
     inside systemctl restart signerd
     has_its_key $config
-    inside signerd healthcheck --expect-keys 1 $config | grep -q '/var/lib/signerd/control.sock is healthy'
-    inside signerd slashing export $config | grep -q '"interchange_format_version"'
+    inside signerd healthcheck --expect-keys 1 $config | grep '/var/lib/signerd/control.sock is healthy' >/dev/null
+    inside signerd slashing export $config | grep '"interchange_format_version"' >/dev/null
     [ "$(inside stat -c %a:%U:%F /var/lib/signerd/control.sock)" = 600:signerd:socket ]
     inside sed -i '/^tls-/d; /^metrics-enabled/d' /etc/signerd/signerd.yaml
     inside systemctl restart signerd
@@ -141,7 +141,7 @@ audit_log_is_rotated() {
     inside systemctl restart signerd
     has_its_key
     signs "${TCP[@]}" "$RANDAO"
-    inside sh -c "tail -n 1 $log" | grep -q '"type":"RANDAO_REVEAL"'
+    inside sh -c "tail -n 1 $log" | grep '"type":"RANDAO_REVEAL"' >/dev/null
     [ "$(inside stat -c %a:%U:%G $log)" = 600:signerd:signerd ]
     [ "$(inside stat -c %a:%U:%G /var/log/signerd)" = 750:signerd:signerd ]
     inside mv $log $log.1
@@ -239,7 +239,7 @@ purge_removes_the_settings_alone() {
     inside test -f /var/lib/signerd/keystores/pbkdf2-cheap.json
     inside getent passwd signerd
     # The drop-in of the administrator, here that of this test.
-    inside ls -A /etc/systemd/system/signerd.service.d | grep -qx strict.conf
+    inside ls -A /etc/systemd/system/signerd.service.d | grep -x strict.conf >/dev/null
 }
 
 # ---------------------------------------------------------------- the tests
