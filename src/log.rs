@@ -47,9 +47,9 @@ pub enum LogFormat {
 /// 4,096 lines are a few hundred KiB, and longer than any burst before a healthy reader catches up.
 const LINES_WAITING_MAX: usize = 4096;
 
-/// How long the log thread rests after it has written: the lines of a busy time are written together, and
-/// those who send them need not wake it for each.
-const REST: Duration = Duration::from_millis(5);
+/// How long the log thread pauses after each write. Lines that come meanwhile are written together, and their
+/// senders need not wake the thread.
+const WRITE_PAUSE: Duration = Duration::from_millis(5);
 
 /// Lines are written together until they have this many bytes.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
@@ -109,7 +109,7 @@ impl LogWriter {
             return;
         };
         let builder = thread::Builder::new().name("log".into());
-        if builder.spawn(move || write_all_to_come(&events)).is_err() {
+        if builder.spawn(move || run_log_thread(&events)).is_err() {
             // Without its thread the channel fills up and lines are dropped; the service goes on.
             let _ = io::stderr().write_all(b"error: the log thread does not start\n");
         }
@@ -120,7 +120,7 @@ impl LogWriter {
 impl Drop for LogWriter {
     fn drop(&mut self) {
         if let Some(events) = &self.events {
-            write_what_waits(events.try_iter());
+            write_batch(events.try_iter());
         }
     }
 }
@@ -171,15 +171,15 @@ impl Write for LogChannel {
 }
 
 /// The work of the log thread.
-fn write_all_to_come(events: &Receiver<LogEvent>) {
+fn run_log_thread(events: &Receiver<LogEvent>) {
     while let Ok(first) = events.recv() {
-        write_what_waits(iter::once(first).chain(events.try_iter()));
-        thread::sleep(REST);
+        write_batch(iter::once(first).chain(events.try_iter()));
+        thread::sleep(WRITE_PAUSE);
     }
 }
 
-/// Writes the lines, many of them together.
-fn write_what_waits(events: impl Iterator<Item = LogEvent>) {
+/// Writes the lines of these events, many lines with one system call.
+fn write_batch(events: impl Iterator<Item = LogEvent>) {
     let mut lines = Vec::new();
     for event in events {
         match event {

@@ -609,6 +609,15 @@ fn prune(server: &PostgresServer, database: &str, epochs_to_keep: u64) {
     drop(pruner);
 }
 
+/// Signs a vote for each target epoch from 1 to `last`.
+fn sign_votes(protection: &Protection, last: u64) {
+    for target in 1..=last {
+        protection
+            .clear(&KEY, &vote(target - 1, target), OURS)
+            .unwrap();
+    }
+}
+
 #[test]
 fn pruning_is_left_to_the_instance_that_does_it_already() {
     let Some(server) = PostgresServer::shared() else {
@@ -616,11 +625,7 @@ fn pruning_is_left_to_the_instance_that_does_it_already() {
     };
     let database = server.create_database();
     let protection = open(server, &database);
-    for target in 1..=30 {
-        protection
-            .clear(&KEY, &vote(target - 1, target), OURS)
-            .unwrap();
-    }
+    sign_votes(&protection, 30);
     let votes = "SELECT count(*) FROM signed_attestations";
     let mut other_instance = server.session(&database);
     other_instance.run("SELECT pg_advisory_lock(7369677)");
@@ -662,11 +667,7 @@ fn pruning_removes_nothing_that_a_web3signer_is_about_to_look_for() {
     };
     let database = server.create_database();
     let protection = open(server, &database);
-    for epoch in 1..=20 {
-        protection
-            .clear(&KEY, &vote(epoch - 1, epoch), OURS)
-            .unwrap();
-    }
+    sign_votes(&protection, 20);
     // It has read the old low watermark, and looks for conflicts next.
     let mut web3signer = server.session(&database);
     web3signer.run("BEGIN ISOLATION LEVEL READ COMMITTED");

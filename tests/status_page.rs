@@ -157,7 +157,7 @@ fn the_figures_are_what_was_signed_and_refused() {
 /// An attestation of this slot on mainnet.
 #[test]
 fn a_page_without_a_slot_says_which_option_brings_it() {
-    let advice = "mainnet by default: --network makes slots and lateness known";
+    let advice = "mainnet by default; choose it with --network to see slots and lateness";
     for (options, has_advice) in [(&[][..], true), (&["--network=mainnet"], false)] {
         let subject = Subject::start("status-network", options);
         let page = subject.metrics().get("/").text();

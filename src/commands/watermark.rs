@@ -148,7 +148,7 @@ pub(super) fn repair(
             .hint("`signerd slashing watermark` shows the marks, and with --force sets any")
     })?;
     output::print_line(format_args!(
-        "marks of {}: no block up to slot {slot} and no vote up to epoch {epoch} will be signed",
+        "{} will sign no block up to slot {slot} and no vote up to epoch {epoch}",
         counted(count, "key", "keys")
     ))?;
     Ok(ExitCode::SUCCESS)

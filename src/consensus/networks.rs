@@ -67,7 +67,7 @@ impl Networks {
         &self.chosen.name
     }
 
-    /// Whether a network was chosen. Only then slots are known.
+    /// Whether a network was chosen. Without one, slots are not known.
     pub(crate) fn is_chosen(&self) -> bool {
         self.seen.is_none()
     }

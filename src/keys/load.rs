@@ -283,7 +283,7 @@ fn wait_or_end_as_late(shared: &KeyringShared, running: &AtomicUsize, began: Ins
         if left.is_zero() {
             let pending = load.pending().unwrap_or(0);
             state.end_as_late(format!(
-                "after {} s, {} still to open",
+                "not finished after {} s: {} still to open",
                 timeout.as_secs(),
                 counted(pending, "keystore", "keystores")
             ));

@@ -207,7 +207,7 @@ pub(super) fn drop_sources(shared: &KeyringShared, state: &mut KeyringState, gon
     let dropped = state.release(&keys, &shared.table);
     if dropped > 0 {
         let keys = counted(dropped, "key", "keys");
-        log::info!("files are gone: {keys} dropped");
+        log::info!("dropped {keys} whose files are gone");
     }
 }
 

@@ -69,7 +69,7 @@ enum TableState {
     Built(Arc<MessageTable>),
 }
 
-/// In boxes, so that an empty cache is all zeros: as a value other than zero it would be 90 KB of the binary.
+/// Boxed, so that the empty cache is all zeros and takes no space in the binary. Otherwise it would take 90 KB.
 type PointSet = [Option<Box<CachedMessage>>; SET_POINTS];
 
 struct MessageCache {

@@ -194,7 +194,7 @@ fn write_header(out: &mut String, report: &StatusReport) -> fmt::Result {
     if report.health.is_network_chosen {
         write!(out, "</h1>\n<p>{network}</p>\n")?;
     } else {
-        let advice = "by default: --network makes slots and lateness known";
+        let advice = "by default; choose it with --network to see slots and lateness";
         write!(out, "</h1>\n<p>{network} {advice}</p>\n")?;
     }
     if let Some(figures) = &report.figures {

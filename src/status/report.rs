@@ -29,7 +29,7 @@ pub(crate) enum TokenState {
 /// What everybody may know, as `/health` and `/healthcheck` say it.
 pub(crate) struct HealthReport {
     pub(crate) network: String,
-    /// Whether it was chosen: slots are known only then.
+    /// Whether it was chosen. Otherwise slots are not known.
     pub(crate) is_network_chosen: bool,
     pub(crate) keys_loaded: u64,
     /// `None` while the sources are listed.

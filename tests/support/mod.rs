@@ -173,7 +173,7 @@ impl Signer {
 
     /// All log lines so far.
     pub(crate) fn log(&mut self) -> String {
-        // The log thread rests between two batches.
+        // The log thread pauses between two writes.
         thread::sleep(Duration::from_millis(100));
         self.seen.extend(self.lines.try_iter());
         self.seen.join("\n")

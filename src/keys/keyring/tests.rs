@@ -517,7 +517,7 @@ fn a_reload_that_takes_too_long_has_failed_and_its_keys_come_all_the_same() {
     assert_eq!(state.stage, ReloadStage::Failed);
     assert_eq!(
         state.last_error.unwrap(),
-        "after 0 s, 1 keystore still to open"
+        "not finished after 0 s: 1 keystore still to open"
     );
     while table.len() < 2 {
         std::thread::sleep(Duration::from_millis(20));
