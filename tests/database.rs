@@ -580,7 +580,8 @@ fn pruning_keeps_the_last_epochs_and_refuses_what_is_older() {
 
 /// Prunes once, as at a start, and waits until that is done.
 fn prune(server: &PostgresServer, database: &str, epochs_to_keep: u64) {
-    let lock = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'signerd pruning'";
+    let connections = "SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'signerd pruning' AND datname = current_database()";
     let scratch = Scratch::new();
     let pruner = Protection::open(&ProtectionSettings {
         database: Some(
@@ -602,7 +603,7 @@ fn prune(server: &PostgresServer, database: &str, epochs_to_keep: u64) {
     // Its own connection stays, that of the pruning ends.
     let begun = std::time::Instant::now();
     thread::sleep(std::time::Duration::from_millis(100));
-    while server.psql(database, lock) != "1" {
+    while server.psql(database, connections) != "1" {
         assert!(begun.elapsed() < std::time::Duration::from_secs(30));
         thread::sleep(std::time::Duration::from_millis(25));
     }
