@@ -105,6 +105,26 @@ impl Fp2 {
         product
     }
 
+    /// The product with a real number.
+    pub(super) fn multiply_by_real(&self, factor: &[u64; 6]) -> Self {
+        let mut product = Self::default();
+        let factor = factor.as_ptr().cast::<blst_fp>();
+        // SAFETY: each pointer is to six live limbs, which is the layout of `blst_fp` (checked above).
+        unsafe {
+            blst::blst_fp_mul(
+                product.real.as_mut_ptr().cast(),
+                self.real.as_ptr().cast(),
+                factor,
+            );
+            blst::blst_fp_mul(
+                product.imaginary.as_mut_ptr().cast(),
+                self.imaginary.as_ptr().cast(),
+                factor,
+            );
+        }
+        product
+    }
+
     /// Negates by mask where `condition` holds.
     pub(super) fn negate_if(&mut self, condition: bool) {
         let element = self.raw_mut();
@@ -213,11 +233,11 @@ impl JacobianPoint {
         unsafe { blst::blst_p2_double(point, point) };
     }
 
-    /// Adds any two points.
-    pub(super) fn add_or_double(&mut self, other: &Self) {
+    /// Adds two points that are not equal, or both infinity. Opposite points are allowed.
+    pub(super) fn add_distinct(&mut self, other: &Self) {
         let point = self.raw_mut();
         // SAFETY: live points of the layout of `blst_p2`; the result may be an operand.
-        unsafe { blst::blst_p2_add_or_double(point, point, other.raw()) };
+        unsafe { blst::blst_p2_add(point, point, other.raw()) };
     }
 
     /// Adds any two points.
@@ -227,7 +247,7 @@ impl JacobianPoint {
         unsafe { blst::blst_p2_add_or_double_affine(point, point, other.raw()) };
     }
 
-    /// Adds two points that are not equal. Opposite points and infinity are allowed.
+    /// Adds two points that are not equal, or both infinity. Opposite points are allowed.
     pub(super) fn add_distinct_affine(&mut self, other: &AffinePoint) {
         let point = self.raw_mut();
         // SAFETY: live points of blst's layouts; the result may be an operand.

@@ -103,10 +103,19 @@ pub(super) fn doubling_scalars() -> Vec<[u8; 32]> {
     scalars
 }
 
+/// The scalars of one use for which an addition of the lowest window is a doubling (`one_use.rs`).
+fn doubling_scalars_of_one_use() -> Vec<[u8; 32]> {
+    let u = u64::try_from(U).unwrap();
+    (1..=16)
+        .filter_map(|number| from_digits([1, 0, 1, u - number]))
+        .collect()
+}
+
 /// Small ones, those near the order and near multiples of powers of u, single bits, runs of ones, digits
 /// of zeros and ones, each window alone, and those that double.
 fn edge_scalars() -> Vec<[u8; 32]> {
     let mut scalars = doubling_scalars();
+    scalars.extend(doubling_scalars_of_one_use());
     let mut near = |limbs: [u64; 4]| {
         for by in -40..=40 {
             let limbs = offset(&limbs, by);
@@ -258,6 +267,21 @@ fn the_twelve_doubling_scalars_have_the_digits_that_double() {
         let mut digits = Digits::new(scalar);
         digits.make_odd();
         assert_eq!(digits.values(), [top, 1, top, top]);
+    }
+}
+
+#[test]
+fn sixteen_scalars_double_in_the_lowest_window_of_one_use() {
+    let scalars = doubling_scalars_of_one_use();
+    assert_eq!(scalars.len(), 16);
+    let message = message(11);
+    for scalar in &scalars {
+        let digits = Digits::new(scalar);
+        // What is added when the sum is \[r + u²\]H.
+        let window = digits.exact_window(2, 0);
+        assert_eq!((window.negative, window.index), (0, 1));
+        let product = one_use::multiply(&message.0, scalar);
+        assert_eq!(product, expected(&message.0, scalar), "{scalar:02x?}");
     }
 }
 

@@ -103,5 +103,5 @@ fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
     scrubbed_frames::<FRAMES_BYTES, T>(work)
 }
 
-/// Three times what the arrays of a batch of eight take.
+/// More than twice what a batch of eight takes, measured.
 const FRAMES_BYTES: usize = 64 << 10;
