@@ -23,6 +23,8 @@ mod fleet;
     reason = "the run takes what it needs of the suite"
 )]
 mod keymanager;
+#[path = "../keystore_text.rs"]
+mod keystore_text;
 mod ledger;
 #[path = "../random.rs"]
 mod random;
