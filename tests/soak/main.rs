@@ -392,7 +392,8 @@ fn adjust_rate(traffic: &Traffic, busy: u64) {
         .store(next.clamp(1_000, 100_000), Ordering::Relaxed);
 }
 
-/// Idle and all ticks of the processors since the machine's start.
+/// Idle and all ticks of the processors since the machine's start. Work of lower priority, such as a build
+/// under `nice`, counts as idle: it gives way.
 fn processor_ticks() -> (u64, u64) {
     let stat = fs::read_to_string("/proc/stat").unwrap();
     let ticks: Vec<u64> = stat
@@ -403,7 +404,10 @@ fn processor_ticks() -> (u64, u64) {
         .skip(1)
         .map(|ticks| ticks.parse().unwrap())
         .collect();
-    (ticks[3] + ticks[4], ticks.iter().take(8).sum())
+    let [_, nice, _, idle, waiting, ..] = ticks[..] else {
+        panic!("/proc/stat has too few columns: {stat}")
+    };
+    (nice + idle + waiting, ticks.iter().take(8).sum())
 }
 
 fn busy_percent(before: (u64, u64), after: (u64, u64)) -> u64 {
