@@ -230,6 +230,7 @@ mod tests {
     #[test]
     fn without_a_chosen_network_the_others_show_the_one_of_a_registration() {
         let networks = Networks::default();
+        assert!(!networks.is_chosen());
         let root = |name: &str| built_in(name).genesis_validators_root.expect(name);
         let assumed = || networks.for_all_forks().name.to_string();
         assert_eq!(assumed(), "mainnet");
@@ -260,6 +261,7 @@ mod tests {
     #[test]
     fn a_chosen_network_is_that_of_every_request() {
         let gnosis = Networks::named("gnosis").expect("gnosis");
+        assert!(gnosis.is_chosen());
         let hoodi = built_in("hoodi");
         gnosis.note(hoodi, hoodi.genesis_validators_root.expect("a root"));
         assert_eq!(gnosis.for_all_forks().name, "gnosis");

@@ -392,5 +392,8 @@ impl StoreWriter {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(all(test, feature = "model"))]
 mod model_tests;

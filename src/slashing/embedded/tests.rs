@@ -1,9 +1,14 @@
 //! What a change leaves behind: all of it or nothing, and during a large import what is signed meanwhile too.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fs, io};
 
+use redb::{Builder, Database};
+
+use super::disk::{Disk, Draft};
 use super::{EmbeddedStore, KNOWN_CHAINS_MAX, LAST_COPIED_MAX, lock_directory};
 use crate::consensus::primitives::{PublicKey, Root, Slot};
 use crate::consensus::slashable::SlashableMessage;
@@ -178,5 +183,88 @@ fn a_change_of_several_keys_is_made_for_all_or_for_none() {
         assert_eq!(changed.unwrap().is_ok(), refused.is_none());
         let slots: Vec<_> = slots(&mut store).into_values().collect();
         assert_eq!(slots, [expected, expected]);
+    }
+}
+
+/// A disk that says what the size of its database is, and counts the copies that are made of it.
+struct SizedDisk {
+    disk: MemoryDisk,
+    bytes: u64,
+    copies: Arc<AtomicUsize>,
+}
+
+impl Disk for SizedDisk {
+    fn open(&self, builder: &Builder) -> Result<Option<Database>, redb::Error> {
+        self.disk.open(builder)
+    }
+
+    fn create(&self, builder: &Builder, draft: Draft) -> Result<Database, redb::Error> {
+        self.copies.fetch_add(1, Ordering::Relaxed);
+        self.disk.create(builder, draft)
+    }
+
+    fn adopt(&self, draft: Draft) -> io::Result<()> {
+        self.disk.adopt(draft)
+    }
+
+    fn discard(&self, draft: Draft) {
+        self.disk.discard(draft);
+    }
+
+    fn verify(&self) -> io::Result<()> {
+        self.disk.verify()
+    }
+
+    fn had_database(&self) -> io::Result<bool> {
+        self.disk.had_database()
+    }
+
+    fn remember(&self) -> io::Result<()> {
+        self.disk.remember()
+    }
+
+    fn database_bytes(&self) -> io::Result<u64> {
+        Ok(self.bytes)
+    }
+}
+
+#[test]
+fn a_file_is_copied_when_it_is_large_and_its_records_need_much_less() {
+    const LARGE: u64 = 16 << 20;
+    const RECORDS: usize = 41_944;
+    /// The least that so many records may take without a copy: 400 bytes each.
+    const NEEDED: u64 = 16_777_600;
+    let disk = MemoryDisk::default();
+    let path = Path::new("memory");
+    let mut records = 0;
+    for (more_records, bytes, is_copied) in [
+        (10, LARGE - 1, false),
+        (10, LARGE, false),
+        (10, LARGE + 1, true),
+        (RECORDS, LARGE + 1, false),
+        (RECORDS, NEEDED, false),
+        (RECORDS, NEEDED + 1, true),
+    ] {
+        if records < more_records {
+            let boxed = Box::new(disk.clone());
+            let (mut store, _) = EmbeddedStore::open(boxed, path, false, |_| None).unwrap();
+            let numbers: Vec<_> = (records..more_records).collect();
+            record(&mut store, &numbers, 5);
+            records = more_records;
+        }
+        let copies = Arc::new(AtomicUsize::new(0));
+        let sized = SizedDisk {
+            disk: disk.clone(),
+            bytes,
+            copies: Arc::clone(&copies),
+        };
+        let (mut store, _) = EmbeddedStore::open(Box::new(sized), path, false, |_| None).unwrap();
+        let copies = copies.load(Ordering::Relaxed);
+        assert_eq!(
+            copies,
+            usize::from(is_copied),
+            "{records} records, {bytes} bytes"
+        );
+        assert_eq!(slots(&mut store).len(), records);
     }
 }
