@@ -5,13 +5,13 @@
 //! are added, by ψ², which costs two multiplications of the field. Then 13 windows of five bits from the
 //! highest to the lowest: five doublings, and one addition for each of the four digits (`digits.rs`, exact
 //! windows). It is blst's own way (`POINTonE2_mult_gls`), after Galbraith, Lin and Scott ("Endomorphisms
-//! for faster elliptic curve cryptography on a large class of curves", 2009), but for the affine rows, which
-//! halve the table, and the cheaper additions.
+//! for faster elliptic curve cryptography on a large class of curves", 2009), but for the affine rows and
+//! for additions that cannot double.
 //!
-//! **Exceptional cases.** An addition that cannot double takes four fifths of the time. It needs that the sum
-//! and the entry d·\[uⁱ\]H, |d| ≤ 16, are not equal unless both are infinity. H has order r (at infinity,
-//! all sums and entries are infinity), so what matters is s − d·uⁱ modulo r, where s = s₀ + s₁u + s₂u² + s₃u³
-//! is the factor of the sum.
+//! **Exceptional cases.** An addition that cannot double needs 11 multiplications and squarings instead of 13
+//! (`ec_ops.h`). It is right unless sum and entry are equal and not infinity. H has order r, so what matters
+//! is s − d·uⁱ modulo r, where s = s₀ + s₁u + s₂u² + s₃u³ is the factor of the sum and d·\[uⁱ\]H the entry,
+//! |d| ≤ 16. (If H is infinity, all sums and entries are.)
 //! - In every window but the lowest, |sₙ| < 2⁶⁰, since five more bits follow. So s − d·uⁱ = Σ cₙuⁿ with
 //!   |cₙ| < u/2: its magnitude is below r, and it is zero modulo r only if all cₙ are zero. Then sᵢ = d. But
 //!   what sᵢ holds before this addition was doubled five times: it is a multiple of 32. So sᵢ = d = 0, and all
