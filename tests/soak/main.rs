@@ -202,13 +202,15 @@ fn inflict_faults(
         if *fault == Fault::KillAll && (0.5..2.9).contains(&third) {
             continue;
         }
+        // Locked meanwhile: nothing is measured during a fault.
+        let mut inflicted = inflicted.lock().unwrap();
         let is_done = targets.inflict(*fault, victim);
         let name = if is_done {
             format!("{fault:?}")
         } else {
             format!("{fault:?} cannot be done here")
         };
-        inflicted.lock().unwrap().push(name);
+        inflicted.push(name);
     }
 }
 
@@ -235,10 +237,15 @@ fn watch(
             adjust_rate(traffic, busy_percent(ticks, now));
             ticks = now;
         }
-        is_paused.store(true, Ordering::Relaxed);
-        thread::sleep(Duration::from_millis(700));
-        let usage: Vec<_> = nodes.iter().map(Node::usage).collect();
-        is_paused.store(false, Ordering::Relaxed);
+        let (usage, faults) = {
+            // No fault begins before all is measured.
+            let mut inflicted = inflicted.lock().unwrap();
+            is_paused.store(true, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(700));
+            let usage: Vec<_> = nodes.iter().map(Node::usage).collect();
+            is_paused.store(false, Ordering::Relaxed);
+            (usage, std::mem::take(&mut *inflicted))
+        };
         for ((node, usage), settled) in nodes.iter().zip(&usage).zip(&mut settled) {
             judge_usage(traffic, node, *usage, settled);
         }
@@ -265,7 +272,7 @@ fn watch(
             p99: quantile(99),
             busy_percent: busy_percent(first_ticks, ticks),
             usage,
-            faults: std::mem::take(&mut *inflicted.lock().unwrap()),
+            faults,
         };
         println!("{}", interval.line());
         totals = now;
