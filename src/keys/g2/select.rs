@@ -57,3 +57,25 @@ fn mask_if_equal(first: u64, second: u64) -> u64 {
     let differs = (difference | difference.wrapping_neg()) >> 63;
     black_box(differs).wrapping_sub(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_entry_is_found_and_an_index_outside_of_the_row_gives_infinity() {
+        let mut row = [AffinePoint::INFINITY; 16];
+        for (entry, number) in row.iter_mut().zip(1..) {
+            entry.x.real = [number; 6];
+            entry.y.imaginary = [number << 32; 6];
+        }
+        for (entry, index) in row.iter().zip(0..) {
+            assert_eq!(select(&row, index), *entry, "{index}");
+            for bit in 4..64 {
+                let outside = index | (1 << bit);
+                assert_eq!(select(&row, outside), AffinePoint::INFINITY, "{outside:x}");
+            }
+        }
+        assert_eq!(select(&row, u64::MAX), AffinePoint::INFINITY);
+    }
+}

@@ -77,7 +77,7 @@ fn gives(known: &[(&str, &str); BATCH_KEYS_MAX]) -> Option<bool> {
     for number in 0..BATCH_KEYS_MAX {
         let alone = message.sign(references[number]).ok()?;
         let in_batch = *together[number].as_ref().ok()?;
-        if alone != expected[number] || in_batch != expected[number] {
+        if [alone, in_batch] != [expected[number]; 2] {
             return Some(false);
         }
     }
