@@ -27,6 +27,9 @@ const U: u64 = 0xd201_0000_0001_0000;
 /// ⌊(2¹²⁸ − 1) / u⌋ − 2⁶⁴.
 const RECIPROCAL: u64 = 0x3812_04ca_56cd_56b5;
 
+/// Digits of a scalar.
+pub(super) const DIGITS: usize = 4;
+
 /// Bits of a window.
 pub(super) const WINDOW_BITS: usize = 5;
 
@@ -35,7 +38,7 @@ pub(super) const WINDOWS: usize = 13;
 
 /// The digits of a scalar in base |z|, lowest first.
 #[derive(Default, Zeroize, ZeroizeOnDrop)]
-pub(super) struct Digits([u64; 4]);
+pub(super) struct Digits([u64; DIGITS]);
 
 /// A window: what its sign is, and which entry of its row it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

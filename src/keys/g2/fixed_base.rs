@@ -25,7 +25,7 @@
 //! - H at infinity has no table.
 
 use super::curve::{AffinePoint, Fp2, JacobianPoint, to_affine};
-use super::digits::{Digits, WINDOW_BITS, WINDOWS};
+use super::digits::{DIGITS, Digits, WINDOW_BITS, WINDOWS};
 use super::endomorphism::{times_u, times_u_affine};
 use super::select::{select, select_signed};
 
@@ -33,9 +33,7 @@ use super::select::{select, select_signed};
 /// signature) and take longer until the first of them is done.
 pub(crate) const BATCH_KEYS_MAX: usize = 8;
 
-/// Digits of a scalar: sums that a key has.
-const DIGITS: usize = 4;
-
+/// Sums of a batch: one for each digit of each key.
 const SUMS_MAX: usize = BATCH_KEYS_MAX * DIGITS;
 
 /// Doublings that the last entry of the last row needs, and the point itself.

@@ -22,12 +22,9 @@
 //! - The multiples: n·H and H are equal for no n from 2 to 15.
 
 use super::curve::{AffinePoint, JacobianPoint, to_affine};
-use super::digits::{Digits, WINDOW_BITS, WINDOWS};
+use super::digits::{DIGITS, Digits, WINDOW_BITS, WINDOWS};
 use super::endomorphism::{times_u_affine, times_u_squared_affine};
 use super::select::select_signed;
-
-/// Digits of a scalar.
-const DIGITS: usize = 4;
 
 /// 1 to 16 times a point.
 type Row = [AffinePoint; 16];

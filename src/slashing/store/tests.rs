@@ -1,7 +1,5 @@
 //! The writer thread with a back-end that does what the test says.
 
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::consensus::primitives::Slot;
 use crate::slashing::backend::{ChangeMarks, LargeImport};
@@ -98,7 +96,7 @@ impl Backend for ScriptedBackend {
     }
 
     fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, Unavailable> {
-        Ok(Box::new(EmptySnapshot))
+        unreachable!("no test reads the records")
     }
 
     fn check_idle(&mut self) -> Option<Result<(), Unavailable>> {
@@ -107,26 +105,6 @@ impl Backend for ScriptedBackend {
 
     fn recover(&mut self) -> Result<(), Unavailable> {
         self.access()
-    }
-}
-
-struct EmptySnapshot;
-
-impl Snapshot for EmptySnapshot {
-    fn chains(&mut self, _: Option<&BTreeSet<PublicKey>>) -> Result<BTreeSet<Root>, Unavailable> {
-        Ok(BTreeSet::new())
-    }
-
-    fn marks(
-        &mut self,
-        _: Option<Root>,
-        _: Option<&BTreeSet<PublicKey>>,
-    ) -> Result<Vec<(PublicKey, Root, Marks)>, Unavailable> {
-        Ok(Vec::new())
-    }
-
-    fn known(&mut self, _: &BTreeSet<PublicKey>) -> Result<BTreeSet<PublicKey>, Unavailable> {
-        Ok(BTreeSet::new())
     }
 }
 
