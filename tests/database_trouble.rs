@@ -111,12 +111,26 @@ fn started_while_the_database_is_away_it_listens_unhealthy_and_comes_up_by_itsel
     assert_eq!(client.get("/healthcheck").status, 503);
     assert_eq!(signed(&mut client, 5, ZERO), 503);
     assert_eq!(sign(&mut client, &randao()).status, 200);
+    assert_shown_as_working(&signer, false);
     server.resume();
     wait_healthy(&mut client);
     assert_eq!(signed(&mut client, 5, ZERO), 200);
-    let metrics = signer.metrics.clone().unwrap();
-    let page = Client::connect(&metrics).get("/metrics").text();
-    assert!(page.contains("slashing"), "{page}");
+    assert_shown_as_working(&signer, true);
+}
+
+/// Metrics and status say that records are in a database, and whether it works.
+fn assert_shown_as_working(signer: &Signer, works: bool) {
+    let mut client = Client::connect(signer.metrics.as_ref().unwrap());
+    let metrics = client.get("/metrics").text();
+    let line = format!("signerd_store_available {}\n", u8::from(works));
+    assert!(metrics.contains(&line), "{metrics}");
+    let status = client.get("/status").json();
+    let protection = &status["slashing_protection"];
+    assert_eq!(
+        (&protection["store"], &protection["works"]),
+        (&json!("database"), &json!(works)),
+        "{status}"
+    );
 }
 
 /// Starts a server that answers each statement by the first of `answers` whose text it contains, with one row

@@ -452,4 +452,24 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_minor_version_is_found_where_it_is_later_than_1_1_and_the_major_one_is_1() {
+        for (line, position) in [
+            ("GET /a HTTP/1.2", Some(14)),
+            ("GET /a HTTP/1.9", Some(14)),
+            ("DELETE /ab HTTP/1.3", Some(18)),
+            ("GET /a HTTP/1.1", None),
+            ("GET /a HTTP/1.0", None),
+            ("GET /a HTTP/2.0", None),
+            ("GET /a HTTP/2.2", None),
+            ("GET /a HTTP/0.9", None),
+            ("GET /a HTTP/1.2 ", None),
+            ("GET /a HTTP/1.x", None),
+            ("GET /a", None),
+        ] {
+            let head = format!("{line}\r\nHost: a\r\n\r\n");
+            assert_eq!(later_minor_version(head.as_bytes()), position, "{line}");
+        }
+    }
 }

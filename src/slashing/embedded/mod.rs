@@ -378,6 +378,10 @@ impl Backend for EmbeddedStore {
 }
 
 #[cfg(test)]
+mod disk_tests;
+#[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod import_tests;
 #[cfg(test)]
 mod tests;

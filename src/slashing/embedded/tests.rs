@@ -22,8 +22,8 @@ use crate::slashing::rule::{BlockMark, Marks};
 use crate::testing::memory_disk::MemoryDisk;
 use crate::testing::store_scratch::Scratch;
 
-const CHAIN: Root = Root([0xcc; 32]);
-const LIMITS: SigningLimits = SigningLimits {
+pub(super) const CHAIN: Root = Root([0xcc; 32]);
+pub(super) const LIMITS: SigningLimits = SigningLimits {
     min_slot: Some(Slot(0)),
     min_epoch: None,
     chain: None,
@@ -37,7 +37,7 @@ fn key(number: usize) -> PublicKey {
     key
 }
 
-fn block(slot: u64) -> Marks {
+pub(super) fn block(slot: u64) -> Marks {
     Marks {
         block: Some(BlockMark {
             slot: Slot(slot),

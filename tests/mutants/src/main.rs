@@ -19,8 +19,11 @@ mod suite;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use crate::compile::Tree;
 use crate::mutant::{Built, Mutant, Outcome};
@@ -43,9 +46,7 @@ fn main() -> ExitCode {
     let units = Suite::of_units(&tree.build_unit_tests(), mutants.len());
     let switched = with(&mutants, Built::Switched);
     println!("{} changes in one build", switched.len());
-    for id in switched {
-        outcomes.insert(id, report(&mutants[id], units.judge(id)));
-    }
+    outcomes.extend(judge_switched(&mutants, &switched, &units));
     let mut whole = None;
     if !modules.is_empty() {
         let suite = Suite::of_end_to_end(&tree.build_end_to_end_tests(), &modules, mutants.len());
@@ -72,19 +73,39 @@ fn with(mutants: &[Mutant], built: Built) -> Vec<usize> {
         .collect()
 }
 
-/// Builds the program with this change alone and runs all tests.
+/// Runs the unit tests for each change: as many changes at once as there are processors.
+fn judge_switched(mutants: &[Mutant], switched: &[usize], units: &Suite) -> Vec<(usize, Outcome)> {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let judge_some = || {
+        let mut outcomes = Vec::new();
+        while let Some(&id) = switched.get(next.fetch_add(1, Ordering::Relaxed)) {
+            outcomes.push((id, report(&mutants[id], units.judge(id))));
+        }
+        outcomes
+    };
+    thread::scope(|scope| {
+        let judges: Vec<_> = (0..processors).map(|_| scope.spawn(judge_some)).collect();
+        judges
+            .into_iter()
+            .flat_map(|judge| judge.join().expect("a judge"))
+            .collect()
+    })
+}
+
+/// Builds the program with this change alone and runs all tests, those of its file first.
 fn judge_alone(tree: &Tree, mutant: &Mutant, units: &Suite, whole: Option<&Suite>) -> Outcome {
     let Some(program) = tree.build_alone(mutant) else {
         tree.restore(mutant);
         return Outcome::Unviable;
     };
-    let mut outcome = units.with_program(&program).judge_all();
+    let mut outcome = units.with_program(&program).judge_all(&mutant.file);
     if outcome == Outcome::Missed
         && let Some(whole) = whole
     {
         outcome = whole
             .with_program(&tree.build_end_to_end_tests())
-            .judge_all();
+            .judge_all(&mutant.file);
     }
     tree.restore(mutant);
     outcome

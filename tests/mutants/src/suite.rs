@@ -119,9 +119,16 @@ impl Suite {
         )
     }
 
-    /// Whether any test notices the change that is built in.
-    pub(crate) fn judge_all(&self) -> Outcome {
-        self.judge_by(self.tests.iter().collect(), None)
+    /// Whether any test notices the change of this file that is built in. Tests of the file's module come first.
+    pub(crate) fn judge_all(&self, file: &str) -> Outcome {
+        let path = file.trim_start_matches("src/").trim_end_matches(".rs");
+        let module = path.trim_end_matches("/mod").replace('/', "::") + "::";
+        let (mut tests, others): (Vec<&Test>, Vec<&Test>) = self
+            .tests
+            .iter()
+            .partition(|test| test.name.starts_with(&module));
+        tests.extend(others);
+        self.judge_by(tests, None)
     }
 
     fn judge_by(&self, mut tests: Vec<&Test>, id: Option<usize>) -> Outcome {
