@@ -110,11 +110,10 @@ impl DatabaseConnection {
     }
 
     fn set_up(&mut self, settings: &DatabaseSettings) -> Result<(), DatabaseError> {
-        // The server must give up before we do, so that no transaction of ours holds a lock for long. It
-        // notices within 15 s that this host or the network is gone. `synchronous_commit` is pinned to what
-        // will be checked: a reload of the server's configuration does not change it for this session.
-        let statement_ms = settings.socket_timeout.as_millis() * 3 / 4;
-        let lock_ms = settings.socket_timeout.as_millis() / 2;
+        // The server notices within 15 s that this host or the network is gone. `synchronous_commit` is pinned
+        // to what will be checked: a reload of the server's configuration does not change it for this session.
+        let statement_ms = settings.statement_timeout_ms();
+        let lock_ms = settings.lock_timeout_ms();
         let mut statements = format!(
             "SET statement_timeout = {statement_ms}; SET lock_timeout = {lock_ms}; \
              SET idle_in_transaction_session_timeout = {statement_ms}; \
@@ -342,4 +341,28 @@ pub(crate) fn talk_to_database(sent: &[u8]) -> io::Result<bool> {
         .log_in(&settings)
         .and_then(|()| connection.run("SELECT $1", &[Some("1".to_owned())]));
     Ok(talked.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message of the server: its type and its body.
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap();
+        [&[kind], &length.to_be_bytes()[..], body].concat()
+    }
+
+    #[test]
+    fn a_server_that_says_all_it_has_to_is_talked_to_and_one_that_stops_earlier_is_not() {
+        let welcome = message(b'R', &[0; 4]);
+        let ready = message(b'Z', b"I");
+        let sent = [&welcome[..], &ready, &ready, &ready].concat();
+        assert!(talk_to_database(&sent).unwrap());
+        for end in 0..sent.len() {
+            assert!(!talk_to_database(&sent[..end]).unwrap(), "{end} bytes");
+        }
+        let refusal = message(b'E', b"SFATAL\0C28000\0Mno\0\0");
+        assert!(!talk_to_database(&refusal).unwrap());
+    }
 }

@@ -16,6 +16,7 @@ mod error;
 mod login;
 mod marks;
 mod pruning;
+mod reconnect;
 mod schema;
 mod server_limits;
 mod signing;
@@ -32,6 +33,7 @@ use connector::{Connector, is_lasting, sentence, warn_of_unverified_server};
 use error::DatabaseError;
 pub use pruning::PruningSettings;
 pub(super) use pruning::start_pruning;
+use reconnect::{Reconnect, is_worth_a_retry};
 pub use schema::SCHEMA;
 use signing::{CheckedRequest, record_batch};
 pub use url::DatabaseSettings;
@@ -49,13 +51,6 @@ use crate::consensus::primitives::{PublicKey, Root};
 /// 6,400 for all sessions.
 const BATCH_VALIDATORS_MAX: usize = 1000;
 
-/// The pause after a failed attempt to connect; it doubles up to the maximum.
-const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(100);
-const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
-
-/// A request is tried once more on a new connection when the old one breaks this soon.
-const RETRY_WITHIN: Duration = Duration::from_millis(500);
-
 /// For reading or writing many keys.
 const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -66,8 +61,7 @@ pub(super) struct PostgresStore {
     connection: Option<DatabaseConnection>,
     /// Why there is no connection.
     failure: Unavailable,
-    next_attempt: Instant,
-    pause: Duration,
+    reconnect: Reconnect,
     last_check: Instant,
     high: Option<HighWatermark>,
     /// The chain of the database, once it is known.
@@ -88,8 +82,7 @@ impl PostgresStore {
             connector: Connector::new(settings)?,
             connection: None,
             failure: Unavailable(format!("{} is not connected yet", settings.shown())),
-            next_attempt: Instant::now(),
-            pause: RECONNECT_PAUSE_MIN,
+            reconnect: Reconnect::new(Instant::now()),
             last_check: Instant::now(),
             high: None,
             chain: None,
@@ -121,7 +114,7 @@ impl PostgresStore {
         if self.connection.is_some() {
             return Ok(());
         }
-        if Instant::now() < self.next_attempt {
+        if !self.reconnect.is_due(Instant::now()) {
             return Err(self.failure.clone());
         }
         let connected = self.connector.connect(end);
@@ -145,7 +138,7 @@ impl PostgresStore {
         // Another database may be behind the name now.
         self.validator_ids.clear();
         self.connection = Some(connection);
-        self.pause = RECONNECT_PAUSE_MIN;
+        self.reconnect.note_success();
         self.last_check = Instant::now();
         Ok(())
     }
@@ -153,8 +146,7 @@ impl PostgresStore {
     /// Closes the connection after an error, and says when the next one is tried.
     fn fail(&mut self, error: &DatabaseError) -> Unavailable {
         self.connection = None;
-        self.next_attempt = Instant::now() + self.pause;
-        self.pause = (self.pause * 2).min(RECONNECT_PAUSE_MAX);
+        self.reconnect.note_failure(Instant::now());
         self.failure = self.connector.unavailable(error);
         self.failure.clone()
     }
@@ -165,7 +157,7 @@ impl PostgresStore {
         &mut self,
         mut work: impl FnMut(&mut Self, &mut DatabaseConnection) -> Result<T, DatabaseError>,
     ) -> Result<T, Unavailable> {
-        let is_new = self.connection.is_none();
+        let was_idle = self.connection.is_some();
         let begun = Instant::now();
         let end = self.end_of_request();
         self.connect(end)?;
@@ -174,10 +166,10 @@ impl PostgresStore {
             Err(error) => error,
         };
         let failure = self.fail(&error);
-        if is_new || begun.elapsed() > RETRY_WITHIN {
+        if !is_worth_a_retry(was_idle, begun.elapsed()) {
             return Err(failure);
         }
-        self.next_attempt = Instant::now();
+        self.reconnect.set_due(Instant::now());
         self.connect(end)?;
         let again = self.attempt(&mut work, end);
         again.map_err(|error| self.fail(&error))
@@ -271,9 +263,9 @@ impl PostgresStore {
                 },
             }
         }
-        // What does not fit into half of the time is left for the next batch.
+        // What does not fit into this time is left for the next batch.
         let begun = Instant::now();
-        let time_max = self.connector.settings.socket_timeout / 2;
+        let time_max = self.connector.settings.batch_time_max();
         for mut waiting in [blocks, votes] {
             while !waiting.is_empty() && begun.elapsed() < time_max {
                 let (indices, batch) = next_batch(&mut waiting);
@@ -466,3 +458,6 @@ impl LargeImport for PostgresImport {
         written.map_err(|error| self.connector.unavailable(&error))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,6 @@
 //! `jdbc:postgresql://host[:port][,host[:port]…]/database[?name=value&…]`, `jdbc:postgresql:database`, and
 //! the same without `jdbc:`. Parameters that do not matter here are reported once and ignored. With `jdbc:`
 //! a plus sign in a parameter is a space, as for Java's URLDecoder; without it, a plus sign, as for libpq.
-//!
-//! Over 500 lines because the parser has one test table for each form of a URL.
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -278,6 +276,21 @@ impl DatabaseSettings {
             .map(|host| format!("{}:{}", host.name, host.port))
             .collect();
         format!("postgresql://{}/{}", hosts.join(","), self.database())
+    }
+
+    /// How long batches of a request may be begun: half of its time.
+    pub(super) fn batch_time_max(&self) -> Duration {
+        self.socket_timeout / 2
+    }
+
+    /// The server gives up a statement before we do, so that no transaction of ours holds a lock for long.
+    pub(super) fn statement_timeout_ms(&self) -> u128 {
+        self.socket_timeout.as_millis() * 3 / 4
+    }
+
+    /// How long the server waits for a lock.
+    pub(super) fn lock_timeout_ms(&self) -> u128 {
+        self.socket_timeout.as_millis() / 2
     }
 
     /// The database; without a name, that of the role.

@@ -113,6 +113,10 @@ fn an_ssl_parameter_is_weaker_than_an_sslmode() {
             "sslmode=verify-ca&sslfactory=org.postgresql.ssl.NonValidatingFactory",
             SslMode::VerifyCa,
         ),
+        (
+            "sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory",
+            SslMode::Prefer,
+        ),
         ("sslmode=disable", SslMode::Disable),
         ("sslmode=allow", SslMode::Allow),
         ("sslmode=verify-ca", SslMode::VerifyCa),
@@ -223,7 +227,11 @@ fn of_pool_properties_the_ones_that_matter_are_taken_and_the_rest_is_one_notice(
     assert_eq!(settings.socket_timeout, Duration::from_secs(3));
     assert_eq!(settings.schema.as_deref(), Some("s"));
     assert_eq!(settings.notices.len(), 1);
-    assert!(settings.notices[0].contains("maximumPoolSize, minimumIdle"));
+    let notice = &settings.notices[0];
+    assert!(
+        notice.ends_with(": maximumPoolSize, minimumIdle"),
+        "{notice}"
+    );
     for (line, part) in [
         (
             "connectionTimeout=soon",
@@ -234,5 +242,72 @@ fn of_pool_properties_the_ones_that_matter_are_taken_and_the_rest_is_one_notice(
     ] {
         let error = settings.clone().apply_pool_properties(line).unwrap_err();
         assert!(error.contains(part), "{line}: {error}");
+    }
+}
+
+#[test]
+fn a_database_is_shown_by_its_hosts_and_its_name() {
+    let url = "postgresql://u:secret@a:1,[::1]/w?sslmode=disable&password=secret";
+    let settings = DatabaseSettings::from_url(url).unwrap();
+    let shown = "postgresql://a:1,::1:5432/w";
+    assert_eq!(settings.shown(), shown);
+    assert_eq!(format!("{settings:?}"), shown);
+}
+
+#[test]
+fn files_of_certificates_are_those_that_are_named_or_none() {
+    for (parameters, root, identity) in [
+        ("", None, None),
+        ("sslrootcert=system", None, None),
+        ("sslrootcert=/ca.pem", Some("/ca.pem"), None),
+        (
+            "sslcert=/c.pem&sslkey=/c.key",
+            None,
+            Some(("/c.pem", "/c.key")),
+        ),
+    ] {
+        let url = format!("postgresql://db/w?{parameters}");
+        let settings = DatabaseSettings::from_url(&url).unwrap();
+        assert_eq!(settings.ssl_root_cert, root.map(PathBuf::from), "{url}");
+        let identity = identity.map(|(certificate, key)| (certificate.into(), key.into()));
+        assert_eq!(settings.ssl_identity, identity, "{url}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_shown_when_it_is_a_short_word() {
+    for (value, is_shown) in [
+        ("", true),
+        ("may-be_1.0", true),
+        ("aaaaaaaaaaaaaaaaaaaa", true),
+        ("aaaaaaaaaaaaaaaaaaaaa", false),
+        ("a b", false),
+        ("a@", false),
+        ("a;b", false),
+        ("\u{e4}", false),
+    ] {
+        assert_eq!(
+            shown(value) == format!("{value:?}"),
+            is_shown,
+            "{value}: {}",
+            shown(value)
+        );
+    }
+}
+
+#[test]
+fn the_server_and_the_batches_end_before_the_time_of_a_request() {
+    for (seconds, batch_ms, statement_ms, lock_ms) in
+        [(2, 1000, 1500, 1000), (60, 30_000, 45_000, 30_000)]
+    {
+        let url = format!("postgresql://db/w?socketTimeout={seconds}");
+        let settings = DatabaseSettings::from_url(&url).unwrap();
+        assert_eq!(
+            settings.batch_time_max(),
+            Duration::from_millis(batch_ms),
+            "{url}"
+        );
+        assert_eq!(settings.statement_timeout_ms(), statement_ms, "{url}");
+        assert_eq!(settings.lock_timeout_ms(), lock_ms, "{url}");
     }
 }
