@@ -13,11 +13,11 @@ use crate::mutant::Outcome;
 const SEEN: &str = "target/mutants/seen";
 
 /// A test that takes longer without a change is left out: it would run again for each change that survives.
-const TEST_TIME_MAX: Duration = Duration::from_secs(10);
+const TEST_TIME_MAX: Duration = Duration::from_secs(6);
 
 /// A run that takes so much longer than without a change has come to no end. Its time does not pass while the
 /// runner itself is stopped.
-const RUN_TIMES_MAX: u32 = 3;
+const RUN_TIMES_MAX: u32 = 2;
 const RUN_GRACE: Duration = Duration::from_secs(10);
 
 const TICK: Duration = Duration::from_millis(10);
@@ -25,8 +25,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// Unit tests that take more memory fail.
 const MEMORY_KIB_MAX: u64 = 12 << 20;
 
-/// So many tests run first, then so many, then the rest: most changes are noticed at once.
-const FIRST_TESTS: [usize; 2] = [6, 40];
+/// So many tests run first, then so many, and so on, then the rest: most changes are noticed at once.
+const FIRST_TESTS: [usize; 3] = [4, 12, 40];
 
 /// A test program with its tests.
 pub(crate) struct Suite {
