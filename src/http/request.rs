@@ -472,4 +472,50 @@ mod tests {
             assert_eq!(later_minor_version(head.as_bytes()), position, "{line}");
         }
     }
+
+    /// The status of this head, 200 when it is complete and 100 when more must come.
+    fn status_of(head: &str) -> u16 {
+        match read(head.as_bytes(), &mut 0, &mut Request::default()) {
+            Ok(Some(_)) => 200,
+            Ok(None) => 100,
+            Err(error) => error.status,
+        }
+    }
+
+    /// A head of so many bytes.
+    fn head_of(bytes: usize) -> String {
+        let (start, end) = ("GET /a HTTP/1.1\r\nHost: a\r\nA: ", "\r\n\r\n");
+        let filler = "a".repeat(bytes - start.len() - end.len());
+        format!("{start}{filler}{end}")
+    }
+
+    #[test]
+    fn a_head_has_at_most_16_kib_2_of_them_for_the_target_and_100_fields() {
+        let line = |bytes: usize| format!("GET /{}", "a".repeat(bytes - 5));
+        let target = |bytes: usize| {
+            let path = "a".repeat(bytes - 1);
+            format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n")
+        };
+        let fields = |count: usize| {
+            let more = "A: a\r\n".repeat(count - 1);
+            format!("GET /a HTTP/1.1\r\nHost: a\r\n{more}\r\n")
+        };
+        let unfinished = |bytes: usize| head_of(bytes + 4)[..bytes].to_owned();
+        for (case, head, expected) in [
+            ("a whole head", head_of(16_384), 200),
+            ("a whole head", head_of(16_385), 431),
+            ("a part of a head", unfinished(16_383), 100),
+            ("a part of a head", unfinished(16_384), 431),
+            ("a part of a line", line(2_048 + 63), 100),
+            ("a part of a line", line(2_048 + 64), 414),
+            ("a target", target(2_048), 200),
+            ("a target", target(2_049), 414),
+            ("fields", fields(24), 200),
+            ("fields", fields(25), 200),
+            ("fields", fields(100), 200),
+            ("fields", fields(101), 431),
+        ] {
+            assert_eq!(status_of(&head), expected, "{case}, {} bytes", head.len());
+        }
+    }
 }

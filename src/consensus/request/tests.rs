@@ -1297,3 +1297,35 @@ fn a_request_may_have_as_many_elements_as_its_type_and_no_more() {
         }
     }
 }
+
+#[test]
+fn a_request_of_each_type_has_so_many_elements_at_most() {
+    let networks = Networks::named("mainnet").expect("a network");
+    let reason = |name: &str, count: usize| {
+        let zeros = "0,".repeat(count) + "0";
+        let text = format!(r#"{{"type":"{name}","extra":[{zeros}]}}"#);
+        root(text.into_bytes(), &networks).unwrap_err()
+    };
+    for (name, elements_max) in [
+        ("AGGREGATION_SLOT", 8_192),
+        ("ATTESTATION", 8_192),
+        ("VALIDATOR_REGISTRATION", 8_192),
+        ("BLOCK", 16_384),
+        ("BLOCK_V2", 16_384),
+    ] {
+        let expected = format!("expected at most {elements_max} for {name}");
+        let found = reason(name, elements_max);
+        assert!(found.contains(&expected), "{name}: {found}");
+        let found = reason(name, elements_max - 10);
+        assert!(!found.contains(&expected), "{name}: {found}");
+    }
+    let envelope = "EXECUTION_PAYLOAD_ENVELOPE";
+    for (count, is_refused) in [(1 << 19, true), ((1 << 19) - 10, false)] {
+        let found = reason(envelope, count);
+        assert_eq!(
+            found.contains("more than 524288 JSON elements"),
+            is_refused,
+            "{count}: {found}"
+        );
+    }
+}

@@ -4,7 +4,7 @@
 use super::curve::{AffinePoint, JacobianPoint, to_affine};
 use super::digits::Digits;
 use super::fixed_base::{BATCH_KEYS_MAX, FixedBaseTable};
-use super::{Fault, MessagePoint, MessageTable, one_use};
+use super::{FRAMES_BYTES, Fault, MessagePoint, MessageTable, one_use};
 
 /// |z|.
 const U: u128 = 0xd201_0000_0001_0000;
@@ -316,4 +316,29 @@ fn a_table_with_a_wrong_bit_gives_no_signature() {
         }
     }
     assert!(refused > 0);
+}
+
+#[test]
+fn a_batch_and_one_use_take_less_stack_than_is_overwritten() {
+    const {
+        assert!(
+            FRAMES_BYTES >= libc::PTHREAD_STACK_MIN,
+            "no thread has less"
+        )
+    };
+    let message = message(12);
+    let table = FixedBaseTable::new(&message.0).expect("a table");
+    let mut random = Random(7);
+    let scalars: [_; BATCH_KEYS_MAX] = std::array::from_fn(|_| random.scalar());
+    let mut products = [AffinePoint::INFINITY; BATCH_KEYS_MAX];
+    // A thread that needs more stack ends the test.
+    let product = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(FRAMES_BYTES);
+        let multiplied = thread.spawn_scoped(scope, || {
+            table.multiply(&scalars.each_ref(), &mut products);
+            one_use::multiply(&message.0, &scalars[0])
+        });
+        multiplied.expect("a thread").join().expect("its answer")
+    });
+    assert_eq!(product, products[0]);
 }

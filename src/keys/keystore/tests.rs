@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::keys::keystore::{self, Keystore};
+use crate::keys::keystore::{self, Keystore, NewKeystore};
 use crate::keys::keystore_error::KeystoreError;
+use crate::keys::seed::ParentKey;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -176,4 +177,17 @@ fn a_uuid_is_one_of_version_4() {
     ] {
         assert_eq!(keystore::format_uuid([byte; 16]), uuid);
     }
+}
+
+#[test]
+fn a_new_keystore_has_the_usual_cost_and_opens_with_its_password() {
+    let words = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+    let parent = ParentKey::new(words, "").unwrap();
+    let new = NewKeystore::derive(&parent, 7).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&new.json).unwrap();
+    assert_eq!(json["crypto"]["kdf"]["params"]["c"], 262_144);
+    let keystore = Keystore::parse(new.json.as_bytes()).unwrap();
+    let secret = keystore.open(&new.password).unwrap();
+    assert_eq!(secret.public_key(), new.key);
+    assert_eq!(keystore.path(), Some("m/12381/3600/7/0/0"));
 }
