@@ -6,6 +6,8 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -131,6 +133,30 @@ fn assert_shown_as_working(signer: &Signer, works: bool) {
         (&json!("database"), &json!(works)),
         "{status}"
     );
+}
+
+#[test]
+fn a_connection_that_the_server_ends_while_it_is_idle_costs_no_signature() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(&server.url(&database)).unwrap();
+    for epoch in 1..=5 {
+        let vote = SlashableMessage::Vote(Epoch(epoch - 1), Epoch(epoch));
+        let cleared = protection.clear(
+            &PublicKey([7; 48]),
+            &Slashable::On(Root::ZERO, vote),
+            Root::ZERO,
+        );
+        assert!(cleared.is_ok(), "{epoch}");
+        let ended = server.psql(
+            &database,
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+        assert_ne!(ended.trim(), "0");
+    }
 }
 
 /// Starts a server that answers each statement by the first of `answers` whose text it contains, with one row
@@ -418,6 +444,57 @@ fn each_way_to_log_in_and_to_encrypt_works_or_has_its_own_sentence() {
         .replace('/', "%2F");
     let url = format!("postgresql://postgres@{socket}:{}/{database}", server.port);
     open(&url).unwrap().health().unwrap();
+}
+
+/// A server that refuses every login with this code, and offers no TLS. Returns its port, and how many
+/// connections it got.
+fn refusing_server(code: &'static str) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            // A client that goes away ends its thread.
+            thread::spawn(move || refuse(client, code));
+        }
+    });
+    (port, connections)
+}
+
+fn refuse(mut client: TcpStream, code: &str) -> std::io::Result<()> {
+    const SSL_REQUEST: u32 = 80_877_103;
+    loop {
+        let mut head = [0; 8];
+        client.read_exact(&mut head)?;
+        let length = u32::from_be_bytes(head[..4].try_into().unwrap()) as usize;
+        client.read_exact(&mut vec![0; length - head.len()])?;
+        if head[4..] != SSL_REQUEST.to_be_bytes() {
+            break;
+        }
+        client.write_all(b"N")?;
+    }
+    let fields = format!("SFATAL\0C{code}\0Mno\0\0");
+    let length = u32::try_from(fields.len() + 4).unwrap();
+    client.write_all(&[b"E", &length.to_be_bytes()[..], fields.as_bytes()].concat())
+}
+
+#[test]
+fn only_with_sslmode_allow_is_a_login_that_was_refused_tried_again_with_tls() {
+    for (mode, code, expected) in [
+        ("disable", "28000", 1),
+        ("prefer", "28000", 1),
+        ("prefer", "28P01", 1),
+        ("allow", "28000", 2),
+        ("allow", "28P01", 1),
+    ] {
+        let (port, connections) = refusing_server(code);
+        let url = format!("postgresql://u:p@127.0.0.1:{port}/w?sslmode={mode}");
+        assert!(open(&url).is_err(), "{mode} {code}");
+        let connections = connections.load(Ordering::SeqCst);
+        assert_eq!(connections, expected, "{mode} {code}");
+    }
 }
 
 #[test]

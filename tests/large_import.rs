@@ -18,6 +18,7 @@ use crate::random::Random;
 use crate::scratch::Scratch;
 use crate::slashing::{KEY, ZERO, block, start};
 use crate::support;
+use crate::support::client::Client;
 
 const CHAIN: Root = Root([0xcc; 32]);
 
@@ -363,4 +364,45 @@ fn a_store_that_has_grown_is_made_small_when_it_is_opened() {
     let database = Database::open(&path).unwrap();
     let view = database.begin_read().unwrap();
     assert_eq!(view.open_table(RECORDS).unwrap().len().unwrap(), 1);
+}
+
+#[test]
+fn a_record_that_makes_room_for_another_chain_is_named_in_the_log() {
+    let scratch = support::Scratch::new("old-chain");
+    let chain = |number: u8| Root([number; 32]).to_string();
+    let sign = |client: &mut Client, number: u8| {
+        let path = format!("/api/v1/eth2/sign/{KEY}");
+        let request = block(&chain(number), "1", ZERO).to_string();
+        client.post(&path, request.as_bytes()).status
+    };
+    let signer = start(&scratch);
+    for number in 1..=16 {
+        assert_eq!(sign(&mut signer.client(), number), 200, "{number}");
+    }
+    drop(signer);
+
+    // The record on one chain becomes as old as can be.
+    let path = scratch.path().join("slashing-protection.redb");
+    let database = Database::open(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut records = transaction.open_table(RECORDS).unwrap();
+        let key: PublicKey = KEY.parse().unwrap();
+        let block = Some((1, Some(&[0; 32])));
+        records
+            .insert((&key.0, &[3; 32]), (block, None, 0))
+            .unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(database);
+
+    let mut signer = start(&scratch);
+    assert_eq!(sign(&mut signer.client(), 17), 200);
+    assert_eq!(sign(&mut signer.client(), 18), 412, "no other one is old");
+    let log = signer.log();
+    let removed = format!(
+        "the record on {}, which was not used for longest, is removed",
+        chain(3)
+    );
+    assert_eq!(log.matches(&removed).count(), 1, "{log}");
 }

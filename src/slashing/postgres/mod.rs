@@ -33,7 +33,7 @@ use connector::{Connector, is_lasting, sentence, warn_of_unverified_server};
 use error::DatabaseError;
 pub use pruning::PruningSettings;
 pub(super) use pruning::start_pruning;
-use reconnect::{Reconnect, is_worth_a_retry};
+use reconnect::{Reconnect, is_check_due, is_worth_a_retry};
 pub use schema::SCHEMA;
 use signing::{CheckedRequest, record_batch};
 pub use url::DatabaseSettings;
@@ -368,9 +368,8 @@ impl Backend for PostgresStore {
     }
 
     fn check_idle(&mut self) -> Option<Result<(), Unavailable>> {
-        if self.connection.is_some()
-            && self.last_check.elapsed() < self.connector.settings.health_interval
-        {
+        let interval = self.connector.settings.health_interval;
+        if self.connection.is_some() && !is_check_due(self.last_check.elapsed(), interval) {
             return None;
         }
         Some(self.recover())

@@ -1,4 +1,4 @@
-//! When a new connection is tried after one has failed.
+//! When a new connection is tried after one has failed, and when an idle one is checked.
 
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,11 @@ pub(super) fn is_worth_a_retry(was_idle: bool, failed_after: Duration) -> bool {
     was_idle && failed_after <= RETRY_WITHIN
 }
 
+/// Whether an idle connection that was checked so long ago is checked again.
+pub(super) fn is_check_due(checked_before: Duration, interval: Duration) -> bool {
+    checked_before >= interval
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +94,20 @@ mod tests {
                 is_worth_a_retry(was_idle, failed_after),
                 expected,
                 "{was_idle} {failed_after_ms}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_is_checked_once_in_each_interval() {
+        let interval = Duration::from_secs(1);
+        for (checked_before_ms, expected) in [(0, false), (999, false), (1000, true), (5000, true)]
+        {
+            let checked_before = Duration::from_millis(checked_before_ms);
+            assert_eq!(
+                is_check_due(checked_before, interval),
+                expected,
+                "{checked_before_ms} ms"
             );
         }
     }
