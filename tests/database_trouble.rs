@@ -99,6 +99,8 @@ fn while_the_database_is_away_only_what_can_be_slashed_waits_and_then_goes_on() 
     let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
     assert_eq!(count("nothing that can be slashed is signed"), 2, "{log}");
     assert_eq!(count("works again"), 2, "{log}");
+    let unchecked = "the connection to the slashing protection database may be unencrypted";
+    assert_eq!(count(unchecked), 1, "{log}");
 }
 
 #[test]

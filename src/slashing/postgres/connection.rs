@@ -1,6 +1,6 @@
 //! One connection to a PostgreSQL server: protocol 3.0 over a blocking socket, every wait bounded.
 //!
-//! After an error of the connection itself, nothing more is read from it: its owner drops it and makes a
+//! After an error nothing more is read from it: its owner drops it, which ends its transaction, and makes a
 //! new one. Statements are sent in one flush, and their answers read afterwards.
 
 use std::io::{self, Read, Write};
@@ -36,8 +36,6 @@ pub(super) struct DatabaseConnection {
     socket_timeout: Duration,
     /// When the present request is given up, however many flushes it takes.
     end: Option<Instant>,
-    /// Whether the server said that a transaction is open.
-    in_transaction: bool,
 }
 
 impl DatabaseConnection {
@@ -73,7 +71,6 @@ impl DatabaseConnection {
             output: BytesMut::new(),
             socket_timeout: settings.socket_timeout,
             end: Some(end),
-            in_transaction: false,
         }
     }
 
@@ -224,7 +221,7 @@ impl DatabaseConnection {
     }
 
     /// Sends all added statements in one flush, and returns all their rows. An error of one skips the
-    /// others, and ends a transaction.
+    /// others.
     pub(super) fn sync(&mut self) -> Result<Vec<TextRow>, DatabaseError> {
         frontend::sync(&mut self.output);
         self.finish()
@@ -233,13 +230,7 @@ impl DatabaseConnection {
     fn finish(&mut self) -> Result<Vec<TextRow>, DatabaseError> {
         let deadline = self.deadline();
         self.flush()?;
-        let rows = self.read_rows(deadline);
-        if matches!(rows, Err(DatabaseError::Server(_))) && self.in_transaction {
-            frontend::query("ROLLBACK", &mut self.output)?;
-            self.flush()?;
-            self.read_rows(deadline)?;
-        }
-        rows
+        self.read_rows(deadline)
     }
 
     /// Reads until the server is ready for the next statements.
@@ -262,10 +253,7 @@ impl DatabaseConnection {
                     let failed = server_error(body.fields());
                     error.get_or_insert(failed);
                 }
-                Message::ReadyForQuery(body) => {
-                    self.in_transaction = body.status() != b'I';
-                    return error.map_or(Ok(rows), Err);
-                }
+                Message::ReadyForQuery(_) => return error.map_or(Ok(rows), Err),
                 _ => {}
             }
         }
@@ -345,24 +333,19 @@ pub(crate) fn talk_to_database(sent: &[u8]) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::server_message;
     use super::*;
-
-    /// A message of the server: its type and its body.
-    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(body.len() + 4).unwrap();
-        [&[kind], &length.to_be_bytes()[..], body].concat()
-    }
 
     #[test]
     fn a_server_that_says_all_it_has_to_is_talked_to_and_one_that_stops_earlier_is_not() {
-        let welcome = message(b'R', &[0; 4]);
-        let ready = message(b'Z', b"I");
+        let welcome = server_message(b'R', &[0; 4]);
+        let ready = server_message(b'Z', b"I");
         let sent = [&welcome[..], &ready, &ready, &ready].concat();
         assert!(talk_to_database(&sent).unwrap());
         for end in 0..sent.len() {
             assert!(!talk_to_database(&sent[..end]).unwrap(), "{end} bytes");
         }
-        let refusal = message(b'E', b"SFATAL\0C28000\0Mno\0\0");
+        let refusal = server_message(b'E', b"SFATAL\0C28000\0Mno\0\0");
         assert!(!talk_to_database(&refusal).unwrap());
     }
 }

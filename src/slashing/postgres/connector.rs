@@ -41,16 +41,13 @@ impl Connector {
 
     /// Connects to the first host that records signatures, until `end`.
     pub(super) fn connect(&self, end: Instant) -> Result<DatabaseConnection, DatabaseError> {
-        let mut unusable = None;
-        let mut away = None;
-        let mut hosts_left = u32::try_from(self.settings.hosts.len()).unwrap_or(u32::MAX);
-        for host in &self.settings.hosts {
-            // A host that does not answer leaves time for those that follow.
+        let hosts = &self.settings.hosts;
+        let mut errors = Vec::new();
+        for (index, host) in hosts.iter().enumerate() {
             let now = Instant::now();
-            let share = end.saturating_duration_since(now) / hosts_left;
-            hosts_left -= 1;
+            let time_max = time_of_host(index, hosts.len(), end.saturating_duration_since(now));
             let opened =
-                DatabaseConnection::open(host, &self.settings, self.tls.as_ref(), now + share);
+                DatabaseConnection::open(host, &self.settings, self.tls.as_ref(), now + time_max);
             let prepared = opened.and_then(|mut connection| {
                 schema::prepare(&mut connection)?;
                 signing::prepare(&mut connection)?;
@@ -59,25 +56,10 @@ impl Connector {
             });
             match prepared {
                 Ok(connection) => return Ok(connection),
-                Err(error) if is_lasting(&error) => {
-                    unusable.get_or_insert(error);
-                }
-                Err(error) => {
-                    away.get_or_insert(error);
-                }
+                Err(error) => errors.push(error),
             }
         }
-        if let Some(error) = away {
-            return Err(error);
-        }
-        match unusable {
-            // The standby may become the primary.
-            Some(DatabaseError::Unusable(reason)) if self.settings.hosts.len() > 1 => {
-                Err(DatabaseError::Connection(reason))
-            }
-            Some(error) => Err(error),
-            None => Err(DatabaseError::Unusable("the URL names no host".to_owned())),
-        }
+        Err(error_of_all(errors))
     }
 
     pub(super) fn unavailable(&self, error: &DatabaseError) -> Unavailable {
@@ -86,6 +68,29 @@ impl Connector {
             self.settings.shown(),
             sentence(&self.settings, error)
         ))
+    }
+}
+
+/// How long the host of this index may take: one that does not answer leaves time for those that follow.
+fn time_of_host(index: usize, hosts: usize, left: Duration) -> Duration {
+    left / u32::try_from(hosts - index).unwrap_or(u32::MAX)
+}
+
+/// Which of the errors of all hosts is the one to report.
+fn error_of_all(errors: Vec<DatabaseError>) -> DatabaseError {
+    let are_several = errors.len() > 1;
+    let mut first = None;
+    for error in errors {
+        if !is_lasting(&error) {
+            return error;
+        }
+        first.get_or_insert(error);
+    }
+    match first {
+        // The standby may become the primary.
+        Some(DatabaseError::Unusable(reason)) if are_several => DatabaseError::Connection(reason),
+        Some(error) => error,
+        None => DatabaseError::Unusable("the URL names no host".to_owned()),
     }
 }
 
@@ -137,21 +142,87 @@ pub(super) fn sentence(settings: &DatabaseSettings, error: &DatabaseError) -> St
 
 /// Warns when nobody checks which server is at the other end.
 pub(super) fn warn_of_unverified_server(settings: &DatabaseSettings) {
-    if settings.hosts.iter().all(|host| host.name.starts_with('/')) {
-        return;
+    if let Some(what) = missing_protection(settings) {
+        log::warn!(
+            "the connection to the slashing protection database {what}: use sslmode=verify-full with sslrootcert"
+        );
     }
-    let what = match settings.ssl_mode {
-        SslMode::VerifyFull => return,
-        SslMode::Disable => "is not encrypted (sslmode=disable)",
+}
+
+/// What somebody between us and the server could make use of.
+fn missing_protection(settings: &DatabaseSettings) -> Option<&'static str> {
+    if settings.hosts.iter().all(|host| host.name.starts_with('/')) {
+        return None;
+    }
+    match settings.ssl_mode {
+        SslMode::VerifyFull => None,
+        SslMode::Disable => Some("is not encrypted (sslmode=disable)"),
         SslMode::Allow | SslMode::Prefer => {
-            "may be unencrypted, and the server's certificate is not checked"
+            Some("may be unencrypted, and the server's certificate is not checked")
         }
         SslMode::Require => {
-            "is encrypted, but the server's certificate is not checked (sslmode=require)"
+            Some("is encrypted, but the server's certificate is not checked (sslmode=require)")
         }
-        SslMode::VerifyCa => "does not check the server's name (sslmode=verify-ca)",
-    };
-    log::warn!(
-        "the connection to the slashing protection database {what}: use sslmode=verify-full with sslrootcert"
-    );
+        SslMode::VerifyCa => Some("does not check the server's name (sslmode=verify-ca)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_gets_its_share_of_the_time_that_is_left() {
+        for (index, hosts, left_ms, expected_ms) in [
+            (0, 1, 2000, 2000),
+            (0, 2, 2000, 1000),
+            (1, 2, 1500, 1500),
+            (0, 3, 3000, 1000),
+            (1, 3, 2000, 1000),
+        ] {
+            let time_max = time_of_host(index, hosts, Duration::from_millis(left_ms));
+            assert_eq!(time_max.as_millis(), expected_ms, "{index} of {hosts}");
+        }
+    }
+
+    #[test]
+    fn of_several_hosts_the_first_that_may_come_back_is_reported() {
+        let away = |reason: &str| DatabaseError::Connection(reason.to_owned());
+        let unusable = |reason: &str| DatabaseError::Unusable(reason.to_owned());
+        for (errors, reason, is_lasting_error) in [
+            (vec![away("a")], "a", false),
+            (vec![unusable("a")], "a", true),
+            (vec![away("a"), unusable("b")], "a", false),
+            (vec![unusable("a"), away("b"), away("c")], "b", false),
+            (vec![unusable("a"), unusable("b")], "a", false),
+            (vec![], "the URL names no host", true),
+        ] {
+            let case = format!("{errors:?}");
+            let error = error_of_all(errors);
+            assert_eq!(error.to_string(), reason, "{case}");
+            assert_eq!(is_lasting(&error), is_lasting_error, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_protected_of_a_connection_is_said() {
+        for (url, expected) in [
+            ("postgresql://h/w?sslmode=verify-full", None),
+            ("postgresql://%2Frun%2Fpg/w", None),
+            ("postgresql://%2Frun%2Fpg,h/w", Some("may be unencrypted")),
+            ("postgresql://h/w", Some("may be unencrypted")),
+            ("postgresql://h/w?sslmode=allow", Some("may be unencrypted")),
+            ("postgresql://h/w?sslmode=disable", Some("is not encrypted")),
+            (
+                "postgresql://h/w?sslmode=require",
+                Some("is encrypted, but"),
+            ),
+            ("postgresql://h/w?sslmode=verify-ca", Some("server's name")),
+        ] {
+            let settings = DatabaseSettings::from_url(url).unwrap();
+            let said = missing_protection(&settings);
+            assert_eq!(said.is_some(), expected.is_some(), "{url}");
+            assert!(said.unwrap_or("").contains(expected.unwrap_or("")), "{url}");
+        }
+    }
 }

@@ -70,3 +70,39 @@ impl fmt::Display for DatabaseError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use postgres_protocol::message::backend::Message;
+
+    use super::super::tests::server_message;
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_server_has_its_message_and_its_code() {
+        let sent = server_message(b'E', b"SERROR\0C42501\0Mno right\0Hask\0\0");
+        let parsed = Message::parse(&mut BytesMut::from(&sent[..])).unwrap();
+        let Some(Message::ErrorResponse(body)) = parsed else {
+            panic!("an error response");
+        };
+        let error = server_error(body.fields()).to_string();
+        assert_eq!(error, "no right (SQLSTATE 42501)");
+    }
+
+    #[test]
+    fn an_error_of_a_socket_is_described_for_the_operator() {
+        for (kind, text) in [
+            (io::ErrorKind::WouldBlock, "no answer in time"),
+            (io::ErrorKind::TimedOut, "no answer in time"),
+            (
+                io::ErrorKind::UnexpectedEof,
+                "the server has closed the connection",
+            ),
+            (io::ErrorKind::ConnectionRefused, "connection refused"),
+        ] {
+            let error = DatabaseError::from(io::Error::from(kind));
+            assert_eq!(error.to_string(), text);
+        }
+    }
+}

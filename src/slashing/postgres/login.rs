@@ -130,3 +130,86 @@ fn unsupported() -> DatabaseError {
             .to_owned(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::server_message;
+    use super::*;
+
+    /// An authentication request: its code, and what follows.
+    fn request(code: u32, rest: &[u8]) -> Message {
+        let body = [&code.to_be_bytes()[..], rest].concat();
+        message(b'R', &body)
+    }
+
+    fn message(kind: u8, body: &[u8]) -> Message {
+        let mut bytes = BytesMut::from(&server_message(kind, body)[..]);
+        Message::parse(&mut bytes).unwrap().unwrap()
+    }
+
+    fn settings(password: &str) -> DatabaseSettings {
+        DatabaseSettings::from_url(&format!("postgresql://u{password}@h/w")).unwrap()
+    }
+
+    const OK: u32 = 0;
+    const CLEARTEXT: u32 = 3;
+    const GSS: u32 = 7;
+    const SASL: u32 = 10;
+
+    #[test]
+    fn a_password_is_sent_as_it_is_only_where_nobody_else_reads_it() {
+        let with_password = settings(":secret");
+        let request = request(CLEARTEXT, &[]);
+        let mut output = BytesMut::new();
+        let mut login = Login::new(&with_password, true);
+        assert!(!login.answer(&request, &mut output).unwrap());
+        assert_eq!(output[..], server_message(b'p', b"secret\0")[..]);
+
+        for (settings, is_private, part) in [
+            (&with_password, false, "clear text"),
+            (&settings(""), true, "asks for a password"),
+        ] {
+            let mut output = BytesMut::new();
+            let error = Login::new(settings, is_private)
+                .answer(&request, &mut output)
+                .unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+            assert!(output.is_empty(), "{part}");
+        }
+    }
+
+    #[test]
+    fn scram_is_chosen_where_it_is_offered_and_the_server_must_prove_that_it_knows_the_password() {
+        let settings = settings(":secret");
+        for (offered, is_good) in [
+            (&b"SCRAM-SHA-256\0\0"[..], true),
+            (b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", true),
+            (b"SCRAM-SHA-256\0SCRAM-SHA-256-PLUS\0\0", true),
+            (b"SCRAM-SHA-256-PLUS\0\0", false),
+            (b"\0", false),
+        ] {
+            let mut login = Login::new(&settings, false);
+            let mut output = BytesMut::new();
+            let answered = login.answer(&request(SASL, offered), &mut output);
+            assert_eq!(answered.is_ok_and(|is_complete| !is_complete), is_good);
+            assert_eq!(output.starts_with(b"p"), is_good);
+            let consent = login.answer(&request(OK, &[]), &mut output);
+            assert_eq!(consent.is_err(), is_good, "no proof was asked for");
+        }
+    }
+
+    #[test]
+    fn what_the_server_remarks_is_passed_over_and_other_logins_are_refused() {
+        let settings = settings("");
+        let mut login = Login::new(&settings, false);
+        let mut output = BytesMut::new();
+        let notice = message(b'N', b"SNOTICE\0C00000\0Mhello\0\0");
+        assert!(!login.answer(&notice, &mut output).unwrap());
+        for refused in [request(GSS, &[]), message(b'Z', b"I")] {
+            let error = login.answer(&refused, &mut output).unwrap_err();
+            assert!(error.to_string().contains("not supported"), "{error}");
+        }
+        assert!(login.answer(&request(OK, &[]), &mut output).unwrap());
+        assert!(output.is_empty());
+    }
+}

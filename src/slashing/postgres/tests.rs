@@ -1,9 +1,15 @@
-//! What needs no server: how requests are divided into batches.
+//! What needs no server: how requests are divided into batches. And messages as a server sends them.
 
 use super::{BATCH_VALIDATORS_MAX, CheckedRequest, next_batch};
 use crate::consensus::primitives::{PublicKey, Root, Slot};
 use crate::consensus::slashable::SlashableMessage;
 use crate::slashing::backend::RecordRequest;
+
+/// A message of a server: its type and its body.
+pub(super) fn server_message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap();
+    [&[kind], &length.to_be_bytes()[..], body].concat()
+}
 
 fn checked(validator_id: i32) -> CheckedRequest {
     CheckedRequest {
