@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signerd::consensus::primitives::{Epoch, PublicKey, Root, Slot};
 use signerd::consensus::slashable::{Slashable, SlashableMessage};
@@ -352,6 +353,100 @@ fn marks_are_exported_imported_copied_and_never_lowered() {
     let other_chain = text.replace(&CHAIN.to_string(), &OTHER.to_string());
     let error = protection.import(&other_chain).expect_err("another chain");
     assert!(error.to_string().contains("is about the chain"), "{error}");
+}
+
+/// An interchange file about this many keys.
+fn interchange(keys: u16) -> String {
+    let mut rows = Vec::new();
+    for number in 0..keys {
+        let mut key = PublicKey([0xbb; 48]);
+        key.0[..2].copy_from_slice(&number.to_be_bytes());
+        rows.push(format!(
+            r#"{{"pubkey":"{key}","signed_blocks":[{{"slot":"7"}}],"signed_attestations":[]}}"#
+        ));
+    }
+    format!(
+        r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{CHAIN}"}},"data":[{}]}}"#,
+        rows.join(",")
+    )
+}
+
+#[test]
+fn an_import_waits_for_who_signs_with_one_of_its_keys_or_of_many_keys_with_any() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open_url(&format!("{}&socketTimeout=1", server.url(&database))).unwrap();
+    protection.import(&interchange(501)).unwrap();
+    let id = server.psql(&database, "SELECT min(id) FROM validators");
+    let of_one_key = format!("SELECT pg_advisory_xact_lock(0, {id})");
+    let of_votes_of_one_key = format!("SELECT pg_advisory_xact_lock(1, {id})");
+    let of_the_table = "LOCK TABLE signed_blocks IN ROW EXCLUSIVE MODE";
+    for (keys, held, waits) in [
+        (1, of_one_key.as_str(), true),
+        (1, &of_votes_of_one_key, true),
+        (500, &of_one_key, true),
+        (500, of_the_table, false),
+        (501, &of_one_key, false),
+        (501, of_the_table, true),
+    ] {
+        let mut holder = server.session(&database);
+        holder.run("BEGIN");
+        holder.run(held);
+        let imported = protection.import(&interchange(keys));
+        assert_eq!(imported.is_err(), waits, "{keys} keys, {held}");
+        if let Err(error) = imported {
+            assert!(error.to_string().contains("lock timeout"), "{error}");
+        }
+        holder.run("COMMIT");
+        protection
+            .import(&interchange(keys))
+            .expect("nobody holds it");
+    }
+}
+
+#[test]
+fn the_high_watermark_is_that_of_the_database_whoever_has_set_it() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(server, &database);
+    protection.clear(&KEY, &block(10), OURS).unwrap();
+    assert_eq!(protection.high_watermark(), None);
+    let high = HighWatermark {
+        slot: Slot(64),
+        epoch: Epoch(2),
+    };
+    let another = open(server, &database);
+    another.set_high_watermark(Some(high)).unwrap();
+    assert_eq!(open(server, &database).high_watermark(), Some(high));
+    // An idle connection is checked once in a second.
+    let begun = Instant::now();
+    while protection.high_watermark() != Some(high) {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(50));
+    }
+    protection.clear(&KEY, &block(64), OURS).unwrap_err();
+}
+
+#[test]
+fn an_export_may_take_longer_than_a_signature() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open_url(&format!("{}&socketTimeout=1", server.url(&database))).unwrap();
+    protection.clear(&KEY, &block(10), OURS).unwrap();
+    server.psql(
+        &database,
+        "ALTER TABLE low_watermarks RENAME TO slow_watermarks;
+         CREATE VIEW low_watermarks AS SELECT * FROM slow_watermarks
+         WHERE (SELECT true FROM pg_sleep(1.5))",
+    );
+    let text = protection.export(None, None).unwrap();
+    assert!(text.contains(&KEY.to_string()), "{text}");
 }
 
 #[test]

@@ -448,6 +448,32 @@ fn each_way_to_log_in_and_to_encrypt_works_or_has_its_own_sentence() {
     open(&url).unwrap().health().unwrap();
 }
 
+#[test]
+fn one_connection_serves_all_signatures() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let database = server.create_database();
+    let protection = open(&format!("{}&socketTimeout=1", server.url(&database))).unwrap();
+    let connections = || {
+        server.psql(
+            &database,
+            "SELECT array_agg(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+    };
+    let before = connections();
+    // Beyond the time of a request, and beyond some checks while it is idle.
+    for epoch in 1..=4 {
+        let vote = SlashableMessage::Vote(Epoch(epoch - 1), Epoch(epoch));
+        let slashable = Slashable::On(Root::ZERO, vote);
+        let cleared = protection.clear(&PublicKey([7; 48]), &slashable, Root::ZERO);
+        assert!(cleared.is_ok(), "{epoch}");
+        thread::sleep(Duration::from_millis(700));
+    }
+    assert_eq!(connections(), before);
+}
+
 /// A server that refuses every login with this code, and offers no TLS. Returns its port, and how many
 /// connections it got.
 fn refusing_server(code: &'static str) -> (u16, Arc<AtomicUsize>) {

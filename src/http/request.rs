@@ -518,4 +518,41 @@ mod tests {
             assert_eq!(status_of(&head), expected, "{case}, {} bytes", head.len());
         }
     }
+
+    #[test]
+    fn each_field_about_the_body_or_the_connection_is_found_alone_and_beside_others() {
+        let fields = [
+            "Content-Length: 5",
+            "Transfer-Encoding: chunked",
+            "Expect: 100-continue",
+            "Connection: close",
+            "Accept: */*",
+        ];
+        for others in ["", "Accept: */*\r\nUser-Agent: a\r\n"] {
+            for field in fields {
+                let length = if field.starts_with("Expect") {
+                    "Content-Length: 5\r\n"
+                } else {
+                    ""
+                };
+                let head =
+                    format!("POST /a HTTP/1.1\r\nHost: a\r\n{others}{length}{field}\r\n\r\n");
+                let head = read(head.as_bytes(), &mut 0, &mut Request::default());
+                let head = head.unwrap().unwrap();
+                let is = |name: &str| field.starts_with(name);
+                assert_eq!(
+                    matches!(head.framing, BodyFraming::Length(5)),
+                    is("Content-Length") || is("Expect"),
+                    "{field}"
+                );
+                assert_eq!(
+                    matches!(head.framing, BodyFraming::Chunked),
+                    is("Transfer-Encoding"),
+                    "{field}"
+                );
+                assert_eq!(head.expects_continue, is("Expect"), "{field}");
+                assert_eq!(head.keep_alive, !is("Connection"), "{field}");
+            }
+        }
+    }
 }

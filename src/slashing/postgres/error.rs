@@ -24,6 +24,20 @@ pub(super) struct ServerError {
     pub(super) message: String,
 }
 
+impl DatabaseError {
+    /// Whether only others were in the way: a lock, a deadlock, or work that took too long. The server is fine.
+    pub(super) fn is_contention(&self) -> bool {
+        match self {
+            Self::Server(error) => matches!(
+                error.code.as_str(),
+                // lock_not_available, query_canceled, serialization_failure, deadlock_detected
+                "55P03" | "57014" | "40001" | "40P01"
+            ),
+            Self::Connection(_) | Self::Unusable(_) => false,
+        }
+    }
+}
+
 pub(super) fn unexpected() -> DatabaseError {
     DatabaseError::Connection("the server sent an unexpected message".to_owned())
 }
@@ -104,5 +118,22 @@ mod tests {
             let error = DatabaseError::from(io::Error::from(kind));
             assert_eq!(error.to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_contention_and_an_error_of_the_server_is_not() {
+        let server = |code: &str| {
+            DatabaseError::Server(ServerError {
+                code: code.to_owned(),
+                message: String::new(),
+            })
+        };
+        for code in ["55P03", "57014", "40001", "40P01"] {
+            assert!(server(code).is_contention(), "{code}");
+        }
+        for code in ["", "53100", "28P01", "57P01"] {
+            assert!(!server(code).is_contention(), "{code}");
+        }
+        assert!(!DatabaseError::Connection("55P03".to_owned()).is_contention());
     }
 }

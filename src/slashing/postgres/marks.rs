@@ -309,3 +309,64 @@ fn high_watermark(slot: Option<u64>, epoch: Option<u64>) -> Option<HighWatermark
         epoch: Epoch(epoch.unwrap_or(u64::MAX)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: Root = Root([0xab; 32]);
+
+    /// A row of [`MARKS_STATEMENT`] with these numbers, and with [`ROOT`] for both signing roots.
+    fn row(low: [u64; 3], block: u64, highest_source: u64, vote: [u64; 2]) -> TextRow {
+        let root = Some("ab".repeat(32));
+        let number = |number: u64| (number > 0).then(|| number.to_string());
+        vec![
+            None,
+            number(low[0]),
+            number(block),
+            root.clone(),
+            number(low[1]),
+            number(low[2]),
+            number(highest_source),
+            number(vote[0]),
+            number(vote[1]),
+            root,
+        ]
+    }
+
+    #[test]
+    fn a_mark_is_the_higher_of_both_and_has_the_root_of_the_message_that_it_is_at() {
+        for (low, block, expected) in [
+            (0, 0, None),
+            (0, 5, Some((5, true))),
+            (5, 5, Some((5, true))),
+            (6, 5, Some((6, false))),
+            (4, 5, Some((5, true))),
+            (5, 0, Some((5, false))),
+        ] {
+            let mark = block_mark(&row([low, 0, 0], block, 0, [0, 0]));
+            let expected = expected.map(|(slot, has_root)| BlockMark {
+                slot: Slot(slot),
+                root: Some(ROOT).filter(|_| has_root),
+            });
+            assert_eq!(mark, expected, "{low} {block}");
+        }
+        for (low, highest_source, vote, expected) in [
+            ([0, 0], 0, [0, 0], None),
+            ([0, 0], 3, [3, 4], Some((3, 4, true))),
+            ([3, 4], 3, [3, 4], Some((3, 4, true))),
+            ([3, 5], 3, [3, 4], Some((3, 5, false))),
+            ([4, 4], 3, [3, 4], Some((4, 4, false))),
+            ([1, 2], 3, [2, 4], Some((3, 4, false))),
+            ([3, 4], 0, [0, 0], Some((3, 4, false))),
+        ] {
+            let mark = vote_mark(&row([0, low[0], low[1]], 0, highest_source, vote));
+            let expected = expected.map(|(source, target, has_root)| VoteMark {
+                source: Epoch(source),
+                target: Epoch(target),
+                root: Some(ROOT).filter(|_| has_root),
+            });
+            assert_eq!(mark, expected, "{low:?} {highest_source} {vote:?}");
+        }
+    }
+}

@@ -143,10 +143,15 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Closes the connection after an error, and says when the next one is tried.
+    /// Closes the connection after an error, and says when the next one is tried: at once when others held a
+    /// lock, so that an import that gave up delays no signature.
     fn fail(&mut self, error: &DatabaseError) -> Unavailable {
         self.connection = None;
-        self.reconnect.note_failure(Instant::now());
+        if error.is_contention() {
+            self.reconnect.set_due(Instant::now());
+        } else {
+            self.reconnect.note_failure(Instant::now());
+        }
         self.failure = self.connector.unavailable(error);
         self.failure.clone()
     }
