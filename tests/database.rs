@@ -274,7 +274,12 @@ fn a_database_that_cannot_be_used_is_refused_with_its_own_sentence() {
         run(&format!("UPDATE database_version SET version = {version}"));
         refused(&url, part);
     }
-    run("UPDATE database_version SET version = 12");
+    run("DELETE FROM database_version");
+    refused(&url, "database_version is empty");
+    run("ALTER TABLE database_version RENAME TO elsewhere");
+    refused(&url, "older than version 7");
+    run("ALTER TABLE elsewhere RENAME TO database_version");
+    run("INSERT INTO database_version (id, version) VALUES (1, 12)");
     refused(&server.url("missing"), "there is no database \"missing\"");
     run("CREATE ROLE stranger LOGIN");
     refused(

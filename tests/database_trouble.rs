@@ -101,6 +101,7 @@ fn while_the_database_is_away_only_what_can_be_slashed_waits_and_then_goes_on() 
     assert_eq!(count("works again"), 2, "{log}");
     let unchecked = "the connection to the slashing protection database may be unencrypted";
     assert_eq!(count(unchecked), 1, "{log}");
+    assert_eq!(count("fsync=off: after a power cut"), 1, "{log}");
 }
 
 #[test]

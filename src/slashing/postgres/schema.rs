@@ -3,6 +3,8 @@
 //! Several instances may start on an empty database at once: one of them makes the tables, under an
 //! advisory lock and in one transaction.
 
+use std::cmp::Ordering;
+
 use super::connection::{DatabaseConnection, TextRow};
 use super::error::DatabaseError;
 
@@ -93,24 +95,34 @@ pub(super) fn warn_of_risks(
         "SELECT current_setting('fsync'), current_setting('synchronous_commit'), \
          current_setting('synchronous_standby_names')",
     )?;
-    let [fsync, synchronous_commit, standbys] = values(&rows)?;
+    for risk in risks(&values(&rows)?, hosts) {
+        log::warn!("{risk}");
+    }
+    Ok(())
+}
+
+/// The risks of these values of `fsync`, `synchronous_commit` and `synchronous_standby_names`.
+fn risks(settings: &[String; 3], hosts: usize) -> Vec<&'static str> {
+    let [fsync, synchronous_commit, standbys] = settings;
+    let mut risks = Vec::new();
     if fsync == "off" {
-        log::warn!(
-            "the database server runs with fsync=off: after a power cut it may forget what was signed"
+        risks.push(
+            "the database server runs with fsync=off: after a power cut it may forget what was signed",
         );
     }
     if hosts > 1 && standbys.is_empty() {
-        log::warn!(
+        risks.push(
             "the database has several hosts and no synchronous standby: after a failover it may forget what \
-             was signed; set synchronous_standby_names on the primary"
-        );
-    } else if synchronous_commit == "local" && !standbys.is_empty() {
-        log::warn!(
-            "synchronous_commit is local, so the database does not wait for its standbys: after a failover it \
-             may forget what was signed; set it to on"
+             was signed; set synchronous_standby_names on the primary",
         );
     }
-    Ok(())
+    if synchronous_commit == "local" && !standbys.is_empty() {
+        risks.push(
+            "synchronous_commit is local, so the database does not wait for its standbys: after a failover it \
+             may forget what was signed; set it to on",
+        );
+    }
+    risks
 }
 
 /// The values of the first row.
@@ -145,10 +157,7 @@ fn create(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
 }
 
 fn check_version(connection: &mut DatabaseConnection) -> Result<(), DatabaseError> {
-    if !tables(connection)?
-        .iter()
-        .any(|name| name == "database_version")
-    {
+    if !tables(connection)?.contains(&"database_version".to_owned()) {
         return Err(unusable(
             "its tables are older than version 7: apply Web3Signer's migrations up to 12 first",
         ));
@@ -157,14 +166,14 @@ fn check_version(connection: &mut DatabaseConnection) -> Result<(), DatabaseErro
     let version = rows
         .first()
         .and_then(|row| row.first()?.as_deref()?.parse::<u32>().ok());
-    match version {
-        Some(VERSION) => Ok(()),
-        Some(version) if version < VERSION => Err(unusable(format!(
+    match version.map(|version| (version, version.cmp(&VERSION))) {
+        Some((_, Ordering::Equal)) => Ok(()),
+        Some((version, Ordering::Less)) => Err(unusable(format!(
             "its tables have version {version}, expected {VERSION}: apply Web3Signer's migrations {} to \
              {VERSION} first",
             version + 1
         ))),
-        Some(version) => Err(unusable(format!(
+        Some((version, Ordering::Greater)) => Err(unusable(format!(
             "its tables have version {version}, expected {VERSION}: this signerd is too old for them"
         ))),
         None => Err(unusable(
@@ -175,4 +184,29 @@ fn check_version(connection: &mut DatabaseConnection) -> Result<(), DatabaseErro
 
 fn unusable(reason: impl Into<String>) -> DatabaseError {
     DatabaseError::Unusable(reason.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_with_which_the_server_may_forget_is_a_risk() {
+        for (settings, hosts, expected) in [
+            (["on", "on", ""], 1, vec![]),
+            (["off", "on", ""], 1, vec!["fsync=off"]),
+            (["on", "on", ""], 2, vec!["several hosts"]),
+            (["on", "on", "*"], 2, vec![]),
+            (["on", "local", ""], 1, vec![]),
+            (["on", "local", "*"], 1, vec!["is local"]),
+            (["on", "local", "*"], 2, vec!["is local"]),
+            (["off", "local", ""], 2, vec!["fsync=off", "several hosts"]),
+        ] {
+            let found = risks(&settings.map(str::to_owned), hosts);
+            assert_eq!(found.len(), expected.len(), "{settings:?} {hosts}");
+            for (risk, part) in found.iter().zip(expected) {
+                assert!(risk.contains(part), "{settings:?} {hosts}: {risk}");
+            }
+        }
+    }
 }

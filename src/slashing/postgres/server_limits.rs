@@ -37,12 +37,8 @@ pub(super) fn check_iterations(challenge: &[u8]) -> Result<(), DatabaseError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::server_message;
     use super::*;
-
-    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(body.len() + 4).expect("short").to_be_bytes();
-        [&[kind], &length[..], body].concat()
-    }
 
     #[test]
     fn a_server_that_announces_a_message_of_2_gb_costs_no_memory() {
@@ -50,7 +46,9 @@ mod tests {
             let announced = [&b"R"[..], &length.to_be_bytes(), b"\0"].concat();
             assert!(check_length(&announced).is_err(), "{length}");
         }
-        assert!(check_length(&message(b'R', &[0; 4])).is_ok());
+        assert!(check_length(&server_message(b'R', &[0; 4])).is_ok());
+        let longest = [b"R", &(16_u32 << 20).to_be_bytes()[..]].concat();
+        assert!(check_length(&longest).is_ok());
         assert!(check_length(b"R\xff\xff").is_ok(), "not yet known");
     }
 

@@ -120,16 +120,17 @@ pub(super) fn record_batch(
     connection.add_bind(COMMIT, &[])?;
     let rows = connection.sync()?;
     // The first row belongs to the locks.
-    if rows.len() != batch.len() + 1 {
+    let verdicts = rows.get(1..).unwrap_or_default();
+    if verdicts.len() != batch.len() {
         return Err(DatabaseError::Connection(format!(
             "expected {} verdicts, got {}",
-            batch.len() + 1,
-            rows.len()
+            batch.len(),
+            verdicts.len()
         )));
     }
     batch
         .iter()
-        .zip(&rows[1..])
+        .zip(verdicts)
         .map(|(checked, row)| outcome(checked, row))
         .collect()
 }
@@ -208,4 +209,55 @@ fn outcome(checked: &CheckedRequest, row: &TextRow) -> Result<RecordOutcome, Dat
             RecordOutcome::Refused(unknown.into())
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consensus::primitives::PublicKey;
+
+    #[test]
+    fn a_verdict_names_the_rule_and_the_message_that_was_signed() {
+        let block = SlashableMessage::Block(Slot(5));
+        let vote = SlashableMessage::Vote(Epoch(5), Epoch(6));
+        let signed_vote = SlashableMessage::Vote(Epoch(3), Epoch(9));
+        for (message, verdict, rule, signed) in [
+            (block, "double", Rule::DoubleProposal, block),
+            (
+                block,
+                "low",
+                Rule::SlotBelow,
+                SlashableMessage::Block(Slot(9)),
+            ),
+            (vote, "double", Rule::DoubleVote, signed_vote),
+            (vote, "low source", Rule::SourceBelow, signed_vote),
+            (vote, "low target", Rule::TargetBelow, signed_vote),
+            (vote, "surrounded", Rule::Surrounded, signed_vote),
+            (vote, "surrounding", Rule::Surrounding, signed_vote),
+        ] {
+            let checked = CheckedRequest {
+                request: RecordRequest {
+                    key: PublicKey([1; 48]),
+                    chain: Root::ZERO,
+                    message,
+                    root: Root([2; 32]),
+                },
+                validator_id: 1,
+                floor: None,
+            };
+            let row = [verdict, "7", "3", "9", &"ab".repeat(32)].map(|text| Some(text.to_owned()));
+            let outcome = outcome(&checked, &row.to_vec()).unwrap();
+            let RecordOutcome::Refused(Refused::Conflict {
+                rule: found_rule,
+                signed: found,
+                signed_root,
+                ..
+            }) = outcome
+            else {
+                panic!("{verdict}: {outcome:?}");
+            };
+            assert_eq!((found_rule, found), (rule, signed), "{verdict}");
+            assert_eq!(signed_root, Some(Root([0xab; 32])), "{verdict}");
+        }
+    }
 }

@@ -170,3 +170,19 @@ fn resolve(host: &DatabaseHost, deadline: Instant) -> io::Result<Vec<SocketAddr>
         ))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_of_the_network_is_not_private_and_one_of_this_host_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(!DatabaseStream::Tcp(tcp).is_private());
+        let (unix, _other) = UnixStream::pair().unwrap();
+        assert!(DatabaseStream::Unix(unix).is_private());
+    }
+}
