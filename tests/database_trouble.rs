@@ -6,8 +6,8 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -328,7 +328,8 @@ fn no_password_of_the_database_is_in_the_log_or_in_an_error() {
 #[test]
 fn each_way_to_log_in_and_to_encrypt_works_or_has_its_own_sentence() {
     let certificate = |name: &str| format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"));
-    let configuration = "ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'";
+    let configuration = "ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n\
+         listen_addresses = '127.0.0.1,127.0.0.2'";
     let Some(mut server) = PostgresServer::start("") else {
         return;
     };
@@ -355,6 +356,7 @@ fn each_way_to_log_in_and_to_encrypt_works_or_has_its_own_sentence() {
         "local all all trust\nhostssl all scram 127.0.0.1/32 scram-sha-256\nhost all old 127.0.0.1/32 md5\n",
     );
     let base = format!("jdbc:postgresql://127.0.0.1:{}/{database}?", server.port);
+    let by_another_name = base.replace("127.0.0.1", "127.0.0.2");
     let ca = certificate("ca.pem");
     let stranger = certificate("stranger.pem");
     for (case, parameters, expected) in [
@@ -434,6 +436,18 @@ fn each_way_to_log_in_and_to_encrypt_works_or_has_its_own_sentence() {
             (outcome, expected) => panic!("{case}: {outcome:?}, expected {expected:?}"),
         }
     }
+    // The certificate is one of 127.0.0.1.
+    for (mode, root, is_good) in [
+        ("verify-ca", &ca, true),
+        ("verify-ca", &stranger, false),
+        ("verify-full", &ca, false),
+    ] {
+        let parameters =
+            format!("user=scram&password=right%20pass&sslmode={mode}&sslrootcert={root}");
+        let opened = open(&format!("{by_another_name}{parameters}")).unwrap();
+        let health = opened.health();
+        assert_eq!(health.is_ok(), is_good, "{mode} {root}: {health:?}");
+    }
     if let Some(plain) = PostgresServer::shared() {
         let url = format!("{}&sslmode=require", plain.url("postgres"));
         let error = open(&url).err().unwrap().to_string();
@@ -473,6 +487,28 @@ fn one_connection_serves_all_signatures() {
         thread::sleep(Duration::from_millis(700));
     }
     assert_eq!(connections(), before);
+}
+
+#[test]
+fn a_server_that_falls_silent_before_the_login_is_given_up() {
+    for (case, said) in [("no answer about TLS", &b""[..]), ("no handshake", b"S")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let mut open = Vec::new();
+            for mut client in listener.incoming().flatten() {
+                client.write_all(said).unwrap();
+                open.push(client);
+            }
+        });
+        thread::spawn(move || {
+            let url = format!("postgresql://u@127.0.0.1:{port}/w?sslmode=require&socketTimeout=1");
+            sender.send(open(&url).map(|protection| protection.health().is_err()))
+        });
+        let opened = receiver.recv_timeout(Duration::from_secs(30)).expect(case);
+        assert!(opened.unwrap(), "{case}");
+    }
 }
 
 /// A server that refuses every login with this code, and offers no TLS. Returns its port, and how many

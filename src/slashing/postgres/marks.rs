@@ -369,4 +369,21 @@ mod tests {
             assert_eq!(mark, expected, "{low:?} {highest_source} {vote:?}");
         }
     }
+
+    #[test]
+    fn a_high_watermark_with_one_half_is_beyond_all_numbers_in_the_other() {
+        let number = u64::MAX;
+        for (slot, epoch, expected) in [
+            (None, None, None),
+            (Some(5), Some(2), Some((5, 2))),
+            (Some(5), None, Some((5, number))),
+            (None, Some(2), Some((number, 2))),
+        ] {
+            let expected = expected.map(|(slot, epoch)| HighWatermark {
+                slot: Slot(slot),
+                epoch: Epoch(epoch),
+            });
+            assert_eq!(high_watermark(slot, epoch), expected, "{slot:?} {epoch:?}");
+        }
+    }
 }
