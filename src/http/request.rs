@@ -555,4 +555,13 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn all_fields_about_the_body_at_once_are_refused() {
+        let fields = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nConnection: close";
+        for version in ["HTTP/1.0", "HTTP/1.1\r\nHost: a"] {
+            let head = format!("POST /a {version}\r\n{fields}\r\n\r\n");
+            assert_eq!(status_of(&head), 400, "{version}");
+        }
+    }
 }

@@ -144,7 +144,7 @@ impl PostgresStore {
     }
 
     /// Closes the connection after an error, and says when the next one is tried: at once when others held a
-    /// lock, so that an import that gave up delays no signature.
+    /// lock, since nothing is wrong with the server then.
     fn fail(&mut self, error: &DatabaseError) -> Unavailable {
         self.connection = None;
         if error.is_contention() {
