@@ -335,19 +335,8 @@ fn marks_are_exported_imported_copied_and_never_lowered() {
     assert_eq!(protection.import(&text).unwrap().keys, 1);
     assert!(protection.knows(&KEY));
     // Many keys at once, past what advisory locks serve.
-    let mut keys = Vec::new();
-    for number in 0u16..1500 {
-        let mut key = PublicKey([0xbb; 48]);
-        key.0[..2].copy_from_slice(&number.to_be_bytes());
-        keys.push(format!(
-            r#"{{"pubkey":"{key}","signed_blocks":[{{"slot":"7"}}],"signed_attestations":[{{"source_epoch":"1","target_epoch":"3"}}]}}"#
-        ));
-    }
-    let file = format!(
-        r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{CHAIN}"}},"data":[{}]}}"#,
-        keys.join(",")
-    );
-    assert_eq!(protection.import(&file).unwrap().keys, 1500);
+    let imported = protection.import(&interchange(1500)).unwrap();
+    assert_eq!(imported.keys, 1500);
     assert_eq!(protection.marks(None).unwrap().len(), 1501);
     let mut key = PublicKey([0xbb; 48]);
     key.0[..2].copy_from_slice(&5u16.to_be_bytes());
@@ -360,14 +349,14 @@ fn marks_are_exported_imported_copied_and_never_lowered() {
     assert!(error.to_string().contains("is about the chain"), "{error}");
 }
 
-/// An interchange file about this many keys.
+/// An interchange file about this many keys, each with a block and a vote.
 fn interchange(keys: u16) -> String {
     let mut rows = Vec::new();
     for number in 0..keys {
         let mut key = PublicKey([0xbb; 48]);
         key.0[..2].copy_from_slice(&number.to_be_bytes());
         rows.push(format!(
-            r#"{{"pubkey":"{key}","signed_blocks":[{{"slot":"7"}}],"signed_attestations":[]}}"#
+            r#"{{"pubkey":"{key}","signed_blocks":[{{"slot":"7"}}],"signed_attestations":[{{"source_epoch":"1","target_epoch":"3"}}]}}"#
         ));
     }
     format!(
