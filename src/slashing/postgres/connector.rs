@@ -149,7 +149,7 @@ pub(super) fn warn_of_unverified_server(settings: &DatabaseSettings) {
     }
 }
 
-/// What somebody between us and the server could make use of.
+/// What the connection lacks against somebody between us and the server; `None` when it lacks nothing.
 fn missing_protection(settings: &DatabaseSettings) -> Option<&'static str> {
     if settings.hosts.iter().all(|host| host.name.starts_with('/')) {
         return None;
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_protected_of_a_connection_is_said() {
+    fn a_connection_that_is_not_fully_protected_is_described() {
         for (url, expected) in [
             ("postgresql://h/w?sslmode=verify-full", None),
             ("postgresql://%2Frun%2Fpg/w", None),

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_remarks_is_passed_over_and_other_logins_are_refused() {
+    fn a_notice_is_passed_over_and_other_logins_are_refused() {
         let settings = settings("");
         let mut login = Login::new(&settings, false);
         let mut output = BytesMut::new();

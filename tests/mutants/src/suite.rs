@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// Unit tests that take more memory fail.
 const MEMORY_KIB_MAX: u64 = 12 << 20;
 
-/// So many tests run first, then so many, and so on, then the rest: most changes are noticed at once.
+/// Tests of the first rounds; the last round has the rest. Most changes are noticed in the first.
 const FIRST_TESTS: [usize; 3] = [4, 12, 40];
 
 /// A test program with its tests.
